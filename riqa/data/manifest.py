@@ -1,0 +1,223 @@
+"""The manifest, the one table (a row an image) that every dataset becomes: checks and patient-wise splits."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pandera.pandas as pa
+
+from riqa.errors import InputError
+from riqa.files import atomic_write
+from riqa.labels import DETAILS, class_names
+
+SPLITS = ("train", "val", "test")
+EYES = ("left", "right", "unknown")
+COLUMNS = ("image_id", "path", "dataset", "patient_id", "eye", "view", "source", "split", "overall", *DETAILS)
+"""Columns of a manifest, in order.
+
+image_id: unique name of the image. path: file, relative to the dataset's root. dataset: the dataset's name.
+patient_id: groups the images of a person. eye: left, right or unknown. view: the photograph's number or kind
+within an eye. source: camera or site. split: train, val or test. overall: 0..n_classes-1 or NaN.
+illumination, clarity, contrast: 0 bad, 1 good, or NaN.
+"""
+
+_TEXT = ("image_id", "path", "dataset", "patient_id", "eye", "view", "source", "split")
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Photographs on disk and what is known about them.
+
+    Attributes:
+        name: Short name, also in the manifest's `dataset` column.
+        root: Folder that the manifest's paths are relative to.
+        manifest: Validated table with `COLUMNS`.
+        n_classes: Number of overall-quality classes (2 or 3), or None when overall quality is not labelled.
+        citation: Key in the book's bibliography, or a sentence for data that is made here.
+        licence: Licence of the photographs and labels.
+        findings: What was found wrong with the data or left out of it, a sentence each.
+    """
+
+    name: str
+    root: Path
+    manifest: pd.DataFrame
+    n_classes: int | None
+    citation: str
+    licence: str
+    findings: tuple[str, ...] = ()
+
+
+def _schema(n_classes: int | None) -> pa.DataFrameSchema:
+    """Return the pandera schema of a manifest; with `n_classes` None `overall` must be missing throughout."""
+    filled = pa.Check(lambda column: column.str.len() > 0, error="empty")
+    columns = {name: pa.Column(str, filled) for name in _TEXT}
+    columns["image_id"] = pa.Column(str, filled, unique=True)
+    columns["eye"] = pa.Column(str, pa.Check.isin(EYES))
+    columns["split"] = pa.Column(str, pa.Check.isin(SPLITS))
+    overall_codes = [] if n_classes is None else list(range(len(class_names(n_classes))))
+    columns["overall"] = pa.Column(float, pa.Check.isin(overall_codes), nullable=True)
+    for detail in DETAILS:
+        columns[detail] = pa.Column(float, pa.Check.isin([0, 1]), nullable=True)
+    return pa.DataFrameSchema(columns, strict=True, ordered=True)
+
+
+def validate_manifest(frame: pd.DataFrame, n_classes: int | None = None) -> pd.DataFrame:
+    """Check a manifest and return it with its columns in order and its labels as floats (NaN = unknown).
+
+    Args:
+        frame: A table with at least `COLUMNS`; further columns are dropped.
+        n_classes: Number of overall-quality classes; None means that `overall` must be NaN throughout.
+
+    Raises:
+        InputError: Naming the dataset, the column and the first offending image, when a column is missing, a
+            value lies outside its code, an image_id occurs twice, or a patient has images in two splits.
+    """
+    name = str(frame["dataset"].iloc[0]) if "dataset" in frame and len(frame) else "unnamed"
+    missing = [column for column in COLUMNS if column not in frame]
+    if missing:
+        raise InputError(
+            f"dataset {name}: manifest lacks the column(s) {', '.join(missing)}; add them (NaN if unknown)"
+        )
+    if len(frame) == 0:
+        raise InputError(f"dataset {name}: manifest has no images; check the folder and the label files")
+    frame = frame[list(COLUMNS)].reset_index(drop=True)
+    try:
+        frame = frame.astype(dict.fromkeys(("overall", *DETAILS), "float64"))
+        # Text that is missing stays missing here, so that the schema can refuse it instead of reading "nan".
+        frame = frame.astype(dict.fromkeys(_TEXT, "str"))
+        frame = _schema(n_classes).validate(frame, lazy=True)
+    except pa.errors.SchemaErrors as error:
+        first = error.failure_cases.iloc[0]
+        raise InputError(f"dataset {name}: {_describe(frame, first)}") from None
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"dataset {name}: a label in the manifest is not a number ({error}); correct it"
+        ) from None
+    leaked = frame.groupby("patient_id")["split"].nunique()
+    if (leaked > 1).any():
+        patient = leaked.index[leaked > 1][0]
+        splits = ", ".join(sorted(frame.loc[frame["patient_id"] == patient, "split"].unique()))
+        raise InputError(
+            f"dataset {name}: column split: patient {patient} has images in {splits}; split by patient"
+        )
+    return frame
+
+
+_CHECKS = {"field_uniqueness": "occurs twice", "not_nullable": "is missing", "empty": "is empty"}
+
+
+def _describe(frame: pd.DataFrame, failure: pd.Series) -> str:
+    """Say in a line what the first failed check of `validate_manifest` found."""
+    column, row = str(failure["column"]), failure["index"]
+    if pd.isna(row):
+        return f"column {column}: {failure['check']} failed ({failure['failure_case']}); correct the manifest"
+    image, check = frame["image_id"].iloc[int(row)], str(failure["check"])
+    if check in _CHECKS:
+        return f"column {column}: image {image}: value {_CHECKS[check]}; correct it"
+    legal = check.removeprefix("isin([").removeprefix("isin((").rstrip(")]") or "missing only"
+    return f"column {column}: image {image} has {failure['failure_case']}; legal: {legal}; correct its label"
+
+
+def save_dataset(dataset: Dataset) -> None:
+    """Write `root/manifest.parquet` and `root/dataset.json`, atomically and with the same bytes every time.
+
+    Raises:
+        InputError: When the manifest breaks its contract (see `validate_manifest`).
+    """
+    manifest = validate_manifest(dataset.manifest, dataset.n_classes)
+    description = {
+        "name": dataset.name,
+        "n_classes": dataset.n_classes,
+        "class_names": list(class_names(dataset.n_classes)) if dataset.n_classes else None,
+        "citation": dataset.citation,
+        "licence": dataset.licence,
+        "findings": list(dataset.findings),
+    }
+    atomic_write(dataset.root / "manifest.parquet", lambda path: manifest.to_parquet(path, index=False))
+    text = json.dumps(description, indent=1, ensure_ascii=False) + "\n"
+    atomic_write(dataset.root / "dataset.json", lambda path: path.write_text(text, encoding="utf-8"))
+
+
+def load_dataset(root: Path | str) -> Dataset:
+    """Read a dataset that `save_dataset` wrote.
+
+    Raises:
+        InputError: When either file is missing or cannot be read, or the manifest breaks its contract.
+    """
+    root = Path(root)
+    for name in ("dataset.json", "manifest.parquet"):
+        if not (root / name).is_file():
+            raise InputError(f"{root / name} does not exist; run the chapter that makes this dataset first")
+    try:
+        description = json.loads((root / "dataset.json").read_text(encoding="utf-8"))
+        manifest = pd.read_parquet(root / "manifest.parquet")
+    except (OSError, ValueError) as error:  # json and arrow errors are both ValueErrors
+        reason = str(error).splitlines()[0]
+        raise InputError(
+            f"{root}: dataset cannot be read ({reason}); delete the folder and make it again"
+        ) from None
+    return Dataset(
+        name=description["name"],
+        root=root,
+        manifest=validate_manifest(manifest, description["n_classes"]),
+        n_classes=description["n_classes"],
+        citation=description["citation"],
+        licence=description["licence"],
+        findings=tuple(description["findings"]),
+    )
+
+
+def grouped_stratified_split(manifest: pd.DataFrame, fractions: Mapping[str, float], seed: int) -> pd.Series:
+    """Deal patients into splits so that each split gets its share of the images and of each overall class.
+
+    Patients are taken in a random order, those with most images first, and each goes where its images are
+    missed most: to the split whose remaining quota of the patient's classes is the largest part of its whole
+    quota. It is akin to the greedy rule of `sklearn.model_selection.StratifiedGroupKFold`, which deals into
+    equal folds only.
+
+    Args:
+        manifest: Table with `patient_id` and `overall` (NaN forms a class of its own).
+        fractions: Share of images for each split, e.g. `{"train": 0.9, "val": 0.1}`; they sum to 1.
+        seed: Seed of the order in which patients are dealt.
+
+    Returns:
+        The split of every row, indexed like `manifest`. A patient is never in two splits.
+
+    Raises:
+        ValueError: If a fraction is not in (0, 1], they do not sum to 1, or a name is not a split.
+        InputError: If there are fewer patients than splits.
+    """
+    names = list(fractions)
+    shares = np.array([fractions[name] for name in names], dtype=float)
+    if not set(names) <= set(SPLITS):
+        raise ValueError(f"splits must be among {SPLITS}, got {names}")
+    if (shares <= 0).any() or not np.isclose(shares.sum(), 1):
+        raise ValueError(f"fractions must be positive and sum to 1, got {dict(fractions)}")
+    classes = manifest["overall"].astype(float).fillna(-1)
+    counts = pd.crosstab(manifest["patient_id"], classes)  # patients x classes
+    if len(counts) < len(names):
+        raise InputError(
+            f"{len(counts)} patient(s) cannot be dealt into {len(names)} splits; add images of more patients"
+        )
+    table = counts.to_numpy()
+    order = np.random.default_rng(seed).permutation(len(table))
+    order = order[np.argsort(-table[order].sum(axis=1), kind="stable")]
+    totals = table.sum(axis=0)
+    quota = shares[:, None] * totals  # splits x classes
+    filled = np.zeros_like(quota)
+    chosen = np.empty(len(table), dtype=int)
+    for position, patient in enumerate(order):
+        row = table[patient]
+        # Each split's need of each class, weighed by what the patient brings and by the class's rarity.
+        need = ((quota - filled) / quota.clip(1e-9) * (row / totals)).sum(axis=1)
+        empty = filled.sum(axis=1) == 0
+        if empty.any() and len(order) - position <= empty.sum():
+            need = np.where(empty, need, -np.inf)  # the last patients go to splits that would stay empty
+        best = int(np.argmax(need))
+        chosen[patient] = best
+        filled[best] += row
+    assigned = pd.Series(np.array(names)[chosen], index=counts.index)
+    return manifest["patient_id"].map(assigned).rename("split")

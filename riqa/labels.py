@@ -1,0 +1,30 @@
+"""The one label code used inside riqa; adapters in `riqa.data` translate into it and nothing else does.
+
+| label | code |
+|---|---|
+| overall quality, three classes | 0 reject, 1 usable, 2 good |
+| overall quality, binary | 0 bad, 1 good |
+| quality details (illumination, clarity, contrast) | 0 bad, 1 good |
+| unknown | NaN |
+
+This is the code of Telesco et al. (2025). EyeQ's own label files use the reverse for overall quality.
+"""
+
+DETAILS: tuple[str, ...] = ("illumination", "clarity", "contrast")
+"""The three quality details, in the order of every array that has a details axis."""
+
+_CLASS_NAMES = {2: ("bad", "good"), 3: ("reject", "usable", "good")}
+
+
+def class_names(n_classes: int) -> tuple[str, ...]:
+    """Return the names of the overall-quality classes; the position of a name is its code.
+
+    Args:
+        n_classes: 2 (bad, good) or 3 (reject, usable, good).
+
+    Raises:
+        ValueError: If `n_classes` is neither 2 nor 3.
+    """
+    if n_classes not in _CLASS_NAMES:
+        raise ValueError(f"n_classes must be 2 or 3, got {n_classes!r}")
+    return _CLASS_NAMES[n_classes]

@@ -1,0 +1,1 @@
+"""Results as records, the paper's numbers, tables and figures."""

@@ -1,0 +1,123 @@
+"""Label-preserving augmentation of a whole batch (paper, Section 3.2, after RandAugment).
+
+Each image receives at most `max_transforms` transformations, drawn uniformly with replacement. The geometric
+ones are composed into one affine map and sampled once, so that an image is interpolated once however many it
+drew: repeated interpolation would blur, and blur is a label here. The colour ones compose into one matrix.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+LUMINANCE = (0.299, 0.587, 0.114)
+TRANSFORMS = ("rotation", "horizontal_flip", "vertical_flip", "brightness", "contrast", "saturation")
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How far an image may be changed without changing its label.
+
+    Attributes:
+        max_transforms: at most this many transformations an image; 0 switches augmentation off (paper: 7).
+        max_rotation: a rotation draws its angle from [-max_rotation, max_rotation], degrees.
+        max_colour_change: brightness, contrast and saturation draw their factor from
+            [1 - max_colour_change, 1 + max_colour_change].
+    """
+
+    max_transforms: int = 7
+    max_rotation: float = 15.0
+    max_colour_change: float = 0.05
+
+    def __post_init__(self):
+        """Refuse strengths that make no sense."""
+        if self.max_transforms < 0:
+            raise ValueError(f"max_transforms is {self.max_transforms}, must be 0 or more")
+        if not 0 <= self.max_rotation <= 180:
+            raise ValueError(f"max_rotation is {self.max_rotation}, must lie in [0, 180] degrees")
+        if not 0 <= self.max_colour_change < 1:
+            raise ValueError(f"max_colour_change is {self.max_colour_change}, must lie in [0, 1)")
+
+
+def augment(images: Tensor, augmentation: Augmentation, generator: torch.Generator) -> Tensor:
+    """Transform each image of a batch by its own random draw.
+
+    Args:
+        images: (N, 3, H, W) RGB in [0, 1], black outside the field of view.
+        augmentation: what may happen, and how strongly.
+        generator: source of all randomness, on the CPU.
+
+    Returns:
+        (N, 3, H, W) in [0, 1]; the surround stays black.
+    """
+    if augmentation.max_transforms == 0:
+        return images
+    affine, colour = draw_transforms(len(images), augmentation, generator)
+    return apply_transforms(images, affine.to(images.device), colour.to(images.device))
+
+
+def draw_transforms(
+    n: int, augmentation: Augmentation, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Draw the composed transformation of each of n images.
+
+    Returns:
+        affine: (n, 2, 2) map of output to input coordinates, about the image centre.
+        colour: (n, 3, 4) map of (R, G, B, 1) to RGB.
+    """
+    affine = torch.eye(2).repeat(n, 1, 1)
+    colour = torch.eye(4).repeat(n, 1, 1)
+    how_many = torch.randint(augmentation.max_transforms + 1, (n,), generator=generator)
+    for step in range(augmentation.max_transforms):
+        choice = torch.randint(len(TRANSFORMS), (n,), generator=generator)
+        strength = 2 * torch.rand(n, generator=generator) - 1
+        active = step < how_many
+        for index, name in enumerate(TRANSFORMS):
+            rows = active & (choice == index)
+            if not rows.any():
+                continue
+            if name in ("rotation", "horizontal_flip", "vertical_flip"):
+                affine[rows] = geometric_matrix(name, strength[rows], augmentation) @ affine[rows]
+            else:
+                colour[rows] = colour_matrix(name, strength[rows], augmentation) @ colour[rows]
+    return affine, colour[:, :3]
+
+
+def geometric_matrix(name: str, strength: Tensor, augmentation: Augmentation) -> Tensor:
+    """Return (n, 2, 2) maps for one geometric transformation, strengths (n,) in [-1, 1]."""
+    if name == "horizontal_flip":
+        return torch.tensor([[-1.0, 0.0], [0.0, 1.0]]).repeat(len(strength), 1, 1)
+    if name == "vertical_flip":
+        return torch.tensor([[1.0, 0.0], [0.0, -1.0]]).repeat(len(strength), 1, 1)
+    angle = strength * math.radians(augmentation.max_rotation)
+    cos, sin = torch.cos(angle), torch.sin(angle)
+    return torch.stack([torch.stack([cos, -sin], -1), torch.stack([sin, cos], -1)], -2)
+
+
+def colour_matrix(name: str, strength: Tensor, augmentation: Augmentation) -> Tensor:
+    """Return (n, 4, 4) maps of homogeneous colour for one colour transformation, strengths (n,) in [-1, 1].
+
+    Contrast turns about mid-grey, saturation about the pixel's own luminance.
+    """
+    factor = (1 + strength * augmentation.max_colour_change).view(-1, 1, 1)
+    identity = torch.eye(4).repeat(len(strength), 1, 1)
+    towards = torch.zeros(4, 4)
+    if name == "contrast":
+        towards[:3, 3] = 0.5
+    elif name == "saturation":
+        towards[:3, :3] = torch.tensor(LUMINANCE)
+    mixed = factor * identity + (1 - factor) * towards
+    mixed[:, 3] = torch.tensor([0.0, 0.0, 0.0, 1.0])
+    return mixed
+
+
+def apply_transforms(images: Tensor, affine: Tensor, colour: Tensor) -> Tensor:
+    """Sample images once through their affine maps and multiply their colours once."""
+    grid_map = torch.cat([affine, torch.zeros(len(affine), 2, 1, device=affine.device)], dim=2)
+    grid = functional.affine_grid(grid_map, list(images.shape), align_corners=False)
+    moved = functional.grid_sample(images, grid, padding_mode="zeros", align_corners=False)
+    coloured = torch.einsum("nij,njhw->nihw", colour[:, :, :3], moved) + colour[:, :, 3, None, None]
+    inside = moved.amax(dim=1, keepdim=True) > 0
+    return (coloured * inside).clamp(0, 1)

@@ -1,0 +1,87 @@
+"""What the training loop reads: images of one split with their targets, straight from a store."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from riqa.data.store import Store
+from riqa.errors import InputError
+from riqa.labels import DETAILS
+from riqa.learn.losses import UNKNOWN_OVERALL
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Images and targets of one split.
+
+    Attributes:
+        images: (N, H, W, 3) uint8 RGB, may be memory-mapped.
+        rows: (N,) positions of this split's images within `images`.
+        overall: (n,) int64 overall class, -1 where unknown.
+        details: (n, 3) float32 in [0, 1]: 1 good, 0 bad, between for soft pseudo-labels, NaN where unknown.
+    """
+
+    images: np.ndarray
+    rows: np.ndarray
+    overall: Tensor
+    details: Tensor
+
+    def __len__(self) -> int:
+        """Return the number of images of the split."""
+        return len(self.rows)
+
+    def batch(self, index: Tensor, device: torch.device) -> Tensor:
+        """Return images (B, 3, H, W) in [0, 1], channels last, for positions `index` within the split."""
+        pixels = torch.from_numpy(np.ascontiguousarray(self.images[self.rows[index.numpy()]]))
+        pixels = pixels.to(device).permute(0, 3, 1, 2)  # a view: NHWC bytes are NCHW in channels-last order
+        return pixels.float().div_(255)
+
+
+def examples_of(store: Store, split: str) -> Examples:
+    """Select one split of a store.
+
+    Raises:
+        InputError: the split holds no image.
+    """
+    rows = np.flatnonzero((store.manifest["split"] == split).to_numpy())
+    if not len(rows):
+        raise InputError(f"{store.root}: the split {split!r} holds no image; curate the dataset again")
+    chosen = store.manifest.iloc[rows]
+    overall = chosen["overall"].astype("Float64").fillna(UNKNOWN_OVERALL).to_numpy(dtype=np.int64)
+    details = chosen[list(DETAILS)].astype("Float64").to_numpy(dtype=np.float32, na_value=np.nan)
+    return Examples(store.images, rows, torch.from_numpy(overall), torch.from_numpy(details))
+
+
+def with_pseudo_labels(
+    examples: Examples, manifest: pd.DataFrame, pseudo_labels: pd.DataFrame, kind: str, source: Path
+) -> Examples:
+    """Replace the details by the Teacher's answers (paper, Section 2.1, last paragraph).
+
+    Args:
+        examples: one split of the store that `manifest` belongs to.
+        manifest: the store's manifest, all splits.
+        pseudo_labels: image_id, p_illumination, p_clarity, p_contrast: probabilities of good, one row an image.
+        kind: ``soft`` keeps probabilities, ``hard`` thresholds them at 0.5.
+        source: where the pseudo-labels were read from, for messages.
+
+    Raises:
+        ValueError: unknown kind.
+        InputError: an image of the split has no pseudo-label.
+    """
+    if kind not in ("soft", "hard"):
+        raise ValueError(f"pseudo-label kind is {kind!r}, must be soft or hard")
+    image_ids = manifest["image_id"].iloc[examples.rows]
+    columns = [f"p_{detail}" for detail in DETAILS]
+    probs = pseudo_labels.set_index("image_id")[columns].reindex(image_ids)
+    missing = probs.isna().any(axis=1)
+    if missing.any():
+        raise InputError(
+            f"{source}: no pseudo-label for {int(missing.sum())} images, first {probs.index[missing][0]}; "
+            "run chapter 03_generate_pseudo_labels again"
+        )
+    targets = torch.from_numpy(probs.to_numpy(dtype=np.float32))
+    return replace(examples, details=(targets > 0.5).float() if kind == "hard" else targets)

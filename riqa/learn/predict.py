@@ -1,0 +1,45 @@
+"""Predictions: one tidy row an image, a model and a seed; the file that every later chapter reads."""
+
+import numpy as np
+import pandas as pd
+import torch
+
+from riqa.data.store import Store
+from riqa.labels import DETAILS
+from riqa.learn.examples import examples_of
+from riqa.learn.model import QualityNet
+from riqa.learn.train import compute_logits
+
+MOST_CLASSES = 3
+PROBABILITIES = tuple(f"p_overall_{k}" for k in range(MOST_CLASSES)) + tuple(f"p_{d}" for d in DETAILS)
+
+
+def predict(model: QualityNet, store: Store, splits: tuple[str, ...], **columns: object) -> pd.DataFrame:
+    """Apply a model to splits of a store.
+
+    Args:
+        model: any `QualityNet`.
+        store: curated images at the model's input size.
+        splits: which splits, in this order.
+        **columns: constant columns to add: model, seed, trained_on.
+
+    Returns:
+        A row an image: image_id, dataset, split, patient_id, eye, the columns given, p_overall_0 .. p_overall_2
+        (softmax; NaN for classes that the model does not have), p_illumination, p_clarity, p_contrast (sigmoid:
+        probability of good; NaN without a details head), and the truth: overall, illumination, clarity, contrast.
+    """
+    frames = []
+    for split in splits:
+        examples = examples_of(store, split)
+        logits = compute_logits(model, examples)
+        truth = store.manifest.iloc[examples.rows].reset_index(drop=True)
+        frame = truth[["image_id", "dataset", "split", "patient_id", "eye"]].assign(**columns)
+        probs = np.full((len(frame), len(PROBABILITIES)), np.nan)
+        if "overall" in logits:
+            probs[:, : logits["overall"].shape[1]] = torch.softmax(logits["overall"].double(), dim=1).numpy()
+        if "details" in logits:
+            probs[:, MOST_CLASSES:] = torch.sigmoid(logits["details"].double()).numpy()
+        frame[list(PROBABILITIES)] = probs
+        frame[["overall", *DETAILS]] = truth[["overall", *DETAILS]]
+        frames.append(frame)
+    return pd.concat(frames, ignore_index=True)

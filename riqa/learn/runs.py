@@ -1,0 +1,169 @@
+"""Training runs, side by side: each in a process of its own, on one thread, so that results never depend on
+how many run at a time."""
+
+import multiprocessing
+import os
+import queue
+from collections.abc import Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pandas as pd
+import torch
+from tqdm.auto import tqdm
+
+from riqa.data.store import open_store
+from riqa.labels import class_names
+from riqa.learn.examples import examples_of, with_pseudo_labels
+from riqa.learn.model import QualityNet, load_model, save_model, with_heads
+from riqa.learn.predict import predict
+from riqa.learn.train import TrainingConfig, resolve_precision, train
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """One model to train, named by what it is, what it learned from, and its seed.
+
+    Attributes:
+        model: teacher, single_task, single_task_control or multi_task.
+        trained_on: name of the set.
+        store: folder of the curated set, with train and val splits.
+        n_overall: classes of the overall head, 0 for none.
+        n_details: width of the details head, 3, or 0 for none.
+        config: hyperparameters, the seed among them.
+        models: folder to write the model into.
+        backbone: see `riqa.learn.model.QualityNet`.
+        weights: ``none`` or ``imagenet``, for a model that does not start from another.
+        start_from: stem of the model to start from; its missing heads are drawn afresh.
+        start_counts: whether that model competes for the best epoch.
+        pseudo_labels: parquet file of the Teacher's answers, or None to learn from the store's own details.
+        pseudo_label_kind: ``soft`` or ``hard``.
+        predict_on: (store, splits) pairs to apply the trained model to.
+    """
+
+    model: str
+    trained_on: str
+    store: Path
+    n_overall: int
+    n_details: int
+    config: TrainingConfig
+    models: Path
+    backbone: str = "resnet10"
+    weights: str = "none"
+    start_from: Path | None = None
+    start_counts: bool = False
+    pseudo_labels: Path | None = None
+    pseudo_label_kind: str = "soft"
+    predict_on: tuple[tuple[Path, tuple[str, ...]], ...] = ()
+
+    @property
+    def stem(self) -> Path:
+        """Path of the model's files without extension."""
+        return model_stem(self.models, self.model, self.trained_on, self.config.seed)
+
+
+def model_stem(models: Path, model: str, trained_on: str, seed: int) -> Path:
+    """Return where a model lies: <models>/<model>-<trained_on>-s<seed>, without extension."""
+    return Path(models) / f"{model}-{trained_on}-s{seed}"
+
+
+def worker_count() -> int:
+    """Number of processes that this chapter may use, set by the chapter runner; 1 by default."""
+    return int(os.environ.get("RIQA_WORKERS", "1"))
+
+
+def run_all(runs: Sequence[TrainingRun], workers: int = 1) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Train every run and apply each trained model, with one progress bar counted in epochs.
+
+    Args:
+        runs: what to train.
+        workers: processes at a time; the numbers that come out do not depend on it.
+
+    Returns:
+        history: model, trained_on, seed and the records of `riqa.learn.train.train`.
+        predictions: rows of `riqa.learn.predict.predict`.
+        Both in the order of `runs`.
+    """
+    total = sum(run.config.epochs for run in runs)
+    context = multiprocessing.get_context("spawn")  # a notebook kernel has threads, which fork would break
+    with (
+        context.Manager() as manager,
+        ProcessPoolExecutor(min(workers, len(runs)), mp_context=context) as pool,
+        tqdm(total=total, unit="epoch", desc="training") as progress,
+    ):
+        epochs = manager.Queue()
+        futures = [pool.submit(execute, run, epochs) for run in runs]
+        try:
+            while progress.n < total:
+                _raise_failure(futures)
+                try:
+                    name, record = epochs.get(timeout=0.5)
+                except queue.Empty:
+                    continue
+                progress.set_postfix_str(f"{name} epoch {record['epoch']} val {record['val_score']:.3f}")
+                progress.update()
+            results = [future.result() for future in futures]
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    histories, predictions = zip(*results, strict=True)
+    return pd.concat(histories, ignore_index=True), pd.concat(predictions, ignore_index=True)
+
+
+def execute(run: TrainingRun, epochs=None) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Train one model, write it, and apply it; `epochs` is a queue that is told of each epoch."""
+    torch.set_num_threads(1)  # the order of floating-point sums, hence the result, depends on it
+    name = run.stem.name
+    store = open_store(run.store)
+    training, validation = examples_of(store, "train"), examples_of(store, "val")
+    if run.pseudo_labels is not None:
+        answers = pd.read_parquet(run.pseudo_labels)
+        answers = answers[(answers["dataset"] == run.trained_on) & (answers["seed"] == run.config.seed)]
+        training, validation = (
+            with_pseudo_labels(part, store.manifest, answers, run.pseudo_label_kind, run.pseudo_labels)
+            for part in (training, validation)
+        )
+    model = initial_model(run, image_size=store.images.shape[1])
+    history = train(
+        model,
+        training,
+        validation,
+        run.config,
+        start_counts=run.start_counts,
+        on_epoch=lambda record: epochs.put((name, record)) if epochs is not None else None,
+    )
+    save_model(
+        model,
+        run.stem,
+        model=run.model,
+        trained_on=run.trained_on,
+        classes=list(class_names(run.n_overall)) if run.n_overall else [],
+        seed=run.config.seed,
+        training=asdict(run.config),
+        precision=resolve_precision(run.config.precision, next(model.parameters()).device),
+        pseudo_labels=run.pseudo_label_kind if run.pseudo_labels is not None else None,
+        best_epoch=next(record["epoch"] for record in history if record["best"]),
+    )
+    names = {"model": run.model, "trained_on": run.trained_on, "seed": run.config.seed}
+    predictions = [predict(model, open_store(path), splits, **names) for path, splits in run.predict_on]
+    return (
+        pd.DataFrame(history).assign(**names),
+        pd.concat(predictions, ignore_index=True) if predictions else pd.DataFrame(),
+    )
+
+
+def initial_model(run: TrainingRun, image_size: int) -> QualityNet:
+    """Return the network that a run starts from: fresh, or another model's with its missing heads drawn anew."""
+    torch.manual_seed(run.config.seed)
+    if run.start_from is None:
+        return QualityNet(run.backbone, run.n_overall, run.n_details, run.weights, image_size)
+    start, _ = load_model(run.start_from)
+    return with_heads(start, run.n_overall, run.n_details)
+
+
+def _raise_failure(futures: Sequence[Future]) -> None:
+    """Raise what a failed run raised, as soon as it failed, so that its siblings are not waited for."""
+    for future in futures:
+        if future.done():
+            future.result()

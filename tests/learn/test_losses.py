@@ -1,0 +1,90 @@
+"""The masked objective against a transcription in plain Python of Eqs. 1, 3 and 4."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from riqa.learn.losses import details_loss, multi_task_loss, overall_loss
+
+
+def slow_cross_entropy(logits, classes):
+    terms = []
+    for row, k in zip(logits, classes, strict=True):
+        if k < 0:
+            continue
+        terms.append(-math.log(math.exp(row[k]) / sum(math.exp(value) for value in row)))
+    return sum(terms) / len(terms) if terms else 0.0
+
+
+def slow_binary_cross_entropy(logits, targets):
+    terms = []
+    for row, wanted in zip(logits, targets, strict=True):
+        for logit, y in zip(row, wanted, strict=True):
+            if math.isnan(y):
+                continue
+            p = 1 / (1 + math.exp(-logit))
+            terms.append(-(y * math.log(p) + (1 - y) * math.log(1 - p)))
+    return sum(terms) / len(terms) if terms else 0.0
+
+
+scores = st.floats(-5, 5, allow_nan=False)
+targets = st.one_of(st.just(math.nan), st.floats(0, 1))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.lists(scores, min_size=3, max_size=3), st.integers(-1, 2)), min_size=1, max_size=8))
+def test_overall_loss_equals_equation_3(rows):
+    logits, classes = [list(part) for part in zip(*rows, strict=True)]
+    loss = overall_loss(torch.tensor(logits), torch.tensor(classes))
+    assert loss.item() == pytest.approx(slow_cross_entropy(logits, classes), abs=1e-5)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.lists(scores, min_size=3, max_size=3), st.lists(targets, min_size=3, max_size=3)),
+        min_size=1,
+        max_size=8,
+    )
+)
+def test_details_loss_equals_equation_1(rows):
+    logits, wanted = [list(part) for part in zip(*rows, strict=True)]
+    loss = details_loss(torch.tensor(logits), torch.tensor(wanted))
+    assert loss.item() == pytest.approx(slow_binary_cross_entropy(logits, wanted), abs=1e-5)
+
+
+def test_by_hand():
+    # Two classes with equal scores cost log 2; a detail with logit 0 costs log 2 whatever its target.
+    logits = {"overall": torch.zeros(1, 2), "details": torch.zeros(1, 3)}
+    overall, details = torch.tensor([1]), torch.tensor([[1.0, 0.0, math.nan]])
+    loss = multi_task_loss(logits, overall, details, lambda_overall=1.0, lambda_details=0.5)
+    assert loss.item() == pytest.approx(1.5 * math.log(2))
+
+
+def test_weights_scale_their_task_alone():
+    logits = {"overall": torch.randn(4, 3), "details": torch.randn(4, 3)}
+    overall, details = torch.tensor([0, 1, 2, 1]), torch.rand(4, 3)
+
+    def loss(a, b):
+        return multi_task_loss(logits, overall, details, lambda_overall=a, lambda_details=b).item()
+
+    assert loss(2, 0) == pytest.approx(2 * loss(1, 0))
+    assert loss(0, 3) == pytest.approx(3 * loss(0, 1))
+    assert loss(2, 3) == pytest.approx(loss(2, 0) + loss(0, 3))
+
+
+def test_nothing_known_costs_nothing_and_has_a_gradient():
+    logits = torch.randn(2, 3, requires_grad=True)
+    loss = overall_loss(logits, torch.tensor([-1, -1])) + details_loss(logits, torch.full((2, 3), math.nan))
+    loss.backward()
+    assert loss.item() == 0
+    assert torch.equal(logits.grad, torch.zeros(2, 3))
+
+
+def test_unknown_entries_leave_no_gradient():
+    logits = torch.randn(2, 3, requires_grad=True)
+    details_loss(logits, torch.tensor([[1.0, math.nan, 0.0], [math.nan] * 3])).backward()
+    assert torch.equal(logits.grad == 0, torch.tensor([[False, True, False], [True] * 3]))

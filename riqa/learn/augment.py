@@ -58,9 +58,7 @@ def augment(images: Tensor, augmentation: Augmentation, generator: torch.Generat
     return apply_transforms(images, affine.to(images.device), colour.to(images.device))
 
 
-def draw_transforms(
-    n: int, augmentation: Augmentation, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
+def draw_transforms(n: int, augmentation: Augmentation, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Draw the composed transformation of each of n images.
 
     Returns:

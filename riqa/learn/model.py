@@ -1,7 +1,6 @@
 """The one network of the book: a shared backbone and a linear head a task (hard parameter sharing)."""
 
 import json
-import os
 import urllib.error
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from torchvision.models.resnet import BasicBlock, ResNet
 
 from riqa import __version__
 from riqa.errors import InputError
+from riqa.files import atomic_write
 from riqa.labels import DETAILS
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -94,8 +94,6 @@ def save_model(model: QualityNet, stem: Path, **description: object) -> None:
         stem: path without extension.
         **description: what else the JSON file says (training configuration, seed, classes, ...).
     """
-    stem = Path(stem)
-    stem.parent.mkdir(parents=True, exist_ok=True)
     description = {
         "riqa_version": __version__,
         "architecture": model.architecture,
@@ -103,12 +101,10 @@ def save_model(model: QualityNet, stem: Path, **description: object) -> None:
         "normalisation": {"mean": IMAGENET_MEAN, "std": IMAGENET_STD},
         **description,
     }
-    aside = stem.with_name(stem.name + ".partial")
     state = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
-    save_file(state, aside)
-    os.replace(aside, model_file(stem, "safetensors"))
-    aside.write_text(json.dumps(description, indent=1) + "\n")
-    os.replace(aside, model_file(stem, "json"))
+    atomic_write(model_file(stem, "safetensors"), lambda aside: save_file(state, aside))
+    text = json.dumps(description, indent=1) + "\n"
+    atomic_write(model_file(stem, "json"), lambda aside: aside.write_text(text))
 
 
 def load_model(stem: Path) -> tuple[QualityNet, dict]:

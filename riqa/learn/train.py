@@ -110,7 +110,9 @@ def train(
     batches = max(len(training) // config.batch_size, 1)
     scheduler = _scheduler(optimizer, config, steps=config.epochs * batches, batches=batches)
 
-    history = [{"epoch": 0, "train_loss": math.nan, **evaluate(model, validation, config), "learning_rate": 0.0}]
+    history = [
+        {"epoch": 0, "train_loss": math.nan, **evaluate(model, validation, config), "learning_rate": 0.0}
+    ]
     best_score = history[0]["val_score"] if start_counts else -math.inf
     best_state, best_epoch = copy.deepcopy(model.state_dict()), 0
     for epoch in range(1, config.epochs + 1):
@@ -214,7 +216,11 @@ def _scheduler(
     """Return a schedule that is advanced once a step."""
     if config.schedule == "one_cycle":
         return torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, max_lr=config.learning_rate, total_steps=steps + 1, cycle_momentum=False, pct_start=0.25
+            optimizer,
+            max_lr=config.learning_rate,
+            total_steps=steps + 1,
+            cycle_momentum=False,
+            pct_start=0.25,
         )
     milestones = [epoch * batches for epoch in config.halve_at]
     return torch.optim.lr_scheduler.MultiStepLR(optimizer, milestones, gamma=0.5)

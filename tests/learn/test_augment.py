@@ -99,14 +99,14 @@ def test_the_number_of_transformations_is_uniform_up_to_the_maximum():
     # With flips alone impossible to separate, count images whose two maps both stayed the identity:
     # 1/4 draw none of 3; the others keep the identity only if flips cancel, which 3 random draws seldom do.
     affine, colour = draw_transforms(8000, Augmentation(max_transforms=3), generator())
-    untouched = ((affine == torch.eye(2)).all((1, 2)) & (colour == torch.eye(4)[:3]).all((1, 2))).float().mean()
+    untouched = (
+        ((affine == torch.eye(2)).all((1, 2)) & (colour == torch.eye(4)[:3]).all((1, 2))).float().mean()
+    )
     # Exactly one step twice the same flip: steps = 2 -> 2/36; steps = 3 -> none of an odd number cancel.
     assert untouched.item() == pytest.approx(1 / 4 + 1 / 4 * 2 / 36, abs=0.015)
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"max_transforms": -1}, {"max_rotation": 181}, {"max_colour_change": 1.0}]
-)
+@pytest.mark.parametrize("wrong", [{"max_transforms": -1}, {"max_rotation": 181}, {"max_colour_change": 1.0}])
 def test_impossible_strengths_are_refused(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         Augmentation(**wrong)

@@ -35,7 +35,9 @@ targets = st.one_of(st.just(math.nan), st.floats(0, 1))
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.tuples(st.lists(scores, min_size=3, max_size=3), st.integers(-1, 2)), min_size=1, max_size=8))
+@given(
+    st.lists(st.tuples(st.lists(scores, min_size=3, max_size=3), st.integers(-1, 2)), min_size=1, max_size=8)
+)
 def test_overall_loss_equals_equation_3(rows):
     logits, classes = [list(part) for part in zip(*rows, strict=True)]
     loss = overall_loss(torch.tensor(logits), torch.tensor(classes))

@@ -64,7 +64,7 @@ def with_pseudo_labels(
     Args:
         examples: one split of the store that `manifest` belongs to.
         manifest: the store's manifest, all splits.
-        pseudo_labels: image_id, p_illumination, p_clarity, p_contrast: probabilities of good, one row an image.
+        pseudo_labels: image_id and p_illumination, p_clarity, p_contrast (of good), one row an image.
         kind: ``soft`` keeps probabilities, ``hard`` thresholds them at 0.5.
         source: where the pseudo-labels were read from, for messages.
 

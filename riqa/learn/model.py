@@ -160,7 +160,8 @@ def _pretrained(backbone: str, weights: str) -> nn.Module:
     except (urllib.error.URLError, OSError) as error:
         raise InputError(
             f"ImageNet weights of {backbone} could not be downloaded ({error}): connect to the network, put "
-            "the file into torch's hub cache, or use backbone efficientnet_lite0, whose weights come in a package"
+            "the file into torch's hub cache, or use backbone efficientnet_lite0, whose weights come in "
+            "a package"
         ) from error
 
 

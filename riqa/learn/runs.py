@@ -1,5 +1,7 @@
-"""Training runs, side by side: each in a process of its own, on one thread, so that results never depend on
-how many run at a time."""
+"""Training runs, side by side.
+
+Each run has a process of its own and one thread, so that results never depend on how many run at a time.
+"""
 
 import multiprocessing
 import os
@@ -154,7 +156,7 @@ def execute(run: TrainingRun, epochs=None) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def initial_model(run: TrainingRun, image_size: int) -> QualityNet:
-    """Return the network that a run starts from: fresh, or another model's with its missing heads drawn anew."""
+    """Return what a run starts from: a fresh network, or another model's with missing heads drawn anew."""
     torch.manual_seed(run.config.seed)
     if run.start_from is None:
         return QualityNet(run.backbone, run.n_overall, run.n_details, run.weights, image_size)

@@ -24,9 +24,10 @@ def predict(model: QualityNet, store: Store, splits: tuple[str, ...], **columns:
         **columns: constant columns to add: model, seed, trained_on.
 
     Returns:
-        A row an image: image_id, dataset, split, patient_id, eye, the columns given; p_overall_0 ..
-        p_overall_2 (softmax; NaN for classes that the model does not have); p_illumination, p_clarity, p_contrast
-        (sigmoid, probability of good; NaN without a details head); the truth: overall, illumination, clarity, contrast.
+        A row an image: image_id, dataset, split, patient_id, eye; the columns given;
+        p_overall_0 .. p_overall_2 (softmax; NaN for classes that the model does not have);
+        p_illumination, p_clarity, p_contrast (sigmoid, probability of good; NaN without a details head);
+        and the truth: overall, illumination, clarity, contrast.
     """
     frames = []
     for split in splits:

@@ -27,7 +27,7 @@ class TrainingConfig:
     Attributes:
         epochs: passes over the training images (paper: 115).
         batch_size: images a step (not stated in the paper).
-        learning_rate: initial rate of stochastic gradient descent, or the peak of ``one_cycle`` (paper: 0.01).
+        learning_rate: initial rate of stochastic gradient descent, or peak of ``one_cycle`` (paper: 0.01).
         momentum: of stochastic gradient descent (paper: 0.9).
         weight_decay: L2 penalty (not stated in the paper).
         schedule: ``steps`` halves the rate at `halve_at` (paper); ``one_cycle`` warms up and anneals to zero.
@@ -79,21 +79,21 @@ def train(
     start_counts: bool = False,
     on_epoch: Callable[[dict], None] = lambda record: None,
 ) -> list[dict]:
-    """Train a model in place and leave it with the weights of its best epoch on validation (paper, Section 3.2).
+    """Train a model in place; leave it with the weights of its best epoch on validation (paper, Section 3.2).
 
     Args:
         model: network with a head for every task of positive weight.
         training: images and targets to learn from.
         validation: images and targets that choose the epoch; never the test split.
         config: hyperparameters.
-        start_counts: whether the starting weights compete for the best epoch, as in the paper's control, which
-            keeps "the best checkpoint over all epochs" of both of its phases.
+        start_counts: whether the starting weights compete for the best epoch, as in the paper's control,
+            which keeps "the best checkpoint over all epochs" of both of its phases.
         on_epoch: called with each epoch's record.
 
     Returns:
         A record an epoch: epoch (0 is the start), train_loss, val_loss, val_score, learning_rate, best.
-        val_score is the macro-F1 of the task that the model is for: overall quality if it has weight, else the
-        mean over details.
+        val_score is the macro-F1 of the task that the model is for: overall quality if it has weight, else
+        the mean over details.
     """
     device = next(model.parameters()).device
     precision = resolve_precision(config.precision, device)
@@ -105,7 +105,6 @@ def train(
         lr=config.learning_rate,
         momentum=config.momentum,
         weight_decay=config.weight_decay,
-        nesterov=False,
     )
     batches = max(len(training) // config.batch_size, 1)
     scheduler = _scheduler(optimizer, config, steps=config.epochs * batches, batches=batches)

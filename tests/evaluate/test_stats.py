@@ -1,0 +1,216 @@
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import f1_score
+
+from riqa.evaluate import stats
+from riqa.evaluate.metrics import detail_scores, overall_scores
+
+
+def fake(n, n_classes=3, seeds=None, seed=0, right=0.75):
+    """Truth and one or more rows of predictions that are right with the given probability."""
+    rng = np.random.default_rng(seed)
+    y_true = rng.choice(n_classes, size=n, p=[0.5, 0.3, 0.2][:n_classes] if n_classes == 3 else [0.4, 0.6])
+    shape = (n,) if seeds is None else (seeds, n)
+    return y_true, np.where(rng.random(shape) < right, y_true, rng.integers(n_classes, size=shape))
+
+
+def slow_replicates(y_true, pred_a, pred_b, groups, n_resamples, seed):
+    """Transcribe the bootstrap image by image and seed by seed, scored by scikit-learn."""
+    rng = np.random.default_rng(seed)
+    members = [np.flatnonzero(groups == group) for group in np.unique(groups)]
+    differences = []
+    for _ in range(n_resamples):
+        drawn = np.concatenate([members[g] for g in rng.integers(len(members), size=len(members))])
+        pairs = rng.integers(len(pred_a), size=len(pred_a))
+        differences.append(
+            np.mean(
+                [
+                    f1_score(
+                        y_true[drawn], pred_a[s, drawn], average="macro", labels=[0, 1, 2], zero_division=0
+                    )
+                    - f1_score(
+                        y_true[drawn], pred_b[s, drawn], average="macro", labels=[0, 1, 2], zero_division=0
+                    )
+                    for s in pairs
+                ]
+            )
+        )
+    return np.array(differences)
+
+
+@pytest.mark.parametrize("group_size", [1, 3])
+@pytest.mark.parametrize("n_seeds", [1, 2])
+def test_the_paired_bootstrap_agrees_with_a_plain_loop(group_size, n_seeds):
+    y_true, pred_a = fake(120, seeds=n_seeds, right=0.8)
+    pred_b = fake(120, seeds=n_seeds, seed=0, right=0.7)[1]
+    groups = np.arange(120) // group_size
+    slow = slow_replicates(y_true, pred_a, pred_b, groups, 400, seed=5)
+    fast = stats.paired_bootstrap(y_true, pred_a, pred_b, n_classes=3, groups=groups, n_resamples=20_000)
+    error = slow.std() * 4 / np.sqrt(400)  # of the loop's own mean; its quantiles are a little less certain
+    assert (fast.low + fast.high) / 2 == pytest.approx(slow.mean(), abs=2 * error)
+    assert fast.low == pytest.approx(np.quantile(slow, 0.025), abs=3 * error)
+    assert fast.high == pytest.approx(np.quantile(slow, 0.975), abs=3 * error)
+
+
+def test_the_replicates_have_the_exact_mean_and_variance_of_a_proportion():
+    # accuracy of 30 images, 24 right: a replicate is Binomial(30, 0.8) / 30
+    y_true = np.zeros(30, dtype=int)
+    pred = (np.arange(30) >= 24).astype(int)
+    interval = stats.bootstrap_interval(y_true, pred, n_classes=2, n_resamples=200_000, confidence=0.95)[
+        "accuracy"
+    ]
+    assert interval.value == pytest.approx(0.8)
+    # scipy.stats.binom(30, 0.8).ppf([0.025, 0.975]) / 30
+    assert (interval.low, interval.high) == pytest.approx((19 / 30, 28 / 30))
+
+
+def test_groups_of_copies_count_as_one():
+    y_true, pred = fake(40)
+    single = stats.bootstrap_interval(y_true, pred, n_classes=3, n_resamples=4000)["accuracy"]
+    copies = stats.bootstrap_interval(
+        np.repeat(y_true, 9),
+        np.repeat(pred, 9),
+        n_classes=3,
+        n_resamples=4000,
+        groups=np.repeat(np.arange(40), 9),
+    )["accuracy"]
+    as_if_new = stats.bootstrap_interval(
+        np.repeat(y_true, 9), np.repeat(pred, 9), n_classes=3, n_resamples=4000
+    )
+    assert copies.high - copies.low == pytest.approx(single.high - single.low, rel=0.1)
+    narrow = as_if_new["accuracy"].high - as_if_new["accuracy"].low
+    assert narrow == pytest.approx((single.high - single.low) / 3, rel=0.15)
+
+
+def test_seeds_that_differ_widen_the_interval():
+    y_true = np.tile([0, 1, 2], 200)
+    good, poor = y_true.copy(), np.where(np.arange(600) % 2 == 0, y_true, (y_true + 1) % 3)
+    alike = stats.bootstrap_interval(y_true, np.stack([poor, poor]), n_classes=3, n_resamples=2000)[
+        "macro_f1"
+    ]
+    apart = stats.bootstrap_interval(y_true, np.stack([good, poor]), n_classes=3, n_resamples=2000)[
+        "macro_f1"
+    ]
+    assert alike.high - alike.low < 0.1
+    assert apart.low < 0.6 < 0.95 < apart.high  # replicates with twice the same seed
+    assert apart.value == pytest.approx(0.75)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.sampled_from([2, 3]), st.sampled_from([1, 3]))
+def test_values_are_the_mean_over_seeds_of_the_scores(seed, n_classes, n_seeds):
+    y_true, pred = fake(50, n_classes, n_seeds, seed)
+    intervals = stats.bootstrap_interval(y_true, pred, n_classes=n_classes, n_resamples=50)
+    by_seed = [overall_scores(y_true, np.eye(n_classes)[row]) for row in pred]
+    assert list(intervals) == list(by_seed[0])
+    for name, interval in intervals.items():
+        assert interval.value == pytest.approx(np.mean([scores[name] for scores in by_seed]))
+        assert interval.low <= interval.high
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.sampled_from(["macro_f1", "accuracy", "f1.usable"]))
+def test_swapping_the_models_flips_the_difference(seed, metric):
+    y_true, pred_a = fake(60, seeds=2, seed=seed)
+    pred_b = fake(60, seeds=2, seed=seed, right=0.6)[1]
+    ab = stats.paired_bootstrap(y_true, pred_a, pred_b, n_classes=3, metric=metric, n_resamples=300)
+    same = stats.paired_bootstrap(y_true, pred_a, pred_a, n_classes=3, metric=metric, n_resamples=300)
+    ba = stats.paired_bootstrap(y_true, pred_b, pred_a, n_classes=3, metric=metric, n_resamples=300)
+    assert (same.value, same.low, same.high, same.p_value) == (0, 0, 0, 1)
+    assert ba.value == pytest.approx(-ab.value)
+    assert 0 < ab.p_value <= 1
+
+
+def test_a_clear_difference_has_the_smallest_p_value():
+    y_true, good = fake(600, right=0.95)
+    poor = fake(600, right=0.5)[1]
+    clear = stats.paired_bootstrap(y_true, good, poor, n_classes=3, n_resamples=2000)
+    assert clear.low > 0
+    assert clear.p_value == pytest.approx(2 / 2001)  # the smallest that 2,000 replicates can give
+
+
+def test_p_values_are_uniform_when_there_is_no_difference():
+    below = 0
+    for seed in range(200):
+        y_true, pair = fake(150, seeds=2, seed=seed)
+        below += stats.paired_bootstrap(y_true, pair[0], pair[1], n_classes=3, n_resamples=400).p_value < 0.2
+    assert 20 <= below <= 62  # 40 expected; 4 standard deviations of a binomial are 23
+
+
+def test_the_same_seed_gives_the_same_interval_and_another_seed_another():
+    y_true, pred = fake(80, seeds=2)
+    first, again = (stats.bootstrap_interval(y_true, pred, n_classes=3, n_resamples=500) for _ in range(2))
+    other = stats.bootstrap_interval(y_true, pred, n_classes=3, n_resamples=500, seed=1)
+    assert first == again
+    assert first["macro_f1"].low != other["macro_f1"].low
+
+
+def test_results_do_not_depend_on_the_size_of_the_blocks(monkeypatch):
+    y_true, pred = fake(80, seeds=2)
+    whole = stats.bootstrap_interval(y_true, pred, n_classes=3, n_resamples=500)
+    monkeypatch.setattr(stats, "_CELLS_AT_ONCE", 1000)
+    assert stats.bootstrap_interval(y_true, pred, n_classes=3, n_resamples=500) == whole
+
+
+def test_confidence_is_alive():
+    y_true, pred = fake(200)
+    wide, narrow = (
+        stats.bootstrap_interval(y_true, pred, n_classes=3, n_resamples=2000, confidence=c)["macro_f1"]
+        for c in (0.99, 0.5)
+    )
+    assert wide.low < narrow.low < narrow.high < wide.high
+
+
+def test_detail_intervals_centre_on_the_scores_and_skip_unknown_truth():
+    rng = np.random.default_rng(1)
+    y_true = rng.integers(2, size=(90, 3)).astype(float)
+    y_true[:20, 1] = np.nan
+    probs = np.clip(np.nan_to_num(y_true)[None] * 0.4 + rng.random((2, 90, 3)) * 0.6, 0, 1)
+    intervals = stats.detail_intervals(y_true, probs, n_resamples=1000)
+    by_seed = [detail_scores(y_true, row) for row in probs]
+    assert list(intervals) == list(by_seed[0])
+    for name, interval in intervals.items():
+        assert interval.value == pytest.approx(np.mean([scores[name] for scores in by_seed]))
+        assert interval.low < interval.value < interval.high
+    single = stats.detail_intervals(y_true, probs[0], n_resamples=10)
+    assert single["clarity.f1"].value == pytest.approx(by_seed[0]["clarity.f1"])
+    y_true[:, 0] = np.nan
+    assert np.isnan(stats.detail_intervals(y_true, probs, n_resamples=10)["illumination.f1"].low)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"pred_b": np.zeros((2, 4), int)}, "same shape"),
+        ({"y_true": np.array([0, 1, 2, 3])}, "codes 0..2"),
+        ({"y_true": np.array([0, 1, 2])}, "must be"),
+        ({"metric": "f2"}, "metric must be one of macro_f1, precision"),
+        ({"groups": np.zeros(3)}, "groups"),
+        ({"n_resamples": 0}, "at least 1"),
+        ({"confidence": 95}, "between 0 and 1"),
+    ],
+)
+def test_wrong_arguments_are_named(change, message):
+    given_ = {"y_true": np.array([0, 1, 2, 2]), "pred_a": np.zeros(4, int), "pred_b": np.zeros(4, int)}
+    arguments = {**given_, "n_classes": 3, "n_resamples": 10, **change}
+    with pytest.raises(ValueError, match=message):
+        stats.paired_bootstrap(**arguments)
+
+
+def test_ten_thousand_replicates_of_the_eyeq_test_set_are_quick():
+    y_true, pred_a = fake(16_249, right=0.9)
+    pred_b = fake(16_249, right=0.88)[1]
+    patients = np.random.default_rng(0).integers(12_048, size=16_249)
+    stats.paired_bootstrap(y_true, pred_a, pred_b, n_classes=3, n_resamples=10)
+    start = time.perf_counter()
+    stats.paired_bootstrap(y_true, pred_a, pred_b, n_classes=3)
+    images = time.perf_counter() - start
+    stats.paired_bootstrap(y_true, pred_a, pred_b, n_classes=3, groups=patients)
+    grouped = time.perf_counter() - start - images
+    # about 0.1 s and 0.5 s on an idle core; the bounds leave room for a busy one
+    assert images < 1
+    assert grouped < 5

@@ -1,0 +1,66 @@
+"""Quality details: from predictions to results and to the table that a page shows (the paper's Table 4)."""
+
+import pandas as pd
+
+from riqa.evaluate.stats import detail_intervals
+from riqa.labels import DETAILS
+from riqa.report.results import Result, record
+from riqa.report.seeds import stack_seeds
+
+METHOD = "mean over seeds; percentile bootstrap over patients and seeds"
+
+
+def detail_results(predictions: pd.DataFrame, n_resamples: int = 2_000) -> list[Result]:
+    """Score one model's details on one dataset, with intervals over patients and seeds.
+
+    Args:
+        predictions: rows of `riqa.learn.predict.predict` with one value of `dataset` and of `model`.
+        n_resamples: bootstrap replicates.
+
+    Returns:
+        Records ``details.<dataset>.<model>.<detail>.<f1|precision|recall>`` with *good* as the positive class
+        (as in the paper's Table 4), and ``.macro_f1`` and ``.macro_f1_both_classes`` of all details.
+    """
+    (dataset,), (model,) = predictions["dataset"].unique(), predictions["model"].unique()
+    images, probs = stack_seeds(predictions, [f"p_{detail}" for detail in DETAILS])
+    intervals = detail_intervals(
+        images[list(DETAILS)].to_numpy(),
+        probs,
+        groups=images["patient_id"].to_numpy(),
+        n_resamples=n_resamples,
+    )
+    seeds = sorted(predictions["seed"].unique())
+    return [
+        record(
+            f"details.{dataset}.{model}.{metric}",
+            interval.value,
+            low=interval.low,
+            high=interval.high,
+            n=len(images),
+            seeds=seeds,
+            method=METHOD,
+        )
+        for metric, interval in intervals.items()
+    ]
+
+
+def detail_table(results: list[Result]) -> pd.DataFrame:
+    """Lay records of `detail_results` out as a table: a row a detail, F1, precision and recall as text.
+
+    The last row is the mean F1 over details.
+    """
+    by_metric = {item.name.split(".", 3)[3]: item for item in results}
+    rows = {
+        detail: {
+            "F1": _text(by_metric[f"{detail}.f1"]),
+            "precision": _text(by_metric[f"{detail}.precision"]),
+            "recall": _text(by_metric[f"{detail}.recall"]),
+        }
+        for detail in DETAILS
+    }
+    rows["mean of the three"] = {"F1": _text(by_metric["macro_f1"]), "precision": "", "recall": ""}
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def _text(item: Result) -> str:
+    return f"{item.value:.3f} [{item.low:.3f}, {item.high:.3f}]"

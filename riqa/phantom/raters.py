@@ -1,0 +1,219 @@
+"""Simulated experts and graders: from severities of defects to the labels that people would give.
+
+An expert looks at one detail, perceives a severity, and calls the detail bad above a threshold of the
+expert's own: threshold + bias + noise of the moment. Illumination is where experts differ most, as in the
+paper's Table 5. A grader looks at the whole photograph and weighs every defect, artifacts included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+import pandas as pd
+
+from riqa.labels import DETAILS
+from riqa.phantom.degrade import DEFECTS
+
+THRESHOLD = 0.45
+"""Perceived severity above which an unbiased expert calls a detail bad."""
+
+GRADE_THRESHOLDS = (0.46, 0.80)
+"""Overall scores above which an unbiased grader leaves "good" and falls to "reject"."""
+
+PANEL_SIZES = (3, 5, 7)
+"""Odd panels, so that a majority always exists."""
+
+_BIAS = {"illumination": 0.13, "clarity": 0.06, "contrast": 0.07}  # spread between experts
+_NOISE = {"illumination": 0.21, "clarity": 0.10, "contrast": 0.11}  # spread of one expert between looks
+_GRADER_BIAS, _GRADER_NOISE = 0.04, 0.10
+_WEIGHTS = {"illumination": 0.80, "clarity": 1.00, "contrast": 0.90, "artifact": 0.70}
+
+
+@dataclass(frozen=True)
+class Rater:
+    """A person who rates photographs.
+
+    Attributes:
+        name: Name in the ratings table.
+        bias: Shift of the person's thresholds, one an item; positive is lenient.
+        noise: Standard deviation of the threshold from look to look, one an item.
+    """
+
+    name: str
+    bias: Mapping[str, float]
+    noise: Mapping[str, float]
+
+
+def _spread(n: int, shuffle: int) -> np.ndarray:
+    """`n` normal quantiles (mean 0) in a fixed, mixed order."""
+    quantiles = np.array([NormalDist().inv_cdf((k + 0.5) / n) for k in range(n)])
+    return quantiles[np.random.default_rng(shuffle).permutation(n)]
+
+
+def experts(n: int = 8) -> tuple[Rater, ...]:
+    """The experts who annotate details; the same persons in every set.
+
+    Args:
+        n: Number of experts (the paper has eight ophthalmologists).
+    """
+    biases = {detail: _BIAS[detail] * _spread(n, k) for k, detail in enumerate(DETAILS)}
+    return tuple(
+        Rater(f"expert_{i + 1}", {detail: float(biases[detail][i]) for detail in DETAILS}, _NOISE)
+        for i in range(n)
+    )
+
+
+def graders(n: int = 3) -> tuple[Rater, ...]:
+    """The graders of overall quality; an odd number, the median of their grades is the label."""
+    bias = _GRADER_BIAS * _spread(n, 11)
+    return tuple(
+        Rater(f"grader_{i + 1}", {"overall": float(bias[i])}, {"overall": _GRADER_NOISE}) for i in range(n)
+    )
+
+
+def perceived_severity(severities: Mapping[str, np.ndarray], detail: str) -> np.ndarray:
+    """How strongly a detail is spoilt: a soft maximum (3-norm) over its defects, at most 1.
+
+    Args:
+        severities: Arrays (N,) in [0, 1] by defect; missing defects count as 0.
+        detail: One of `riqa.labels.DETAILS`, or "artifact".
+
+    Returns:
+        Array (N,) in [0, 1].
+
+    Raises:
+        ValueError: For an unknown detail.
+    """
+    names = [name for name, group in DEFECTS.items() if group == detail]
+    if not names:
+        raise ValueError(f"detail must be one of {(*DETAILS, 'artifact')}, got {detail!r}")
+    cubes = sum(np.asarray(severities.get(name, 0.0), float) ** 3 for name in names)
+    return np.minimum(1.0, np.cbrt(cubes))
+
+
+def overall_score(severities: Mapping[str, np.ndarray]) -> np.ndarray:
+    """What graders perceive: a 2-norm over the weighted severities of the three details and of the artifacts.
+
+    Args:
+        severities: Arrays (N,) in [0, 1] by defect.
+
+    Returns:
+        Array (N,), 0 for a flawless photograph, up to about 1.7.
+    """
+    parts = [weight * perceived_severity(severities, group) for group, weight in _WEIGHTS.items()]
+    return np.sqrt(sum(part**2 for part in parts))
+
+
+def rate_details(perceived: np.ndarray, raters: Sequence[Rater], rng: np.random.Generator) -> np.ndarray:
+    """Let every rater judge every photograph once.
+
+    Args:
+        perceived: (N, 3) perceived severities in the order of `DETAILS`.
+        raters: R raters with a bias and a noise for each detail.
+        rng: Noise of the moment.
+
+    Returns:
+        int (N, R, 3): 1 good, 0 bad.
+    """
+    bias = np.array([[rater.bias[detail] for detail in DETAILS] for rater in raters])
+    noise = np.array([[rater.noise[detail] for detail in DETAILS] for rater in raters])
+    limits = THRESHOLD + bias + noise * rng.standard_normal((len(perceived), *bias.shape))
+    return (perceived[:, None, :] <= limits).astype(int)
+
+
+def rate_overall(
+    score: np.ndarray, raters: Sequence[Rater], n_classes: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Let every grader grade every photograph once.
+
+    Args:
+        score: (N,) overall scores.
+        raters: R graders.
+        n_classes: 3 (reject, usable, good) or 2 (bad, good).
+        rng: Noise of the moment.
+
+    Returns:
+        int (N, R): the codes of `riqa.labels`, 0 the worst.
+
+    Raises:
+        ValueError: If `n_classes` is neither 2 nor 3.
+    """
+    if n_classes not in (2, 3):
+        raise ValueError(f"n_classes must be 2 or 3, got {n_classes}")
+    thresholds = GRADE_THRESHOLDS if n_classes == 3 else (np.mean(GRADE_THRESHOLDS),)
+    bias = np.array([rater.bias["overall"] for rater in raters])
+    noise = np.array([rater.noise["overall"] for rater in raters])
+    seen = np.asarray(score)[:, None] - bias - noise * rng.standard_normal((len(score), len(raters)))
+    return sum((seen <= threshold).astype(int) for threshold in thresholds)
+
+
+def draw_panels(n: int, n_raters: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw who looks at what: for each photograph an odd number of raters.
+
+    Args:
+        n: Number of photographs.
+        n_raters: Number of raters to draw from.
+        rng: Random generator.
+
+    Returns:
+        bool (n, n_raters) with 3, 5 or 7 True a row (as far as `n_raters` allows).
+
+    Raises:
+        ValueError: With fewer than 3 raters.
+    """
+    sizes = [size for size in PANEL_SIZES if size <= n_raters]
+    if not sizes:
+        raise ValueError(f"a panel needs at least 3 raters, got {n_raters}")
+    rank = rng.random((n, n_raters)).argsort(axis=1).argsort(axis=1)
+    return rank < rng.choice(sizes, n)[:, None]
+
+
+def majority(scores: np.ndarray, panels: np.ndarray) -> np.ndarray:
+    """Majority of each panel.
+
+    Args:
+        scores: int (N, R, 3), 1 good, 0 bad.
+        panels: bool (N, R) with an odd number of True a row.
+
+    Returns:
+        int (N, 3).
+    """
+    good = (scores * panels[..., None]).sum(axis=1)
+    return (2 * good > panels.sum(axis=1)[:, None]).astype(int)
+
+
+def ratings_table(
+    image_ids: Sequence[str],
+    scores: np.ndarray,
+    items: Sequence[str],
+    raters: Sequence[Rater],
+    seen: np.ndarray | None = None,
+    session: int = 1,
+) -> pd.DataFrame:
+    """Write scores in long form.
+
+    Args:
+        image_ids: N names.
+        scores: int (N, R, I).
+        items: I names, details or "overall".
+        raters: R raters.
+        seen: bool (N, R), which rater saw which photograph; None means all.
+        session: 1, or 2 for the blinded second session.
+
+    Returns:
+        Table with `image_id`, `rater`, `item`, `score`, `session`.
+    """
+    seen = np.ones(scores.shape[:2], bool) if seen is None else seen
+    image, rater = np.nonzero(seen)
+    table = pd.DataFrame(
+        {
+            "image_id": np.repeat(np.asarray(image_ids, dtype=object)[image], len(items)),
+            "rater": np.repeat(np.array([r.name for r in raters], dtype=object)[rater], len(items)),
+            "item": np.tile(np.array(items, dtype=object), len(image)),
+            "score": scores[image, rater].reshape(-1).astype("int64"),
+        }
+    )
+    return table.assign(session=session)

@@ -1,0 +1,99 @@
+"""How often things go wrong: random severities of the defects, free or given the overall grade.
+
+A photograph's troubles come together (a restless patient with a small pupil), so one latent difficulty a
+photograph raises the chance of every kind of defect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from riqa.phantom.degrade import DEFECTS
+from riqa.phantom.raters import Rater, overall_score, rate_overall
+
+TROUBLE: dict[str, dict[str, float]] = {
+    "details": {"illumination": 0.66, "clarity": 0.68, "contrast": 0.60, "artifact": 0.35},
+    "grades": {"illumination": 0.52, "clarity": 0.48, "contrast": 0.40, "artifact": 0.30},
+    "eyes": {"illumination": 0.52, "clarity": 0.50, "contrast": 0.40, "artifact": 0.28},
+}
+"""For each kind of set, how often an image of middling difficulty has a defect of each group."""
+
+_COUPLING = 0.8  # how much the latent difficulty moves the log-odds of each group
+_SECOND = 0.25  # chance that an affected group shows a second defect
+
+
+def draw_severities(n: int, chances: Mapping[str, float], rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Draw the severities of every defect for `n` photographs.
+
+    Args:
+        n: Number of photographs.
+        chances: Chance in (0, 1) that a group (the three details, "artifact") is affected.
+        rng: Random generator.
+
+    Returns:
+        Array (n,) in [0, 1] by defect; most entries are 0.
+    """
+    difficulty = rng.standard_normal(n)
+    severities = {name: np.zeros(n) for name in DEFECTS}
+    for group, chance in chances.items():
+        names = [name for name, owner in DEFECTS.items() if owner == group]
+        odds = np.log(chance / (1 - chance)) + _COUPLING * difficulty
+        affected = rng.random(n) < 1 / (1 + np.exp(-odds))
+        strength = rng.uniform(0.03, 1.0, n)
+        order = rng.random((n, len(names))).argsort(axis=1)
+        second = strength * rng.uniform(0.1, 1.0, n) * (rng.random(n) < _SECOND)
+        for k, name in enumerate(names):
+            drawn = np.where(order[:, 0] == k, strength, np.where(order[:, 1] == k, second, 0.0))
+            severities[name] = np.where(affected, drawn, 0.0)
+    return severities
+
+
+def sample_by_grade(
+    grades: np.ndarray,
+    chances: Mapping[str, float],
+    raters: Sequence[Rater],
+    rng: np.random.Generator,
+    n_classes: int | None = None,
+    views: int = 1,
+) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray, np.ndarray]:
+    """Draw severities until the graders' median is the grade that was asked for (rejection sampling).
+
+    Severities, graders and their noise are as without the condition; only the prevalence of grades is set.
+
+    Args:
+        grades: int (N,), the grade wanted for each eye.
+        chances: As in `draw_severities`.
+        raters: An odd number of graders.
+        rng: Random generator.
+        n_classes: 2 or 3; None takes it from `grades`.
+        views: Photographs an eye. The graders judge the eye by the mean score of its views, which share the
+            media (haze) and the pupil (crescent) of the eye.
+
+    Returns:
+        Severities by defect (N * views,), overall score of each photograph (N * views,), grade (N * views,)
+        and the graders' scores int (N, R).
+    """
+    n_classes = int(np.max(grades)) + 1 if n_classes is None else n_classes
+    n = len(grades)
+    kept = {name: np.zeros((n, views)) for name in DEFECTS}
+    scores, given = np.zeros((n, views)), np.zeros((n, len(raters)), int)
+    waiting = np.arange(n)
+    while waiting.size:
+        drawn = {
+            k: v.reshape(-1, views) for k, v in draw_severities(waiting.size * views, chances, rng).items()
+        }
+        for name in ("haze", "pupil_crescent"):
+            jitter = rng.uniform(0.85, 1.15, drawn[name].shape)
+            drawn[name] = np.clip(drawn[name][:, :1] * (jitter if views > 1 else 1.0), 0, 1)
+        score = overall_score(drawn)
+        ratings = rate_overall(score.mean(axis=1), raters, n_classes, rng)
+        hit = np.median(ratings, axis=1).astype(int) == grades[waiting]
+        done = waiting[hit]
+        for name in DEFECTS:
+            kept[name][done] = drawn[name][hit]
+        scores[done], given[done] = score[hit], ratings[hit]
+        waiting = waiting[~hit]
+    flat = {name: values.reshape(-1) for name, values in kept.items()}
+    return flat, scores.reshape(-1), np.repeat(grades, views), given

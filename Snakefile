@@ -1,0 +1,62 @@
+"""The chapters' dependencies: each rule is one papermill run of one notebook.
+
+`riqa book` (and so `make book`) runs this file; it can be run by hand too, on a cluster for instance:
+
+    snakemake --cores 2 --config profile=quick
+    snakemake --executor slurm --jobs 6 --config profile=paper data=/folder/with/the/data
+"""
+
+import json
+import os
+from pathlib import Path
+
+from riqa.publish.layout import Build, find_root
+from riqa.publish.plan import plan
+from riqa.publish.profiles import read_profile
+
+ROOT = find_root()
+PROFILE = read_profile(ROOT, str(config.get("profile", "quick")))
+BUILD = Build(ROOT, PROFILE.name)
+JOBS = plan(ROOT, PROFILE.name, str(config.get("data", "")))
+
+
+def relative(path):
+    """Return a path as Snakemake records it, so that a moved repository is not built anew."""
+    return os.path.relpath(path, ROOT)
+
+
+rule all:
+    input:
+        [relative(BUILD.executed(job.chapter.name)) for job in JOBS],
+        [relative(BUILD.artifacts(job.chapter.name)) for job in JOBS],
+
+
+for job in JOBS:
+    chapter = job.chapter
+
+    rule:
+        name:
+            chapter.name
+        input:
+            [relative(path) for path in job.inputs],
+        output:
+            executed=relative(BUILD.executed(chapter.name)),
+            artifacts=relative(BUILD.artifacts(chapter.name)),
+        params:
+            # What is here and changes makes the chapter run again; the number of jobs and threads is not.
+            chapter=chapter.name,
+            notebook=relative(chapter.notebook),
+            parameters=json.dumps(job.parameters),
+            fingerprint=job.data_digest,
+            profile=PROFILE.name,
+            data=PROFILE.source,
+            out=relative(BUILD.work / chapter.name),
+            log=relative(BUILD.log(chapter.name)),
+            progress=relative(BUILD.progress(chapter.name)),
+            record=relative(BUILD.record(chapter.name)),
+        threads: chapter.threads
+        shell:
+            "python -m riqa.publish.run --chapter {params.chapter} --notebook {params.notebook}"
+            " --parameters {params.parameters:q} --out {params.out} --executed {output.executed} --log {params.log}"
+            " --progress {params.progress} --record {params.record} --workers {threads} --profile {params.profile}"
+            " --data {params.data:q} --fingerprint '{params.fingerprint}' --inputs {input}"

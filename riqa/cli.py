@@ -1,0 +1,188 @@
+"""The command line: a thin front; every command is one call into the rooms of riqa."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from riqa.errors import InputError
+
+ABOUT = """
+The book that runs: retinal image quality assessment, reproduced.
+
+[bold]First the book.[/bold] Each chapter is a notebook; a build runs those that have to run and renders the
+pages:
+
+    riqa book                                        the default profile, quick: no download, a few minutes
+    riqa book --profile eyeq_thumbs --data FOLDER    the same chapters on real photographs
+    riqa serve                                       read it at http://localhost:8000
+
+[bold]Then your own question.[/bold] See what a chapter lets you change, change it, and compare the pages:
+
+    riqa chapters                                    the chapters, and what each stands on
+    riqa chapters 05                                 the parameters of chapter 05: type, default, meaning
+    riqa run 05 -p lambda_details=0.5                chapter 05 again, in a folder of its own
+
+A run reads the artifacts of the profile's last build and never changes them.
+Exit codes: 0 done; 1 failed; 2 the input cannot be used (one line says why); 130 stopped.
+"""
+
+app = typer.Typer(
+    help=ABOUT,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+
+ProfileOption = Annotated[str, typer.Option("--profile", help="A file of profiles/, without .yaml.")]
+
+
+@contextmanager
+def _stopping(consequence: str) -> Iterator[None]:
+    """Say what Ctrl-C means, and exit with 130."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        print(f"riqa: stopped. {consequence}", file=sys.stderr)
+        raise typer.Exit(130) from None
+
+
+@app.command()
+def book(
+    profile: ProfileOption = "quick",
+    data: Annotated[str, typer.Option(help="Folder with the photographs, for profiles that need one.")] = "",
+    jobs: Annotated[
+        int, typer.Option(min=1, help="Chapters, and processes in them, that run side by side.")
+    ] = 2,
+) -> None:
+    """Build the book: run the chapters that have to run, render the pages, say where they are.
+
+    Nothing is done twice: a chapter runs again only when its notebook, a module that it uses, a parameter or
+    what it reads has changed. A stopped or killed build goes on where it was.
+    """
+    from riqa.publish.build import build_book
+    from riqa.publish.layout import find_root
+
+    root = find_root()
+    if data and not Path(data).is_absolute() and Path.cwd() != root:
+        data = os.path.relpath(data, root)
+    os.chdir(root)
+    with _stopping("What is done is kept; the same command goes on."):
+        build_book(root, profile, data, jobs, Console())
+
+
+@app.command()
+def run(
+    chapter: Annotated[str, typer.Argument(help="A chapter: its name or number, such as 05.")],
+    profile: ProfileOption = "quick",
+    parameters: Annotated[
+        list[str] | None,
+        typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="Another value; may be given again."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the run; by default a new one.")] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes that the chapter may use side by side.")] = 2,
+) -> None:
+    """Run one chapter again with other parameters, in a folder of its own.
+
+    It reads the artifacts of the profile's last build, and writes the executed notebook, its artifacts and an
+    HTML page. Example: riqa run 05 -p lambda_details=0.5 -p "seeds=[0, 1]"
+    """
+    from riqa.publish.layout import find_root
+    from riqa.publish.parameters import parse_assignment
+    from riqa.publish.rerun import rerun_chapter
+
+    given = dict(parse_assignment(text) for text in parameters or [])
+    root = find_root()
+    target = out.resolve() if out else None
+    os.chdir(root)
+    with _stopping("The run is incomplete."):
+        rerun_chapter(root, chapter, profile, given, target, jobs, Console())
+
+
+@app.command()
+def chapters(
+    chapter: Annotated[str | None, typer.Argument(help="A chapter, to list its parameters.")] = None,
+    profile: ProfileOption = "quick",
+) -> None:
+    """List the chapters; or the parameters of one, with their types, defaults and meanings."""
+    from riqa.publish.chapters import find_chapter, read_chapters
+    from riqa.publish.layout import Build, find_root
+    from riqa.publish.parameters import declared_parameters
+    from riqa.publish.plan import resolve_parameters
+    from riqa.publish.profiles import read_profile
+
+    root = find_root()
+    known = read_chapters(root)
+    console = Console()
+    if chapter is None:
+        table = Table("chapter", "stands on", "last run", box=None)
+        from riqa.publish.stage import duration, read_facts
+
+        for name, entry in known.items():
+            facts = read_facts(Build(root, profile), name)
+            took = f"{facts['date']}, {duration(facts['seconds'])}" if facts else "not yet"
+            table.add_row(name, ", ".join(need[:2] for need in entry.needs), f"{profile}: {took}")
+        console.print(table)
+        return
+    found = find_chapter(known, chapter)
+    declared = declared_parameters(found.notebook)
+    values = resolve_parameters(read_profile(root, profile), found.name, declared, {})
+    table = Table(
+        "parameter", "type", "default", profile, "meaning", box=None, title=found.name, title_justify="left"
+    )
+    for name, parameter in declared.items():
+        given = repr(values[name]) if name in values else ""
+        table.add_row(name, parameter.type, repr(parameter.default), given, parameter.meaning)
+    console.print(table)
+
+
+@app.command()
+def profiles() -> None:
+    """List the profiles: what each is for, and the data that it needs."""
+    from riqa.publish.layout import find_root
+    from riqa.publish.profiles import profile_names, read_profile
+
+    root = find_root()
+    table = Table("profile", "DATA", "what it is", box=None)
+    for name in profile_names(root):
+        profile = read_profile(root, name)
+        table.add_row(name, profile.data, profile.description)
+    Console().print(table)
+
+
+@app.command()
+def serve(
+    profile: ProfileOption = "quick",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on this machine.")] = 8000,
+) -> None:
+    """Serve the built book on this machine only, until Ctrl-C."""
+    from riqa.publish.layout import Build, find_root
+    from riqa.publish.serve import serve_book
+
+    serve_book(Build(find_root(), profile), port, Console())
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit: 0 done, 1 failed, 2 input that cannot be used, 130 stopped."""
+    from riqa.publish.pages import PagesError
+    from riqa.publish.run import ChapterError
+
+    try:
+        app(args=arguments, prog_name="riqa")
+    except InputError as error:
+        print(f"riqa: {error}", file=sys.stderr)
+        sys.exit(2)
+    except (ChapterError, PagesError) as error:
+        print(f"riqa: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""From source notebooks to a rendered book: running chapters, staging pages, building HTML."""

@@ -1,0 +1,128 @@
+"""The chapters: which there are, what each stands on, and which modules each uses."""
+
+import ast
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import yaml
+
+from riqa.errors import InputError
+from riqa.publish.parameters import nearest
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """One notebook of the book.
+
+    Attributes:
+        name: ``NN_verb_topic``, the stem of the notebook's file.
+        notebook: The source notebook.
+        needs: The chapters whose artifacts it reads.
+        threads: How many processes it can use side by side.
+    """
+
+    name: str
+    notebook: Path
+    needs: tuple[str, ...]
+    threads: int
+
+
+def read_chapters(root: Path) -> dict[str, Chapter]:
+    """Read ``notebooks/chapters.yaml``, the chapters in reading order.
+
+    Args:
+        root: The repository.
+
+    Returns:
+        Chapters by name; each stands after those that it needs.
+
+    Raises:
+        InputError: If a chapter needs one that does not stand before it, or its notebook is missing.
+    """
+    chapters: dict[str, Chapter] = {}
+    for name, entry in yaml.safe_load((root / "notebooks" / "chapters.yaml").read_text()).items():
+        notebook = root / "notebooks" / f"{name}.ipynb"
+        if not notebook.is_file():
+            raise InputError(f"notebooks/chapters.yaml lists {name}, but {notebook} does not exist")
+        if unknown := [need for need in entry["needs"] if need not in chapters]:
+            raise InputError(
+                f"notebooks/chapters.yaml: {name} needs {unknown[0]}, which does not stand before it"
+            )
+        chapters[name] = Chapter(name, notebook, tuple(entry["needs"]), int(entry["threads"]))
+    return chapters
+
+
+def find_chapter(chapters: dict[str, Chapter], text: str) -> Chapter:
+    """Find a chapter by its name, its number (``05`` or ``5``) or an unambiguous beginning.
+
+    Raises:
+        InputError: If no chapter, or more than one, is meant.
+    """
+    text = Path(text).stem if text.endswith(".ipynb") else text
+    if text in chapters:
+        return chapters[text]
+    prefix = f"{int(text):02d}_" if text.isdigit() else text
+    found = [chapter for name, chapter in chapters.items() if text and name.startswith(prefix)]
+    if len(found) == 1:
+        return found[0]
+    raise InputError(
+        f"there is no chapter {text!r}{nearest(text, chapters)}; there are {', '.join(chapters)}"
+    )
+
+
+def imported_names(notebook: Path) -> set[str]:
+    """List what a notebook imports from riqa, as dotted names (``riqa.data.store.open_store``)."""
+    names: set[str] = set()
+    for cell in json.loads(notebook.read_text())["cells"]:
+        if cell["cell_type"] != "code":
+            continue
+        lines = "".join(cell["source"]).splitlines()
+        code = "\n".join("" if line.lstrip().startswith(("%", "!")) else line for line in lines)
+        for node in ast.walk(ast.parse(code)):
+            if isinstance(node, ast.Import):
+                names |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return {name for name in names if name.split(".")[0] == "riqa"}
+
+
+@cache
+def _import_graph():
+    """Build the graph of who imports whom inside riqa."""
+    import grimp
+
+    try:
+        return grimp.build_graph("riqa", cache_dir=None)
+    except grimp.exceptions.SourceSyntaxError as error:
+        raise InputError(str(error)) from None
+
+
+def modules_used(notebook: Path) -> list[Path]:
+    """List the files of riqa that a notebook's outcome depends on, through any chain of imports.
+
+    Args:
+        notebook: A source notebook.
+
+    Returns:
+        Python files below the installed ``riqa`` package, sorted. A changed file of another room is not among
+        them.
+    """
+    import riqa
+
+    graph = _import_graph()
+    used: set[str] = set()
+    for name in imported_names(notebook):
+        while name not in graph.modules:
+            name = name.rpartition(".")[0]
+        used |= {name} | graph.find_upstream_modules(name)
+    for name in list(used):  # importing riqa.data.store also runs riqa and riqa.data
+        parts = name.split(".")
+        used |= {".".join(parts[:n]) for n in range(1, len(parts))}
+    package = Path(riqa.__file__).parent
+    files = set()
+    for name in used:
+        base = package.joinpath(*name.split(".")[1:])
+        files.add(base / "__init__.py" if (base / "__init__.py").is_file() else base.with_suffix(".py"))
+    return sorted(files)

@@ -1,0 +1,86 @@
+"""Where things lie: the repository, and the folder of one profile's build below it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from riqa.errors import InputError
+
+
+def find_root(start: Path | None = None) -> Path:
+    """Find the repository that holds the book, from a folder inside it.
+
+    Args:
+        start: Where to begin looking; the current folder by default.
+
+    Raises:
+        InputError: If neither the folder nor one above it holds the book's sources.
+    """
+    start = (start or Path.cwd()).resolve()
+    for folder in (start, *start.parents):
+        if (folder / "notebooks" / "chapters.yaml").is_file() and (folder / "Snakefile").is_file():
+            return folder
+    raise InputError(
+        f"{start} is not inside the riqa repository; change to the folder that you cloned it into"
+    )
+
+
+@dataclass(frozen=True)
+class Build:
+    """The folders of one profile's build; all of it is generated and none of it is committed.
+
+    Attributes:
+        root: The repository.
+        profile: The profile's name.
+    """
+
+    root: Path
+    profile: str
+
+    @property
+    def folder(self) -> Path:
+        """Everything that this profile's build makes."""
+        return self.root / "_build" / self.profile
+
+    @property
+    def work(self) -> Path:
+        """The chapters' artifacts, one folder a chapter."""
+        return self.folder / "work"
+
+    @property
+    def site(self) -> Path:
+        """The staged source of the book: prose, configuration and executed notebooks."""
+        return self.folder / "site"
+
+    @property
+    def html(self) -> Path:
+        """The rendered book."""
+        return self.folder / "html"
+
+    @property
+    def logs(self) -> Path:
+        """Logs, and the notebooks as far as they ran."""
+        return self.folder / "logs"
+
+    def artifacts(self, chapter: str) -> Path:
+        """The list of what a chapter made, written after its end: {relative path: SHA-256}."""
+        return self.work / chapter / "artifacts.json"
+
+    def executed(self, chapter: str) -> Path:
+        """The executed notebook of a chapter that ran to its end."""
+        return self.folder / "executed" / f"{chapter}.ipynb"
+
+    def log(self, chapter: str) -> Path:
+        """The notebook as far as it ran, with the traceback when it failed."""
+        return self.logs / f"{chapter}.ipynb"
+
+    def progress(self, chapter: str) -> Path:
+        """How far a chapter is, for whoever shows it."""
+        return self.folder / "progress" / f"{chapter}.json"
+
+    def record(self, chapter: str) -> Path:
+        """What the last finished run of a chapter was made from, and what came out."""
+        return self.folder / "records" / f"{chapter}.json"
+
+    def shown(self, path: Path) -> str:
+        """Return a path as a reader of this repository would type it."""
+        return path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else str(path)

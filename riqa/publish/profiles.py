@@ -1,0 +1,80 @@
+"""Profiles: the same chapters with other data and other parameters."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from riqa.errors import InputError
+from riqa.publish.parameters import nearest
+
+KEYS = ("description", "data", "parameters", "chapters")
+
+
+@dataclass(frozen=True)
+class Profile:
+    """One file of ``profiles/``.
+
+    Attributes:
+        name: The file's stem.
+        description: One sentence.
+        data: What the DATA folder must hold, or ``none``.
+        parameters: Values for every chapter that declares them.
+        chapters: Values for one chapter, which win over ``parameters``.
+    """
+
+    name: str
+    description: str
+    data: str
+    parameters: dict[str, Any] = field(default_factory=dict)
+    chapters: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def needs_data(self) -> bool:
+        """Whether this profile reads photographs that the book does not make itself."""
+        return self.data != "none"
+
+    @property
+    def source(self) -> str:
+        """What the numbers stand on, in words."""
+        return self.data if self.needs_data else "phantom photographs that the book draws itself"
+
+
+def profile_names(root: Path) -> list[str]:
+    """List the profiles of a repository, in alphabetical order."""
+    return sorted(p.stem for p in (root / "profiles").glob("*.yaml"))
+
+
+def read_profile(root: Path, name: str) -> Profile:
+    """Read a profile.
+
+    Args:
+        root: The repository.
+        name: The profile's name, ``quick`` for ``profiles/quick.yaml``.
+
+    Raises:
+        InputError: If there is no such profile, or its file is not as described in `Profile`.
+    """
+    names = profile_names(root)
+    if name not in names:
+        raise InputError(f"there is no profile {name!r}{nearest(name, names)}; there are {', '.join(names)}")
+    shown = f"profiles/{name}.yaml"
+    try:
+        content = yaml.safe_load((root / shown).read_text()) or {}
+    except yaml.YAMLError as error:
+        raise InputError(f"{shown} is not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{shown} must map {', '.join(KEYS)} to values")
+    for key in content:
+        if key not in KEYS:
+            raise InputError(
+                f"{shown} has an unknown key {key!r}{nearest(str(key), KEYS)}; legal are {', '.join(KEYS)}"
+            )
+    return Profile(
+        name=name,
+        description=str(content.get("description", "")).strip(),
+        data=str(content.get("data") or "none").strip(),
+        parameters=content.get("parameters") or {},
+        chapters=content.get("chapters") or {},
+    )

@@ -1,0 +1,314 @@
+"""One chapter, through papermill: a source notebook and parameters become an executed one and artifacts."""
+
+import argparse
+import json
+import logging
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from riqa.errors import InputError
+from riqa.publish.content import file_digest, read_json, tree_digests, write_json, write_whole
+from riqa.publish.parameters import check_parameters, declared_parameters
+from riqa.publish.progress import ProgressHandler
+from riqa.publish.provenance import code_version, hardware, versions
+from riqa.publish.watch import Watch
+
+LISTING = "artifacts.json"
+
+
+class ChapterError(RuntimeError):
+    """A chapter failed; the message is the whole block that a reader needs."""
+
+
+@dataclass(frozen=True)
+class ChapterRun:
+    """One run of one chapter. Paths may be relative to the repository.
+
+    Attributes:
+        chapter: The chapter's name.
+        root: The repository; the notebook runs with it as its current folder.
+        notebook: The source notebook.
+        parameters: Values for parameters that the notebook declares.
+        out: The folder that receives the artifacts; replaced as a whole, and only by a run that ends well.
+        executed: Where the executed notebook goes when the run ends well.
+        log: Where the notebook is written while it runs; it stays there, with the traceback, when the run
+            fails.
+        progress: Where the run tells how far it is.
+        workers: How many processes the chapter may use side by side; never changes results.
+        profile: The profile's name, for the page.
+        data: What the numbers stand on, for the page.
+        record: Where to keep what the run was made from. A later run that finds the same inputs, the same
+            parameters and intact artifacts publishes those again instead of computing them. None: always
+            compute.
+        inputs: The files whose content, with the parameters, decides the outcome.
+        fingerprint: Anything else that decides it, such as the digest of a data folder.
+    """
+
+    chapter: str
+    root: Path
+    notebook: Path
+    parameters: Mapping[str, Any]
+    out: Path
+    executed: Path
+    log: Path
+    progress: Path
+    workers: int = 1
+    profile: str = ""
+    data: str = ""
+    record: Path | None = None
+    inputs: tuple[Path, ...] = ()
+    fingerprint: str = ""
+
+
+def run_chapter(run: ChapterRun) -> None:
+    """Run a chapter, or publish its last run again when nothing that decides the outcome has changed.
+
+    Args:
+        run: What to run, and where everything goes.
+
+    Raises:
+        InputError: If a parameter is not declared or has the wrong type, or the chapter itself refuses its
+            input.
+        ChapterError: If a cell fails for another reason, or the chapter ends without writing
+            ``results.json``.
+    """
+    declared = declared_parameters(run.notebook)
+    parameters = check_parameters(run.parameters, declared, run.chapter)
+    cells = len(json.loads(run.notebook.read_text())["cells"]) + 1  # papermill adds one
+    progress = ProgressHandler(run.progress, run.chapter, cells)
+    previous = run.out.with_name(f".{run.out.name}.previous")
+    try:
+        if previous.exists():  # the last run was killed before it could put this back
+            shutil.rmtree(run.out, ignore_errors=True)
+            previous.rename(run.out)
+        recipe = _recipe(run, parameters)
+        if _publish_again(run, recipe):
+            progress.write("unchanged")
+            return
+        if run.out.exists():
+            run.out.rename(previous)
+        try:
+            run.out.mkdir(parents=True)
+            facts = _execute(run, parameters, progress)
+            _publish(run, recipe, facts)
+        except BaseException:
+            shutil.rmtree(run.out, ignore_errors=True)
+            if previous.exists():
+                previous.rename(run.out)
+            raise
+        shutil.rmtree(previous, ignore_errors=True)
+    except BaseException as error:
+        expected = isinstance(error, (InputError, ChapterError))
+        message = (
+            str(error) if expected else f"{run.chapter} stopped by {type(error).__name__} {error}".rstrip()
+        )
+        progress.write("failed", message, isinstance(error, InputError))
+        raise
+    progress.write("done")
+
+
+def _recipe(run: ChapterRun, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Collect what decides the outcome of a run."""
+    inputs = {os.path.relpath(path, run.root): file_digest(path) for path in run.inputs}
+    return {"inputs": inputs, "parameters": dict(parameters), "fingerprint": run.fingerprint}
+
+
+def _publish_again(run: ChapterRun, recipe: dict[str, Any]) -> bool:
+    """Publish the last run's outcome again, if it was made from the same and is still whole."""
+    if run.record is None:
+        return False
+    record = read_json(run.record)
+    kept = run.record.with_suffix(".ipynb")
+    if not record or record["recipe"] != recipe or not kept.is_file():
+        return False
+    if tree_digests(run.out, skip=[LISTING]) != record["artifacts"]:
+        return False
+    write_whole(run.executed, kept.read_bytes())
+    write_json(run.out / LISTING, record["artifacts"])
+    return True
+
+
+def _publish(run: ChapterRun, recipe: dict[str, Any], facts: dict[str, Any]) -> None:
+    """Put the executed notebook, with the facts of its run, and the list of artifacts in their places."""
+    if not (run.out / "results.json").is_file():
+        raise ChapterError(f"{run.chapter} ended without writing {run.out / 'results.json'}")
+    document = json.loads(run.log.read_text())
+    document["metadata"]["riqa"] = facts
+    executed = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+    artifacts = tree_digests(run.out, skip=[LISTING])
+    if run.record is not None:
+        write_whole(run.record.with_suffix(".ipynb"), executed)
+        write_json(run.record, {"recipe": recipe, "artifacts": artifacts, "facts": facts})
+    write_whole(run.executed, executed)
+    write_json(run.out / LISTING, artifacts)
+
+
+def _execute(run: ChapterRun, parameters: dict[str, Any], progress: ProgressHandler) -> dict[str, Any]:
+    """Execute the notebook into its log.
+
+    Returns:
+        The facts of the run, for the page: profile, data, seeds, hardware, versions, code, duration, peak
+        memory.
+    """
+    import papermill
+    from papermill.exceptions import PapermillExecutionError
+    from traitlets.config import Config
+
+    config = Config()
+    config.KernelManager.transport_encryption = "auto"  # ipykernel 7 otherwise warns in every notebook
+    run.log.parent.mkdir(parents=True, exist_ok=True)
+    started = time.time()
+    build_pid = os.environ.get("RIQA_BUILD_PID")
+    with (
+        _kernel_environment(run.workers),
+        _listening(progress),
+        Watch(int(build_pid) if build_pid else None) as watch,
+    ):
+        try:
+            papermill.execute_notebook(
+                str(run.notebook),
+                str(run.log),
+                parameters,
+                kernel_name="python3",
+                cwd=str(run.root),
+                progress_bar=False,
+                log_output=True,
+                config=config,
+            )
+        except PapermillExecutionError as error:
+            raise _explain(run, error) from None
+    return {
+        "profile": run.profile,
+        "data": run.data,
+        "seeds": [parameters[name] for name in ("seed", "seeds") if name in parameters],
+        "hardware": hardware(),
+        "versions": versions(),
+        "code": code_version(run.root),
+        "date": time.strftime("%Y-%m-%d", time.gmtime(started)),
+        "seconds": round(time.time() - started, 1),
+        "peak_memory_mb": round(watch.peak_bytes / 1e6),
+        "workers": run.workers,
+    }
+
+
+def _explain(run: ChapterRun, error: Any) -> Exception:
+    """Turn papermill's error into one line for bad input, else into a block that names the cell."""
+    if error.ename == "InputError":
+        return InputError(error.evalue)
+    source = json.loads(run.notebook.read_text())["cells"]
+    failed = [c for c in json.loads(run.log.read_text())["cells"] if _has_error(c)]
+    identity = failed[0].get("id") if failed else None
+    numbers = [n for n, cell in enumerate(source, start=1) if cell.get("id") == identity]
+    first_line = next((line for line in error.source.splitlines() if line.strip()), "")
+    message = " ".join(error.evalue.split())
+    where = f"cell {numbers[0]} of {len(source)}" if numbers else "the cell with the given parameters"
+    return ChapterError(
+        f"{run.chapter} failed in {where}\n"
+        f"  notebook  {os.path.relpath(run.notebook, run.root)}\n"
+        f"  cell      {first_line}\n"
+        f"  error     {error.ename}: {message}\n"
+        f"  kept      {os.path.relpath(run.log, run.root)} (as far as it ran, with the traceback)"
+    )
+
+
+def _has_error(cell: dict[str, Any]) -> bool:
+    """Tell whether an executed cell ended in an error."""
+    return any(output.get("output_type") == "error" for output in cell.get("outputs", []))
+
+
+@contextmanager
+def _kernel_environment(workers: int) -> Iterator[None]:
+    """Set what a chapter's kernel inherits: one thread a process, so that results do not depend on cores."""
+    wanted = {
+        "OMP_NUM_THREADS": "1",
+        "PYTHONHASHSEED": "0",
+        "JUPYTER_PREFER_ENV_PATH": "1",  # this environment's kernel, not one that a user installed
+        "RIQA_WORKERS": str(workers),
+    }
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+
+@contextmanager
+def _listening(progress: ProgressHandler) -> Iterator[None]:
+    """Let the progress follow papermill's log."""
+    logger = logging.getLogger("papermill")
+    level, propagate = logger.level, logger.propagate
+    logger.addHandler(progress)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(progress)
+        logger.setLevel(level)
+        logger.propagate = propagate
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one chapter as a process of its own: ``python -m riqa.publish.run ...``, as the Snakefile does.
+
+    Returns:
+        0 when the chapter ended well, 1 when it failed, 2 when its input cannot be used, 130 when it was
+        stopped.
+    """
+    parser = argparse.ArgumentParser(prog="python -m riqa.publish.run", description=__doc__)
+    for name in ("chapter", "notebook", "out", "executed", "log", "progress"):
+        parser.add_argument(f"--{name}", required=True)
+    parser.add_argument("--parameters", type=json.loads, default={}, help="JSON object")
+    parser.add_argument("--workers", type=int, default=1)
+    for name in ("profile", "data", "record", "fingerprint"):
+        parser.add_argument(f"--{name}", default="")
+    parser.add_argument("--inputs", nargs="*", default=[])
+    given = parser.parse_args(arguments)
+    root = Path.cwd()
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        run_chapter(
+            ChapterRun(
+                chapter=given.chapter,
+                root=root,
+                notebook=root / given.notebook,
+                parameters=given.parameters,
+                out=root / given.out,
+                executed=root / given.executed,
+                log=root / given.log,
+                progress=root / given.progress,
+                workers=given.workers,
+                profile=given.profile,
+                data=given.data,
+                record=root / given.record if given.record else None,
+                inputs=tuple(root / path for path in given.inputs),
+                fingerprint=given.fingerprint,
+            )
+        )
+    except InputError as error:
+        print(f"riqa: {error}", file=sys.stderr)
+        return 2
+    except ChapterError as error:
+        print(f"riqa: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

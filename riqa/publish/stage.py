@@ -1,0 +1,243 @@
+"""Staging: executed notebooks and prose become the source tree that Jupyter Book reads.
+
+A file is written only when its bytes differ, because Sphinx reads a page again when its file's time changes.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import yaml
+from nbformat.v4 import new_markdown_cell
+
+from riqa.publish.content import read_json, write_if_changed
+from riqa.publish.layout import Build
+from riqa.publish.parameters import Parameter, declared_parameters
+from riqa.publish.profiles import Profile
+
+STATUS_PAGE = "book/build_status.md"
+
+
+def stage_book(
+    build: Build, profile: Profile, chapters: Mapping[str, Path], repository_url: str = ""
+) -> list[str]:
+    """Stage the whole book of a profile.
+
+    Args:
+        build: Where its executed notebooks are, and where its site goes.
+        profile: The profile that was built.
+        chapters: Source notebook by chapter name; each has run.
+        repository_url: Where the repository is published; buttons that lead there appear only when it is
+            known.
+
+    Returns:
+        The staged files that were written, relative to the site.
+    """
+    pages: dict[str, bytes] = {}
+    for path in sorted((build.root / "book").rglob("*")):
+        if path.is_file() and "__pycache__" not in path.parts and not path.name.startswith("."):
+            pages[path.relative_to(build.root).as_posix()] = path.read_bytes()
+    pages["_config.yml"] = configuration(build.root, repository_url).encode()
+    pages["_toc.yml"] = (build.root / "_toc.yml").read_bytes()
+    facts: dict[str, dict[str, Any]] = {}
+    for name, source in chapters.items():
+        content, facts[name] = stage_notebook(source, build.executed(name))
+        pages[f"notebooks/{name}.ipynb"] = content
+    pages[STATUS_PAGE] = status_page(profile, facts).encode()
+    return write_site(build.site, pages)
+
+
+def write_site(site: Path, pages: Mapping[str, bytes]) -> list[str]:
+    """Make a site folder hold exactly these files, touching only those that differ.
+
+    Returns:
+        The files that were written or removed, relative to the site.
+    """
+    touched = [name for name, content in sorted(pages.items()) if write_if_changed(site / name, content)]
+    for path in sorted(site.rglob("*")):
+        name = path.relative_to(site).as_posix()
+        if path.is_file() and name not in pages and "__pycache__" not in path.parts:
+            path.unlink()
+            touched.append(name)
+    return touched
+
+
+def configuration(root: Path, repository_url: str = "") -> str:
+    """Return the book's configuration, with buttons to the repository and to Binder when it is published."""
+    source = (root / "_config.yml").read_text()
+    if not repository_url:
+        return source
+    config = yaml.safe_load(source)
+    config["repository"] = {"url": repository_url, "branch": "main"}
+    config.setdefault("html", {})["use_repository_button"] = True
+    config.setdefault("launch_buttons", {})["binderhub_url"] = "https://mybinder.org"
+    return yaml.safe_dump(config, sort_keys=False)
+
+
+def stage_notebook(source: Path, executed: Path) -> tuple[bytes, dict[str, Any]]:
+    """Turn an executed notebook into a page.
+
+    The provenance goes under the title and a table of the parameters before their cell; what papermill added,
+    time stamps and what was printed to standard error (progress bars) are left out.
+
+    Args:
+        source: The source notebook, which declares the parameters.
+        executed: The executed notebook.
+
+    Returns:
+        The page (a notebook) and the facts of its run.
+    """
+    notebook = nbformat.read(executed, as_version=4)
+    given = notebook.metadata.pop("papermill", {}).get("parameters", {})
+    facts = notebook.metadata.pop("riqa", {})
+    cells = []
+    for cell in notebook.cells:
+        cell.metadata.pop("papermill", None)
+        cell.metadata.pop("execution", None)
+        tags = cell.metadata.get("tags", [])
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
+        if "injected-parameters" in tags:
+            cell.metadata["tags"] = [*tags, "remove-cell"]
+        if "parameters" in tags:
+            table = new_markdown_cell(parameter_table(declared_parameters(source), given))
+            table["id"] = "parameter-table"
+            cells.append(table)
+            cell.metadata["tags"] = [*tags, "hide-input"]
+        cells.append(cell)
+    notebook.cells = cells
+    _insert_provenance(notebook, facts)
+    return (nbformat.writes(notebook) + "\n").encode(), json.loads(json.dumps(facts))
+
+
+def _insert_provenance(notebook: Any, facts: Mapping[str, Any]) -> None:
+    """Put the provenance right under the page's title."""
+    if not facts or not notebook.cells or notebook.cells[0].cell_type != "markdown":
+        return
+    title, _, rest = notebook.cells[0].source.partition("\n")
+    notebook.cells[0].source = f"{title}\n\n{provenance_block(facts)}\n{rest}"
+
+
+def provenance_block(facts: Mapping[str, Any]) -> str:
+    """Return the lines that tell a reader which profile, data, machine and code made a page."""
+    machine = facts["hardware"]
+    graphics = f", {machine['gpu']}" if "gpu" in machine else ""
+    packages = ", ".join(f"{name} {number}" for name, number in facts["versions"].items() if name != "riqa")
+    seeds = ", ".join(str(seed) for seed in _flat(facts["seeds"])) or "none"
+    return "\n".join(
+        [
+            "```{div} riqa-provenance",
+            f"**Profile {facts['profile']}** on {facts['data']}. Seeds: {seeds}. "
+            f"Ran on {facts['date']} in {duration(facts['seconds'])} "
+            f"(peak memory {memory(facts['peak_memory_mb'])}) "
+            f"on {machine['processor']}, {machine['cores']} cores, {machine['memory_gb']} GB{graphics}; "
+            f"riqa {facts['versions'].get('riqa', '')} at {facts['code']}; {packages}.",
+            "```",
+            "",
+        ]
+    )
+
+
+def _flat(values: list[Any]) -> list[Any]:
+    """Flatten a list of values and lists."""
+    return [item for value in values for item in (value if isinstance(value, list) else [value])]
+
+
+def parameter_table(declared: Mapping[str, Parameter], given: Mapping[str, Any]) -> str:
+    """Return a table of the parameters in MyST: name, type, default, this run, meaning.
+
+    Args:
+        declared: What the notebook declares.
+        given: The values of this run, where they were given.
+    """
+    rows = [
+        f"| `{name}` | {p.type} | {_code(p.default)} "
+        f"| {_code(given[name]) if name in given else '*default*'} | {p.meaning} |"
+        for name, p in declared.items()
+    ]
+    return "\n".join(["| parameter | type | default | this run | meaning |", "|---|---|---|---|---|", *rows])
+
+
+def _code(value: Any) -> str:
+    """Return a value as inline code that a table cell can hold."""
+    return "`" + re.sub(r"\|", r"\\|", repr(value)) + "`"
+
+
+def duration(seconds: float) -> str:
+    """Return a duration for people: ``42 s``, ``3 min 5 s``, ``1 h 20 min``."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def memory(megabytes: float) -> str:
+    """Return an amount of memory for people, in GB."""
+    return f"{megabytes / 1000:.1f} GB"
+
+
+def status_page(profile: Profile, facts: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return the page that tells how the book was built: times, memory, machine and versions."""
+    rows = [
+        f"| {{doc}}`/notebooks/{name}` | {duration(f['seconds'])} | {memory(f['peak_memory_mb'])} "
+        f"| {f['workers']} | {f['date']} | {f['code']} |"
+        for name, f in facts.items()
+    ]
+    total = duration(sum(f["seconds"] for f in facts.values()))
+    machines = sorted({_machine(f) for f in facts.values()})
+    packages: dict[str, set[str]] = {}
+    for f in facts.values():
+        for package, number in f["versions"].items():
+            packages.setdefault(package, set()).add(number)
+    lines = [
+        "# How this book was built",
+        "",
+        "This page is made anew with every build, from what each chapter recorded when it ran.",
+        "",
+        f"Profile **{profile.name}**: {profile.description}",
+        "",
+        "| chapter | took | peak memory | processes | ran on | code |",
+        "|---|---|---|---|---|---|",
+        *rows,
+        "",
+        f"All chapters one after the other: {total}. A chapter whose inputs, parameters and code are the",
+        "same as before is not run again, so chapters of one book can have different dates.",
+        "",
+        "Machine: " + "; ".join(machines) + ".",
+        "",
+        "| package | version |",
+        "|---|---|",
+        *(f"| {package} | {', '.join(sorted(numbers))} |" for package, numbers in packages.items()),
+        "",
+        "## The profile's parameters",
+        "",
+        "What is not listed here keeps the default that its notebook declares.",
+        "",
+        "```yaml",
+        yaml.safe_dump(
+            {"parameters": profile.parameters, "chapters": profile.chapters},
+            sort_keys=False,
+            default_flow_style=None,
+        ).strip(),
+        "```",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _machine(facts: Mapping[str, Any]) -> str:
+    """Describe the machine of one run."""
+    machine = facts["hardware"]
+    graphics = f", {machine['gpu']}" if "gpu" in machine else ""
+    return f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gb']} GB{graphics}"
+
+
+def read_facts(build: Build, chapter: str) -> dict[str, Any]:
+    """Return the facts of a chapter's last finished run in a profile; empty when it never finished."""
+    record = read_json(build.record(chapter))
+    return record["facts"] if record else {}

@@ -113,7 +113,7 @@ class Display:
         """
         self.state, self.console = state, console
         self._live = (
-            Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
+            Live(console=console, auto_refresh=False, transient=False) if console.is_terminal else None
         )
         self._told: dict[str, tuple[str, float]] = {}
 

@@ -179,7 +179,8 @@ def _render(build: Build, chapter: Chapter, folder: Path, state: State, display:
     page = f"notebooks/{chapter.name}"
     pages[f"{page}.ipynb"], _ = stage_notebook(chapter.notebook, folder / f"{chapter.name}.ipynb")
     links = [{"file": name.removesuffix(".md")} for name in COMPANIONS if name in pages]
-    pages["_toc.yml"] = yaml.safe_dump({"format": "jb-book", "root": page, "chapters": links}).encode()
+    contents = {"format": "jb-book", "root": page} | ({"chapters": links} if links else {})
+    pages["_toc.yml"] = yaml.safe_dump(contents).encode()
     pages["_config.yml"] = configuration(root).encode()
     write_site(site, pages)
     state.pages = "starting"

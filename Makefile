@@ -1,0 +1,69 @@
+# make book: the environment, the chapters and the pages. make test: the environment and the tests.
+PROFILE ?= quick
+DATA ?=
+JOBS ?= 2
+PORT ?= 8000
+# Any Python from 3.11 on.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+# Optional: the address of a package index with CPU-only builds of PyTorch; spares several GB of CUDA libraries.
+TORCH_INDEX ?=
+# What only serves graphics processors is left out of a CPU-only environment.
+CUDA_ONLY := ^(nvidia-|cuda-|triton==)
+RIQA := .venv/bin/riqa
+
+.DEFAULT_GOAL := help
+.PHONY: help book test unit-test book-test serve lint strip clean lock
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@echo
+	@echo 'Settings: PROFILE=quick DATA=folder JOBS=2 PORT=8000 TORCH_INDEX=address'
+
+book: .venv/.ok ## build the book of PROFILE (default quick) into _build/PROFILE/html
+	@$(RIQA) book --profile '$(PROFILE)' --data '$(DATA)' --jobs '$(JOBS)'
+
+serve: .venv/.ok ## read the built book of PROFILE at http://localhost:PORT
+	@$(RIQA) serve --profile '$(PROFILE)' --port '$(PORT)'
+
+test: lint unit-test book-test ## all tests: lint, the module, and the smoke book in a browser
+
+unit-test: .venv/.ok ## the module's tests alone
+	.venv/bin/pytest -q -n 2 -m 'not book'
+
+book-test: .venv/.ok ## the smoke book, built and looked at page by page
+	.venv/bin/pytest -q -m book
+
+lint: .venv/.ok ## style, types of slips that a tool finds, and outputs left in notebooks
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/nbstripout --verify $(STRIP) notebooks/*.ipynb
+	.venv/bin/python -m riqa.publish.environment --check
+
+STRIP := --keep-id --drop-tagged-cells injected-parameters \
+  --extra-keys 'metadata.papermill cell.metadata.papermill metadata.language_info.version'
+
+strip: .venv/.ok ## take outputs out of the notebooks, before a commit
+	.venv/bin/nbstripout $(STRIP) notebooks/*.ipynb
+
+lock: .venv/.ok ## pin every package anew from pyproject.toml, and write environment.yml
+	.venv/bin/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --upgrade \
+	  -o requirements.lock --custom-compile-command 'make lock'
+	.venv/bin/python -m riqa.publish.environment
+
+clean: ## remove everything that builds made; the environment stays
+	rm -rf _build .snakemake .pytest_cache .ruff_cache .hypothesis
+
+# One stamp for the whole environment: made when all is installed, and again when what to install has changed.
+.venv/.ok: requirements.lock pyproject.toml
+	@'$(PYTHON)' -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo 'riqa needs Python 3.11 or newer; name one by make PYTHON=/path/to/python3.11'; exit 2; }
+	@test -x .venv/bin/python || '$(PYTHON)' -m venv .venv
+ifeq ($(TORCH_INDEX),)
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+else
+	grep -vE '$(CUDA_ONLY)' requirements.lock > .venv/requirements-cpu.txt
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --extra-index-url '$(TORCH_INDEX)' \
+	  -r .venv/requirements-cpu.txt
+endif
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@

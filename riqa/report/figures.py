@@ -75,7 +75,8 @@ def training_curves(history: pd.DataFrame, title: str = "Training curves") -> Fi
 
     Args:
         history: Columns `epoch` (1, 2, ...), `train_loss` and `val_score` (in [0, 1]); `val_loss` is dashed
-            when there; `model`, `seed` and `trained_on` are taken as one value each when missing.
+            when there; `best` marks the epoch kept (else it is the best score's); `model`, `seed` and
+            `trained_on` are taken as one value each when missing.
         title: The figure's title.
     """
     history = history.assign(**{c: "" for c in ("model", "seed", "trained_on") if c not in history})
@@ -91,7 +92,7 @@ def training_curves(history: pd.DataFrame, title: str = "Training curves") -> Fi
                 loss_axis.plot(run["epoch"], run["val_loss"], color=colour, lw=1.1, ls="--")
             if run["val_score"].notna().any():
                 score_axis.plot(run["epoch"], run["val_score"], color=colour, lw=1.3)
-                best = run.loc[run["val_score"].idxmax()]
+                best = run[run["best"]].iloc[0] if "best" in run else run.loc[run["val_score"].idxmax()]
                 score_axis.plot(best["epoch"], best["val_score"], "o", color=colour, ms=5)
         loss_axis.set(xlabel="epoch", ylabel="loss", title=name)
         loss_axis.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))

@@ -1,6 +1,6 @@
 """The book's figures: each function takes data, draws one figure and returns it.
 
-A figure is closed in pyplot before it is returned, so that a notebook cell ending with the call shows one.
+In a notebook: `figure = training_curves(history)`, then `plt.show()`, which shows it once and forgets it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,7 +30,6 @@ def _figure(
     figure, axes = plt.subplots(
         rows, columns, figsize=(WIDTH, height), squeeze=False, layout="constrained", **options
     )
-    plt.close(figure)
     if title:
         figure.suptitle(title)
     return figure, axes

@@ -15,6 +15,12 @@ def texts(figure: Figure) -> list[str]:
     return [found.get_text() for found in figure.findobj(plt.Text) if found.get_text()]
 
 
+@pytest.fixture(autouse=True)
+def no_figure_is_left():
+    yield
+    plt.close("all")
+
+
 @pytest.fixture
 def by_class():
     return pd.DataFrame(
@@ -109,10 +115,10 @@ def test_the_reliability_diagram_draws_filled_bins_and_all_counts():
     assert sum(bar.get_height() for bar in bottom.patches) == 3
 
 
-def test_figures_are_not_left_open_and_change_no_setting():
+def test_a_figure_is_known_to_pyplot_once_and_changes_no_setting():
     before = dict(plt.rcParams)
-    figures.confusion_matrices({"a": np.eye(2)})
-    assert plt.get_fignums() == []
+    figure = figures.confusion_matrices({"a": np.eye(2)})
+    assert [plt.figure(number) for number in plt.get_fignums()] == [figure]  # so that plt.show() shows it
     assert dict(plt.rcParams) == before
 
 

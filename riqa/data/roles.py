@@ -1,0 +1,89 @@
+"""Which dataset stands behind a name that a profile uses."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from riqa.data.manifest import Dataset
+from riqa.errors import InputError
+
+NAMES = (
+    "phantom_details",
+    "phantom_grades",
+    "phantom_eyes",
+    "phantom_observers",
+    "eyeq",
+    "simulated_details",
+)
+"""Sets that can be built."""
+
+
+def build_set(
+    name: str, *, data: str, out: Path | str, sizes: Mapping[str, int], seed: int, workers: int = 1
+) -> Dataset:
+    """Make or load the dataset of a name.
+
+    Args:
+        name: One of `NAMES`.
+        data: Folder with real data ("" when there is none); EyeQ lies in its subfolder `eyeq`, or is it.
+        out: Folder for the photographs of sets that are made here.
+        sizes: Numbers of photographs `n_details_train`, `n_details_test`, `n_grades_train`,
+            `n_grades_test`, `n_eyes_train`, `n_eyes_val`, `n_eyes_test`, `n_observers`, and
+            `photograph_size`, their width in pixels. For details and grades a tenth of the training
+            patients becomes the validation split.
+        seed: Seed of the phantom and of the dealing of patients into splits.
+        workers: Processes side by side; results do not depend on it.
+
+    Raises:
+        InputError: If no set has that name, or its data is missing or wrong.
+    """
+    common = {"seed": seed, "workers": workers, "size": sizes["photograph_size"]}
+    match name:
+        case "phantom_details":
+            from riqa.phantom.study import phantom_details
+
+            return phantom_details(
+                out, n_train=sizes["n_details_train"], n_test=sizes["n_details_test"], **common
+            )
+        case "phantom_grades":
+            from riqa.phantom.study import phantom_grades
+
+            return phantom_grades(
+                out, n_train=sizes["n_grades_train"], n_test=sizes["n_grades_test"], **common
+            )
+        case "phantom_eyes":
+            from riqa.phantom.study import phantom_eyes
+
+            n_train = sizes["n_eyes_train"] + sizes["n_eyes_val"]
+            held_out = sizes["n_eyes_val"] / n_train if n_train else 0.0
+            return phantom_eyes(
+                out, n_train=n_train, n_test=sizes["n_eyes_test"], validation=held_out, **common
+            )
+        case "phantom_observers":
+            from riqa.phantom.study import phantom_observers
+
+            n_test = sizes["n_observers"]
+            return phantom_observers(out, n_test=n_test, n_repeat=n_test // 4, **common)
+        case "eyeq":
+            return _eyeq(data, seed)
+        case "simulated_details":
+            from riqa.phantom.simulate import simulated_details
+
+            # The splits of EyeQ are kept, so that the Teacher never meets a patient of its test set.
+            return simulated_details(_eyeq(data, seed), out, **common)
+        case _:
+            raise InputError(f"there is no adapter for a set named {name!r}; there are {', '.join(NAMES)}")
+
+
+def _eyeq(data: str, seed: int) -> Dataset:
+    """Load EyeQ from the folder that the user gave."""
+    from riqa.data.eyeq import load_eyeq
+
+    if not data:
+        raise InputError("this profile needs real images; give DATA=<folder that holds eyeq/> to make book")
+    root = Path(data)
+    return load_eyeq(root / "eyeq" if (root / "eyeq").is_dir() or not _has_labels(root) else root, seed=seed)
+
+
+def _has_labels(root: Path) -> bool:
+    """Say whether a folder holds EyeQ's label files itself."""
+    return root.is_dir() and any(root.glob("Label_EyeQ_*.csv"))

@@ -120,13 +120,14 @@ def field_alpha(field: Field, camera: Camera, rng: np.random.Generator) -> np.nd
     Returns:
         float32 (height, width) in [0, 1], antialiased at the rim.
     """
-    y, x = np.mgrid[0 : field.height, 0 : field.width].astype(np.float32)
-    dx, dy = x - field.cx, y - field.cy
+    y, x = np.ogrid[0 : field.height, 0 : field.width]
+    dx, dy = (x - field.cx).astype(np.float32), (y - field.cy).astype(np.float32)
     edge = field.radius - np.hypot(dx, dy)
-    angle = np.deg2rad(rng.choice([-42.0, -25.0, 40.0]) + rng.normal(0.0, 2.0))
+    angle = float(np.deg2rad(rng.choice([-42.0, -25.0, 40.0]) + rng.normal(0.0, 2.0)))
+    cos, sin = float(np.cos(angle)), float(np.sin(angle))
     if camera.notch != "none":
-        along = (dx * np.cos(angle) + dy * np.sin(angle)) / field.radius
-        across = np.abs(-dx * np.sin(angle) + dy * np.cos(angle)) / field.radius
+        along = (dx * cos + dy * sin) / field.radius
+        across = np.abs(-dx * sin + dy * cos) / field.radius
         tab = {
             "round": 0.05 - np.hypot(along - 1.0, across),
             "square": np.minimum(0.045 - across, np.minimum(1.055 - along, along)),

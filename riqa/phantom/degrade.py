@@ -48,8 +48,8 @@ class Frame:
 
     Attributes:
         mask: bool (H, W), the field of view.
-        u: float32 (H, W), column relative to the field's centre, in field radii.
-        v: float32 (H, W), row likewise.
+        u: float32 (1, W), column relative to the field's centre, in field radii.
+        v: float32 (H, 1), row likewise.
         diameter: Diameter of the field, pixels.
     """
 
@@ -57,6 +57,19 @@ class Frame:
     u: np.ndarray
     v: np.ndarray
     diameter: float
+
+    def along(self, angle: float) -> np.ndarray:
+        """Position along a direction, float32 (H, W), in field radii; 0 at the centre."""
+        return self.u * float(np.cos(angle)) + self.v * float(np.sin(angle))
+
+    def distance(self, shift: float, angle: float) -> np.ndarray:
+        """Distance from a point `shift` radii off the centre, float32 (H, W), in field radii."""
+        return np.hypot(self.u - float(shift * np.cos(angle)), self.v - float(shift * np.sin(angle)))
+
+    def points(self, places: np.ndarray) -> np.ndarray:
+        """Field coordinates (n, 2) as OpenCV's fixed-point pixels (4 fractional bits), int32."""
+        origin = np.array([self.u[0, 0], self.v[0, 0]])
+        return np.rint((places - origin) * self.diameter * 8).astype(np.int32)
 
 
 def degrade(
@@ -74,8 +87,8 @@ def degrade(
         rng: Random generator.
 
     Returns:
-        The degraded uint8 image, and the mask of each defect with a severity above 0: float32 (H, W) in [0, 1],
-        how much the defect affects each pixel, 0 outside the field and where the defect is absent.
+        The degraded uint8 image, and the mask of each defect with a severity above 0: float32 (H, W) in
+        [0, 1], how much the defect affects each pixel, 0 outside the field and where the defect is absent.
 
     Raises:
         ValueError: For an unknown defect, a severity outside [0, 1], or arrays of the wrong kind.
@@ -83,18 +96,22 @@ def degrade(
     _check(image, fov_mask, severities)
     seeds = rng.integers(0, 2**63, size=len(_ORDER))
     active = [(name, seed) for name, seed in zip(_ORDER, seeds, strict=True) if severities.get(name, 0) > 0]
+    masks = {name: np.zeros(fov_mask.shape, np.float32) for name, _ in active}
     if not active or not fov_mask.any():
-        return image.copy(), {name: np.zeros(fov_mask.shape, np.float32) for name, _ in active}
-    frame = find_frame(fov_mask)
-    pixels = image.astype(np.float32)
-    masks = {}
+        return image.copy(), masks
+    rows, columns = np.flatnonzero(fov_mask.any(axis=1)), np.flatnonzero(fov_mask.any(axis=0))
+    window = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    frame = find_frame(fov_mask[window])
+    pixels = np.stack(cv2.split(image[window])).astype(np.float32)
     for name, seed in active:
         apply = _FUNCTIONS[name]
         changed, mask = apply(pixels, frame, float(severities[name]), np.random.default_rng(int(seed)))
-        mask = np.where(frame.mask & (mask > 0.004), np.clip(mask, 0, 1), 0).astype(np.float32)
-        pixels = np.where(mask[..., None] > 0, np.clip(changed, 0, 255), pixels)
-        masks[name] = mask
-    return np.rint(pixels).astype(np.uint8), masks
+        touched = frame.mask & (mask > 0.004)
+        pixels = np.where(touched, np.clip(changed, 0, 255), pixels)
+        masks[name][window] = np.where(touched, np.minimum(mask, 1), 0)
+    spoilt = image.copy()
+    spoilt[window] = cv2.merge(list(np.rint(pixels).astype(np.uint8)))
+    return spoilt, masks
 
 
 def find_frame(fov_mask: np.ndarray) -> Frame:
@@ -106,11 +123,9 @@ def find_frame(fov_mask: np.ndarray) -> Frame:
     columns, rows = np.flatnonzero(fov_mask.any(axis=0)), np.flatnonzero(fov_mask.any(axis=1))
     diameter = float(max(columns[-1] - columns[0], rows[-1] - rows[0]) + 1)
     cx, cy = (columns[0] + columns[-1]) / 2, (rows[0] + rows[-1]) / 2
-    y, x = np.mgrid[0 : fov_mask.shape[0], 0 : fov_mask.shape[1]].astype(np.float32)
-    radius = np.float32(diameter / 2)
-    return Frame(
-        np.asarray(fov_mask, bool), (x - np.float32(cx)) / radius, (y - np.float32(cy)) / radius, diameter
-    )
+    y, x = np.ogrid[0 : fov_mask.shape[0], 0 : fov_mask.shape[1]]
+    u, v = (((x - cx) * 2 / diameter).astype(np.float32), ((y - cy) * 2 / diameter).astype(np.float32))
+    return Frame(np.asarray(fov_mask, bool), u, v, diameter)
 
 
 def _check(image: np.ndarray, fov_mask: np.ndarray, severities: Mapping[str, float]) -> None:
@@ -131,8 +146,12 @@ def _step(x: np.ndarray, low: float, high: float) -> np.ndarray:
     return t * t * (3 - 2 * t)
 
 
-def _blend(pixels: np.ndarray, weight: np.ndarray, colour: np.ndarray) -> np.ndarray:
-    return pixels + weight[..., None] * (colour - pixels)
+def _blend(pixels: np.ndarray, weight: np.ndarray | float, colour: np.ndarray) -> np.ndarray:
+    return pixels + weight * (colour - pixels)
+
+
+def _colour(values: np.ndarray) -> np.ndarray:
+    return np.asarray(values, np.float32)[:, None, None]
 
 
 def _blur(pixels: np.ndarray, mask: np.ndarray, sigma: float) -> np.ndarray:
@@ -141,21 +160,19 @@ def _blur(pixels: np.ndarray, mask: np.ndarray, sigma: float) -> np.ndarray:
     Wide blurs work on a smaller copy: the cost then does not grow with the resolution.
     """
     weight = mask.astype(np.float32)
-    stack = np.dstack([pixels * weight[..., None], weight])
     factor = max(1, int(sigma / 3))
-    if factor > 1:
-        height, width = mask.shape
-        small = (max(1, width // factor), max(1, height // factor))
-        stack = cv2.resize(stack, small, interpolation=cv2.INTER_AREA)
-        stack = cv2.GaussianBlur(stack, (0, 0), sigma / factor)
-        stack = cv2.resize(stack, (width, height), interpolation=cv2.INTER_LINEAR)
-    else:
-        stack = cv2.GaussianBlur(stack, (0, 0), sigma)
-    return stack[..., :3] / np.maximum(stack[..., 3:], 1e-3)
+    height, width = mask.shape
+    small = (max(1, width // factor), max(1, height // factor))
 
+    def smooth(plane: np.ndarray) -> np.ndarray:
+        if factor == 1:
+            return cv2.GaussianBlur(plane, (0, 0), sigma)
+        plane = cv2.GaussianBlur(
+            cv2.resize(plane, small, interpolation=cv2.INTER_AREA), (0, 0), sigma / factor
+        )
+        return cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR)
 
-def _mean_colour(pixels: np.ndarray, frame: Frame) -> np.ndarray:
-    return pixels[frame.mask].mean(axis=0)
+    return np.stack([smooth(plane * weight) for plane in pixels]) / np.maximum(smooth(weight), 1e-3)
 
 
 def _everywhere(frame: Frame, severity: float) -> np.ndarray:
@@ -172,91 +189,89 @@ def _defocus(pixels, frame, severity, rng):
 
 def _partial_defocus(pixels, frame, severity, rng):
     angle, reach = rng.uniform(0, 2 * np.pi), rng.uniform(-0.45, -0.15)
-    where = _step(frame.u * np.cos(angle) + frame.v * np.sin(angle), reach, reach + 0.5)
+    where = _step(frame.along(angle), reach, reach + 0.5)
     blurred = _blur(pixels, frame.mask, _defocus_sigma(min(1.0, 1.15 * severity), frame.diameter))
     return _blend(pixels, where, blurred), where * severity
+
+
+def _line_kernel(length: float, angle: float) -> np.ndarray:
+    """Point spread of a straight motion: `length` pixels long, sums to 1, a single 1 at length 0."""
+    half = int(np.ceil(length / 2)) + 1
+    steps = np.linspace(-length / 2, length / 2, 4 * half + 1)
+    grid = np.arange(-half, half + 1)
+    rows = np.maximum(0, 1 - np.abs(grid[:, None] - steps * np.sin(angle)))
+    columns = np.maximum(0, 1 - np.abs(grid[:, None] - steps * np.cos(angle)))
+    return (rows @ columns.T / len(steps)).astype(np.float32)
 
 
 def _motion(pixels, frame, severity, rng):
     angle = rng.uniform(0, np.pi)
     length = 0.13 * severity**1.3 * frame.diameter
-    size = 2 * int(np.ceil(length / 2)) + 3
-    kernel = np.zeros((size, size), np.float32)
-    half, middle = 8 * length * np.array([np.cos(angle), np.sin(angle)]), 16 * (size // 2)
-    ends = [tuple(round(float(middle + sign * h)) for h in half) for sign in (-1, 1)]
-    cv2.line(kernel, *ends, 1.0, 1, cv2.LINE_8, 4)
-    kernel = cv2.GaussianBlur(kernel, (3, 3), 0.6)
-    kernel[size // 2, size // 2] += 1e-3
+    kernel = _line_kernel(length, angle)
     weight = frame.mask.astype(np.float32)
-    stack = cv2.filter2D(np.dstack([pixels * weight[..., None], weight]), -1, kernel / kernel.sum())
-    return stack[..., :3] / np.maximum(stack[..., 3:], 1e-3), _everywhere(frame, severity)
+    moved = np.stack([cv2.filter2D(plane * weight, -1, kernel) for plane in pixels])
+    return moved / np.maximum(cv2.filter2D(weight, -1, kernel), 1e-3), _everywhere(frame, severity)
 
 
 def _haze(pixels, frame, severity, rng):
-    angle, slope = rng.uniform(0, 2 * np.pi), rng.uniform(0, 0.35)
-    density = severity * (0.80 + slope * (frame.u * np.cos(angle) + frame.v * np.sin(angle)) * 0.6)
+    angle, slope = rng.uniform(0, 2 * np.pi), rng.uniform(0, 0.2)
+    density = np.clip(severity * (0.80 + slope * frame.along(angle)), 0.3 * severity, 0.94)
     glow = _blur(pixels, frame.mask, 0.10 * frame.diameter)
-    grey = glow.mean(axis=2, keepdims=True)
-    veil = 0.45 * glow + 0.55 * (grey * np.array([1.0, 0.98, 0.88]) + 28)
-    density = np.clip(density, 0.3 * severity, 0.94)
+    veil = 0.45 * glow + 0.55 * (glow.mean(axis=0) * _colour([1.0, 0.98, 0.88]) + 28)
     return _blend(pixels, density, veil), density
 
 
 def _flat_gamma(pixels, frame, severity, rng):
-    mean = _mean_colour(pixels, frame)
+    mean = pixels[:, frame.mask].mean(axis=1)
     lift = rng.uniform(-0.1, 0.25)
     target = mean + lift * (mean.mean() - mean) + 12 * lift
-    return _blend(pixels, _everywhere(frame, 0.85 * severity), target), _everywhere(frame, severity)
+    return _blend(pixels, 0.85 * severity, _colour(target)), _everywhere(frame, severity)
 
 
 def _under_exposure(pixels, frame, severity, rng):
-    gain = (1 - 0.92 * severity) ** np.array([0.85, 1.05, 1.0]) if severity < 1 else np.full(3, 0.08)
-    noise = rng.standard_normal(frame.mask.shape, dtype=np.float32)[..., None]
-    return pixels * gain.astype(np.float32) + 3.0 * severity * noise, _everywhere(frame, severity)
+    gain = (1 - 0.92 * severity) ** np.array([0.85, 1.05, 1.0])
+    noise = rng.standard_normal(frame.mask.shape, dtype=np.float32)
+    return pixels * _colour(gain) + 3.0 * severity * noise, _everywhere(frame, severity)
 
 
 def _vignette(pixels, frame, severity, rng):
     angle, shift = rng.uniform(0, 2 * np.pi), rng.uniform(0.05, 0.4)
-    r = np.hypot(frame.u - shift * np.cos(angle), frame.v - shift * np.sin(angle))
     start = rng.uniform(0.25, 0.4)
-    dark = _step(r, start, start + 0.75) * min(1.0, 1.15 * severity)
-    return pixels * (1 - 0.90 * dark)[..., None], dark
+    dark = _step(frame.distance(shift, angle), start, start + 0.75) * min(1.0, 1.15 * severity)
+    return pixels * (1 - 0.90 * dark), dark
 
 
 def _pupil_crescent(pixels, frame, severity, rng):
     angle, bright = rng.uniform(0, 2 * np.pi), rng.random() < 0.75
-    along = frame.u * np.cos(angle) + frame.v * np.sin(angle)
-    across = -frame.u * np.sin(angle) + frame.v * np.cos(angle)
-    r = np.hypot(along + 0.55, across)
+    r = frame.distance(0.55, angle + np.pi)
     profile = _step(r, 1.42 - 0.72 * severity**0.7, 1.50 - 0.25 * severity) * min(1.0, 0.25 + 0.9 * severity)
+    profile *= min(1.0, 5 * severity)
     if not bright:
-        return pixels * (1 - 0.93 * profile)[..., None], profile
-    colour = rng.uniform([175, 205, 200], [225, 240, 245]).astype(np.float32)
+        return pixels * (1 - 0.93 * profile), profile
+    colour = _colour(rng.uniform([175, 205, 200], [225, 240, 245]))
     return _blend(pixels, profile, colour), profile
 
 
 def _flash_spot(pixels, frame, severity, rng):
     centre = rng.uniform(-0.45, 0.45, 2)
     count = rng.integers(1, 4)
-    offsets, shares = rng.normal(0, 0.16, (3, 2)), np.array([1.0, 0.6, 0.45])
-    tint = rng.uniform([215, 220, 215], [250, 250, 255]).astype(np.float32)
+    offsets, shares = rng.normal(0, 0.16, (3, 2)), (1.0, 0.6, 0.45)
+    tint = _colour(rng.uniform([215, 220, 215], [250, 250, 255]))
     weight = np.zeros(frame.mask.shape, np.float32)
     for k in range(count):
-        place = centre + (offsets[k] if k else 0)
+        x, y = (centre + (offsets[k] if k else 0)).tolist()
         radius = (0.07 + 0.30 * severity) * shares[k]
-        weight = np.maximum(
-            weight, np.exp(-((((frame.u - place[0]) ** 2 + (frame.v - place[1]) ** 2) / radius**2) ** 1.3))
-        )
+        far = ((frame.u - x) ** 2 + (frame.v - y) ** 2) / radius**2
+        weight = np.maximum(weight, np.exp(-(far**1.3)))
     weight *= min(1.0, 0.35 + 0.9 * severity) * min(1.0, 5 * severity)
     return _blend(pixels, weight, tint), weight
 
 
 def _halo(pixels, frame, severity, rng):
-    shift = rng.normal(0, 0.05, 2)
-    r = np.hypot(frame.u - shift[0], frame.v - shift[1])
     inner = 1.02 - 0.50 * severity
-    colour = rng.uniform([95, 160, 165], [200, 225, 230]).astype(np.float32)
-    profile = _step(r, inner - 0.12, inner + 0.45) * min(1.0, 0.2 + 1.0 * severity)
+    colour = _colour(rng.uniform([95, 160, 165], [200, 225, 230]))
+    r = frame.distance(abs(rng.normal(0, 0.07)), rng.uniform(0, 2 * np.pi))
+    profile = _step(r, inner - 0.12, inner + 0.45) * min(1.0, 0.2 + severity) * min(1.0, 5 * severity)
     return _blend(pixels, profile, colour), profile
 
 

@@ -8,7 +8,6 @@ same bytes, and both eyes of a patient come from the same patient.
 from __future__ import annotations
 
 import multiprocessing
-import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -18,9 +17,10 @@ import cv2
 import numpy as np
 from tqdm.auto import tqdm
 
-from riqa.phantom.anatomy import Fundus, draw_eye, draw_patient, render_fundus
+from riqa.phantom.anatomy import draw_eye, draw_patient
 from riqa.phantom.cameras import CAMERAS
 from riqa.phantom.degrade import degrade
+from riqa.phantom.fundus import Fundus, render_fundus
 
 STUDIES = ("phantom_details", "phantom_grades", "phantom_eyes", "phantom_observers", "simulated_details")
 """Names of the studies; the position goes into the random seeds."""
@@ -94,11 +94,9 @@ def spoil(
 
 
 def write_jpeg(path: Path, image: np.ndarray) -> None:
-    """Write an RGB uint8 image as JPEG, whole or not at all."""
+    """Write an RGB uint8 image as JPEG; the folder that it goes to is renamed when the set is whole."""
     _, data = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-    temporary = path.with_name(f".{path.name}.partial")
-    temporary.write_bytes(data.tobytes())
-    os.replace(temporary, path)
+    path.write_bytes(data.tobytes())
 
 
 def photograph(exposure: Exposure, path: Path) -> dict[str, float]:

@@ -78,7 +78,7 @@ def perceived_severity(severities: Mapping[str, np.ndarray], detail: str) -> np.
     """How strongly a detail is spoilt: a soft maximum (3-norm) over its defects, at most 1.
 
     Args:
-        severities: Arrays (N,) in [0, 1] by defect; missing defects count as 0.
+        severities: At least one array (N,) in [0, 1] by defect; missing defects count as 0.
         detail: One of `riqa.labels.DETAILS`, or "artifact".
 
     Returns:
@@ -90,7 +90,10 @@ def perceived_severity(severities: Mapping[str, np.ndarray], detail: str) -> np.
     names = [name for name, group in DEFECTS.items() if group == detail]
     if not names:
         raise ValueError(f"detail must be one of {(*DETAILS, 'artifact')}, got {detail!r}")
-    cubes = sum(np.asarray(severities.get(name, 0.0), float) ** 3 for name in names)
+    shape = np.shape(next(iter(severities.values())))
+    cubes = sum(
+        (np.asarray(severities[name], float) ** 3 for name in names if name in severities), np.zeros(shape)
+    )
     return np.minimum(1.0, np.cbrt(cubes))
 
 

@@ -46,7 +46,7 @@ def grow_vessels(
         The tree; trunks first, then branches of the first and second order.
     """
     trunks, artery = _trunks(rng, disc, tortuosity)
-    widths = np.where(artery, 0.36, 0.50) * calibre * rng.uniform(0.85, 1.15, len(artery))
+    widths = np.where(artery, 0.38, 0.52) * np.repeat([1.0, 0.68], 4) * calibre * rng.uniform(0.85, 1.15, 8)
     trunk_widths, seeds = _branch_off(rng, trunks, widths, artery, per_vessel=6, first=9)
     macular = _macular_seeds(rng, disc, calibre)
     seeds = tuple(np.concatenate(pair) for pair in zip(seeds, macular, strict=True))
@@ -130,19 +130,20 @@ def _branch_off(
     rows = np.arange(n)
     starts, headings, calibres, kinds = [], [], [], []
     for k in range(per_vessel):
-        child = current * ratio[:, k]
-        current = np.cbrt(current**3 - child**3)  # Murray's law
-        along = np.where(columns[None] > at[:, k, None], current[:, None], along)
         here = lines[rows, at[:, k]]
         tangent = here - lines[rows, at[:, k] - 1]
         side = np.where(rng.random(n) < 0.5, 1, -1)
         heading = np.arctan2(tangent[:, 1], tangent[:, 0]) + side * np.deg2rad(rng.uniform(30, 65, n))
+        inward = np.cos(heading) * here[:, 0] + np.sin(heading) * here[:, 1] < 0
+        child = current * ratio[:, k] * np.where(inward, 0.7, 1.0)  # the macula has fine vessels only
+        current = np.cbrt(current**3 - child**3)  # Murray's law
+        along = np.where(columns[None] > at[:, k, None], current[:, None], along)
         alive = ~np.isnan(here[:, 0]) & ~np.isnan(heading)
         starts.append(here[alive])
         headings.append(heading[alive])
         calibres.append(child[alive])
         kinds.append(artery[alive])
-    along *= np.linspace(1, 0.85, steps)
+    along *= np.linspace(1, 0.8, steps)
     return along, tuple(np.concatenate(part) for part in (starts, headings, calibres, kinds))
 
 
@@ -174,9 +175,9 @@ def _grow(
         radius = np.hypot(position[:, 0], position[:, 1])
         target = np.arctan2(position[:, 1], position[:, 0] - 1.0) + np.where(inside, np.pi, 0.0)
         error = (target - heading + np.pi) % (2 * np.pi) - np.pi
-        heading += 0.07 * error + turn[:, k]
+        heading += 0.10 * error + turn[:, k]
         position = position + 0.75 * np.stack([np.cos(heading), np.sin(heading)], axis=1)
-        alive &= (k < length) & ~(inside & (radius < 2.2))
+        alive &= (k < length) & ~(inside & (radius < 2.6))
     return lines
 
 

@@ -7,7 +7,7 @@ so that they read alike on the light and the dark theme of the book.
 MODEL_NAMES = {
     "teacher": "Teacher",
     "single_task": "Single-task",
-    "single_task_control": "Single-task, longer",
+    "single_task_control": "Single-task control",
     "multi_task": "Multi-task",
 }
 MODEL_COLOURS = {

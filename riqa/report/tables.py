@@ -1,5 +1,6 @@
 """Tables for pages: results laid out for a reader, numbers beside the paper's."""
 
+import re
 from collections.abc import Iterable, Mapping
 
 import numpy as np
@@ -105,7 +106,7 @@ def verdict(result: Result, metric: str, confidence: float) -> str:
         confidence: coverage of the record's interval, in (0, 1).
     """
     a, b = (model_name(model) for model in result.name.split(".")[2].split("-"))
-    interval = f"{confidence:.0%} interval {result.low:+.3f} to {result.high:+.3f}"
+    interval = f"{100 * confidence:g} % interval {result.low:+.3f} to {result.high:+.3f}"
     if result.low <= 0 <= result.high:
         return (
             f"{a} against {b}: the difference in {metric_name(metric)} is {result.value:+.3f}, "
@@ -118,9 +119,9 @@ def verdict(result: Result, metric: str, confidence: float) -> str:
 
 
 def _page(frame: pd.DataFrame, caption: str, index: bool = True) -> Styler:
-    """Style a table of ready text; a fixed identity keeps the page's bytes the same from run to run."""
+    """Style a table of ready text; an identity from the caption keeps the page's bytes from run to run."""
     frame = frame.rename_axis(index=None, columns=None).reset_index(drop=not index)
     frame = frame.set_index("index").rename_axis(index=None) if index else frame
-    styler = Styler(frame, uuid="riqa", cell_ids=False, caption=caption)
+    styler = Styler(frame, uuid=re.sub(r"\W+", "-", caption.lower()), cell_ids=False, caption=caption)
     styler = styler if index else styler.hide(axis="index")
     return styler.set_table_attributes('class="dataframe"')

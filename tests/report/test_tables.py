@@ -48,7 +48,7 @@ def test_pages_show_values_intervals_and_captions_and_keep_their_bytes(fake_pred
     assert html.index("macro-F1") < html.index("F1 (reject)")
     beside = paper_for_page(table, "Beside").to_html()
     assert "paper, EyeQ" in beside
-    assert "Single-task, longer" not in beside
+    assert "Single-task control" not in beside
     assert f"{table[table['model'] == 'multi_task']['difference'].iloc[0]:+.3f}" in beside
     assert scores_for_page(table, "Scores").to_html() == html
 
@@ -60,7 +60,7 @@ def test_pages_show_values_intervals_and_captions_and_keep_their_bytes(fake_pred
             0.02,
             0.01,
             0.03,
-            "Multi-task is better than Single-task by 0.020 in macro-F1 (90% interval +0.010 to +0.030).",
+            "Multi-task is better than Single-task by 0.020 in macro-F1 (90 % interval +0.010 to +0.030).",
         ),
         (-0.02, -0.03, -0.01, "Single-task is better than Multi-task by 0.020 in macro-F1"),
         (0.02, -0.01, 0.05, "includes zero: this build cannot tell the two apart."),

@@ -130,7 +130,11 @@ def _distance_from_margin(work: np.ndarray) -> np.ndarray:
     # The darkest corner is margin even where the field reaches into others; in a white one all are alike.
     margin = min(corners, key=lambda colour: colour.sum())
     smooth = cv2.medianBlur(work, 5)
-    return np.abs(smooth.astype(np.float32) - margin.astype(np.float32)).max(axis=2)
+    level = np.round(margin).astype(np.uint8)
+    red, green, blue = (
+        cv2.absdiff(channel, int(m)) for channel, m in zip(cv2.split(smooth), level, strict=True)
+    )
+    return cv2.max(cv2.max(red, green), blue).astype(np.float32)
 
 
 def _fit(distance: np.ndarray) -> tuple[np.ndarray, tuple[int, int, int, int], float] | None:

@@ -248,7 +248,7 @@ def _pupil_crescent(pixels, frame, severity, rng):
     profile *= min(1.0, 5 * severity)
     if not bright:
         return pixels * (1 - 0.93 * profile), profile
-    colour = _colour(rng.uniform([175, 205, 200], [225, 240, 245]))
+    colour = _colour(np.array([165, 200, 205]) + rng.uniform() * np.array([70, 40, 35]))
     return _blend(pixels, profile, colour), profile
 
 
@@ -269,7 +269,7 @@ def _flash_spot(pixels, frame, severity, rng):
 
 def _halo(pixels, frame, severity, rng):
     inner = 1.02 - 0.50 * severity
-    colour = _colour(rng.uniform([95, 160, 165], [200, 225, 230]))
+    colour = _colour(np.array([95, 160, 165]) + rng.uniform() * np.array([110, 65, 55]))
     r = frame.distance(abs(rng.normal(0, 0.07)), rng.uniform(0, 2 * np.pi))
     profile = _step(r, inner - 0.12, inner + 0.45) * min(1.0, 0.2 + severity) * min(1.0, 5 * severity)
     return _blend(pixels, profile, colour), profile

@@ -68,12 +68,10 @@ def simulated_details(
     plan = good.loc[good.index.repeat(draws)].reset_index(drop=True)
     draw = np.tile(np.arange(draws), len(good))
     ids = plan["image_id"] + ("" if draws == 1 else pd.Series(draw).map("_d{}".format))
-    severities = pd.DataFrame(draw_severities(len(plan), TROUBLE["details"], rng))
+    severities = draw_severities(len(plan), TROUBLE["details"], rng)
     jobs = []
     for k, row in enumerate(plan.itertuples()):
-        present = {
-            defect: float(severities.at[k, defect]) for defect in DEFECTS if severities.at[k, defect] > 0
-        }
+        present = {defect: float(severities[defect][k]) for defect in DEFECTS if severities[defect][k] > 0}
         jobs.append(
             (Path(source.root) / row.path, partial / "images" / f"{ids[k]}.jpg", seed, k, size, present)
         )

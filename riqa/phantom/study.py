@@ -273,10 +273,9 @@ def _make(
     """Render the photographs and write the set: into a sibling folder first, renamed when all is there."""
     partial = start_folder(out)
     ids = _names(plan)
-    severity = pd.DataFrame(severities)
     jobs = []
     for k, row in enumerate(plan.itertuples()):
-        present = {defect: float(severity.at[k, defect]) for defect in DEFECTS if severity.at[k, defect] > 0}
+        present = {defect: float(severities[defect][k]) for defect in DEFECTS if severities[defect][k] > 0}
         exposure = Exposure(name, seed, row.patient, k, row.eye, row.view, row.source, size, present)
         jobs.append((exposure, partial / "images" / f"{ids[k]}.jpg"))
     geometry = pd.DataFrame(run_all(photograph, jobs, workers, name))

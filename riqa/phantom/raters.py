@@ -220,3 +220,33 @@ def ratings_table(
         }
     )
     return table.assign(session=session)
+
+
+def expert_labels(
+    image_ids: Sequence[str],
+    severities: Mapping[str, np.ndarray],
+    rng: np.random.Generator,
+    n_repeat: int = 0,
+) -> tuple[np.ndarray, pd.DataFrame]:
+    """Label the details of photographs by the majority of odd panels of the eight experts.
+
+    Args:
+        image_ids: N names.
+        severities: Arrays (N,) in [0, 1] by defect.
+        rng: Draws panels and the experts' noise.
+        n_repeat: How many photographs their panels rate again, blinded, as session 2; labels ignore it.
+
+    Returns:
+        Labels int (N, 3), 1 good, 0 bad, and the ratings table.
+    """
+    raters = experts()
+    names = np.asarray(image_ids, dtype=object)
+    perceived = np.stack([perceived_severity(severities, detail) for detail in DETAILS], axis=1)
+    panels = draw_panels(len(names), len(raters), rng)
+    scores = rate_details(perceived, raters, rng)
+    tables = [ratings_table(names, scores, DETAILS, raters, panels)]
+    if n_repeat:
+        again = np.sort(rng.permutation(len(names))[:n_repeat])
+        second = rate_details(perceived[again], raters, rng)
+        tables.append(ratings_table(names[again], second, DETAILS, raters, panels[again], session=2))
+    return majority(scores, panels), pd.concat(tables, ignore_index=True)

@@ -18,14 +18,7 @@ from riqa.labels import DETAILS
 from riqa.phantom.degrade import DEFECTS
 from riqa.phantom.folder import finish_folder, start_folder, truth_columns
 from riqa.phantom.photograph import generator, run_all, spoil, write_jpeg
-from riqa.phantom.raters import (
-    draw_panels,
-    experts,
-    majority,
-    perceived_severity,
-    rate_details,
-    ratings_table,
-)
+from riqa.phantom.raters import expert_labels
 from riqa.phantom.trouble import TROUBLE, draw_severities
 
 _STUDY = "simulated_details"
@@ -77,11 +70,7 @@ def simulated_details(
         )
     geometry = run_all(_spoil_file, jobs, workers, _STUDY)
 
-    raters = experts()
-    perceived = np.stack([perceived_severity(severities, detail) for detail in DETAILS], axis=1)
-    panels = draw_panels(len(plan), len(raters), rng)
-    scores = rate_details(perceived, raters, rng)
-    labels = majority(scores, panels)
+    labels, ratings = expert_labels(ids, severities, rng)
     key = pd.DataFrame(
         {
             "image_id": ids,
@@ -101,7 +90,7 @@ def simulated_details(
     truth = pd.concat([key, pd.DataFrame([one or {} for one in geometry]), truth_columns(severities)], axis=1)
     plan = plan.assign(image_id=ids, path="images/" + ids + ".jpg", dataset=_STUDY, overall=np.nan)
     plan = plan.assign(**dict(zip(DETAILS, labels.T, strict=True)))
-    ratings = ratings_table(ids[made], scores[made], DETAILS, raters, panels[made])
+    ratings = ratings[ratings["image_id"].isin(ids[made])].reset_index(drop=True)
     left_out = len(good) - plan.loc[made, "patient_id"].size // draws
     findings = (
         (f"{left_out} good photographs without a readable field of view were left out",) if left_out else ()

@@ -25,15 +25,7 @@ from riqa.labels import DETAILS
 from riqa.phantom.degrade import DEFECTS
 from riqa.phantom.folder import finish_folder, start_folder, truth_columns
 from riqa.phantom.photograph import Exposure, generator, photograph, run_all
-from riqa.phantom.raters import (
-    draw_panels,
-    experts,
-    graders,
-    majority,
-    perceived_severity,
-    rate_details,
-    ratings_table,
-)
+from riqa.phantom.raters import expert_labels, graders, ratings_table
 from riqa.phantom.trouble import TROUBLE, draw_severities, sample_by_grade
 
 CAMERA_MIX: dict[str, dict[str, float]] = {
@@ -87,7 +79,8 @@ def phantom_details(
     rng = generator(name, seed, _LABELS)
     plan = _plan(name, {"train": n_train, "test": n_test}, rng, pairs=0.4)
     severities = draw_severities(len(plan), TROUBLE["details"], rng)
-    plan, ratings = _rate_by_experts(plan, severities, rng)
+    labels, ratings = expert_labels(_names(plan), severities, rng)
+    plan[list(DETAILS)] = labels
     return _make(name, plan, severities, ratings, None, Path(out), seed, workers, size, validation)
 
 
@@ -182,7 +175,8 @@ def phantom_observers(
     plan = _plan(name, {"test": n_test}, rng, pairs=0.1)
     wanted = _exact_classes(n_test, PREVALENCE["test"], rng)
     plan, severities, grades = _grade(plan, wanted, "grades", 3, 1, rng)
-    plan, ratings = _rate_by_experts(plan, severities, rng, n_repeat=n_repeat)
+    labels, ratings = expert_labels(_names(plan), severities, rng, n_repeat=n_repeat)
+    plan[list(DETAILS)] = labels
     ratings = pd.concat([ratings, grades], ignore_index=True)
     return _make(name, plan, severities, ratings, 3, Path(out), seed, workers, size, 0.0)
 
@@ -226,26 +220,6 @@ def _names(plan: pd.DataFrame) -> pd.Series:
     """Identifiers like `p00012_left`, with the view where an eye has several."""
     names = plan["patient"].map("p{:05d}".format) + "_" + plan["eye"]
     return names + "_" + plan["view"] if names.duplicated().any() else names
-
-
-def _rate_by_experts(
-    plan: pd.DataFrame, severities: Mapping[str, np.ndarray], rng: np.random.Generator, n_repeat: int = 0
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Fill the details by majority of odd panels; `n_repeat` photographs are rated again in session 2."""
-    raters = experts()
-    perceived = np.stack([perceived_severity(severities, detail) for detail in DETAILS], axis=1)
-    panels = draw_panels(len(plan), len(raters), rng)
-    scores = rate_details(perceived, raters, rng)
-    names = _names(plan)
-    tables = [ratings_table(names, scores, DETAILS, raters, panels)]
-    if n_repeat:
-        again = np.sort(rng.permutation(len(plan))[:n_repeat])
-        second = rate_details(perceived[again], raters, rng)
-        tables.append(
-            ratings_table(names.to_numpy()[again], second, DETAILS, raters, panels[again], session=2)
-        )
-    plan = plan.assign(**dict(zip(DETAILS, majority(scores, panels).T, strict=True)))
-    return plan, pd.concat(tables, ignore_index=True)
 
 
 def _grade(

@@ -124,4 +124,4 @@ def _page(frame: pd.DataFrame, caption: str, index: bool = True) -> Styler:
     frame = frame.set_index("index").rename_axis(index=None) if index else frame
     styler = Styler(frame, uuid=re.sub(r"\W+", "-", caption.lower()), cell_ids=False, caption=caption)
     styler = styler if index else styler.hide(axis="index")
-    return styler.set_table_attributes('class="dataframe"')
+    return styler.set_table_attributes('class="dataframe" style="margin-bottom: 1.5em"')

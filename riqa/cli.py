@@ -1,6 +1,7 @@
 """The command line: a thin front; every command is one call into the rooms of riqa."""
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,7 +47,12 @@ ProfileOption = Annotated[str, typer.Option("--profile", help="A file of profile
 
 @contextmanager
 def _stopping(consequence: str) -> Iterator[None]:
-    """Say what Ctrl-C means, and exit with 130."""
+    """Say what Ctrl-C (or a plain kill) means, and exit with 130."""
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, stop)
     try:
         yield
     except KeyboardInterrupt:

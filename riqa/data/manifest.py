@@ -173,10 +173,10 @@ def load_dataset(root: Path | str) -> Dataset:
 def grouped_stratified_split(manifest: pd.DataFrame, fractions: Mapping[str, float], seed: int) -> pd.Series:
     """Deal patients into splits so that each split gets its share of the images and of each overall class.
 
-    Patients are taken in a random order, those with most images first, and each goes where its images are
-    missed most: to the split whose remaining quota of the patient's classes is the largest part of its whole
-    quota. It is akin to the greedy rule of `sklearn.model_selection.StratifiedGroupKFold`, which deals into
-    equal folds only.
+    Patients are taken in a random order, those with most images first, and each goes to the split that it
+    brings nearest to its quotas. The distance is the sum over classes, and over all images together, of
+    (images - quota)^2 / quota, as in Pearson's chi-squared. `sklearn.model_selection.StratifiedGroupKFold` is
+    as greedy, but deals into equal folds only.
 
     Args:
         manifest: Table with `patient_id` and `overall` (NaN forms a class of its own).
@@ -205,18 +205,18 @@ def grouped_stratified_split(manifest: pd.DataFrame, fractions: Mapping[str, flo
     table = counts.to_numpy()
     order = np.random.default_rng(seed).permutation(len(table))
     order = order[np.argsort(-table[order].sum(axis=1), kind="stable")]
-    totals = table.sum(axis=0)
-    quota = shares[:, None] * totals  # splits x classes
+    table = np.column_stack([table, table.sum(axis=1)])  # the last column holds all images
+    quota = shares[:, None] * table.sum(axis=0)  # splits x (classes, all)
     filled = np.zeros_like(quota)
     chosen = np.empty(len(table), dtype=int)
     for position, patient in enumerate(order):
         row = table[patient]
-        # Each split's need of each class, weighed by what the patient brings and by the class's rarity.
-        need = ((quota - filled) / quota.clip(1e-9) * (row / totals)).sum(axis=1)
-        empty = filled.sum(axis=1) == 0
+        # How much nearer every split would come to its quotas: the difference of the squares above.
+        gain = (row * (2 * (quota - filled) - row) / quota).sum(axis=1)
+        empty = filled[:, -1] == 0
         if empty.any() and len(order) - position <= empty.sum():
-            need = np.where(empty, need, -np.inf)  # the last patients go to splits that would stay empty
-        best = int(np.argmax(need))
+            gain = np.where(empty, gain, -np.inf)  # the last patients go to splits that would stay empty
+        best = int(np.argmax(gain))
         chosen[patient] = best
         filled[best] += row
     assigned = pd.Series(np.array(names)[chosen], index=counts.index)

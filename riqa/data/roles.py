@@ -81,9 +81,6 @@ def _eyeq(data: str, seed: int) -> Dataset:
     if not data:
         raise InputError("this profile needs real images; give DATA=<folder that holds eyeq/> to make book")
     root = Path(data)
-    return load_eyeq(root / "eyeq" if (root / "eyeq").is_dir() or not _has_labels(root) else root, seed=seed)
-
-
-def _has_labels(root: Path) -> bool:
-    """Say whether a folder holds EyeQ's label files itself."""
-    return root.is_dir() and any(root.glob("Label_EyeQ_*.csv"))
+    if not root.is_dir():
+        raise InputError(f"{root} does not exist or is no folder; give DATA=<folder that holds eyeq/>")
+    return load_eyeq(root if any(root.glob("Label_EyeQ_*.csv")) else root / "eyeq", seed=seed)

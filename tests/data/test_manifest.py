@@ -1,0 +1,143 @@
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from riqa.data.manifest import (
+    COLUMNS,
+    Dataset,
+    grouped_stratified_split,
+    load_dataset,
+    save_dataset,
+    validate_manifest,
+)
+from riqa.errors import InputError
+from tests.data.photographs import manifest
+
+
+def test_valid_manifest_comes_back_in_order_without_further_columns():
+    frame = manifest().assign(extra=1)[["extra", *reversed(COLUMNS)]]
+    assert tuple(validate_manifest(frame, 3).columns) == COLUMNS
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("overall", 3, "image i5 has 3.0; legal: 0, 1, 2"),
+        ("illumination", 0.5, "image i5 has 0.5"),
+        ("eye", "L", "legal: 'left', 'right', 'unknown'"),
+        ("split", "dev", "legal: 'train', 'val', 'test'"),
+        ("path", "", "image i5: value is empty"),
+        ("path", None, "image i5: value is missing"),
+        ("overall", "fine", "not a number"),
+    ],
+)
+def test_value_outside_its_code_names_dataset_column_and_image(column, value, message):
+    frame = manifest()
+    frame[column] = frame[column].astype(object)
+    frame.loc[5, column] = value
+    with pytest.raises(InputError, match=message) as caught:
+        validate_manifest(frame, 3)
+    assert str(caught.value).startswith("dataset x: ")
+    assert column in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_good_of_three_classes_is_no_binary_label():
+    with pytest.raises(InputError, match="legal: 0, 1;"):
+        validate_manifest(manifest(), 2)
+    with pytest.raises(InputError, match="missing only"):
+        validate_manifest(manifest(), None)
+
+
+def test_image_id_that_occurs_twice_is_named():
+    with pytest.raises(InputError, match="image i0: value occurs twice"):
+        validate_manifest(manifest(image_id=["i0", "i0", *(f"i{k}" for k in range(2, 12))]), 3)
+
+
+def test_patient_in_two_splits_is_named():
+    patients = ["p0", "p0", *(f"p{k}" for k in range(2, 12))]
+    with pytest.raises(InputError, match="patient p0 has images in train, val"):
+        validate_manifest(manifest(patient_id=patients), 3)
+
+
+def test_missing_column_and_empty_table():
+    with pytest.raises(InputError, match=r"lacks the column\(s\) eye"):
+        validate_manifest(manifest().drop(columns="eye"), 3)
+    with pytest.raises(InputError, match="no images"):
+        validate_manifest(manifest().iloc[:0], 3)
+
+
+def test_saved_dataset_loads_equal_and_saves_to_the_same_bytes(tmp_path):
+    original = Dataset(
+        "x", tmp_path / "a", manifest(overall=[np.nan, *([2.0] * 11)]), 3, "c", "MIT", ("f", "ü")
+    )
+    save_dataset(original)
+    loaded = load_dataset(tmp_path / "a")
+    pd.testing.assert_frame_equal(loaded.manifest, original.manifest.astype(loaded.manifest.dtypes))
+    assert (loaded.n_classes, loaded.findings, loaded.licence) == (3, ("f", "ü"), "MIT")
+    save_dataset(Dataset("x", tmp_path / "b", loaded.manifest, 3, "c", "MIT", ("f", "ü")))
+    for name in ("manifest.parquet", "dataset.json"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["dataset.json", "manifest.parquet"]
+
+
+def test_dataset_file_that_is_cut_short_or_missing_is_named(tmp_path):
+    save_dataset(Dataset("x", tmp_path, manifest(), 3, "c", "MIT"))
+    whole = (tmp_path / "manifest.parquet").read_bytes()
+    (tmp_path / "manifest.parquet").write_bytes(whole[:200])
+    with pytest.raises(InputError, match=r"cannot be read.*make it again"):
+        load_dataset(tmp_path)
+    (tmp_path / "manifest.parquet").unlink()
+    with pytest.raises(InputError, match=r"manifest\.parquet does not exist"):
+        load_dataset(tmp_path)
+
+
+def cohort(sizes, classes):
+    """Return patient_id and overall for patients with the given numbers of images."""
+    patients = np.repeat([f"p{k}" for k in range(len(sizes))], sizes)
+    return pd.DataFrame({"patient_id": patients, "overall": np.resize(classes, len(patients)).astype(float)})
+
+
+def test_asymmetric_fractions_are_met_for_each_class():
+    rng = np.random.default_rng(3)
+    frame = cohort(rng.integers(1, 3, 800), rng.choice([0, 1, 2], 800, p=[0.18, 0.15, 0.67]))
+    fractions = {"train": 0.6, "val": 0.1, "test": 0.3}
+    split = grouped_stratified_split(frame, fractions, seed=0)
+    table = pd.crosstab(split, frame["overall"], normalize="columns")
+    for name, fraction in fractions.items():
+        assert table.loc[name].sub(fraction).abs().max() < 0.015
+        assert abs((split == name).mean() - fraction) < 0.005
+
+
+def test_another_seed_deals_other_patients_and_the_same_seed_the_same():
+    frame = cohort([1] * 60, [0, 1, 2])
+    shares = {"train": 0.7, "test": 0.3}
+    first, again, other = (grouped_stratified_split(frame, shares, seed) for seed in (0, 0, 1))
+    assert first.equals(again)
+    assert (first != other).any()
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    sizes=st.lists(st.integers(1, 5), min_size=3, max_size=60),
+    classes=st.lists(st.sampled_from([0.0, 1.0, 2.0, np.nan]), min_size=1, max_size=20),
+    val=st.floats(0.05, 0.3),
+    seed=st.integers(0, 5),
+)
+def test_no_patient_is_split_and_no_split_is_empty(sizes, classes, val, seed):
+    frame = cohort(sizes, classes)
+    split = grouped_stratified_split(frame, {"train": 0.9 - val, "val": val, "test": 0.1}, seed)
+    assert split.groupby(frame["patient_id"]).nunique().max() == 1
+    assert set(split) == {"train", "val", "test"}
+    assert len(split) == len(frame)
+
+
+def test_impossible_splits_are_refused():
+    with pytest.raises(ValueError, match="sum to 1"):
+        grouped_stratified_split(cohort([1] * 9, [0]), {"train": 0.6, "test": 0.3}, 0)
+    with pytest.raises(ValueError, match="among"):
+        grouped_stratified_split(cohort([1] * 9, [0]), {"train": 0.5, "dev": 0.5}, 0)
+    with pytest.raises(InputError, match="2 patient"):
+        grouped_stratified_split(cohort([3, 3], [0]), {"train": 0.6, "val": 0.1, "test": 0.3}, 0)

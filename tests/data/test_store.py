@@ -1,0 +1,104 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from riqa.data.store import open_store, write_store
+from riqa.errors import InputError
+from tests.data.photographs import dataset
+
+
+def rows(n, aside=()):
+    """Return curated rows whose image k is filled with k; those in `aside` have a reason instead."""
+    for k in range(n):
+        yield (None, {"reason": "torn"}) if k in aside else (np.full((8, 8, 3), k, np.uint8), {"x": float(k)})
+
+
+@pytest.fixture
+def data(tmp_path):
+    return dataset(tmp_path / "photographs")
+
+
+def test_images_and_manifest_keep_their_order_when_some_are_set_aside(data, tmp_path):
+    store = write_store(data, tmp_path / "store", 8, rows(12, aside=(0, 4, 5)))
+    kept = [k for k in range(12) if k not in (0, 4, 5)]
+    assert store.images.shape == (9, 8, 8, 3)
+    assert store.images[:, 0, 0, 0].tolist() == kept
+    assert store.manifest["image_id"].tolist() == [f"i{k}" for k in kept]
+    assert isinstance(store.images, np.memmap)
+    assert (store.meta["n_images"], store.meta["n_set_aside"], store.meta["n_classes"]) == (9, 3, 3)
+    aside = pd.read_csv(store.root / "set_aside.csv")
+    assert aside.to_dict("list") == {
+        "image_id": ["i0", "i4", "i5"],
+        "path": ["images/i0.png", "images/i4.png", "images/i5.png"],
+        "reason": ["torn"] * 3,
+    }
+    fields = pd.read_parquet(store.root / "fields.parquet")
+    assert fields["x"].tolist() == kept
+
+
+def test_images_can_not_be_changed_through_the_store(data, tmp_path):
+    store = write_store(data, tmp_path / "store", 8, rows(12))
+    with pytest.raises(ValueError, match="read-only"):
+        store.images[0] = 0
+
+
+def test_split_without_images_is_refused_and_nothing_is_left(data, tmp_path):
+    with pytest.raises(InputError, match=r"split val .*i1\.png: torn"):
+        write_store(data, tmp_path / "store", 8, rows(12, aside=(1, 4, 7, 10)))
+    assert [path.name for path in tmp_path.iterdir()] == ["photographs"]
+
+
+def test_interrupted_writing_leaves_the_old_store(data, tmp_path):
+    write_store(data, tmp_path / "store", 8, rows(12))
+
+    def interrupted():
+        yield from rows(5)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_store(data, tmp_path / "store", 8, interrupted())
+    assert len(open_store(tmp_path / "store").images) == 12
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["photographs", "store"]
+
+
+def test_other_folders_are_not_replaced(data, tmp_path):
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter.txt").touch()
+    with pytest.raises(InputError, match="is not a store"):
+        write_store(data, tmp_path / "thesis", 8, rows(12))
+    assert (tmp_path / "thesis" / "chapter.txt").exists()
+
+
+def test_wrong_rows_are_refused(data, tmp_path):
+    with pytest.raises(ValueError, match="5 rows for 12"):
+        write_store(data, tmp_path / "store", 8, rows(5))
+    with pytest.raises(ValueError, match="must be uint8"):
+        write_store(data, tmp_path / "store", 9, rows(12))
+
+
+@pytest.mark.parametrize("name", ["images.npy", "manifest.parquet", "fields.parquet", "set_aside.csv"])
+def test_file_cut_short_is_named_with_what_to_do(data, tmp_path, name):
+    root = write_store(data, tmp_path / "store", 8, rows(12)).root
+    (root / name).write_bytes((root / name).read_bytes()[:-7])
+    with pytest.raises(InputError, match=f"{name} was cut short.*make book again") as caught:
+        open_store(root)
+    assert "\n" not in str(caught.value)
+    (root / name).unlink()
+    with pytest.raises(InputError, match=f"{name} is missing"):
+        open_store(root)
+
+
+def test_changed_pixel_and_broken_description_are_noticed(data, tmp_path):
+    root = write_store(data, tmp_path / "store", 8, rows(12)).root
+    content = bytearray((root / "images.npy").read_bytes())
+    content[-1] ^= 1
+    (root / "images.npy").write_bytes(content)
+    with pytest.raises(InputError, match=r"images\.npy was cut short or changed"):
+        open_store(root)
+    (root / "store.json").write_text(json.dumps({"name": "x"})[:-3])
+    with pytest.raises(InputError, match=r"store\.json cannot be read"):
+        open_store(root)
+    with pytest.raises(InputError, match="run chapter 01"):
+        open_store(tmp_path / "nowhere")

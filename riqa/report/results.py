@@ -8,12 +8,12 @@ such as `macro_f1`, `precision`, `recall`, `accuracy` and `f1.<class>`.
 
 import json
 import math
-import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from riqa.errors import InputError
+from riqa.files import atomic_write
 
 
 @dataclass(frozen=True)
@@ -69,10 +69,8 @@ def write_results(path: str | Path, records: Iterable[Result]) -> Path:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ValueError(f"two results have the same name: {', '.join(twice)}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(rows, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    os.replace(partial, path)
+    text = json.dumps(rows, indent=1, allow_nan=False) + "\n"
+    atomic_write(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
     return path
 
 

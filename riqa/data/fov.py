@@ -16,6 +16,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from riqa.data.circle import ransac_circle
+
 _WORK_SIDE = (
     320  # px; the fit is made on an image reduced to this, and is accurate to a fraction of its pixels
 )
@@ -146,7 +148,7 @@ def _fit(distance: np.ndarray) -> tuple[np.ndarray, tuple[int, int, int, int], f
         if region is None:
             continue
         points = _outline(region)
-        circle = _ransac_circle(points, max(height, width))
+        circle = ransac_circle(points, max(height, width))
         if circle is None:
             continue
         for reach in (0.12, 0.05):
@@ -189,38 +191,6 @@ def _outline(region: np.ndarray) -> np.ndarray:
     return np.stack([np.interp(steps, along, closed[:, axis]) for axis in (0, 1)], axis=1)
 
 
-def _ransac_circle(points: np.ndarray, long_side: int) -> np.ndarray | None:
-    """Return (x, y, radius) of the circle through most of the points; straight runs are outvoted."""
-    if len(points) < 24:
-        return None
-    rng = np.random.default_rng(0)  # fixed: the same photograph always gives the same field
-    a, b, c = points[rng.integers(len(points), size=(120, 3))].transpose(1, 0, 2)
-    # Circle through three points: 2 (b - a) . m = |b|^2 - |a|^2 and the same for c, solved by Cramer's rule.
-    (px, py), (qx, qy) = 2 * (b - a).T, 2 * (c - a).T
-    u, v = (b**2 - a**2).sum(1), (c**2 - a**2).sum(1)
-    determinant = px * qy - py * qx
-    usable = np.abs(determinant) > 1e-6
-    safe = np.where(usable, determinant, 1)
-    x, y = (u * qy - v * py) / safe, (px * v - qx * u) / safe
-    radius = np.hypot(x - a[:, 0], y - a[:, 1])
-    usable &= (radius > 0.12 * long_side) & (radius < 0.9 * long_side)
-    if not usable.any():
-        return None
-    voters = points[:: max(1, len(points) // 200)]
-    gaps = np.abs(np.hypot(voters[:, 0] - x[:, None], voters[:, 1] - y[:, None]) - radius[:, None])
-    winner = int(np.argmax(np.where(usable, (gaps < 1.5).sum(axis=1), -1)))
-    gaps = np.abs(np.hypot(points[:, 0] - x[winner], points[:, 1] - y[winner]) - radius[winner])
-    near = points[gaps < 2.0]
-    return _least_squares_circle(near)
-
-
-def _least_squares_circle(points: np.ndarray) -> np.ndarray:
-    """Return (x, y, radius) minimising the algebraic distance (Kasa, 1976) to points (N, 2)."""
-    system = np.column_stack([2 * points, np.ones(len(points))])
-    x, y, c = np.linalg.lstsq(system, (points**2).sum(axis=1), rcond=None)[0]
-    return np.array([x, y, np.sqrt(max(c + x**2 + y**2, 1e-6))])
-
-
 def _refine(
     distance: np.ndarray, circle: np.ndarray, threshold: float, reach: float
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -256,7 +226,7 @@ def _refine(
     # A quarter of a pixel further: the edge lies between the last high sample and the first low one.
     shift = 0.25 * np.concatenate([np.cos(angles), np.sin(angles)], axis=1)
     edges[valid] = (np.stack([xs[rows, edge], ys[rows, edge]], axis=1) + shift)[valid]
-    refined = _ransac_circle(edges[valid], max(height, width))
+    refined = ransac_circle(edges[valid], max(height, width))
     if refined is None or abs(refined[2] - radius) > 0.3 * radius:
         return circle, np.full((360, 2), np.nan)
     return refined, edges
@@ -286,24 +256,34 @@ def _find_bars(distance: np.ndarray, circle: np.ndarray, threshold: float) -> tu
 
 def _bar(distance: np.ndarray, x: float, y: float, radius: float, threshold: float) -> int:
     """Return the row at which a circle starts if a straight bar cuts off its upper part, else 0."""
-    pole = max(0, int(np.ceil(y - radius)))
     half = 0.3 * radius
-    rows = distance[
-        pole : max(pole, int(y + 0.5 * radius)), max(0, int(x - half)) : max(0, int(x + half) + 1)
-    ]
+    for _ in range(2):
+        start = _first_rows(distance, x, y, radius, threshold, half)
+        if start is None:
+            return 0
+        row = float(np.median(start))
+        # Fading light, eyelids and the pupil's edge start on a curve; a bar starts in one row.
+        straight = (np.abs(start - row) <= max(1.0, 0.012 * radius)).mean() > 0.75
+        if not straight or row < 2 or row - (y - radius) <= 0.045 * radius:
+            return 0
+        # A curve looks straight on a short piece, so look again on all of the chord.
+        half = max(half, 0.92 * np.sqrt(max(0.0, radius**2 - (y - row) ** 2)))
+    return round(row)
+
+
+def _first_rows(
+    distance: np.ndarray, x: float, y: float, radius: float, threshold: float, half: float
+) -> np.ndarray | None:
+    """Return the first row of the field in the columns from x - half to x + half; None if many have none."""
+    pole = max(0, int(np.ceil(y - radius)))
+    columns = slice(max(0, int(x - half)), max(0, int(x + half) + 1))
+    rows = distance[pole : max(pole, int(y + 0.5 * radius)), columns]
     if rows.shape[0] < 8 or rows.shape[1] < 8:
-        return 0
-    lit = rows > threshold
-    first = np.argmax(lit, axis=0)
-    columns = np.arange(rows.shape[1])
-    behind = max(4, round(0.1 * radius))
-    ahead = [rows[np.minimum(first + step, len(rows) - 1), columns] for step in range(2, behind)]
+        return None
+    first = np.argmax(rows > threshold, axis=0)
+    steps = np.arange(2, max(4, round(0.1 * radius)))[:, None]
+    ahead = rows[np.minimum(first + steps, len(rows) - 1), np.arange(rows.shape[1])]
+    # The row is where half of the brightness reached behind it is passed, so that a blurred bar counts too.
     high = rows > np.maximum(0.5 * np.median(ahead, axis=0), threshold)
-    start = np.argmax(high, axis=0)[high.any(axis=0)]
-    if len(start) < 0.8 * len(columns):
-        return 0
-    row = float(np.median(start))
-    # Fading light and eyelids start on a curve or at random; a bar starts all its columns in one row.
-    straight = (np.abs(start - row) <= max(1.0, 0.012 * radius)).mean() > 0.75
-    cut = row + pole - (y - radius)
-    return pole + round(row) if straight and row >= 2 and cut > 0.045 * radius else 0
+    found = high.any(axis=0)
+    return pole + np.argmax(high, axis=0)[found] if found.mean() >= 0.8 else None

@@ -82,4 +82,4 @@ def test_photograph_in_which_only_the_field_is_lit_fills_the_crop(tmp_path):
     crop = curate(data, tmp_path / "store", 40).images[0]
     lit = crop[..., 0] > 60
     assert lit.any(axis=0).sum() >= 38
-    assert abs(lit.mean() - np.pi / 4) < 0.03
+    assert 0.7 < lit.mean() < np.pi / 4

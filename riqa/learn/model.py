@@ -86,7 +86,7 @@ def with_heads(model: QualityNet, n_overall: int, n_details: int) -> QualityNet:
     return copy
 
 
-def save_model(model: QualityNet, stem: Path, **description: object) -> None:
+def save_model(model: QualityNet, stem: Path, /, **description: object) -> None:
     """Write ``<stem>.safetensors`` and ``<stem>.json``, each aside and then renamed.
 
     Args:

@@ -4,6 +4,7 @@ import argparse
 import json
 import logging
 import os
+import re
 import shutil
 import signal
 import sys
@@ -208,12 +209,16 @@ def _explain(run: ChapterRun, error: Any) -> Exception:
     identity = failed[0].get("id") if failed else None
     numbers = [n for n, cell in enumerate(source, start=1) if cell.get("id") == identity]
     first_line = next((line for line in error.source.splitlines() if line.strip()), "")
+    frames = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(error.traceback))
+    pointed = re.search(r"^-+> +(\d+) (.*)$", frames, flags=re.MULTILINE)  # the first is the cell's own
+    line = f"  line {pointed[1]:<4} {pointed[2].strip()}\n" if pointed else ""
     message = " ".join(error.evalue.split())
     where = f"cell {numbers[0]} of {len(source)}" if numbers else "the cell with the given parameters"
     return ChapterError(
         f"{run.chapter} failed in {where}\n"
         f"  notebook  {os.path.relpath(run.notebook, run.root)}\n"
         f"  cell      {first_line}\n"
+        f"{line}"
         f"  error     {error.ename}: {message}\n"
         f"  kept      {os.path.relpath(run.log, run.root)} (as far as it ran, with the traceback)"
     )

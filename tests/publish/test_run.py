@@ -111,6 +111,7 @@ def test_a_failing_cell_is_named_and_the_last_good_artifacts_stay(run):
     assert told.startswith("01_make_data failed in cell 4 of 5\n")
     assert "notebook  notebooks/01_make_data.ipynb\n" in told
     assert "cell      Path(out, 'half').touch()\n" in told
+    assert "line 3    share = 1 / (n - 4)\n" in told
     assert "error     ZeroDivisionError: division by zero\n" in told
     assert "kept      _build/toy/logs/01_make_data.ipynb" in told
     assert "ZeroDivisionError" in run.log.read_text()

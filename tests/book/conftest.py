@@ -1,0 +1,63 @@
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from riqa.publish.layout import Build
+from tests.publish.toy import REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def smoke() -> Build:
+    """The smoke book, built in the repository; what is up to date is not built again."""
+    command = [sys.executable, "-m", "riqa.cli", "book", "--profile", "smoke"]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return Build(REPOSITORY, "smoke")
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A headless Chromium; without one the tests are skipped, in continuous integration they fail."""
+    import shutil
+
+    from playwright.sync_api import sync_playwright
+
+    names = ("chromium", "chromium-browser", "google-chrome")
+    found = next(filter(None, map(shutil.which, names)), None)
+    if found is None:
+        message = f"no browser on the path (looked for {', '.join(names)})"
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    quiet = [
+        "--no-sandbox",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+    ]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=found, args=[*quiet, "--no-first-run", "--disable-quic"]
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def chapters(smoke):
+    """The chapters' names, in reading order."""
+    import yaml
+
+    return list(yaml.safe_load((REPOSITORY / "notebooks" / "chapters.yaml").read_text()))
+
+
+def read(path):
+    """Read a JSON file strictly: NaN is no JSON."""
+
+    def refuse(constant):
+        raise ValueError(f"{path} holds {constant}")
+
+    return json.loads(path.read_text(), parse_constant=refuse)

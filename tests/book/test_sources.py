@@ -1,0 +1,168 @@
+"""The chapters' sources keep the conventions of CONTRIBUTING.md."""
+
+import ast
+import json
+import re
+
+import pytest
+import yaml
+
+from riqa.publish.chapters import read_chapters
+from riqa.publish.parameters import declared_parameters
+from riqa.publish.plan import plan
+from riqa.publish.profiles import profile_names, read_profile
+from riqa.publish.stage import STATUS_PAGE
+from tests.publish.toy import REPOSITORY
+
+NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
+OPENING = ("What you'll do", "What you'll learn", "Prerequisites", "Time", "In the paper")
+ENDING = ("Take-aways", "Exercises", "Further reading")
+
+each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+def cells(path, kind=None):
+    found = json.loads(path.read_text())["cells"]
+    return [cell for cell in found if kind in (None, cell["cell_type"])]
+
+
+def source(cell):
+    return "".join(cell["source"])
+
+
+def is_parameters(cell):
+    return "parameters" in cell["metadata"].get("tags", [])
+
+
+def code(path):
+    """Return the syntax tree of all code but the parameters, without line magics."""
+    text = "\n".join(source(cell) for cell in cells(path, "code") if not is_parameters(cell))
+    return ast.parse(re.sub(r"^\s*[%!].*$", "", text, flags=re.MULTILINE))
+
+
+def test_there_are_chapters():
+    assert len(NOTEBOOKS) >= 6
+
+
+@each_notebook
+def test_a_source_holds_no_outputs_and_names_its_kernel(path):
+    document = json.loads(path.read_text())
+    assert (document["nbformat"], document["nbformat_minor"]) == (4, 5)
+    assert document["metadata"]["kernelspec"]["name"] == "python3"
+    for cell in cells(path, "code"):
+        assert cell["outputs"] == []
+        assert cell["execution_count"] is None
+
+
+@each_notebook
+def test_cells_have_readable_identities_of_their_own(path):
+    identities = [cell["id"] for cell in cells(path)]
+    assert len(set(identities)) == len(identities)
+    assert all(re.fullmatch(r"[a-zA-Z0-9_-]{3,64}", identity) for identity in identities)
+
+
+@each_notebook
+def test_a_file_is_named_by_number_verb_and_topic(path):
+    assert re.fullmatch(r"\d\d_[a-z]+_[a-z_]+", path.stem)
+
+
+@each_notebook
+def test_every_parameter_is_declared_in_form_and_read_later(path):
+    declared = declared_parameters(path)
+    read = {
+        node.id
+        for node in ast.walk(code(path))
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+    }
+    assert set(declared) <= read, f"never read: {sorted(set(declared) - read)}"
+
+
+def long(block):
+    """Count the lines of a cell that are neither empty nor part of an import."""
+    text = re.sub(r"^\s*[%!].*$", "", block, flags=re.MULTILINE)
+    imports = [node for node in ast.parse(text).body if isinstance(node, (ast.Import, ast.ImportFrom))]
+    imported = {line for node in imports for line in range(node.lineno, node.end_lineno + 1)}
+    return sum(bool(line.strip()) for n, line in enumerate(text.splitlines(), 1) if n not in imported)
+
+
+@each_notebook
+def test_cells_are_few_and_short_and_hold_no_machinery(path):
+    blocks = [source(cell) for cell in cells(path, "code") if not is_parameters(cell)]
+    assert len(blocks) <= 30
+    assert max(map(long, blocks)) <= 15
+    kinds = [type(node) for node in ast.walk(code(path))]
+    assert ast.ClassDef not in kinds
+    assert kinds.count(ast.FunctionDef) + kinds.count(ast.AsyncFunctionDef) <= 1
+
+
+@each_notebook
+def test_a_claim_is_asserted_and_never_printed(path):
+    printed = [
+        node
+        for node in ast.walk(code(path))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "print"
+    ]
+    assert not [call for call in printed if any(isinstance(argument, ast.Compare) for argument in call.args)]
+    assert any(isinstance(node, ast.Assert) for node in ast.walk(code(path)))
+
+
+@each_notebook
+def test_every_chapter_opens_and_ends_alike(path):
+    first = source(cells(path, "markdown")[0])
+    assert first.startswith("# ")
+    assert [first.find(f"**{heading}") for heading in OPENING] == sorted(
+        first.find(f"**{h}") for h in OPENING
+    )
+    assert all(f"**{heading}" in first for heading in OPENING)
+    text = "\n\n".join(source(cell) for cell in cells(path, "markdown"))
+    headings = re.findall(r"^## (.+)$", text, flags=re.MULTILINE)
+    assert tuple(headings[-3:]) == ENDING
+
+
+@each_notebook
+def test_every_exercise_has_a_worked_solution(path):
+    text = "\n".join(source(cell) for cell in cells(path, "markdown"))
+    exercises = re.findall(r"\{exercise(?:-start)?\}[^\n]*\n:label: (\S+)", text)
+    solutions = re.findall(r"\{solution(?:-start)?\} (\S+)", text)
+    assert len(exercises) >= 2
+    assert sorted(solutions) == sorted(exercises)
+
+
+@each_notebook
+def test_no_number_of_a_result_is_typed_beside_a_metric(path):
+    """Numbers in prose come from results; a decimal right after F1 or AUC would be one that was typed."""
+    text = "\n".join(source(cell) for cell in cells(path, "markdown"))
+    assert not re.findall(r"(?:our|this book's|here) (?:macro-)?F1 (?:is|was|of) 0\.\d+", text)
+
+
+def test_the_table_of_contents_holds_every_page_and_no_other():
+    contents = yaml.safe_load((REPOSITORY / "_toc.yml").read_text())
+    listed = [contents["root"]] + [c["file"] for part in contents["parts"] for c in part["chapters"]]
+    pages = {p.relative_to(REPOSITORY).with_suffix("").as_posix() for p in (REPOSITORY / "book").glob("*.md")}
+    pages |= {f"notebooks/{path.stem}" for path in NOTEBOOKS} | {STATUS_PAGE.removesuffix(".md")}
+    assert len(listed) == len(set(listed))
+    assert set(listed) == pages
+
+
+def test_a_chapter_needs_exactly_the_chapters_that_its_code_reads():
+    chapters = read_chapters(REPOSITORY)
+    assert set(chapters) == {path.stem for path in NOTEBOOKS}
+    for name, chapter in chapters.items():
+        text = "\n".join(source(cell) for cell in cells(chapter.notebook, "code") if not is_parameters(cell))
+        assert set(chapter.needs) == {other for other in chapters if other in text} - {name}, name
+
+
+@pytest.mark.parametrize("name", profile_names(REPOSITORY))
+def test_every_value_of_a_profile_is_one_that_a_chapter_declares(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(REPOSITORY)
+    (tmp_path / "something").touch()
+    profile = read_profile(REPOSITORY, name)
+    jobs = plan(REPOSITORY, name, str(tmp_path) if profile.needs_data else "")
+    given = {parameter for job in jobs for parameter in job.parameters}
+    assert set(profile.parameters) <= given
+    assert profile.description
+
+
+def test_the_profiles_are_those_that_the_book_speaks_of():
+    assert {"smoke", "quick", "eyeq_thumbs", "paper"} <= set(profile_names(REPOSITORY))
+    assert len(read_profile(REPOSITORY, "quick").parameters.get("seeds", [0, 1, 2])) >= 3

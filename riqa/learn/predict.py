@@ -14,7 +14,7 @@ MOST_CLASSES = 3
 PROBABILITIES = tuple(f"p_overall_{k}" for k in range(MOST_CLASSES)) + tuple(f"p_{d}" for d in DETAILS)
 
 
-def predict(model: QualityNet, store: Store, splits: tuple[str, ...], **columns: object) -> pd.DataFrame:
+def predict(model: QualityNet, store: Store, splits: tuple[str, ...], /, **columns: object) -> pd.DataFrame:
     """Apply a model to splits of a store.
 
     Args:

@@ -6,8 +6,8 @@ import numpy as np
 def ransac_circle(points: np.ndarray, long_side: int) -> np.ndarray | None:
     """Return the circle through most of the points; straight runs and spikes are outvoted.
 
-    Random sample consensus (Fischler and Bolles, 1981): circles through random triples of points are voted on,
-    and the winner is fitted to its voters by least squares.
+    Random sample consensus (Fischler and Bolles, 1981): circles through random triples of points are voted
+    on, and the winner is fitted to its voters by least squares.
 
     Args:
         points: (N, 2) points (x, y), about a pixel apart.

@@ -257,16 +257,16 @@ def _find_bars(distance: np.ndarray, circle: np.ndarray, threshold: float) -> tu
 def _bar(distance: np.ndarray, x: float, y: float, radius: float, threshold: float) -> int:
     """Return the row at which a circle starts if a straight bar cuts off its upper part, else 0."""
     half = 0.3 * radius
-    for _ in range(2):
+    for tolerance in (0.012, 0.035):
         start = _first_rows(distance, x, y, radius, threshold, half)
         if start is None:
             return 0
         row = float(np.median(start))
         # Fading light, eyelids and the pupil's edge start on a curve; a bar starts in one row.
-        straight = (np.abs(start - row) <= max(1.0, 0.012 * radius)).mean() > 0.75
+        straight = (np.abs(start - row) <= max(1.0, tolerance * radius)).mean() > 0.75
         if not straight or row < 2 or row - (y - radius) <= 0.045 * radius:
             return 0
-        # A curve looks straight on a short piece, so look again on all of the chord.
+        # A curve looks straight on a short piece; look again on all of the chord, where bars bend a bit.
         half = max(half, 0.92 * np.sqrt(max(0.0, radius**2 - (y - row) ** 2)))
     return round(row)
 

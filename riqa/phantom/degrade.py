@@ -3,7 +3,7 @@
 A severity lies in [0, 1]: 0 leaves the image exactly as it is, and the damage grows with it. Lengths are
 fractions of the field of view's diameter, so that a severity means the same at every resolution. The experts'
 threshold between good and bad lies at 0.45 (`riqa.phantom.raters`); there, defocus blurs with a standard
-deviation of 1.35 % of the diameter. The defects follow those named for retinal photographs by Shen et al.
+deviation of 1.5 % of the diameter. The defects follow those named for retinal photographs by Shen et al.
 2020 (doi:10.1016/j.media.2019.101654) and in the paper's section 5.
 """
 
@@ -180,7 +180,7 @@ def _everywhere(frame: Frame, severity: float) -> np.ndarray:
 
 
 def _defocus_sigma(severity: float, diameter: float) -> float:
-    return 0.04 * severity**1.36 * diameter
+    return 0.04 * severity**1.23 * diameter
 
 
 def _defocus(pixels, frame, severity, rng):
@@ -190,7 +190,7 @@ def _defocus(pixels, frame, severity, rng):
 def _partial_defocus(pixels, frame, severity, rng):
     angle, reach = rng.uniform(0, 2 * np.pi), rng.uniform(-0.45, -0.15)
     where = _step(frame.along(angle), reach, reach + 0.5)
-    blurred = _blur(pixels, frame.mask, _defocus_sigma(min(1.0, 1.15 * severity), frame.diameter))
+    blurred = _blur(pixels, frame.mask, _defocus_sigma(min(1.0, 1.3 * severity), frame.diameter))
     return _blend(pixels, where, blurred), where * severity
 
 
@@ -206,7 +206,7 @@ def _line_kernel(length: float, angle: float) -> np.ndarray:
 
 def _motion(pixels, frame, severity, rng):
     angle = rng.uniform(0, np.pi)
-    length = 0.13 * severity**1.3 * frame.diameter
+    length = 0.16 * severity**1.3 * frame.diameter
     kernel = _line_kernel(length, angle)
     weight = frame.mask.astype(np.float32)
     moved = np.stack([cv2.filter2D(plane * weight, -1, kernel) for plane in pixels])

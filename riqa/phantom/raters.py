@@ -20,7 +20,7 @@ from riqa.phantom.degrade import DEFECTS
 THRESHOLD = 0.45
 """Perceived severity above which an unbiased expert calls a detail bad."""
 
-GRADE_THRESHOLDS = (0.46, 0.80)
+GRADE_THRESHOLDS = (0.42, 0.84)
 """Overall scores above which an unbiased grader leaves "good" and falls to "reject"."""
 
 PANEL_SIZES = (3, 5, 7)
@@ -28,8 +28,8 @@ PANEL_SIZES = (3, 5, 7)
 
 _BIAS = {"illumination": 0.13, "clarity": 0.06, "contrast": 0.07}  # spread between experts
 _NOISE = {"illumination": 0.21, "clarity": 0.10, "contrast": 0.11}  # spread of one expert between looks
-_GRADER_BIAS, _GRADER_NOISE = 0.04, 0.10
-_WEIGHTS = {"illumination": 0.80, "clarity": 1.00, "contrast": 0.90, "artifact": 0.70}
+_GRADER_BIAS, _GRADER_NOISE = 0.035, 0.09
+_WEIGHTS = {"illumination": 0.75, "clarity": 1.00, "contrast": 0.90, "artifact": 0.70}
 
 
 @dataclass(frozen=True)

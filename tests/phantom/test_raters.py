@@ -55,7 +55,7 @@ def test_perceived_severity_by_hand():
 def test_overall_score_counts_every_group():
     one = {"vignette": 0.5, "defocus": 0.5, "haze": 0.5, "dust": 0.5}
     score = {name: R.overall_score({name: np.array([value])})[0] for name, value in one.items()}
-    assert score == pytest.approx({"vignette": 0.40, "defocus": 0.50, "haze": 0.45, "dust": 0.35})
+    assert score == pytest.approx({"vignette": 0.375, "defocus": 0.50, "haze": 0.45, "dust": 0.35})
     together = R.overall_score({name: np.array([value]) for name, value in one.items()})[0]
     assert together == pytest.approx(np.sqrt(sum(value**2 for value in score.values())))
 

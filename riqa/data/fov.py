@@ -21,7 +21,7 @@ from riqa.data.circle import ransac_circle
 _WORK_SIDE = (
     320  # px; the fit is made on an image reduced to this, and is accurate to a fraction of its pixels
 )
-_THRESHOLDS = (4, 8, 14, 24, 40, 64, 100)  # grey levels of distance from the margin's colour
+_THRESHOLDS = (4, 8, 14, 24, 40, 64, 100, 2)  # grey levels of distance from the margin; 2 for the darkest
 _GOOD_ENOUGH = 0.96  # score at which no further threshold is tried
 
 

@@ -21,6 +21,16 @@ TROUBLE: dict[str, dict[str, float]] = {
 """For each kind of set, how often an image of middling difficulty has a defect of each group."""
 
 _COUPLING = 0.8  # how much the latent difficulty moves the log-odds of each group
+_OF_THE_EYE = (
+    "haze",
+    "flat_gamma",
+    "pupil_crescent",
+    "vignette",
+    "under_exposure",
+    "halo",
+    "defocus",
+    "dust",
+)
 _SECOND = 0.25  # chance that an affected group shows a second defect
 
 
@@ -68,8 +78,8 @@ def sample_by_grade(
         raters: An odd number of graders.
         rng: Random generator.
         n_classes: 2 or 3; None takes it from `grades`.
-        views: Photographs an eye. The graders judge the eye by the mean score of its views, which share the
-            media (haze) and the pupil (crescent) of the eye.
+        views: Photographs an eye. The graders judge the eye by the mean score of its views, which share what
+            stays from shot to shot: media, pupil, refraction, the flash's level, dirt on the lens.
 
     Returns:
         Severities by defect (N * views,), overall score of each photograph (N * views,), grade (N * views,)
@@ -84,7 +94,7 @@ def sample_by_grade(
         drawn = {
             k: v.reshape(-1, views) for k, v in draw_severities(waiting.size * views, chances, rng).items()
         }
-        for name in ("haze", "pupil_crescent"):
+        for name in _OF_THE_EYE:
             jitter = rng.uniform(0.85, 1.15, drawn[name].shape)
             drawn[name] = np.clip(drawn[name][:, :1] * (jitter if views > 1 else 1.0), 0, 1)
         score = overall_score(drawn)

@@ -78,9 +78,9 @@ class ProgressHandler(logging.Handler):
             return
         if message.startswith(("Ending Cell", "Executing notebook", "Input Notebook", "Output Notebook")):
             return
-        # A progress bar redraws its line with \r; only its last state is worth showing. Nor is <Figure size ...>.
+        # A progress bar redraws its line with \r; only its last state is worth showing.
         lines = [line.strip() for line in re.split(r"[\r\n]+", message) if line.strip()]
-        lines = [line for line in lines if not line.startswith("<")]
+        lines = [line for line in lines if not line.startswith("<")]  # <Figure size ...>
         if lines:
             self.line = lines[-1][:200]
             if time.time() - self._written >= EVERY:

@@ -118,13 +118,13 @@ def test_a_change_runs_again_exactly_what_it_touches(smoke, tmp_path):
     other_room.write_text(other_room.read_text() + "\n# said otherwise\n")
     assert would_run(tmp_path) == follow
 
-    comparison = tmp_path / "notebooks" / "03_generate_pseudo_labels.ipynb"
-    comparison.write_text(comparison.read_text().replace("bins of the reliability diagram", "bins"))
+    labels = tmp_path / "notebooks" / "03_generate_pseudo_labels.ipynb"
+    labels.write_text(labels.read_text().replace("bins of the reliability diagram", "bins"))
     assert would_run(tmp_path) == follow | {"03_generate_pseudo_labels"}
 
 
 def test_one_job_and_a_kill_in_the_middle_give_the_same_artifacts(smoke, chapters, tmp_path):
-    """Built anew with one job, killed while chapter 02 trains, and built on: every byte is that of two jobs."""
+    """Built anew with one job, killed while chapter 02 trains, and built on: every byte is the same."""
     copy_repository(tmp_path, work=False)
     command = [*COMMAND, "--jobs", "1"]
     process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

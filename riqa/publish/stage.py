@@ -158,7 +158,8 @@ def parameter_table(declared: Mapping[str, Parameter], given: Mapping[str, Any])
         f"| {_code(given[name]) if name in given else '*default*'} | {p.meaning} |"
         for name, p in declared.items()
     ]
-    return "\n".join(["| parameter | type | default | this run | meaning |", "|---|---|---|---|---|", *rows])
+    head = ["| parameter | type | default | this run | meaning |", "|---|---|---|---|---|"]
+    return "\n".join(["```{div} riqa-parameters", *head, *rows, "```"])
 
 
 def _code(value: Any) -> str:

@@ -17,21 +17,26 @@ from riqa.errors import InputError
 ABOUT = """
 The book that runs: retinal image quality assessment, reproduced.
 
-[bold]First the book.[/bold] Each chapter is a notebook; a build runs those that have to run and renders the
-pages:
+[bold]The book.[/bold] Each chapter is a notebook. A build runs the chapters that
+have to run, and renders the pages.
 
-    riqa book                                        the default profile, quick: no download, a few minutes
-    riqa book --profile eyeq_thumbs --data FOLDER    the same chapters on real photographs
-    riqa serve                                       read it at http://localhost:8000
+    riqa book             profile quick: no download, a few minutes
+    riqa serve            read it at http://localhost:8000
+    riqa profiles         other data and sizes, such as:
+    riqa book --profile eyeq_thumbs --data FOLDER
 
-[bold]Then your own question.[/bold] See what a chapter lets you change, change it, and compare the pages:
+[bold]Your own question.[/bold] See what a chapter lets you change, change it, and
+compare the pages.
 
-    riqa chapters                                    the chapters, and what each stands on
-    riqa chapters 05                                 the parameters of chapter 05: type, default, meaning
-    riqa run 05 -p lambda_details=0.5                chapter 05 again, in a folder of its own
+    riqa chapters         the chapters, and what each stands on
+    riqa chapters 05      its parameters: type, default, meaning
+    riqa run 05 -p lambda_details=0.5
 
-A run reads the artifacts of the profile's last build and never changes them.
-Exit codes: 0 done; 1 failed; 2 the input cannot be used (one line says why); 130 stopped.
+A run reads the artifacts of the profile's last build, never changes
+them, and writes into a folder of its own.
+
+Exit codes: 0 done; 1 failed; 2 the input cannot be used, one line says
+why; 130 stopped.
 """
 
 app = typer.Typer(
@@ -68,7 +73,7 @@ def book(
         int, typer.Option(min=1, help="Chapters, and processes in them, that run side by side.")
     ] = 2,
 ) -> None:
-    """Build the book: run the chapters that have to run, render the pages, say where they are.
+    """Build the book: run what has to run, render the pages.
 
     Nothing is done twice: a chapter runs again only when its notebook, a module that it uses, a parameter or
     what it reads has changed. A stopped or killed build goes on where it was.
@@ -95,7 +100,7 @@ def run(
     out: Annotated[Path | None, typer.Option(help="Folder for the run; by default a new one.")] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Processes that the chapter may use side by side.")] = 2,
 ) -> None:
-    """Run one chapter again with other parameters, in a folder of its own.
+    """Run one chapter again with other parameters.
 
     It reads the artifacts of the profile's last build, and writes the executed notebook, its artifacts and an
     HTML page. Example: riqa run 05 -p lambda_details=0.5 -p "seeds=[0, 1]"
@@ -117,7 +122,7 @@ def chapters(
     chapter: Annotated[str | None, typer.Argument(help="A chapter, to list its parameters.")] = None,
     profile: ProfileOption = "quick",
 ) -> None:
-    """List the chapters; or the parameters of one, with their types, defaults and meanings."""
+    """List the chapters, or the parameters of one."""
     from riqa.publish.chapters import find_chapter, read_chapters
     from riqa.publish.layout import Build, find_root
     from riqa.publish.parameters import declared_parameters
@@ -151,7 +156,7 @@ def chapters(
 
 @app.command()
 def profiles() -> None:
-    """List the profiles: what each is for, and the data that it needs."""
+    """List the profiles and the data that they need."""
     from riqa.publish.layout import find_root
     from riqa.publish.profiles import profile_names, read_profile
 
@@ -168,7 +173,7 @@ def serve(
     profile: ProfileOption = "quick",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port on this machine.")] = 8000,
 ) -> None:
-    """Serve the built book on this machine only, until Ctrl-C."""
+    """Serve the built book, to this machine only."""
     from riqa.publish.layout import Build, find_root
     from riqa.publish.serve import serve_book
 

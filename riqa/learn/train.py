@@ -10,6 +10,7 @@ import torch
 from sklearn.metrics import f1_score
 from torch import Tensor, nn
 
+from riqa.errors import InputError
 from riqa.learn.augment import Augmentation, augment
 from riqa.learn.examples import Examples
 from riqa.learn.losses import UNKNOWN_OVERALL, multi_task_loss
@@ -18,6 +19,12 @@ from riqa.learn.model import QualityNet
 SCHEDULES = ("steps", "one_cycle")
 PRECISIONS = ("auto", "float32", "bfloat16")
 EVALUATION_BATCH = 256
+SMALLEST_IMAGE = 32
+"""Side in pixels below which nothing is trained.
+
+Backbones halve an image five times. With one pixel left before the last halving, the bfloat16 convolution of
+torch 2.14 (oneDNN) leaves parts of its gradient uninitialised.
+"""
 
 
 @dataclass(frozen=True)
@@ -94,7 +101,15 @@ def train(
         A record an epoch: epoch (0 is the start), train_loss, val_loss, val_score, learning_rate, best.
         val_score is the macro-F1 of the task that the model is for: overall quality if it has weight, else
         the mean over details.
+
+    Raises:
+        InputError: the images are too small for the backbone.
     """
+    side = training.images.shape[1]
+    if side < SMALLEST_IMAGE:
+        raise InputError(
+            f"image_size is {side} pixels, must be at least {SMALLEST_IMAGE}; curate the images again"
+        )
     device = next(model.parameters()).device
     precision = resolve_precision(config.precision, device)
     model.to(memory_format=torch.channels_last)

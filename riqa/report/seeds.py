@@ -12,7 +12,7 @@ def stack_seeds(predictions: pd.DataFrame, columns: Sequence[str]) -> tuple[pd.D
     """Bring the predictions of one model on one set into one row an image.
 
     Args:
-        predictions: rows of `riqa.learn.predict.predict` of one model and one dataset, one or more seeds, each
+        predictions: rows of `riqa.learn.predict.predict` of one model and one dataset, any seeds, each
             with the same images.
         columns: the columns to stack, probabilities in [0, 1].
 

@@ -1,0 +1,172 @@
+"""The loop: it learns, keeps the best epoch, repeats itself exactly, and obeys every hyperparameter."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import f1_score
+
+from riqa.errors import InputError
+from riqa.learn.augment import Augmentation
+from riqa.learn.examples import Examples
+from riqa.learn.model import QualityNet
+from riqa.learn.train import (
+    TrainingConfig,
+    compute_logits,
+    details_macro_f1,
+    overall_macro_f1,
+    resolve_precision,
+    train,
+)
+
+CONFIG = TrainingConfig(
+    epochs=3, batch_size=8, learning_rate=0.02, augmentation=Augmentation(max_transforms=2), halve_at=(2,)
+)
+
+
+def brightness_task(n=48, seed=0):
+    """Images whose brightness is the grade: dark 0, middle 1, bright 2; the details say red, green, blue."""
+    rng = np.random.default_rng(seed)
+    overall = rng.integers(3, size=n)
+    details = rng.integers(2, size=(n, 3))
+    images = rng.normal(40 + 60 * overall[:, None, None, None], 12, (n, 32, 32, 3))
+    images = images + 30 * (2 * details[:, None, None, :] - 1)
+    return Examples(
+        images.clip(0, 255).astype(np.uint8),
+        np.arange(n),
+        torch.from_numpy(overall),
+        torch.from_numpy(details.astype(np.float32)),
+    )
+
+
+def run(config=CONFIG, n_overall=3, n_details=3, **options):
+    torch.manual_seed(0)
+    model = QualityNet("resnet10", n_overall, n_details)
+    history = train(model, brightness_task(), brightness_task(24, seed=1), config, **options)
+    return model, history
+
+
+def test_it_learns_a_plain_rule():
+    unaugmented = Augmentation(max_transforms=0)
+    _, history = run(replace(CONFIG, epochs=12, learning_rate=0.05, augmentation=unaugmented))
+    assert history[-1]["train_loss"] < 0.5 * history[1]["train_loss"]
+    assert max(record["val_score"] for record in history) > 0.8
+
+
+def test_the_best_epoch_is_kept():
+    model, history = run(replace(CONFIG, epochs=4))
+    (best,) = [record for record in history if record["best"]]
+    assert best["val_score"] == max(record["val_score"] for record in history[1:])
+    validation = brightness_task(24, seed=1)
+    logits = compute_logits(model, validation)
+    assert overall_macro_f1(logits["overall"], validation.overall) == best["val_score"]
+
+
+def test_a_start_that_counts_is_kept_when_training_only_harms():
+    ruinous = replace(CONFIG, learning_rate=50.0, epochs=1)
+    torch.manual_seed(0)
+    model = QualityNet("resnet10", 3, 3)
+    train(model, brightness_task(), brightness_task(24, 1), replace(CONFIG, epochs=8))
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    history = train(model, brightness_task(), brightness_task(24, 1), ruinous, start_counts=True)
+    assert [record["best"] for record in history] == [True, False]
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_same_seed_same_weights():
+    (first, history), (second, again) = run(), run()
+    assert str(history) == str(again)  # text, because NaN differs from itself
+    for name, value in first.state_dict().items():
+        assert torch.equal(value, second.state_dict()[name])
+
+
+@pytest.mark.parametrize(
+    ("knob", "value"),
+    [
+        ("epochs", 2),
+        ("batch_size", 16),
+        ("learning_rate", 0.05),
+        ("momentum", 0.5),
+        ("weight_decay", 0.1),
+        ("schedule", "one_cycle"),
+        ("halve_at", (1,)),
+        ("lambda_overall", 0.3),
+        ("lambda_details", 0.3),
+        ("augmentation", Augmentation(max_transforms=0)),
+        ("precision", "float32"),
+        ("seed", 1),
+    ],
+)
+def test_every_hyperparameter_is_alive(knob, value):
+    base = replace(CONFIG, precision="bfloat16")
+    losses = [
+        [record["train_loss"] for record in run(config)[1][1:]]
+        for config in (base, replace(base, **{knob: value}))
+    ]
+    assert losses[0] != losses[1]
+
+
+def test_the_rate_is_halved_where_the_paper_says():
+    _, history = run(replace(CONFIG, epochs=4, halve_at=(1, 3)))
+    # The rate after each epoch: halved at the end of epochs 1 and 3.
+    assert [record["learning_rate"] for record in history[1:]] == pytest.approx([0.01, 0.01, 0.005, 0.005])
+
+
+def test_one_task_needs_one_head():
+    _, history = run(replace(CONFIG, lambda_overall=0.0), n_overall=0)
+    assert len(history) == 4
+    _, history = run(replace(CONFIG, lambda_details=0.0), n_details=0)
+    assert len(history) == 4
+
+
+def test_scores_against_scikit_learn_and_by_hand():
+    logits = torch.tensor([[2.0, 0, 0], [0, 3, 1], [0, 1, 0.5], [1, 0, 2]])
+    overall = torch.tensor([0, 1, 2, -1])
+    # Known images: predictions 0, 1, 1 against 0, 1, 2: F1 1, 2/3, 0.
+    assert overall_macro_f1(logits, overall) == pytest.approx((1 + 2 / 3 + 0) / 3)
+    details = torch.tensor([[1.0, 0, float("nan")], [0, 0.9, 1], [0, 1, 0]])
+    answers = torch.tensor([[1.0, -1, 5], [1, 1, 1], [-1, -1, 1]])
+    expected = np.mean(
+        [
+            f1_score([1, 0, 0], [1, 1, 0], average="macro"),
+            f1_score([0, 1, 1], [0, 1, 0], average="macro"),
+            f1_score([1, 0], [1, 1], average="macro", zero_division=0),
+        ]
+    )
+    assert details_macro_f1(answers, details) == pytest.approx(expected)
+
+
+def test_precision_is_what_the_processor_has():
+    cpu = torch.device("cpu")
+    assert resolve_precision("float32", cpu) == "float32"
+    assert resolve_precision("auto", cpu) in ("float32", "bfloat16")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"epochs": 0},
+        {"batch_size": 0},
+        {"learning_rate": 0.0},
+        {"lambda_details": -1.0},
+        {"schedule": "linear"},
+        {"precision": "float16"},
+    ],
+)
+def test_impossible_values_are_refused(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        replace(CONFIG, **wrong)
+
+
+def test_nothing_to_learn_is_refused():
+    with pytest.raises(ValueError, match="nothing to learn"):
+        replace(CONFIG, lambda_overall=0.0, lambda_details=0.0)
+
+
+def test_images_too_small_for_the_backbone_are_refused():
+    tiny = Examples(
+        np.zeros((8, 16, 16, 3), np.uint8), np.arange(8), torch.zeros(8, dtype=torch.int64), torch.zeros(8, 3)
+    )
+    with pytest.raises(InputError, match="image_size is 16 pixels, must be at least 32"):
+        train(QualityNet("resnet10", 3, 3), tiny, tiny, CONFIG)

@@ -40,11 +40,13 @@ class Watch:
         self._thread.join()
 
     def _look(self) -> None:
-        while not self._stop.wait(EVERY):
+        while True:
             self.peak_bytes = max(self.peak_bytes, _memory_of_family())
             if self._build_pid and not psutil.pid_exists(self._build_pid):
                 stop_family(psutil.Process(), patience=2.0, itself=False)
                 os._exit(1)
+            if self._stop.wait(EVERY):
+                return
 
 
 def _memory_of_family() -> int:

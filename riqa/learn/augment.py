@@ -29,7 +29,7 @@ class Augmentation:
 
     max_transforms: int = 7
     max_rotation: float = 15.0
-    max_colour_change: float = 0.05
+    max_colour_change: float = 0.02
 
     def __post_init__(self):
         """Refuse strengths that make no sense."""

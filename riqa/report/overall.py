@@ -29,7 +29,7 @@ def overall_results(
     """Score one model's overall quality on one dataset, with intervals over patients and seeds.
 
     Args:
-        predictions: rows of `riqa.learn.predict.predict` with one value of `dataset` and of `model`, any seeds.
+        predictions: rows of `riqa.learn.predict.predict`, one value of `dataset` and of `model`, any seeds.
         n_resamples: bootstrap replicates.
         confidence: coverage of the intervals, in (0, 1).
 

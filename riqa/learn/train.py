@@ -18,7 +18,7 @@ from riqa.learn.model import QualityNet
 
 SCHEDULES = ("steps", "one_cycle")
 PRECISIONS = ("auto", "float32", "bfloat16")
-EVALUATION_BATCH = 256
+EVALUATION_BATCH = 128
 SMALLEST_IMAGE = 32
 """Side in pixels below which nothing is trained.
 

@@ -51,8 +51,8 @@ def examples_of(store: Store, split: str) -> Examples:
     if not len(rows):
         raise InputError(f"{store.root}: the split {split!r} holds no image; curate the dataset again")
     chosen = store.manifest.iloc[rows]
-    overall = chosen["overall"].fillna(UNKNOWN_OVERALL).to_numpy(dtype=np.int64)
-    details = chosen[list(DETAILS)].to_numpy(dtype=np.float32)
+    overall = chosen["overall"].fillna(UNKNOWN_OVERALL).to_numpy(dtype=np.int64, copy=True)
+    details = chosen[list(DETAILS)].to_numpy(dtype=np.float32, copy=True)
     return Examples(store.images, rows, torch.from_numpy(overall), torch.from_numpy(details))
 
 

@@ -206,10 +206,22 @@ def overall_macro_f1(logits: Tensor, overall: Tensor) -> float:
 
 
 def details_macro_f1(logits: Tensor, details: Tensor) -> float:
-    """Mean over details of the two-class macro-F1; soft targets count as the class that they lean to."""
+    """Mean over details of the two-class macro-F1; soft targets count as the class that they lean to.
+
+    A detail without any known target is left out.
+
+    Raises:
+        InputError: no detail of any image is known.
+    """
+    if torch.isnan(details).all():
+        raise InputError(
+            "no image of the validation split has a detail label; the best epoch cannot be chosen"
+        )
     scores = []
     for detail_logits, target in zip(logits.T, details.T, strict=True):
         known = ~torch.isnan(target)
+        if not known.any():
+            continue
         truth, predicted = target[known] > 0.5, detail_logits[known] > 0
         scores.append(f1_score(truth, predicted, labels=[False, True], average="macro", zero_division=0))
     return float(np.mean(scores))

@@ -1,0 +1,166 @@
+"""From a store on disk to models, history, predictions and pseudo-labels, with any number of processes."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from riqa.data.manifest import Dataset, validate_manifest
+from riqa.data.store import open_store, write_store
+from riqa.errors import InputError
+from riqa.labels import DETAILS
+from riqa.learn.augment import Augmentation
+from riqa.learn.examples import examples_of, with_pseudo_labels
+from riqa.learn.model import load_model
+from riqa.learn.predict import predict
+from riqa.learn.pseudo import pseudo_label
+from riqa.learn.runs import TrainingRun, execute, model_stem, run_all
+from riqa.learn.train import TrainingConfig
+
+CONFIG = TrainingConfig(
+    epochs=2,
+    batch_size=8,
+    lambda_details=0.0,
+    augmentation=Augmentation(max_transforms=1),
+    precision="float32",
+)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """Forty images of twenty patients: brightness is the grade, some details known and some not."""
+    root = tmp_path_factory.mktemp("store")
+    rng = np.random.default_rng(0)
+    n = 40
+    overall = np.tile([0.0, 1.0, 2.0, 1.0], 10)
+    frame = pd.DataFrame(
+        {
+            "image_id": [f"i{k:02d}" for k in range(n)],
+            "path": [f"i{k:02d}.png" for k in range(n)],
+            "dataset": "toy",
+            "patient_id": [f"p{k // 2}" for k in range(n)],
+            "eye": ["left", "right"] * (n // 2),
+            "view": "1",
+            "source": "made",
+            "split": ["train"] * 24 + ["val"] * 8 + ["test"] * 8,
+            "overall": overall,
+            "illumination": (overall > 0).astype(float),
+            "clarity": np.where(np.arange(n) % 3 == 0, np.nan, 1.0),
+            "contrast": np.nan,
+        }
+    )
+    dataset = Dataset("toy", root, validate_manifest(frame, 3), 3, "made in a test", "MIT")
+    field = {"height": 32, "width": 32}
+    images = (
+        (rng.normal(50 + 60 * grade, 10, (32, 32, 3)).clip(0, 255).astype(np.uint8), field)
+        for grade in overall
+    )
+    return write_store(dataset, root / "store", 32, images)
+
+
+def a_run(store, tmp_path, model="single_task", seed=0, **changes):
+    config = changes.pop("config", CONFIG)
+    run = TrainingRun(
+        model,
+        "toy",
+        store.root,
+        n_overall=3,
+        n_details=0,
+        config=replace(config, seed=seed),
+        models=tmp_path / "models",
+        predict_on=((store.root, ("val", "test")),),
+    )
+    return replace(run, **changes)
+
+
+def test_examples_are_the_split_with_its_targets(store):
+    examples = examples_of(store, "val")
+    assert len(examples) == 8
+    assert examples.overall.tolist() == [0, 1, 2, 1] * 2
+    assert torch.isnan(examples.details[:, 2]).all()
+    batch = examples.batch(torch.tensor([2, 0]), torch.device("cpu"))
+    assert batch.shape == (2, 3, 32, 32)
+    assert np.array_equal(
+        (batch[0].permute(1, 2, 0) * 255).round().numpy().astype(np.uint8), store.images[26]
+    )
+
+
+def test_an_empty_split_is_named(store):
+    with pytest.raises(InputError, match="'holdout' holds no image"):
+        examples_of(store, "holdout")
+
+
+def test_pseudo_labels_soft_and_hard(store, tmp_path):
+    examples = examples_of(store, "val")
+    ids = store.manifest["image_id"].iloc[examples.rows]
+    answers = pd.DataFrame({"image_id": ids[::-1], "p_illumination": 0.7, "p_clarity": 0.2})
+    answers["p_contrast"] = np.linspace(0, 1, 8)  # in reversed order of images, to catch a positional join
+    soft = with_pseudo_labels(examples, store.manifest, answers, "soft", tmp_path)
+    hard = with_pseudo_labels(examples, store.manifest, answers, "hard", tmp_path)
+    assert soft.details[0].tolist() == pytest.approx([0.7, 0.2, 1.0])
+    assert hard.details[0].tolist() == [1.0, 0.0, 1.0]
+    assert hard.details[-1].tolist() == [1.0, 0.0, 0.0]
+    with pytest.raises(ValueError, match="firm"):
+        with_pseudo_labels(examples, store.manifest, answers, "firm", tmp_path)
+    with pytest.raises(InputError, match="no pseudo-label for 1 images, first i31"):
+        with_pseudo_labels(examples, store.manifest, answers.iloc[1:], "soft", tmp_path)
+
+
+def test_the_number_of_processes_does_not_change_a_number(store, tmp_path):
+    def everything(folder, workers):
+        runs = [a_run(store, folder, seed=seed) for seed in (0, 1)]
+        history, predictions = run_all(runs, workers)
+        files = {file.name: file.read_bytes() for file in (folder / "models").iterdir()}
+        return history, predictions, files
+
+    one, two = everything(tmp_path / "one", 1), everything(tmp_path / "two", 2)
+    pd.testing.assert_frame_equal(one[0], two[0])
+    pd.testing.assert_frame_equal(one[1], two[1])
+    assert one[2] == two[2]
+    assert set(one[2]) == {f"single_task-toy-s{s}.{end}" for s in (0, 1) for end in ("json", "safetensors")}
+
+
+def test_a_failed_run_raises_what_it_met(store, tmp_path):
+    with pytest.raises(InputError, match="no such model file"):
+        run_all([a_run(store, tmp_path, start_from=tmp_path / "nowhere")], 1)
+
+
+def test_predictions_are_probabilities_with_the_truth(store, tmp_path):
+    _, predictions = execute(a_run(store, tmp_path))
+    probs = predictions[["p_overall_0", "p_overall_1", "p_overall_2"]]
+    assert np.allclose(probs.sum(axis=1), 1)
+    assert predictions[[f"p_{d}" for d in DETAILS]].isna().all(axis=None)
+    assert predictions["split"].tolist() == ["val"] * 8 + ["test"] * 8
+    truth = store.manifest.set_index("image_id")["overall"]
+    assert (predictions["overall"].to_numpy() == truth.loc[predictions["image_id"]].to_numpy()).all()
+    model, description = load_model(model_stem(tmp_path / "models", "single_task", "toy", 0))
+    again = predict(model, store, ("val", "test"), model="single_task", trained_on="toy", seed=0)
+    np.testing.assert_allclose(again["p_overall_2"], predictions["p_overall_2"], atol=0.02)
+    assert description["classes"] == ["reject", "usable", "good"]
+
+
+def test_the_whole_chain_teacher_to_student(store, tmp_path):
+    """The student learns the Teacher's answers of its own seed, from the single-task model, both heads."""
+    teacher = a_run(
+        store, tmp_path, model="teacher", n_overall=0, n_details=3,
+        config=replace(CONFIG, lambda_overall=0.0, lambda_details=1.0),
+    )  # fmt: skip
+    execute(teacher)
+    answers = pseudo_label({0: teacher.stem}, [open_store(store.root)])
+    assert set(answers["split"]) == {"train", "val", "test"}
+    assert answers[[f"p_{d}" for d in DETAILS]].notna().all(axis=None)
+    answers.to_parquet(tmp_path / "answers.parquet")
+    parent = a_run(store, tmp_path)
+    execute(parent)
+    student = a_run(
+        store, tmp_path, model="multi_task", n_details=3, start_from=parent.stem,
+        config=replace(CONFIG, lambda_details=1.0), pseudo_labels=tmp_path / "answers.parquet",
+    )  # fmt: skip
+    soft_history, predictions = execute(student)
+    assert predictions[[f"p_{d}" for d in DETAILS]].notna().all(axis=None)
+    hard_history, _ = execute(replace(student, pseudo_label_kind="hard"))
+    assert soft_history["train_loss"].iloc[1] != hard_history["train_loss"].iloc[1]
+    with pytest.raises(InputError, match=r"answers\.parquet: no pseudo-label"):
+        execute(replace(student, config=replace(student.config, seed=5)))

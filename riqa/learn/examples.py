@@ -83,5 +83,5 @@ def with_pseudo_labels(
             f"{source}: no pseudo-label for {int(missing.sum())} images, first {probs.index[missing][0]}; "
             "run chapter 03_generate_pseudo_labels again"
         )
-    targets = torch.from_numpy(probs.to_numpy(dtype=np.float32))
+    targets = torch.from_numpy(probs.to_numpy(dtype=np.float32, copy=True))
     return replace(examples, details=(targets > 0.5).float() if kind == "hard" else targets)

@@ -1,18 +1,15 @@
 """Artifacts that belong to no quality detail: dust, eyelashes and rainbow reflections.
 
-Each function takes float32 pixels (3, H, W), the `riqa.phantom.degrade.Frame`, a severity in (0, 1] and a
+Each function takes float32 pixels (3, H, W), the `riqa.phantom.frame.Frame`, a severity in (0, 1] and a
 generator, and returns the changed pixels with a mask (H, W) in [0, 1].
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import cv2
 import numpy as np
 
-if TYPE_CHECKING:
-    from riqa.phantom.degrade import Frame
+from riqa.phantom.frame import Frame
 
 _TAU = 2 * np.pi
 

@@ -5,9 +5,9 @@ import pandas as pd
 
 from riqa.evaluate.auc import auc_interval
 from riqa.evaluate.stats import paired_bootstrap
-from riqa.report.overall import METHOD, stacked_labels
+from riqa.report.overall import stacked_labels
 from riqa.report.results import Result, record
-from riqa.report.seeds import stack_seeds
+from riqa.report.seeds import METHOD, stack_seeds
 
 
 def compare_models(

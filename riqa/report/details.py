@@ -4,10 +4,8 @@ import pandas as pd
 
 from riqa.evaluate.stats import detail_intervals
 from riqa.labels import DETAILS
-from riqa.report.results import Result, record
-from riqa.report.seeds import stack_seeds
-
-METHOD = "mean over seeds; percentile bootstrap over patients and seeds"
+from riqa.report.results import Result, interval_records
+from riqa.report.seeds import METHOD, stack_seeds
 
 
 def detail_results(predictions: pd.DataFrame, n_resamples: int = 2_000) -> list[Result]:
@@ -29,19 +27,8 @@ def detail_results(predictions: pd.DataFrame, n_resamples: int = 2_000) -> list[
         groups=images["patient_id"].to_numpy(),
         n_resamples=n_resamples,
     )
-    seeds = sorted(predictions["seed"].unique())
-    return [
-        record(
-            f"details.{dataset}.{model}.{metric}",
-            interval.value,
-            low=interval.low,
-            high=interval.high,
-            n=len(images),
-            seeds=seeds,
-            method=METHOD,
-        )
-        for metric, interval in intervals.items()
-    ]
+    prefix, seeds = f"details.{dataset}.{model}", predictions["seed"].unique()
+    return interval_records(prefix, intervals, n=len(images), seeds=seeds, method=METHOD)
 
 
 def detail_table(results: list[Result]) -> pd.DataFrame:

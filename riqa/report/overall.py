@@ -7,11 +7,9 @@ import pandas as pd
 
 from riqa.evaluate.metrics import predicted_labels
 from riqa.evaluate.stats import bootstrap_interval
-from riqa.report.results import Result, record
-from riqa.report.seeds import stack_seeds
+from riqa.report.results import Result, interval_records
+from riqa.report.seeds import METHOD, stack_seeds
 from riqa.report.style import model_name
-
-METHOD = "mean over seeds; percentile bootstrap over patients and seeds"
 
 
 def stacked_labels(predictions: pd.DataFrame) -> tuple[pd.DataFrame, np.ndarray, int]:
@@ -46,19 +44,8 @@ def overall_results(
         n_resamples=n_resamples,
         confidence=confidence,
     )
-    seeds = sorted(predictions["seed"].unique())
-    return [
-        record(
-            f"overall.{dataset}.{model}.{metric}",
-            interval.value,
-            low=interval.low,
-            high=interval.high,
-            n=len(images),
-            seeds=seeds,
-            method=METHOD,
-        )
-        for metric, interval in intervals.items()
-    ]
+    prefix, seeds = f"overall.{dataset}.{model}", predictions["seed"].unique()
+    return interval_records(prefix, intervals, n=len(images), seeds=seeds, method=METHOD)
 
 
 def overall_table(results: Sequence[Result]) -> pd.DataFrame:

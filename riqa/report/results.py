@@ -8,11 +8,12 @@ such as `macro_f1`, `precision`, `recall`, `accuracy` and `f1.<class>`.
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from riqa.errors import InputError
+from riqa.evaluate.stats import Interval
 from riqa.files import atomic_write
 
 
@@ -55,6 +56,19 @@ def record(
         seeds=tuple(int(seed) for seed in seeds),
         method=method,
     )
+
+
+def interval_records(
+    prefix: str, intervals: Mapping[str, Interval], *, n: int, seeds: Iterable[int], method: str
+) -> list[Result]:
+    """Make one record a metric, named ``<prefix>.<metric>``, from the intervals of `riqa.evaluate.stats`."""
+    seeds = sorted(seeds)
+    return [
+        record(
+            f"{prefix}.{metric}", found.value, low=found.low, high=found.high, n=n, seeds=seeds, method=method
+        )
+        for metric, found in intervals.items()
+    ]
 
 
 def write_results(path: str | Path, records: Iterable[Result]) -> Path:

@@ -7,6 +7,9 @@ import pandas as pd
 
 from riqa.labels import DETAILS
 
+METHOD = "mean over seeds; percentile bootstrap over patients and seeds"
+"""How values that are averaged over seeds get their intervals, for the records of results."""
+
 
 def stack_seeds(predictions: pd.DataFrame, columns: Sequence[str]) -> tuple[pd.DataFrame, np.ndarray]:
     """Bring the predictions of one model on one set into one row an image.

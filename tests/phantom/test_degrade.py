@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from riqa.labels import DETAILS
-from riqa.phantom.degrade import DEFECTS, _line_kernel, degrade, find_frame
+from riqa.phantom.degrade import DEFECTS, _line_kernel, degrade
+from riqa.phantom.frame import find_frame
 
 from .conftest import make_fundus
 

@@ -97,7 +97,7 @@ def test_label_file_of_the_test_part_is_not_needed_without_its_images(root):
         load_eyeq(root)
 
 
-def fails(root, *parts):
+def assert_refused(root, *parts):
     """Check that loading fails with one line that holds all parts."""
     with pytest.raises(InputError) as caught:
         load_eyeq(root)
@@ -108,40 +108,40 @@ def fails(root, *parts):
 
 
 def test_missing_and_empty_folders(root, tmp_path):
-    fails(tmp_path / "nowhere", "nowhere does not exist", "give DATA=")
+    assert_refused(tmp_path / "nowhere", "nowhere does not exist", "give DATA=")
     (tmp_path / "empty").mkdir()
-    fails(tmp_path / "empty", "empty is empty", "put Label_EyeQ_train.csv")
+    assert_refused(tmp_path / "empty", "empty is empty", "put Label_EyeQ_train.csv")
     for path in (root / "train").iterdir():
         path.unlink()
-    fails(root, "hold no labelled image", ".jpeg, .jpg, .png", "put EyePACS images")
+    assert_refused(root, "hold no labelled image", ".jpeg, .jpg, .png", "put EyePACS images")
     (root / "Label_EyeQ_train.csv").unlink()
-    fails(root, "Label_EyeQ_train.csv does not exist", "download it")
+    assert_refused(root, "Label_EyeQ_train.csv does not exist", "download it")
 
 
 def test_label_file_without_its_columns(root):
     frame = pd.read_csv(root / "Label_EyeQ_train.csv").rename(columns={"quality": "Quality"})
     frame.to_csv(root / "Label_EyeQ_train.csv")
-    fails(root, "Label_EyeQ_train.csv lacks the column(s) quality", "it has:", "Quality")
+    assert_refused(root, "Label_EyeQ_train.csv lacks the column(s) quality", "it has:", "Quality")
 
 
 def test_label_file_that_is_empty_or_no_csv(root):
     path = root / "Label_EyeQ_train.csv"
     path.write_text(",image,quality,DR_grade\n")
-    fails(root, "Label_EyeQ_train.csv holds no label")
+    assert_refused(root, "Label_EyeQ_train.csv holds no label")
     path.write_text("")
-    fails(root, "Label_EyeQ_train.csv cannot be read as CSV")
+    assert_refused(root, "Label_EyeQ_train.csv cannot be read as CSV")
     path.write_bytes(b"\xff\xfe\x00image,quality\n\x80\x81")
-    fails(root, "Label_EyeQ_train.csv")
+    assert_refused(root, "Label_EyeQ_train.csv")
 
 
 @pytest.mark.parametrize("quality", [3, "", "good", 0.5])
 def test_label_outside_its_code(root, quality):
     write_labels(root, "train", ["10_left.jpeg", "11_left.jpeg"], [0, quality])
-    fails(root, "Label_EyeQ_train.csv: image 11_left has quality", "0, 1, 2")
+    assert_refused(root, "Label_EyeQ_train.csv: image 11_left has quality", "0, 1, 2")
 
 
 def test_image_named_or_labelled_wrongly(root):
     write_labels(root, "train", ["10_left.jpeg", "portrait.jpeg"], [0, 0])
-    fails(root, "image portrait.jpeg is not named")
+    assert_refused(root, "image portrait.jpeg is not named")
     write_labels(root, "train", ["10_left.jpeg", "10_left.png"], [0, 2])
-    fails(root, "image 10_left is labelled twice")
+    assert_refused(root, "image 10_left is labelled twice")

@@ -12,17 +12,23 @@ that is black, or noisy after enhancement. The field is modelled as *circle ∩ 
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
 
 from riqa.data.circle import ransac_circle
+from riqa.data.read import UnreadableError, read_with_shape
 
 _WORK_SIDE = (
     320  # px; the fit is made on an image reduced to this, and is accurate to a fraction of its pixels
 )
 _THRESHOLDS = (4, 8, 14, 24, 40, 64, 100, 2)  # grey levels of distance from the margin; 2 for the darkest
 _GOOD_ENOUGH = 0.96  # score at which no further threshold is tried
+
+
+class NoFieldError(UnreadableError):
+    """A photograph that can be read but shows no field of view."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +60,15 @@ class FieldOfView:
             min(right, int(np.ceil(x + r)) + 1),
             min(bottom, int(np.ceil(y + r)) + 1),
         )
+
+    def scaled(self, shape: tuple[int, int]) -> "FieldOfView":
+        """Return the field as it lies on the same photograph resized to (height, width) `shape`."""
+        sy, sx = shape[0] / self.shape[0], shape[1] / self.shape[1]
+        (x, y), (left, top, right, bottom) = self.center, self.box
+        # Column j is centred on j + 0.5 column widths.
+        center = (x + 0.5) * sx - 0.5, (y + 0.5) * sy - 0.5
+        box = round(left * sx), round(top * sy), round(right * sx), round(bottom * sy)
+        return FieldOfView(shape, center, self.radius * (sx + sy) / 2, box, self.score)
 
     def mask(self) -> np.ndarray:
         """Return the field as a boolean array of the image's shape, True inside."""
@@ -122,6 +137,39 @@ def crop_to_fov(image: np.ndarray, fov: FieldOfView, size: int) -> np.ndarray:
     square[y : y + bottom - top, x : x + right - left] = image[top:bottom, left:right] * inside
     # Averaging over areas is the reduction without aliasing; it would give blocks when enlarging.
     return cv2.resize(square, (size, size), interpolation=cv2.INTER_AREA if side > size else cv2.INTER_LINEAR)
+
+
+def read_and_crop(path: Path | str, size: int) -> tuple[np.ndarray, FieldOfView]:
+    """Read a photograph, find its field of view and crop to it.
+
+    A JPEG is decoded at the smallest scale at which the field still has `size` pixels, so a crop is never
+    enlarged where the whole photograph would have shown more.
+
+    Args:
+        path: The file; see `read_photograph` for the kinds that are understood.
+        size: Side of the crop in pixels.
+
+    Returns:
+        The crop, uint8 (size, size, 3), as `crop_to_fov` makes it, and the field of view in pixels of the
+        whole upright photograph.
+
+    Raises:
+        UnreadableError: If the file cannot be read.
+        NoFieldError: If it shows no field of view.
+        ValueError: If `size` is not positive.
+    """
+    if size < 1:
+        raise ValueError(f"size must be at least 1 pixel, got {size}")
+    min_side = size
+    while True:
+        image, shape = read_with_shape(path, min_side)
+        fov = find_fov(image)
+        if fov is None:
+            raise NoFieldError("no field of view found")
+        left, top, right, bottom = fov.bbox
+        if max(right - left, bottom - top) >= size or image.shape[:2] == shape:
+            return crop_to_fov(image, fov, size), fov.scaled(shape)
+        min_side = min(image.shape[:2]) + 1
 
 
 def _distance_from_margin(work: np.ndarray) -> np.ndarray:

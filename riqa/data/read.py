@@ -1,28 +1,48 @@
-"""Read one photograph, of whatever kind, as 8-bit RGB."""
+"""Read one photograph, of whatever kind, as 8-bit RGB; a JPEG also at a reduced scale, which is faster."""
 
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+_ORIENTATION = 0x0112  # EXIF tag; 1 is upright
+
 
 class UnreadableError(Exception):
     """A photograph that cannot be read; the message is the reason, without the file's name."""
 
 
-def read_photograph(path: Path | str) -> np.ndarray:
+def read_photograph(path: Path | str, min_side: int | None = None) -> np.ndarray:
     """Read a photograph upright, as uint8 (H, W, 3) RGB.
 
-    The EXIF orientation is applied, transparency becomes black, grey becomes three equal channels and 16-bit
-    values are reduced to their high byte.
+    The EXIF orientation is applied, transparency becomes black, grey becomes three equal channels, 16-bit
+    values are reduced to their high byte, and CMYK is converted without a colour profile.
+
+    Args:
+        path: The file.
+        min_side: If given, a JPEG may be read at 1/2, 1/4 or 1/8 of its size, the smallest whose shorter side
+            has at least this many pixels. Other formats are always read whole.
 
     Raises:
         UnreadableError: If the file is missing, not an image, truncated, or of a kind without a fixed range.
     """
+    return read_with_shape(path, min_side)[0]
+
+
+def read_with_shape(path: Path | str, min_side: int | None = None) -> tuple[np.ndarray, tuple[int, int]]:
+    """Read as `read_photograph` does; return also the (height, width) of the whole photograph, upright."""
     try:
-        with Image.open(path) as file:
-            file.load()
-            image = ImageOps.exif_transpose(file)
+        with Image.open(path) as image:
+            size = image.size
+            if min_side is not None:
+                # The decoder rounds the reduced sides up; it must not count on the rounded part.
+                factor = max(1, min(size) // max(1, min_side))
+                image.draft(None, (size[0] // factor, size[1] // factor))
+            image.load()
+            reduced = image.size
+            if image.getexif().get(_ORIENTATION, 1) != 1:
+                image = ImageOps.exif_transpose(image)
+            turned = image.size != reduced and image.size == reduced[::-1]
     except FileNotFoundError:
         raise UnreadableError("file is missing") from None
     except UnidentifiedImageError:
@@ -31,10 +51,16 @@ def read_photograph(path: Path | str) -> np.ndarray:
         raise UnreadableError("too many pixels for a photograph") from None
     except (OSError, SyntaxError, ValueError, EOFError) as error:  # what Pillow's decoders raise
         raise UnreadableError(f"truncated or damaged ({str(error).splitlines()[0]})") from None
+    return _as_rgb(image), size if turned else size[::-1]
+
+
+def _as_rgb(image: Image.Image) -> np.ndarray:
+    """Return a loaded image of any mode as uint8 (H, W, 3)."""
+    if image.mode == "RGB" and not image.has_transparency_data:
+        return np.asarray(image)
     if image.mode.startswith("I"):  # 16-bit grey, which Pillow would clip at 255
-        return np.repeat(
-            (np.asarray(image).astype(np.int64).clip(0, 65535) >> 8).astype(np.uint8)[..., None], 3, 2
-        )
+        high = (np.asarray(image).astype(np.int64).clip(0, 65535) >> 8).astype(np.uint8)
+        return np.repeat(high[..., None], 3, axis=2)
     if image.mode == "F":
         raise UnreadableError("floating-point pixels have no fixed range")
     if image.has_transparency_data:

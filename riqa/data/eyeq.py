@@ -14,32 +14,39 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from riqa.data.manifest import COLUMNS, Dataset, grouped_stratified_split, validate_manifest
+from riqa.data.catalogue import Catalogue
+from riqa.data.findings import Finding
+from riqa.data.images import images_by_stem, match_images
+from riqa.data.manifest import grouped_stratified_split
 from riqa.errors import InputError
 
 CODE = {0: 2, 1: 1, 2: 0}
 """EyeQ's code of overall quality -> the code of `riqa.labels`."""
 
-SUFFIXES = (".jpeg", ".jpg", ".png")
-"""Endings of images, the preferred first when a stem occurs with several."""
+PUBLISHED = {
+    "train": {"good": 8347, "usable": 1876, "reject": 2320, "all": 12543},
+    "test": {"good": 8471, "usable": 4558, "reject": 3220, "all": 16249},
+}
+"""Counted from the label files (the repository's page prints 1,896 for usable in train, a typo)."""
 
 NEEDED = ("image", "quality")
 _FRACTIONS = {"train": 0.6, "val": 0.1, "test": 0.3}
 _STEM = r"^(?P<patient_id>\d+)_(?P<eye>left|right)$"
 
 
-def load_eyeq(
+def read_eyeq(
     root: Path | str,
     *,
     fractions: Mapping[str, float] | None = None,
     validation: float = 0.1,
     seed: int = 0,
-) -> Dataset:
-    """Load the labelled images that are in a folder; a partial download is welcome.
+) -> Catalogue:
+    """Read the labels, and which of their images are in the folder; a partial download is welcome.
 
     With images of both parts, EyeQ's own test set is the test split, and `validation` of the training
-    patients are the validation split (the paper holds out 10 %). With training images alone, as in the
-    thumbnails that are shared publicly, their patients are dealt into all three splits by `fractions`.
+    patients are the validation split: the paper holds out 1,254 images, 10 %, and does not say whether by
+    patient. With training images alone, as in the thumbnails that are shared publicly, the patients whose
+    images are there are dealt into all three splits by `fractions`.
 
     Args:
         root: Folder with the label files and `train/`, `test/`.
@@ -49,45 +56,45 @@ def load_eyeq(
 
     Raises:
         InputError: If the folder, the label files or their columns are missing, a label lies outside EyeQ's
-            code, an image is labelled twice or named otherwise than patient and eye, or no labelled image is
-            there.
+            code, or an image is labelled twice or named otherwise than patient and eye.
     """
     root = Path(root)
     if not root.is_dir():
-        raise InputError(f"{root} does not exist or is no folder; give DATA=<folder that holds eyeq/>")
+        raise InputError(f"{root} does not exist or is no folder; give the folder with the EyeQ label files")
     if not any(root.iterdir()):
         raise InputError(f"{root} is empty; put Label_EyeQ_train.csv and the folder train/ of images there")
     findings, parts = [], []
     for part in ("train", "test"):
         labels = root / f"Label_EyeQ_{part}.csv"
-        images = _images(root / part)
+        images = images_by_stem(root, part)
         if part == "test" and not labels.is_file() and not images:
             continue  # the training half alone is enough
-        table = _read_labels(labels)
-        _match(table, images, part, findings)
-        parts.append(table[table["path"].notna()].assign(split=part))
+        table = _read_labels(labels).assign(split=part)
+        findings += match_images(table, images, part)
+        parts.append(table)
     table = pd.concat(parts, ignore_index=True)
-    if table.empty:
-        endings = ", ".join(SUFFIXES)
-        raise InputError(
-            f"{root}/train and {root}/test hold no labelled image ({endings}); put EyePACS images there"
+    table = table.assign(dataset="eyeq", view="unknown", source="EyePACS")
+    there, training = table["path"].notna(), table["split"] == "train"
+    if (there & ~training).any() or not there.any():
+        # Dealt before absent images are left out, so that a fuller download moves nobody to another split.
+        rows, shares = training, {"train": 1 - validation, "val": validation}
+    else:
+        table = table[training]
+        rows, shares = table["path"].notna(), dict(fractions or _FRACTIONS)
+        text = "there is no test image, so the training patients that are there were dealt into three splits"
+        findings.append(
+            Finding("own-splits", "warning", text + "; scores do not compare with published ones")
         )
-    table = table.reindex(columns=list(COLUMNS)).assign(dataset="eyeq", view="unknown", source="EyePACS")
-    official = set(table["split"]) == {"train", "test"}
-    dealt = {"train": 1 - validation, "val": validation} if official else dict(fractions or _FRACTIONS)
-    rows = table["split"] == "train" if official else table["split"].notna()
-    table.loc[rows, "split"] = grouped_stratified_split(table[rows], dealt, seed)
-    licence = (
-        "Labels: see the EyeQ repository. Images: rules of the Kaggle competition; not redistributed here."
-    )
-    return Dataset(
+    table.loc[rows, "split"] = grouped_stratified_split(table[rows], shares, seed)
+    return Catalogue(
         name="eyeq",
         root=root,
-        manifest=validate_manifest(table, 3),
+        table=table,
         n_classes=3,
         citation="fu2019evaluation",
-        licence=licence,
+        licence="Labels: see the EyeQ repository. Images: rules of the Kaggle competition.",
         findings=tuple(findings),
+        published=PUBLISHED,
     )
 
 
@@ -125,37 +132,4 @@ def _read_labels(path: Path) -> pd.DataFrame:
         raise InputError(
             f"{path}: image {stems[stems.duplicated()].iloc[0]} is labelled twice; remove one row"
         )
-    return parts.assign(image_id=stems, overall=code.astype(float))
-
-
-def _images(folder: Path) -> dict[str, list[str]]:
-    """Return the names of a folder's images by stem, the preferred ending first; empty without the folder."""
-    if not folder.is_dir():
-        return {}
-    found: dict[str, list[str]] = {}
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
-            found.setdefault(path.stem, []).append(path.name)
-    for names in found.values():
-        names.sort(key=lambda name: SUFFIXES.index(Path(name).suffix.lower()))
-    return found
-
-
-def _match(table: pd.DataFrame, images: dict[str, list[str]], part: str, findings: list[str]) -> None:
-    """Fill `path` of the labels whose image is there, and say what does not match."""
-    table["path"] = table["image_id"].map(
-        lambda stem: f"{part}/{images[stem][0]}" if stem in images else None
-    )
-    absent = int(table["path"].isna().sum())
-    unlabelled = sorted(set(images) - set(table["image_id"]))
-    doubled = sorted(stem for stem, names in images.items() if len(names) > 1)
-    if absent:
-        findings.append(f"{absent} of {len(table)} labels of the {part} file have no image and were left out")
-    if unlabelled:
-        findings.append(
-            f"{len(unlabelled)} images in {part}/ have no label and were left out, e.g. {unlabelled[0]}"
-        )
-    if doubled:
-        findings.append(
-            f"{len(doubled)} images in {part}/ are there with two endings, e.g. {doubled[0]}; one was used"
-        )
+    return parts.assign(image_id=stems, stem=stems, overall=code.astype(float))

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 
+from riqa.data.findings import Finding, from_json, to_json
 from riqa.errors import InputError
 from riqa.files import atomic_write
 from riqa.labels import DETAILS, class_names
@@ -38,7 +39,9 @@ class Dataset:
         n_classes: Number of overall-quality classes (2 or 3), or None when overall quality is not labelled.
         citation: Key in the book's bibliography, or a sentence for data that is made here.
         licence: Licence of the photographs and labels.
-        findings: What was found wrong with the data or left out of it, a sentence each.
+        findings: What was found wrong with the data or left out of it.
+        ratings: What single readers said, or None: a row an image, rater and item, with columns image_id,
+            rater, item (overall or a detail), score (code of `riqa.labels`) and session (2 = asked again).
     """
 
     name: str
@@ -47,7 +50,8 @@ class Dataset:
     n_classes: int | None
     citation: str
     licence: str
-    findings: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    ratings: pd.DataFrame | None = None
 
 
 def _schema(n_classes: int | None) -> pa.DataFrameSchema:
@@ -122,7 +126,9 @@ def _describe(frame: pd.DataFrame, failure: pd.Series) -> str:
 
 
 def save_dataset(dataset: Dataset) -> None:
-    """Write `root/manifest.parquet` and `root/dataset.json`, atomically and with the same bytes every time.
+    """Write `manifest.parquet`, `dataset.json` and, if readers are known, `ratings.parquet` into the root.
+
+    Each is written atomically, and with the same bytes every time.
 
     Raises:
         InputError: When the manifest breaks its contract (see `validate_manifest`).
@@ -134,8 +140,12 @@ def save_dataset(dataset: Dataset) -> None:
         "class_names": list(class_names(dataset.n_classes)) if dataset.n_classes else None,
         "citation": dataset.citation,
         "licence": dataset.licence,
-        "findings": list(dataset.findings),
+        "findings": to_json(dataset.findings),
     }
+    if dataset.ratings is not None:
+        atomic_write(
+            dataset.root / "ratings.parquet", lambda path: dataset.ratings.to_parquet(path, index=False)
+        )
     atomic_write(dataset.root / "manifest.parquet", lambda path: manifest.to_parquet(path, index=False))
     text = json.dumps(description, indent=1, ensure_ascii=False) + "\n"
     atomic_write(dataset.root / "dataset.json", lambda path: path.write_text(text, encoding="utf-8"))
@@ -159,6 +169,7 @@ def load_dataset(root: Path | str) -> Dataset:
         raise InputError(
             f"{root}: dataset cannot be read ({reason}); delete the folder and make it again"
         ) from None
+    ratings = root / "ratings.parquet"
     return Dataset(
         name=description["name"],
         root=root,
@@ -166,7 +177,8 @@ def load_dataset(root: Path | str) -> Dataset:
         n_classes=description["n_classes"],
         citation=description["citation"],
         licence=description["licence"],
-        findings=tuple(description["findings"]),
+        findings=from_json(description["findings"]),
+        ratings=pd.read_parquet(ratings) if ratings.is_file() else None,
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from riqa.data.adapters import load
 from riqa.data.manifest import Dataset
 from riqa.errors import InputError
 
@@ -76,11 +77,9 @@ def build_set(
 
 def _eyeq(data: str, seed: int) -> Dataset:
     """Load EyeQ from the folder that the user gave."""
-    from riqa.data.eyeq import load_eyeq
-
     if not data:
         raise InputError("this profile needs real images; give DATA=<folder that holds eyeq/> to make book")
     root = Path(data)
     if not root.is_dir():
         raise InputError(f"{root} does not exist or is no folder; give DATA=<folder that holds eyeq/>")
-    return load_eyeq(root if any(root.glob("Label_EyeQ_*.csv")) else root / "eyeq", seed=seed)
+    return load("eyeq", root if any(root.glob("Label_EyeQ_*.csv")) else root / "eyeq", seed=seed)

@@ -44,7 +44,7 @@ def finish_folder(dataset: Dataset, truth: pd.DataFrame, ratings: pd.DataFrame, 
     """Write the tables of a set that grew in `start_folder`'s folder, and put it in its place."""
     partial = dataset.root
     atomic_write(partial / "truth.parquet", lambda path: truth.to_parquet(path, index=False))
-    atomic_write(partial / "ratings.parquet", lambda path: ratings.to_parquet(path, index=False))
+    dataset = replace(dataset, ratings=ratings)
     save_dataset(dataset)
     shutil.rmtree(out, ignore_errors=True)
     partial.rename(out)

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
+from riqa.data.findings import Finding
 from riqa.data.fov import find_fov
 from riqa.data.manifest import COLUMNS, Dataset
 from riqa.errors import InputError
@@ -92,9 +93,8 @@ def simulated_details(
     plan = plan.assign(**dict(zip(DETAILS, labels.T, strict=True)))
     ratings = ratings[ratings["image_id"].isin(ids[made])].reset_index(drop=True)
     left_out = len(good) - plan.loc[made, "patient_id"].size // draws
-    findings = (
-        (f"{left_out} good photographs without a readable field of view were left out",) if left_out else ()
-    )
+    text = f"{left_out} good photographs without a readable field of view were left out"
+    findings = (Finding("no-field", "warning", text),) if left_out else ()
     dataset = Dataset(
         _STUDY,
         partial,

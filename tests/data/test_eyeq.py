@@ -2,9 +2,14 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from riqa.data.eyeq import load_eyeq
+from riqa.data.catalogue import to_dataset
+from riqa.data.eyeq import read_eyeq
 from riqa.errors import InputError
 from riqa.labels import class_names
+
+
+def load_eyeq(root, **options):
+    return to_dataset(read_eyeq(root, **options))
 
 
 def write_labels(root, part, names, qualities):
@@ -82,9 +87,9 @@ def test_partial_download_is_loaded_and_reported(root):
     write_images(root / "train", ["777_left.jpeg", "10_left.png"])
     dataset = load_eyeq(root)
     assert len(dataset.manifest) == 30
-    findings = " | ".join(dataset.findings)
-    assert "10 of 40 labels of the train file have no image" in findings
-    assert "1 images in train/ have no label and were left out, e.g. 777_left" in findings
+    findings = " | ".join(map(str, dataset.findings))
+    assert "train: 10 of 40 labelled images are not there" in findings
+    assert "train: 1 images have no label and are left out, e.g. 777_left" in findings
     assert "two endings, e.g. 10_left" in findings
     assert dataset.manifest.set_index("image_id").loc["10_left", "path"] == "train/10_left.jpeg"
 
@@ -108,12 +113,12 @@ def assert_refused(root, *parts):
 
 
 def test_missing_and_empty_folders(root, tmp_path):
-    assert_refused(tmp_path / "nowhere", "nowhere does not exist", "give DATA=")
+    assert_refused(tmp_path / "nowhere", "nowhere does not exist")
     (tmp_path / "empty").mkdir()
     assert_refused(tmp_path / "empty", "empty is empty", "put Label_EyeQ_train.csv")
     for path in (root / "train").iterdir():
         path.unlink()
-    assert_refused(root, "hold no labelled image", ".jpeg, .jpg, .png", "put EyePACS images")
+    assert_refused(root, "holds none of the 43 labelled images")
     (root / "Label_EyeQ_train.csv").unlink()
     assert_refused(root, "Label_EyeQ_train.csv does not exist", "download it")
 

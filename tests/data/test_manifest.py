@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from riqa.data.findings import Finding
 from riqa.data.manifest import (
     COLUMNS,
     Dataset,
@@ -69,15 +70,18 @@ def test_missing_column_and_empty_table():
         validate_manifest(manifest().iloc[:0], 3)
 
 
+FINDINGS = (Finding("f", "info", "ü"), Finding("g", "warning", "two are bad", ("a", "b")))
+
+
 def test_saved_dataset_loads_equal_and_saves_to_the_same_bytes(tmp_path):
     original = Dataset(
-        "x", tmp_path / "a", manifest(overall=[np.nan, *([2.0] * 11)]), 3, "c", "MIT", ("f", "ü")
+        "x", tmp_path / "a", manifest(overall=[np.nan, *([2.0] * 11)]), 3, "c", "MIT", FINDINGS
     )
     save_dataset(original)
     loaded = load_dataset(tmp_path / "a")
     pd.testing.assert_frame_equal(loaded.manifest, original.manifest.astype(loaded.manifest.dtypes))
-    assert (loaded.n_classes, loaded.findings, loaded.licence) == (3, ("f", "ü"), "MIT")
-    save_dataset(Dataset("x", tmp_path / "b", loaded.manifest, 3, "c", "MIT", ("f", "ü")))
+    assert (loaded.n_classes, loaded.findings, loaded.licence) == (3, FINDINGS, "MIT")
+    save_dataset(Dataset("x", tmp_path / "b", loaded.manifest, 3, "c", "MIT", FINDINGS))
     for name in ("manifest.parquet", "dataset.json"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
     assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["dataset.json", "manifest.parquet"]

@@ -46,7 +46,7 @@ def test_only_good_readable_photographs_are_spoilt(simulated, source):
     manifest = load_dataset(simulated.root).manifest
     assert len(manifest) == 2 * 9
     assert set(manifest["patient_id"]) == {str(k) for k in range(10)} - {"3"}
-    assert simulated.findings[0].startswith("1 good")
+    assert simulated.findings[0].message.startswith("1 good")
     assert manifest["overall"].isna().all()
     assert manifest[list(DETAILS)].notna().all().all()
     assert simulated.licence == source.licence

@@ -1,0 +1,41 @@
+"""The datasets that can be read, by name."""
+
+from pathlib import Path
+
+from riqa.data.catalogue import Catalogue, to_dataset
+from riqa.data.manifest import Dataset
+from riqa.errors import InputError
+
+NAMES = ("eyeq", "eyeq_d", "mshf", "deepdrid", "table")
+
+
+def read_catalogue(name: str, root: Path | str, seed: int = 0) -> Catalogue:
+    """Read the labels of a dataset and find which of its images are there.
+
+    Args:
+        name: One of `NAMES`.
+        root: The dataset's folder, in its publisher's layout.
+        seed: Seed of the splits that are dealt here.
+
+    Raises:
+        InputError: If no dataset has that name, or its labels are missing or wrong.
+    """
+    match name:
+        case "eyeq":
+            from riqa.data.eyeq import read_eyeq as read
+        case "eyeq_d":
+            from riqa.data.eyeq_d import read_eyeq_d as read
+        case "mshf":
+            from riqa.data.mshf import read_mshf as read
+        case "deepdrid":
+            from riqa.data.deepdrid import read_deepdrid as read
+        case "table":
+            from riqa.data.table import read_table as read
+        case _:
+            raise InputError(f"there is no dataset named {name!r}; there are {', '.join(NAMES)}")
+    return read(root, seed=seed)
+
+
+def load(name: str, root: Path | str, *, seed: int = 0, strict: bool = False) -> Dataset:
+    """Load the images of a dataset that are there; see `read_catalogue` and `to_dataset`."""
+    return to_dataset(read_catalogue(name, root, seed), strict)

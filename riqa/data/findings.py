@@ -1,0 +1,41 @@
+"""What is wrong with, or worth knowing about, a dataset: one finding each."""
+
+from dataclasses import asdict, dataclass
+
+SEVERITIES = ("info", "warning", "error")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that was found while a dataset was read or checked.
+
+    Attributes:
+        code: Stable name for programs, words joined by hyphens, such as `images-missing`.
+        severity: `info` (known and handled), `warning` (usable, but read this) or `error` (not usable).
+        message: A sentence: what was found and what was done about it, or what to do.
+        items: The images, patients or files concerned.
+    """
+
+    code: str
+    severity: str
+    message: str
+    items: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse another severity."""
+        if self.severity not in SEVERITIES:
+            raise ValueError(f"severity must be one of {SEVERITIES}, got {self.severity!r}")
+
+    def __str__(self) -> str:
+        """Return the message."""
+        return self.message
+
+
+def to_json(findings: tuple[Finding, ...]) -> list[dict]:
+    """Return findings as JSON values: code, severity, message, items."""
+    return [asdict(finding) | {"items": list(finding.items)} for finding in findings]
+
+
+def from_json(values: list[dict]) -> tuple[Finding, ...]:
+    """Return the findings that `to_json` described."""
+    return tuple(Finding(**(value | {"items": tuple(value["items"])})) for value in values)

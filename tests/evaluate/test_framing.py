@@ -1,0 +1,60 @@
+import numpy as np
+import pytest
+
+from riqa.evaluate.framing import auc_of_measurements, measurements, scale_energies, shrink
+
+
+def stripes(period, size=64, mean=128, amplitude=60):
+    """Return an image of vertical stripes, `period` pixels each."""
+    wave = mean + amplitude * np.sin(2 * np.pi * np.arange(size) / period)
+    return np.repeat(np.tile(wave, (size, 1))[..., None], 3, axis=2).astype(np.uint8)
+
+
+def test_energy_lies_at_the_scale_of_the_stripes():
+    fine, coarse = scale_energies(stripes(3)), scale_energies(stripes(16))
+    # 64 px has the scales 64, 32 and 16, finest first, behind mean and standard deviation.
+    assert len(fine) == len(coarse) == 5
+    assert np.argmax(fine[2:]) == 0
+    assert np.argmax(coarse[2:]) == 2
+
+
+def test_brightness_and_spread_of_a_known_image():
+    numbers = scale_energies(stripes(16, mean=100, amplitude=40))
+    assert numbers[0] == pytest.approx(100 / 255, abs=0.003)  # whole periods: the mean is the middle
+    assert numbers[1] == pytest.approx(40 / np.sqrt(2) / 255, abs=0.003)  # of a sine
+    flat = scale_energies(np.full((32, 32, 3), 90, np.uint8))
+    assert flat[1] == 0
+    np.testing.assert_allclose(flat[2:], np.log(1e-8))
+
+
+def test_a_smaller_image_has_fewer_scales_and_none_at_last():
+    assert [len(scale_energies(stripes(16, size))) for size in (16, 32, 64, 128)] == [3, 4, 5, 6]
+    with pytest.raises(ValueError, match="no scale to measure"):
+        scale_energies(stripes(4, 12))
+
+
+def test_shrink_averages_areas_and_gives_up_the_aspect_ratio():
+    image = np.zeros((4, 8, 3), np.uint8)
+    image[:, 4:] = 200
+    np.testing.assert_array_equal(shrink([image], 2)[0, :, :, 0], [[0, 200], [0, 200]])
+
+
+def test_blur_is_told_by_fine_scales_and_lost_with_them():
+    rng = np.random.default_rng(0)
+    sharp = rng.integers(0, 255, (60, 64, 64, 3), dtype=np.uint8)
+    blurred = np.stack([shrink(shrink([image], 32), 64)[0] for image in sharp])
+    images, bad = np.concatenate([sharp, blurred]), np.repeat([False, True], 60)
+    patients = np.tile(np.arange(60), 2)
+    assert auc_of_measurements(measurements(images), bad, patients).value > 0.99
+    # An average over 4 x 4 pixels is the same of an image and of its 2 x 2 averages.
+    small = auc_of_measurements(measurements(shrink(images, 16)), bad, patients)
+    assert small.value == pytest.approx(0.5, abs=0.1)
+
+
+def test_a_label_without_relation_to_the_image_is_not_told():
+    rng = np.random.default_rng(1)
+    numbers, label = rng.normal(size=(300, 5)), rng.random(300) < 0.4
+    interval = auc_of_measurements(numbers, label, np.arange(300))
+    assert interval.low < 0.5 < interval.high
+    with pytest.raises(ValueError, match="4 of 300 images have the label"):
+        auc_of_measurements(numbers, np.arange(300) < 4, np.arange(300))

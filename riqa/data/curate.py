@@ -1,26 +1,41 @@
 """Curate a dataset: read every photograph, find its field of view, crop to it, keep the result in a store."""
 
-from collections.abc import Iterator
+import hashlib
+import multiprocessing
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Generator, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import cv2
 import numpy as np
-from joblib import Parallel, delayed
+import PIL
 from tqdm.auto import tqdm
 
-from riqa.data.fov import FieldOfView, crop_to_fov, find_fov
+from riqa.data.fov import FieldOfView, read_and_crop
 from riqa.data.manifest import Dataset
-from riqa.data.read import UnreadableError, read_photograph
+from riqa.data.partial import Plan, Row
+from riqa.data.read import UnreadableError
 from riqa.data.store import Store, write_store
+from riqa.errors import InputError
 
-NO_FIELD = "no field of view found"
-_CHUNK = 32  # photographs that a process curates at a time
+CROP_VERSION = 2  # raise it whenever the same photograph gives other pixels or numbers than before
+_CHUNK = 8  # photographs that a process curates at a time
+_AHEAD = 3  # chunks a process that are curated or wait to be written: memory holds those, not the dataset
+
+Curated = tuple[np.ndarray | None, Row]
 
 
 def curate(dataset: Dataset, out: Path | str, size: int, workers: int = 1) -> Store:
     """Curate every photograph of a dataset into a store.
 
     Photographs that cannot be read or show no field of view are set aside with a reason in `set_aside.csv`.
+    A curation that was stopped or killed goes on where it was when it is called again, unless a photograph,
+    the size, or a library has changed since.
 
     Args:
         dataset: Photographs and their manifest.
@@ -29,24 +44,33 @@ def curate(dataset: Dataset, out: Path | str, size: int, workers: int = 1) -> St
         workers: Processes side by side; the bytes do not depend on it.
 
     Raises:
-        InputError: If a split keeps no image.
+        InputError: If a split keeps no image, `out` cannot be written or is being written by another process,
+            or a worker was killed.
         ValueError: If `size` or `workers` is not positive.
     """
     if size < 1 or workers < 1:
         raise ValueError(f"size and workers must be at least 1, got size={size}, workers={workers}")
+    versions = {"numpy": np.__version__, "opencv": cv2.__version__, "pillow": PIL.__version__}
+    plan = Plan(size, CROP_VERSION, versions, _digest(dataset))
     paths = [dataset.root / path for path in dataset.manifest["path"]]
-    chunks = [paths[start : start + _CHUNK] for start in range(0, len(paths), _CHUNK)]
-    if workers == 1:
-        curated = (_curate_chunk(chunk, size) for chunk in chunks)
-    else:
-        # A generator with few chunks ahead: memory holds those, and not the whole dataset.
-        parallel = Parallel(n_jobs=workers, return_as="generator", pre_dispatch="2*n_jobs", batch_size=1)
-        curated = parallel(delayed(_curate_chunk)(chunk, size) for chunk in chunks)
-    rows = tqdm(_flatten(curated), total=len(paths), desc=f"curate {dataset.name}", unit="image")
-    return write_store(dataset, out, size, rows)
+
+    def rows_from(start: int) -> Generator[Curated]:
+        title = f"curate {dataset.name}"
+        with tqdm(total=len(paths), initial=start, desc=title, unit="image") as progress:
+            for row in _curate_in_order(paths[start:], size, workers):
+                yield row
+                progress.update()
+
+    try:
+        return write_store(dataset, out, plan, rows_from)
+    except BrokenProcessPool:
+        raise InputError(
+            f"dataset {dataset.name}: a worker process was killed, most likely because memory ran out; "
+            f"what is done is kept: run it again with fewer workers (--jobs, now {workers})"
+        ) from None
 
 
-def curate_photograph(path: Path, size: int) -> tuple[np.ndarray | None, dict]:
+def curate_photograph(path: Path, size: int) -> Curated:
     """Curate one photograph.
 
     Returns:
@@ -54,28 +78,68 @@ def curate_photograph(path: Path, size: int) -> tuple[np.ndarray | None, dict]:
         `{"reason": ...}`.
     """
     try:
-        image = read_photograph(path)
-    except UnreadableError as error:
+        image, fov = read_and_crop(path, size)
+    except UnreadableError as error:  # no field of view is one of the kinds
         return None, {"reason": str(error)}
-    fov = find_fov(image)
-    if fov is None:
-        return None, {"reason": NO_FIELD}
-    return crop_to_fov(image, fov, size), field_numbers(fov)
+    except Exception as error:
+        error.add_note(f"while curating {path}")
+        raise
+    return image, field_numbers(fov)
 
 
 def field_numbers(fov: FieldOfView) -> dict[str, float]:
     """Return a field of view as a flat row: height, width, x, y, radius, left, top, right, bottom, score."""
     names = ("height", "width", "x", "y", "radius", "left", "top", "right", "bottom", "score")
-    return dict(zip(names, (*fov.shape, *fov.center, fov.radius, *fov.box, fov.score), strict=True))
+    numbers = (*fov.shape, *fov.center, fov.radius, *fov.box, fov.score)
+    return {name: float(number) for name, number in zip(names, numbers, strict=True)}
 
 
-def _curate_chunk(paths: list[Path], size: int) -> list[tuple[np.ndarray | None, dict]]:
+def _digest(dataset: Dataset) -> str:
+    """Return a digest of the photographs: order, names, and each file's size and time of change."""
+    digest = hashlib.sha256()
+    for image_id, path in zip(dataset.manifest["image_id"], dataset.manifest["path"], strict=True):
+        try:
+            facts = (dataset.root / path).stat()
+            state = f"{facts.st_size} {facts.st_mtime_ns}"
+        except OSError:
+            state = "missing"
+        digest.update(f"{image_id}\n{path}\n{state}\n".encode())
+    return digest.hexdigest()
+
+
+def _curate_in_order(paths: list[Path], size: int, workers: int) -> Iterator[Curated]:
+    """Yield the curated photographs in order, made in `workers` processes, or in this one if that is 1."""
+    chunks = [paths[start : start + _CHUNK] for start in range(0, len(paths), _CHUNK)]
+    if workers == 1:
+        for chunk in chunks:
+            yield from _curate_chunk(chunk, size)
+        return
+    context = multiprocessing.get_context("spawn")  # fork is unsafe beside threads
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
+    try:
+        ahead = deque()
+        for chunk in chunks:
+            ahead.append(pool.submit(_curate_chunk, chunk, size))
+            if len(ahead) == _AHEAD * workers:
+                yield from ahead.popleft().result()
+        while ahead:
+            yield from ahead.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _start_worker() -> None:
+    """Make this process end with its parent: by the parent on Ctrl-C, by itself when the parent is killed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def follow() -> None:
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
+
+
+def _curate_chunk(paths: list[Path], size: int) -> list[Curated]:
     """Curate some photographs in this process, on one thread."""
     cv2.setNumThreads(1)
     return [curate_photograph(path, size) for path in paths]
-
-
-def _flatten(chunks) -> Iterator[tuple[np.ndarray | None, dict]]:
-    """Yield the rows of chunks one by one."""
-    for chunk in chunks:
-        yield from chunk

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from riqa.data.findings import Finding
 from riqa.data.manifest import COLUMNS, Dataset
 
 
@@ -42,4 +43,4 @@ def dataset(root: Path, n=12, **columns) -> Dataset:
     for k, path in enumerate(frame["path"]):
         image, _ = disc(60, 80, radius=25, level=80 + 10 * k, seed=k)
         Image.fromarray(image).save(root / path)
-    return Dataset("x", root, frame, 3, "nobody", "none", ("a finding",))
+    return Dataset("x", root, frame, 3, "nobody", "none", (Finding("a-finding", "info", "a finding"),))

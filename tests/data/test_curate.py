@@ -1,14 +1,170 @@
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 from PIL import Image
 
-from riqa.data.curate import NO_FIELD, curate, field_numbers
+import riqa.data.curate
+from riqa.data.curate import CROP_VERSION, curate, field_numbers
 from riqa.data.fov import crop_to_fov, find_fov
+from riqa.data.manifest import Dataset, save_dataset
 from riqa.data.read import read_photograph
 from riqa.data.store import open_store
 from riqa.errors import InputError
-from tests.data.photographs import dataset, disc
+from tests.data.photographs import dataset, disc, manifest
+
+SIZE = 16
+CURATE = """
+import sys
+from riqa.data.curate import curate
+from riqa.data.manifest import load_dataset
+from riqa.errors import InputError
+try:
+    curate(load_dataset(sys.argv[1]), sys.argv[2], int(sys.argv[3]), workers=2)
+except InputError as error:
+    sys.exit(f"riqa: {error}")
+except KeyboardInterrupt:
+    sys.exit(130)
+"""
+
+
+def contents(root):
+    return {path.name: path.read_bytes() for path in root.iterdir()}
+
+
+def n_done(out):
+    """Count the photographs that a curation has written into its journal."""
+    journal = out.with_name(out.name + ".partial") / "journal.jsonl"
+    return max(0, journal.read_bytes().count(b"\n") - 1) if journal.exists() else 0
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory):
+    """Return 300 photographs on disk, twelve different ones under many names, one of them blank."""
+    root = tmp_path_factory.mktemp("many")
+    few = dataset(root)
+    Image.new("RGB", (60, 60)).save(root / few.manifest["path"][5])
+    frame = manifest(300)
+    for k, path in enumerate(frame["path"][12:], start=12):
+        os.link(root / few.manifest["path"][k % 12], root / path)
+    data = Dataset("x", root, frame, 3, "nobody", "none")
+    save_dataset(data)
+    return data
+
+
+@pytest.fixture(scope="module")
+def undisturbed(many, tmp_path_factory):
+    """Return the folder of the store that one process makes of `many` without a break."""
+    return curate(many, tmp_path_factory.mktemp("undisturbed") / "store", SIZE).root
+
+
+@pytest.fixture
+def running(many, tmp_path):
+    """Return the process of a curation of `many` that has done some photographs, and its store's folder."""
+    out = tmp_path / "store"
+    command = [sys.executable, "-c", CURATE, str(many.root), str(out), str(SIZE)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    enough, end = random.randint(1, 150), time.monotonic() + 60
+    while n_done(out) < enough and process.poll() is None and time.monotonic() < end:
+        time.sleep(0.001)
+    yield process, out
+    process.kill()
+    process.wait()
+
+
+def goes_on_to(undisturbed, many, out, monkeypatch):
+    """Check that a stopped curation goes on from where it was and ends as the undisturbed one."""
+    done, curated = n_done(out), []
+    assert 0 < done < 300
+    photograph = riqa.data.curate.curate_photograph
+    monkeypatch.setattr(
+        riqa.data.curate, "curate_photograph", lambda *args: curated.append(args) or photograph(*args)
+    )
+    store = curate(many, out, SIZE)
+    assert len(curated) == 300 - done
+    assert contents(store.root) == contents(undisturbed)
+    assert [path.name for path in out.parent.iterdir()] == ["store"]
+
+
+def test_killed_curation_goes_on_and_leaves_no_process(many, undisturbed, running, monkeypatch):
+    process, out = running
+    workers = psutil.Process(process.pid).children(recursive=True)
+    assert len(workers) >= 2
+    process.kill()
+    process.wait()
+    assert psutil.wait_procs(workers, timeout=10)[1] == []
+    assert not out.exists()
+    goes_on_to(undisturbed, many, out, monkeypatch)
+
+
+def test_curation_stopped_by_ctrl_c_goes_on(many, undisturbed, running, monkeypatch):
+    process, out = running
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the workers too
+    _, told = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "Traceback" not in told
+    goes_on_to(undisturbed, many, out, monkeypatch)
+
+
+def test_worker_killed_for_memory_is_told_in_a_line(many, undisturbed, running, monkeypatch):
+    process, out = running
+    workers = [
+        child for child in psutil.Process(process.pid).children() if "spawn_main" in " ".join(child.cmdline())
+    ]
+    workers[0].kill()
+    _, told = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert "Traceback" not in told
+    assert "worker process was killed, most likely because memory ran out" in told
+    assert told.rstrip().endswith("run it again with fewer workers (--jobs, now 2)")
+    goes_on_to(undisturbed, many, out, monkeypatch)
+
+
+def test_changed_photograph_starts_the_curation_anew(tmp_path, monkeypatch, capsys):
+    data = dataset(tmp_path / "photographs")
+    photograph = riqa.data.curate.curate_photograph
+
+    def until_the_last(path, size):
+        if path.name == "i11.png":
+            raise KeyboardInterrupt
+        return photograph(path, size)
+
+    monkeypatch.setattr(riqa.data.curate, "_CHUNK", 1)
+    monkeypatch.setattr(riqa.data.curate, "curate_photograph", until_the_last)
+    with pytest.raises(KeyboardInterrupt):
+        curate(data, tmp_path / "store", SIZE)
+    assert n_done(tmp_path / "store") == 11
+    image, _ = disc(60, 80, radius=20, level=250)
+    Image.fromarray(image).save(data.root / data.manifest["path"][0])
+    monkeypatch.setattr(riqa.data.curate, "curate_photograph", photograph)
+    capsys.readouterr()
+    store = curate(data, tmp_path / "store", SIZE)
+    assert "other settings (photographs); its 11 photographs are curated anew" in capsys.readouterr().err
+    assert contents(store.root) == contents(curate(data, tmp_path / "afresh", SIZE).root)
+
+
+def test_fault_of_the_program_names_the_photograph(tmp_path, monkeypatch):
+    data = dataset(tmp_path / "photographs", n=3)
+
+    def broken(path, size):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(riqa.data.curate, "read_and_crop", broken)
+    with pytest.raises(ZeroDivisionError) as caught:
+        curate(data, tmp_path / "store", SIZE)
+    assert caught.value.__notes__ == [f"while curating {data.root / 'images/i0.png'}"]
+
+
+def test_torch_stays_out_of_the_workers():
+    code = "import sys, riqa.data.curate; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
 def test_every_image_is_read_found_and_cropped(tmp_path):
@@ -20,18 +176,18 @@ def test_every_image_is_read_found_and_cropped(tmp_path):
         assert np.array_equal(store.images[k], crop_to_fov(image, fov, 24))
         row = pd.read_parquet(store.root / "fields.parquet").iloc[k]
         assert row.drop("image_id").to_dict() == field_numbers(fov)
-    assert store.meta["findings"] == ["a finding"]
+    assert store.meta["findings"][0]["message"] == "a finding"
+    assert store.meta["crop"] == CROP_VERSION
+    assert set(store.meta["versions"]) == {"numpy", "opencv", "pillow"}
 
 
 def test_workers_do_not_change_a_byte(tmp_path):
-    data = dataset(tmp_path / "photographs", n=70)
-    Image.new("RGB", (60, 60)).save(data.root / data.manifest["path"][40])
+    data = dataset(tmp_path / "photographs", n=40)
+    Image.new("RGB", (60, 60)).save(data.root / data.manifest["path"][20])
     for workers in (1, 2):
         curate(data, tmp_path / f"store{workers}", 16, workers=workers)
-    names = sorted(path.name for path in (tmp_path / "store1").iterdir())
-    assert len(names) == 5
-    for name in names:
-        assert (tmp_path / "store1" / name).read_bytes() == (tmp_path / "store2" / name).read_bytes()
+    assert len(contents(tmp_path / "store1")) == 5
+    assert contents(tmp_path / "store1") == contents(tmp_path / "store2")
 
 
 def test_bad_photographs_are_set_aside_with_their_reason(tmp_path):
@@ -45,7 +201,11 @@ def test_bad_photographs_are_set_aside_with_their_reason(tmp_path):
     aside = pd.read_csv(store.root / "set_aside.csv").set_index("image_id")["reason"]
     assert aside.index.tolist() == ["i1", "i2", "i3", "i4"]
     assert aside["i1"].startswith("truncated")
-    assert aside[["i2", "i3", "i4"]].tolist() == ["not an image file", "file is missing", NO_FIELD]
+    assert aside[["i2", "i3", "i4"]].tolist() == [
+        "not an image file",
+        "file is missing",
+        "no field of view found",
+    ]
     assert store.meta["n_set_aside"] == 4
     assert "i1" not in set(store.manifest["image_id"])
 

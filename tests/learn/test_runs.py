@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from riqa.data.manifest import Dataset, validate_manifest
+from riqa.data.partial import Plan
 from riqa.data.store import open_store, write_store
 from riqa.errors import InputError
 from riqa.labels import DETAILS
@@ -57,7 +58,7 @@ def store(tmp_path_factory):
         (rng.normal(50 + 60 * grade, 10, (32, 32, 3)).clip(0, 255).astype(np.uint8), field)
         for grade in overall
     )
-    return write_store(dataset, root / "store", 32, images)
+    return write_store(dataset, root / "store", Plan(32), lambda start: images)
 
 
 def a_run(store, tmp_path, model="single_task", seed=0, **changes):

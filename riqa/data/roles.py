@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from riqa.data.adapters import load
+from riqa.data import adapters
 from riqa.data.manifest import Dataset
 from riqa.errors import InputError
 
@@ -12,8 +12,8 @@ NAMES = (
     "phantom_grades",
     "phantom_eyes",
     "phantom_observers",
-    "eyeq",
     "simulated_details",
+    *adapters.NAMES,
 )
 """Sets that can be built."""
 
@@ -25,7 +25,7 @@ def build_set(
 
     Args:
         name: One of `NAMES`.
-        data: Folder with real data ("" when there is none); EyeQ lies in its subfolder `eyeq`, or is it.
+        data: Folder with real data ("" when there is none): each set in a subfolder of its name, or in it.
         out: Folder for the photographs of sets that are made here.
         sizes: Numbers of photographs `n_details_train`, `n_details_test`, `n_grades_train`,
             `n_grades_test`, `n_eyes_train`, `n_eyes_val`, `n_eyes_test`, `n_observers`, and
@@ -64,22 +64,25 @@ def build_set(
 
             n_test = sizes["n_observers"]
             return phantom_observers(out, n_test=n_test, n_repeat=n_test // 4, **common)
-        case "eyeq":
-            return _eyeq(data, seed)
         case "simulated_details":
             from riqa.phantom.simulate import simulated_details
 
             # The splits of EyeQ are kept, so that the Teacher never meets a patient of its test set.
-            return simulated_details(_eyeq(data, seed), out, **common)
+            return simulated_details(_real("eyeq", data, seed), out, **common)
+        case _ if name in adapters.NAMES:
+            return _real(name, data, seed)
         case _:
-            raise InputError(f"there is no adapter for a set named {name!r}; there are {', '.join(NAMES)}")
+            raise InputError(f"there is no set named {name!r}; there are {', '.join(NAMES)}")
 
 
-def _eyeq(data: str, seed: int) -> Dataset:
-    """Load EyeQ from the folder that the user gave."""
+def _real(name: str, data: str, seed: int) -> Dataset:
+    """Load a published set, or the user's own, from the folder that the user gave."""
     if not data:
-        raise InputError("this profile needs real images; give DATA=<folder that holds eyeq/> to make book")
+        raise InputError(
+            f"this profile needs real images; give DATA=<folder that holds {name}/> to make book"
+        )
     root = Path(data)
     if not root.is_dir():
-        raise InputError(f"{root} does not exist or is no folder; give DATA=<folder that holds eyeq/>")
-    return load("eyeq", root if any(root.glob("Label_EyeQ_*.csv")) else root / "eyeq", seed=seed)
+        raise InputError(f"{root} does not exist or is no folder; give DATA=<folder that holds {name}/>")
+    folders = [root / name, root / name.replace("_", "-")]  # eyeq_d is published as EyeQ-D
+    return adapters.load(name, next((folder for folder in folders if folder.is_dir()), root), seed=seed)

@@ -10,8 +10,13 @@ SUFFIXES = (".jpeg", ".jpg", ".png", ".tif", ".tiff", ".bmp")
 """Endings of images, the preferred first when a stem occurs with several."""
 
 
-def images_by_stem(root: Path, folder: str) -> dict[str, list[str]]:
-    """Return the image files directly in `root/folder`, as paths relative to `root`, by stem.
+def images_by_stem(root: Path, folder: str, nested: bool = False) -> dict[str, list[str]]:
+    """Return the image files in `root/folder`, as paths relative to `root`, by stem.
+
+    Args:
+        root: Folder that the paths are relative to.
+        folder: Folder below `root`, or beside it ("../eyeq/test").
+        nested: Whether images in folders below `folder` count too.
 
     Returns:
         For each stem its files, the preferred ending first; empty when the folder does not exist.
@@ -19,7 +24,7 @@ def images_by_stem(root: Path, folder: str) -> dict[str, list[str]]:
     if not (root / folder).is_dir():
         return {}
     found: dict[str, list[str]] = {}
-    for path in sorted((root / folder).iterdir()):
+    for path in sorted((root / folder).glob("**/*" if nested else "*")):
         if path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
             found.setdefault(path.stem, []).append(path.relative_to(root).as_posix())
     for paths in found.values():

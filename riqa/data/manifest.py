@@ -1,7 +1,7 @@
 """The manifest, the one table (a row an image) that every dataset becomes: checks and patient-wise splits."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import pandas as pd
 import pandera.pandas as pa
 
 from riqa.data.findings import Finding, from_json, to_json
+from riqa.data.split_sizes import moves_to_sizes, split_sizes
 from riqa.errors import InputError
 from riqa.files import atomic_write
 from riqa.labels import DETAILS, class_names
@@ -182,18 +183,25 @@ def load_dataset(root: Path | str) -> Dataset:
     )
 
 
-def grouped_stratified_split(manifest: pd.DataFrame, fractions: Mapping[str, float], seed: int) -> pd.Series:
-    """Deal patients into splits so that each split gets its share of the images and of each overall class.
+def grouped_stratified_split(
+    manifest: pd.DataFrame,
+    fractions: Mapping[str, float],
+    seed: int,
+    strata: Sequence[str] = ("overall",),
+) -> pd.Series:
+    """Deal patients into splits so that each split gets its share of the images and of each class.
 
     Patients are taken in a random order, those with most images first, and each goes to the split that it
     brings nearest to its quotas. The distance is the sum over classes, and over all images together, of
     (images - quota)^2 / quota, as in Pearson's chi-squared. `sklearn.model_selection.StratifiedGroupKFold` is
-    as greedy, but deals into equal folds only.
+    as greedy, but deals into equal folds only. In the end as few patients as possible are moved, so that the
+    splits have the sizes of `split_sizes` wherever the patients' numbers of images permit.
 
     Args:
-        manifest: Table with `patient_id` and `overall` (NaN forms a class of its own).
+        manifest: Table with `patient_id` and `strata`.
         fractions: Share of images for each split, e.g. `{"train": 0.9, "val": 0.1}`; they sum to 1.
         seed: Seed of the order in which patients are dealt.
+        strata: Columns whose values together are an image's class (NaN is a value of its own).
 
     Returns:
         The split of every row, indexed like `manifest`. A patient is never in two splits.
@@ -208,7 +216,7 @@ def grouped_stratified_split(manifest: pd.DataFrame, fractions: Mapping[str, flo
         raise ValueError(f"splits must be among {SPLITS}, got {names}")
     if (shares <= 0).any() or not np.isclose(shares.sum(), 1):
         raise ValueError(f"fractions must be positive and sum to 1, got {dict(fractions)}")
-    classes = manifest["overall"].astype(float).fillna(-1)
+    classes = manifest.groupby(list(strata), dropna=False).ngroup()
     counts = pd.crosstab(manifest["patient_id"], classes)  # patients x classes
     if len(counts) < len(names):
         raise InputError(
@@ -231,5 +239,15 @@ def grouped_stratified_split(manifest: pd.DataFrame, fractions: Mapping[str, flo
         best = int(np.argmax(gain))
         chosen[patient] = best
         filled[best] += row
+    sizes = table[:, -1]
+    for size, source, target in moves_to_sizes(sizes, chosen, split_sizes(len(manifest), shares)):
+        movable = order[(chosen[order] == source) & (sizes[order] == size)]
+        rows = table[movable]
+        gain = (rows * (2 * (quota - filled)[target] - rows) / quota[target]).sum(axis=1)
+        gain += (rows * (2 * (filled - quota)[source] - rows) / quota[source]).sum(axis=1)
+        patient = movable[int(np.argmax(gain))]
+        chosen[patient] = target
+        filled[source] -= table[patient]
+        filled[target] += table[patient]
     assigned = pd.Series(np.array(names)[chosen], index=counts.index)
     return manifest["patient_id"].map(assigned).rename("split")

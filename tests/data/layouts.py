@@ -1,0 +1,267 @@
+"""Small trees in the exact layout of each publisher, traps included; photographs are noise."""
+
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from openpyxl import Workbook
+from PIL import Image
+
+FORMATS = {".png": "PNG", ".tif": "TIFF", ".bmp": "BMP"}
+EYEQ_RAW = {"good": 0, "usable": 1, "reject": 2}
+"""EyeQ's own code: the reverse of riqa's."""
+
+MSHF_GROUPS = {
+    "DR-XJU": 6,
+    "DR-ZJU": 5,
+    "Glaucoma": 3,
+    "Healthy": 2,
+    "Local1": 4,
+    "Local2": 4,
+    "UWF-mosaic": 5,
+}
+"""Images a group of the small MSHF; the archive has 235, 187, 52, 26, 302 in both Local, 500."""
+
+DIMENSIONS = ("illumination", "clarity", "contrast", "overall")
+
+
+def write_image(path: Path, size: tuple[int, int] = (16, 12)) -> None:
+    """Write a photograph of noise that is the same for the same name and differs between names."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(zlib.crc32(path.stem.encode()))
+    image = Image.fromarray(rng.integers(0, 255, (size[1], size[0], 3), dtype=np.uint8))
+    buffer = BytesIO()
+    image.save(buffer, FORMATS.get(path.suffix.lower(), "JPEG"))
+    path.write_bytes(buffer.getvalue())
+
+
+def write_eyeq_labels(root: Path, part: str, labels: Mapping[str, str]) -> None:
+    """Write a label file of EyeQ: image name without ending -> class name, in EyeQ's reversed code."""
+    root.mkdir(parents=True, exist_ok=True)
+    codes = [EYEQ_RAW[name] for name in labels.values()]
+    frame = pd.DataFrame({"image": [f"{stem}.jpeg" for stem in labels], "quality": codes, "DR_grade": 0})
+    frame.to_csv(root / f"Label_EyeQ_{part}.csv")  # the unnamed index is part of the layout
+
+
+def write_eyeq(root: Path, train: Mapping[str, str], test: Mapping[str, str], images: bool = True) -> Path:
+    """Write EyeQ: both label files (stem -> class name), and the photographs of both parts."""
+    for part, labels in (("train", train), ("test", test)):
+        write_eyeq_labels(root, part, labels)
+        for stem in labels if images else ():
+            write_image(root / part / f"{stem}.jpeg")
+    return root
+
+
+def write_eyeq_d(root: Path, rows: Iterable[tuple[str, int, int, int, int]]) -> Path:
+    """Write the label file of EyeQ-D: file_name, overall_quality (0 reject .. 2 good), three details."""
+    root.mkdir(parents=True, exist_ok=True)
+    columns = ["file_name", "overall_quality", "illumination", "clarity", "contrast"]
+    pd.DataFrame(rows, columns=columns).to_csv(root / "EyeQ-D-Quality-Details.csv", index=False)
+    return root
+
+
+def mshf_names(groups: Mapping[str, int] = MSHF_GROUPS) -> list[str]:
+    """Return the names, with ending, that the score sheets of MSHF list."""
+    return [f"{group}-{k}.jpg" for group, n in groups.items() for k in range(1, n + 1)]
+
+
+def mshf_scores(names: Sequence[str], seed: int = 0) -> dict[str, np.ndarray]:
+    """Draw what three readers said of every image: name -> (3 readers, 4 dimensions) of 0 and 1."""
+    rng = np.random.default_rng(seed)
+    return {name: rng.integers(0, 2, (3, 4)) for name in names}
+
+
+def write_mshf(
+    root: Path,
+    *,
+    groups: Mapping[str, int] = MSHF_GROUPS,
+    scores: Mapping[str, np.ndarray] | None = None,
+    agreed: Mapping[str, Sequence[int]] | None = None,
+    order: Sequence[str] = DIMENSIONS,
+    test_every: int = 5,
+    original: bool = True,
+    ai_use: bool = True,
+    png_in_ai_use: Sequence[str] = ("DR-XJU-2", "DR-XJU-3"),
+    folder: str = "MSHF dataset 2.0",
+) -> Path:
+    """Write MSHF as published.
+
+    Args:
+        root: Parent of the folder "MSHF dataset 2.0".
+        groups: Images a group.
+        scores: The readers' scores (see `mshf_scores`).
+        agreed: Agreed scores in the order of `DIMENSIONS`; the readers' majority by default.
+        order: Order of the four columns in both sheets.
+        test_every: Every how manieth image of a group is a test image.
+        original: Whether the folder Original is there.
+        ai_use: Whether the folder AI-use, the official split, is there.
+        png_in_ai_use: Images that are .png in AI-use and .jpg in Original.
+        folder: Name of the folder; "" puts everything into `root`.
+
+    Returns:
+        The folder that holds the label files.
+    """
+    base = root / folder
+    base.mkdir(parents=True, exist_ok=True)
+    names = mshf_names(groups)
+    scores = mshf_scores(names) if scores is None else scores
+    if agreed is None:
+        agreed = {name: (scores[name].sum(axis=0) >= 2).astype(int) for name in names}
+    columns = [DIMENSIONS.index(name) for name in order]
+    titles = ["Overall" if name == "overall" else name for name in order]
+    _write_readers(base / "Individual_scores.xlsx.xlsx", scores, titles, columns)
+    _write_agreed(base / "MSHF_quality_scores.xlsx", groups, agreed, titles, columns)
+    for group, n in groups.items():
+        size = (12, 9) if group == "DR-XJU" else (40, 32)
+        for k in range(1, n + 1):
+            stem = f"{group}-{k}"
+            if original:
+                write_image(base / "Original" / group / f"{stem}.jpg", size)
+            if ai_use:
+                suffix = ".png" if stem in png_in_ai_use else ".jpg"
+                part = "test" if k % test_every == 0 else "train"
+                write_image(base / "AI-use" / part / f"{stem}{suffix}", size)
+    return base
+
+
+def _write_readers(path: Path, scores, titles, columns) -> None:
+    """Write the two-line header and the readers in B-E, G-J and L-O; F and K stay blank."""
+    book = Workbook()
+    sheet = book.active
+    sheet.append(["image name", "annotator 1", *[None] * 4, "annotator 2", *[None] * 4, "annotator 3"])
+    sheet.append([None, *titles, None, *titles, None, *titles])
+    for name, table in scores.items():
+        one, two, three = ([int(row[c]) for c in columns] for row in table)
+        sheet.append([name, *one, None, *two, None, *three])
+    book.save(path)
+
+
+def _write_agreed(path: Path, groups, agreed, titles, columns) -> None:
+    """Write a sheet a group; the one of DR-ZJU is the all-zero table that lists every image."""
+    book = Workbook()
+    book.remove(book.active)
+    for group in groups:
+        sheet = book.create_sheet(group)
+        if group == "DR-ZJU":
+            sheet.append(["image name", "gold standard"])
+            sheet.append([None, *titles])
+            for name in mshf_names(groups):
+                sheet.append([name, 0, 0, 0, 0])
+            continue
+        sheet.append(["image name", *titles])
+        for name in agreed:
+            if name.startswith(f"{group}-"):
+                sheet.append([name, *(int(agreed[name][c]) for c in columns)])
+    book.save(path)
+
+
+DEEPDRID_PARTS = {
+    "train": ("regular-fundus-training", "regular-fundus-training.csv"),
+    "val": ("regular-fundus-validation", "regular-fundus-validation.csv"),
+    "test": ("Online-Challenge1&2-Evaluation", "Challenge2_labels.xlsx"),
+}
+
+
+DEEPDRID_MISNAMED = {
+    56: {"l": ("l1", "r3"), "r": ("l3", "r2")},
+    164: {"l": ("r1", "l3"), "r": ("r3", "r4")},
+    167: {"l": ("r3", "l2"), "r": ("l3", "r2")},
+}
+"""Patients whose names contradict the graded eye: graded eye -> its views (names as published)."""
+
+
+def deepdrid_rows(patients: Iterable[int], seed: int = 0) -> pd.DataFrame:
+    """Draw labels of patients with two views an eye; overall belongs to the eye, sub-scores to the view.
+
+    The traps by patient: 77 has views 3-4; 56, 164 and 167 have names that contradict the graded eye.
+    """
+    rng = np.random.default_rng(seed)
+    rows = []
+    for patient in patients:
+        first = 3 if patient == 77 else 1
+        plain = {eye: (f"{eye}{first}", f"{eye}{first + 1}") for eye in "lr"}
+        for graded, views in DEEPDRID_MISNAMED.get(patient, plain).items():
+            overall = int(graded == "r") if patient in DEEPDRID_MISNAMED else int(rng.integers(0, 2))
+            for view in views:
+                rows.append(
+                    {
+                        "patient_id": patient,
+                        "image_id": f"{patient}_{view}",
+                        "Overall quality": overall,
+                        "left_eye_DR_Level": 1 if graded == "l" else None,
+                        "right_eye_DR_Level": 1 if graded == "r" else None,
+                        "patient_DR_Level": None,
+                        "Clarity": int(rng.choice([1, 4, 6, 8, 10])),
+                        "Field definition": int(rng.choice([1, 4, 6, 8, 10])),
+                        "Artifact": int(rng.choice([0, 1, 4, 6, 8, 10])),
+                    }
+                )
+    return pd.DataFrame(rows)
+
+
+def write_deepdrid(root: Path, parts: Mapping[str, pd.DataFrame] | None = None, images: bool = True) -> Path:
+    """Write the regular fundus part of DeepDRiD; `parts` are rows of `deepdrid_rows` by split.
+
+    Returns:
+        The folder regular_fundus_images.
+    """
+    if parts is None:
+        parts = {
+            "train": deepdrid_rows([1, 2, 27, 56, 77], 0),
+            "val": deepdrid_rows([301, 330], 1),
+            "test": deepdrid_rows([347, 348], 2),
+        }
+    base = root / "regular_fundus_images"
+    for part, rows in parts.items():
+        folder, name = DEEPDRID_PARTS[part]
+        (base / folder).mkdir(parents=True, exist_ok=True)
+        if part == "test":
+            columns = ["image_id", "Overall quality", "Artifact", "Clarity", "Field definition"]
+            rows[columns].to_excel(base / folder / name, index=False)
+        else:
+            # As published: backslashes, and no Images\ in between.
+            paths = [f"\\{folder}\\{r.patient_id}\\{r.image_id}.jpg" for r in rows.itertuples()]
+            columns = ["patient_id", "image_id", "image_path", "Overall quality"]
+            columns += ["left_eye_DR_Level", "right_eye_DR_Level", "patient_DR_Level"]
+            columns += ["Clarity", "Field definition", "Artifact"]
+            rows.assign(image_path=paths)[columns].to_csv(base / folder / name, index=False)
+        for row in rows.itertuples() if images else ():
+            write_image(base / folder / "Images" / str(row.patient_id) / f"{row.image_id}.jpg")
+    return base
+
+
+TABLE_YAML = """\
+name: clinic
+labels: labels.csv
+n_classes: 3
+columns: {image: photo, patient_id: person, eye: side, source: camera, overall: grade, clarity: sharp}
+codes:
+  overall: {A: good, B: usable, C: reject}
+  clarity: {"yes": good, "no": bad}
+licence: ours
+"""
+
+
+def write_table(root: Path, n: int = 20, description: str = TABLE_YAML) -> Path:
+    """Write a user's own folder: dataset.yaml, labels.csv and photographs of `n` patients, two eyes each."""
+    root.mkdir(parents=True, exist_ok=True)
+    (root / "dataset.yaml").write_text(description, encoding="utf-8")
+    rows = [
+        {
+            "photo": f"photos/{patient:03d}{side}",
+            "person": f"p{patient}",
+            "side": {"R": "OD", "L": "OS"}[side],
+            "camera": "one" if patient % 2 else "two",
+            "grade": "ABC"[patient % 3],
+            "sharp": "yes" if patient % 2 else "no",
+        }
+        for patient in range(n)
+        for side in "RL"
+    ]
+    pd.DataFrame(rows).to_csv(root / "labels.csv", index=False)
+    for row in rows:
+        write_image(root / f"{row['photo']}.jpg")
+    return root

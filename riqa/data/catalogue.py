@@ -26,7 +26,8 @@ class Catalogue:
         name: Name of the dataset.
         root: Folder that paths are relative to.
         table: A row a labelled image with `riqa.data.manifest.COLUMNS`; `path` is None where the image is not
-            there. `split` is the one that the paper uses, whether or not the image is there.
+            there. `split` is the one that the paper uses, whether or not the image is there; None where only
+            an image's absent file could tell.
         n_classes: Number of overall-quality classes, or None.
         citation: Key in the book's bibliography.
         licence: Licence of photographs and labels.

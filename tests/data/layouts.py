@@ -240,7 +240,8 @@ n_classes: 3
 columns: {image: photo, patient_id: person, eye: side, source: camera, overall: grade, clarity: sharp}
 codes:
   overall: {A: good, B: usable, C: reject}
-  clarity: {"yes": good, "no": bad}
+  clarity: {yes: good, no: bad}
+  eye: {OD: right, OS: left}
 licence: ours
 """
 

@@ -147,6 +147,6 @@ def test_label_outside_its_code(root, quality):
 
 def test_image_named_or_labelled_wrongly(root):
     write_labels(root, "train", ["10_left.jpeg", "portrait.jpeg"], [0, 0])
-    assert_refused(root, "image portrait.jpeg is not named")
+    assert_refused(root, "image portrait is not named")
     write_labels(root, "train", ["10_left.jpeg", "10_left.png"], [0, 2])
     assert_refused(root, "image 10_left is labelled twice")

@@ -1,0 +1,217 @@
+"""A user's own photographs: any table of labels, and `dataset.yaml`, which says what is in its columns."""
+
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from riqa.data.catalogue import Catalogue
+from riqa.data.findings import Finding
+from riqa.data.images import SUFFIXES, images_by_stem, match_images
+from riqa.data.manifest import EYES, SPLITS, grouped_stratified_split
+from riqa.data.sheets import read_labels
+from riqa.errors import InputError
+from riqa.labels import DETAILS, class_names
+
+DESCRIPTION = "dataset.yaml"
+
+EXAMPLE = """\
+name: clinic                # appears in manifests and tables
+labels: labels.csv          # or .xlsx, .parquet
+n_classes: 3                # of overall; 2: bad, good; 3: reject, usable, good
+columns:                    # what riqa calls it: what the table calls it; image and one label are needed
+  image: file               # path below this folder, with or without its ending
+  patient_id: patient
+  eye: eye                  # left, right or unknown; also view, source, split (train, val, test)
+  overall: grade
+  clarity: sharp            # also illumination, contrast
+codes:                      # what values mean; needed unless they are the names or codes of riqa
+  overall: {A: good, B: usable, C: reject}
+  clarity: {yes: good, no: bad}
+  eye: {OD: right, OS: left}
+citation: our clinic, 2025  # optional, as is the next
+licence: not to be shared
+"""
+"""A description with everything that can be said."""
+
+FRACTIONS = {"train": 0.6, "val": 0.1, "test": 0.3}
+"""Shares of the splits when the table has none; where only val is lacking, 0.1 of train is held out."""
+
+_LABELS = ("overall", *DETAILS)
+_WORDS = {"eye": EYES, "split": SPLITS}
+_TEXTS = ("patient_id", "view", "source")
+_KEYS = ("name", "labels", "n_classes", "columns", "codes", "citation", "licence")
+_COLUMNS = ("image", *_TEXTS, *_WORDS, *_LABELS)
+_HELP = "the example is riqa.data.table.EXAMPLE, also on the book's page on running it"
+
+
+def read_table(root: Path | str, *, seed: int = 0) -> Catalogue:
+    """Read a user's own table of labels, as `dataset.yaml` beside it describes (see `EXAMPLE`).
+
+    Without a column of patients every image counts as a patient's only one; without one of splits the
+    patients are dealt by `FRACTIONS`.
+
+    Args:
+        root: Folder with `dataset.yaml`, the table and the photographs.
+        seed: Seed of the dealing.
+
+    Raises:
+        InputError: If the description or the table is missing or wrong, a value lies outside its code, or an
+            image is named twice or not below `root`.
+    """
+    root = Path(root)
+    description = _read_description(root / DESCRIPTION)
+    columns, name = description["columns"], description["name"]
+    path = root / description["labels"]
+    labels = read_labels(path, list(columns.values()), f"or correct {DESCRIPTION}")
+    labels = pd.DataFrame({key: labels[column].str.strip() for key, column in columns.items()})
+    table = pd.DataFrame({"file": [_below(image, path) for image in labels["image"]]})
+    stems = table["file"].map(lambda file: PurePosixPath(file).name)
+    # The name alone is the shortest, but folders may repeat it.
+    table["image_id"] = stems if stems.is_unique else table["file"]
+    table["stem"] = table["image_id"]
+    if table["stem"].duplicated().any():
+        twice = table.loc[table["stem"].duplicated(), "stem"].iloc[0]
+        raise InputError(f"{path}: image {twice} is named twice; remove one row")
+    for column in (*_TEXTS, *_WORDS, *_LABELS):
+        values = labels.get(column, pd.Series(np.nan, labels.index, dtype=object))
+        if column not in _TEXTS:
+            meaning = _meaning(column, description)
+            values = _translate(values, meaning, table["stem"], f"{path}: column {columns.get(column)}")
+        table[column] = values
+    table[list(_TEXTS[1:])] = table[list(_TEXTS[1:])].fillna("unknown")
+    table["eye"] = table["eye"].fillna("unknown")
+    findings = _patients(table)
+    findings += match_images(table, _images(root, table), name)
+    findings += _split(table, path, seed)
+    return Catalogue(
+        name=name,
+        root=root,
+        table=table.assign(dataset=name),
+        n_classes=description["n_classes"],
+        citation=description.get("citation", "not given"),
+        licence=description.get("licence", "not given"),
+        findings=tuple(findings),
+    )
+
+
+def _read_description(path: Path) -> dict:
+    """Return what `dataset.yaml` says, with `codes` and `n_classes` filled in; every value in it is text."""
+    if not path.is_file():
+        raise InputError(f"{path} does not exist; it names the table of labels and its columns: {_HELP}")
+    try:
+        # The base loader keeps everything as text: no, 1 and 2025-01-01 are what the table's cells say.
+        description = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
+    except (yaml.YAMLError, OSError, ValueError) as error:
+        raise InputError(f"{path} is no YAML ({' '.join(str(error).split())}); {_HELP}") from None
+    if not isinstance(description, dict):
+        raise InputError(f"{path} must be a mapping with {', '.join(_KEYS)}; {_HELP}")
+    for key in ("name", "labels", "columns"):
+        if not description.get(key):
+            raise InputError(f"{path} lacks {key}; {_HELP}")
+    description["codes"] = description.get("codes") or {}
+    for key, legal in (("columns", _COLUMNS), ("codes", (*_WORDS, *_LABELS))):
+        if not isinstance(description[key], dict):
+            raise InputError(f"{path}: {key} must be a mapping; {_HELP}")
+        _refuse_unknown(description[key], legal, f"{path}: {key}")
+    _refuse_unknown(description, _KEYS, str(path))
+    columns = description["columns"]
+    if "image" not in columns or not set(_LABELS) & set(columns):
+        raise InputError(f"{path}: columns must name image and one of {', '.join(_LABELS)}; {_HELP}")
+    n_classes = description.get("n_classes") if "overall" in columns else None
+    if "overall" in columns and n_classes not in ("2", "3"):
+        raise InputError(f"{path}: n_classes must be 2 or 3 when there is overall, got {n_classes}; {_HELP}")
+    description["n_classes"] = int(n_classes) if n_classes else None
+    return description
+
+
+def _refuse_unknown(keys: Mapping, legal: tuple[str, ...], where: str) -> None:
+    """Refuse a key that means nothing, which most often is a typing error."""
+    unknown = [key for key in keys if key not in legal]
+    if unknown:
+        raise InputError(f"{where} has the unknown key {unknown[0]}; legal: {', '.join(legal)}")
+
+
+def _meaning(column: str, description: Mapping) -> dict[str, object]:
+    """Return what the values in a column of the table mean: text -> value in the manifest."""
+    if column in _WORDS:
+        targets = {word: word for word in _WORDS[column]}
+    else:
+        names = class_names((description["n_classes"] or 2) if column == "overall" else 2)
+        targets = {name: float(k) for k, name in enumerate(names)}
+        targets |= {str(k): float(k) for k in range(len(names))}
+    code = description["codes"].get(column)
+    if code is None:
+        return targets
+    if not isinstance(code, dict) or not set(map(str, code.values())) <= set(targets):
+        raise InputError(f"{DESCRIPTION}: codes of {column} must map values to {', '.join(targets)}; {_HELP}")
+    return {value: targets[str(target)] for value, target in code.items()}
+
+
+def _translate(values: pd.Series, meaning: Mapping, images: pd.Series, where: str) -> pd.Series:
+    """Translate a column; blanks stay missing, and a whole number may be written as 1 or 1.0."""
+    cells = values.where(values.isin(list(meaning)), values.str.replace(r"\.0+$", "", regex=True))
+    wrong = cells.notna() & ~cells.isin(list(meaning))
+    if wrong.any():
+        image, value = images[wrong].iloc[0], values[wrong].iloc[0]
+        raise InputError(
+            f"{where}: image {image} has {value}; legal: {', '.join(meaning)}; "
+            f"correct it, or codes in {DESCRIPTION}"
+        )
+    return cells.map(meaning)
+
+
+def _below(image: object, path: Path) -> str:
+    """Return an image's path without its ending, with slashes; refuse one that is not below the folder."""
+    file = PurePosixPath(str(image).replace("\\", "/")) if pd.notna(image) else PurePosixPath()
+    if file.is_absolute() or ".." in file.parts or ":" in file.parts[:1] or not file.name:
+        raise InputError(
+            f"{path}: {image} is no path of an image below the folder of {DESCRIPTION}; correct it"
+        )
+    return str(file.with_suffix("") if file.suffix.lower() in SUFFIXES else file)
+
+
+def _images(root: Path, table: pd.DataFrame) -> dict[str, list[str]]:
+    """Return the files of the images that the table names, and of others in the same folders, by `stem`."""
+    names = dict(zip(table["file"], table["stem"], strict=True))
+    found = {}
+    for folder in sorted({str(PurePosixPath(file).parent) for file in table["file"]}):
+        for stem, paths in images_by_stem(root, folder).items():
+            file = str(PurePosixPath(folder) / stem)
+            found[names.get(file, file)] = paths
+    return found
+
+
+def _patients(table: pd.DataFrame) -> list[Finding]:
+    """Let every image without a patient stand for one of its own, and say so."""
+    unknown = table["patient_id"].isna()
+    table["patient_id"] = table["patient_id"].where(~unknown, "image " + table["stem"])
+    if not unknown.any():
+        return []
+    text = (
+        f"{unknown.sum()} of {len(table)} images have no patient id, and each counts as a patient's only "
+        "one: photographs of one person may lie in different splits"
+    )
+    return [Finding("patients-unknown", "warning", text)]
+
+
+def _split(table: pd.DataFrame, path: Path, seed: int) -> list[Finding]:
+    """Deal patients into the splits that the table does not give; images that are absent are dealt too."""
+    given = table["split"].notna()
+    strata = [name for name in _LABELS if table[name].notna().any()]
+    if not given.any():
+        table["split"] = grouped_stratified_split(table, FRACTIONS, seed, strata[:1])
+        text = "the table has no split, so patients were dealt into train, val and test, 60, 10 and 30 %"
+        return [Finding("own-splits", "info", text)]
+    if not given.all():
+        raise InputError(f"{path}: image {table.loc[~given, 'stem'].iloc[0]} has no split; fill it in")
+    if (table["split"] == "val").any() or not (table["split"] == "train").any():
+        return []
+    training = table["split"] == "train"
+    shares = {"train": 1 - FRACTIONS["val"], "val": FRACTIONS["val"]}
+    table.loc[training, "split"] = grouped_stratified_split(table[training], shares, seed, strata[:1])
+    return [
+        Finding("own-splits", "info", "the table has no val, so a tenth of the training images was held out")
+    ]

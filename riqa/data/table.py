@@ -75,12 +75,12 @@ def read_table(root: Path | str, *, seed: int = 0) -> Catalogue:
     if table["stem"].duplicated().any():
         twice = table.loc[table["stem"].duplicated(), "stem"].iloc[0]
         raise InputError(f"{path}: image {twice} is named twice; remove one row")
-    for column in (*_TEXTS, *_WORDS, *_LABELS):
-        values = labels.get(column, pd.Series(np.nan, labels.index, dtype=object))
-        if column not in _TEXTS:
-            meaning = _meaning(column, description)
-            values = _translate(values, meaning, table["stem"], f"{path}: column {columns.get(column)}")
-        table[column] = values
+    meanings = {key: _meaning(key, description) for key in (*_WORDS, *_LABELS) if key in columns}
+    for key in (*_TEXTS, *_WORDS, *_LABELS):
+        values = labels.get(key, pd.Series(np.nan, labels.index, dtype=object))
+        if key in meanings:
+            values = _translate(values, meanings[key], table["stem"], f"{path}: column {columns[key]}")
+        table[key] = values
     table[list(_TEXTS[1:])] = table[list(_TEXTS[1:])].fillna("unknown")
     table["eye"] = table["eye"].fillna("unknown")
     findings = _patients(table)
@@ -139,7 +139,7 @@ def _meaning(column: str, description: Mapping) -> dict[str, object]:
     if column in _WORDS:
         targets = {word: word for word in _WORDS[column]}
     else:
-        names = class_names((description["n_classes"] or 2) if column == "overall" else 2)
+        names = class_names(description["n_classes"] if column == "overall" else 2)
         targets = {name: float(k) for k, name in enumerate(names)}
         targets |= {str(k): float(k) for k in range(len(names))}
     code = description["codes"].get(column)
@@ -166,7 +166,7 @@ def _translate(values: pd.Series, meaning: Mapping, images: pd.Series, where: st
 def _below(image: object, path: Path) -> str:
     """Return an image's path without its ending, with slashes; refuse one that is not below the folder."""
     file = PurePosixPath(str(image).replace("\\", "/")) if pd.notna(image) else PurePosixPath()
-    if file.is_absolute() or ".." in file.parts or ":" in file.parts[:1] or not file.name:
+    if not file.name or file.is_absolute() or ".." in file.parts or ":" in file.parts[0]:
         raise InputError(
             f"{path}: {image} is no path of an image below the folder of {DESCRIPTION}; correct it"
         )

@@ -1,11 +1,17 @@
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
 from riqa.data.catalogue import to_dataset
-from riqa.data.eyeq import read_eyeq
+from riqa.data.eyeq import PUBLISHED, flipped_by_counts, read_eyeq
 from riqa.errors import InputError
 from riqa.labels import class_names
+from tests.data.layouts import write_eyeq_d
 
 
 def load_eyeq(root, **options):
@@ -150,3 +156,66 @@ def test_image_named_or_labelled_wrongly(root):
     assert_refused(root, "image portrait is not named")
     write_labels(root, "train", ["10_left.jpeg", "10_left.png"], [0, 2])
     assert_refused(root, "image 10_left is labelled twice")
+
+
+def found(catalogue, code):
+    """Return the finding of a code, or None."""
+    return next((finding for finding in catalogue.findings if finding.code == code), None)
+
+
+def test_file_that_was_flipped_before_is_told_by_eyeq_d(root):
+    # 90_left is good, 91_left usable and 92_left rejected, which EyeQ's files say with 0, 1, 2.
+    for place in (root, root / "data", root.parent / "eyeq-d", root.parent / "eyeq_d"):
+        path = write_eyeq_d(
+            place, [("90_left", 2, 1, 1, 1), ("91_left", 1, 0, 1, 1), ("92_left", 0, 0, 0, 0)]
+        )
+        catalogue = read_eyeq(root)
+        assert "all 3 labels" in found(catalogue, "labels-agree-with-eyeq-d").message
+        assert found(catalogue, "labels-already-flipped") is None
+        write_labels(root, "test", ["90_left.jpeg", "91_left.jpeg", "92_left.jpeg"], [2, 1, 0])
+        finding = found(read_eyeq(root), "labels-already-flipped")
+        assert "3 of 3 equal EyeQ-D's as they stand, 1 after turning them" in finding.message
+        assert_refused(root, "already flipped", "download it again")
+        write_labels(root, "test", ["90_left.jpeg", "91_left.jpeg", "92_left.jpeg"], [0, 1, 2])
+        (path / "EyeQ-D-Quality-Details.csv").unlink()
+
+
+def test_single_disagreement_with_eyeq_d_is_no_flip(root):
+    write_eyeq_d(root, [("90_left", 2, 1, 1, 1), ("91_left", 2, 0, 1, 1), ("92_left", 0, 0, 0, 0)])
+    finding = found(read_eyeq(root), "labels-unlike-eyeq-d")
+    assert (finding.severity, finding.items) == ("warning", ("91_left",))
+
+
+def test_complete_file_that_was_flipped_before_is_told_by_its_counts():
+    published = PUBLISHED["train"]
+    right = pd.Series(np.repeat([0.0, 1.0, 2.0], [published[name] for name in class_names(3)]))
+    assert flipped_by_counts(right, "train") == []
+    finding = flipped_by_counts(2 - right, "train")[0]
+    assert finding.severity == "error"
+    assert "says 2 of 8347 images, as many as are good" in finding.message
+    assert flipped_by_counts(2 - right[:-1], "train") == []
+
+
+def test_images_that_upstream_fails_on_are_named_if_there(root):
+    names = [*(f"{patient}_left.jpeg" for patient in range(10, 30)), "15337_left.jpeg", "40764_right.jpeg"]
+    write_labels(root, "train", names, [0, 2] * 11)
+    write_images(root / "train", names[:-1])
+    assert found(read_eyeq(root), "preprocessing-fails").items == ("15337_left",)
+    assert found(read_eyeq(root), "code-reversed").severity == "info"
+
+
+@pytest.mark.skipif("RIQA_DATA" not in os.environ, reason="needs the published label files")
+def test_published_labels(tmp_path):
+    data = Path(os.environ["RIQA_DATA"])
+    for part in ("train", "test"):
+        shutil.copy(data / "eyeq" / f"Label_EyeQ_{part}.csv", tmp_path)
+    table = read_eyeq(tmp_path).table
+    assert table["split"].value_counts().to_dict() == {"train": 11289, "val": 1254, "test": 16249}
+    for split, published in PUBLISHED.items():
+        rows = table["split"].isin(("train", "val")) == (split == "train")
+        counts = {name: int((table.loc[rows, "overall"] == k).sum()) for k, name in enumerate(class_names(3))}
+        assert counts | {"all": int(rows.sum())} == published
+    assert table.groupby("patient_id")["split"].nunique().max() == 1
+    labels = pd.read_csv(tmp_path / "Label_EyeQ_train.csv", index_col=0)
+    labels.assign(quality=2 - labels["quality"]).to_csv(tmp_path / "Label_EyeQ_train.csv")
+    assert found(read_eyeq(tmp_path), "labels-already-flipped").items == ("Label_EyeQ_train.csv",)

@@ -7,7 +7,7 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Generator, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
@@ -119,7 +119,7 @@ def _curate_in_order(paths: list[Path], size: int, workers: int) -> Iterator[Cur
     try:
         ahead = deque()
         for chunk in chunks:
-            ahead.append(pool.submit(_curate_chunk, chunk, size))
+            ahead.append(_submit(pool, chunk, size))
             if len(ahead) == _AHEAD * workers:
                 yield from ahead.popleft().result()
         while ahead:
@@ -128,9 +128,17 @@ def _curate_in_order(paths: list[Path], size: int, workers: int) -> Iterator[Cur
         pool.shutdown(cancel_futures=True)
 
 
+def _submit(pool: ProcessPoolExecutor, paths: list[Path], size: int) -> Future:
+    """Submit a chunk; a process that starts for it inherits that Ctrl-C, meant for this one, is blocked."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        return pool.submit(_curate_chunk, paths, size)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _start_worker() -> None:
-    """Make this process end with its parent: by the parent on Ctrl-C, by itself when the parent is killed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Let this process end when its parent is killed; it would wait for work for ever."""
 
     def follow() -> None:
         multiprocessing.parent_process().join()

@@ -19,6 +19,7 @@ from riqa.data.read import read_photograph
 from riqa.data.store import open_store
 from riqa.errors import InputError
 from tests.data.photographs import dataset, disc, manifest
+from tests.data.stores import contents
 
 SIZE = 16
 CURATE = """
@@ -33,10 +34,6 @@ except InputError as error:
 except KeyboardInterrupt:
     sys.exit(130)
 """
-
-
-def contents(root):
-    return {path.name: path.read_bytes() for path in root.iterdir()}
 
 
 def n_done(out):

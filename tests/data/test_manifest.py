@@ -13,6 +13,7 @@ from riqa.data.manifest import (
     save_dataset,
     validate_manifest,
 )
+from riqa.data.split_sizes import split_sizes
 from riqa.errors import InputError
 from tests.data.photographs import manifest
 
@@ -136,6 +137,48 @@ def test_no_patient_is_split_and_no_split_is_empty(sizes, classes, val, seed):
     assert split.groupby(frame["patient_id"]).nunique().max() == 1
     assert set(split) == {"train", "val", "test"}
     assert len(split) == len(frame)
+
+
+def test_validation_of_eyeq_and_mshf_have_the_sizes_of_the_paper():
+    # As many patients with one and with two images as EyeQ's training set: 12,543 images of 8,614 patients.
+    rng = np.random.default_rng(0)
+    frame = cohort([2] * 3929 + [1] * 4685, rng.choice([0, 1, 2], 12543, p=[0.18, 0.15, 0.67]))
+    for seed in range(3):
+        split = grouped_stratified_split(frame, {"train": 0.9, "val": 0.1}, seed)
+        assert split.value_counts().to_dict() == {"train": 11289, "val": 1254}
+        shares = pd.crosstab(split, frame["overall"], normalize="columns").loc["val"]
+        assert shares.sub(0.1).abs().max() < 0.002
+    split = grouped_stratified_split(cohort([1] * 642, [0, 1]), {"train": 577 / 642, "val": 65 / 642}, 0)
+    assert (split == "val").sum() == 65
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    sizes=st.lists(st.integers(1, 3), min_size=6, max_size=80),
+    shares=st.lists(st.floats(0.1, 1), min_size=2, max_size=3),
+    seed=st.integers(0, 5),
+)
+def test_sizes_are_the_rounded_quotas_where_single_images_permit(sizes, shares, seed):
+    frame = cohort([1] * 6 + sizes, [0, 1, 2, 2])
+    shares = np.array(shares) / sum(shares)
+    names = ("train", "val", "test")[: len(shares)]
+    split = grouped_stratified_split(frame, dict(zip(names, shares, strict=True)), seed)
+    assert [int((split == name).sum()) for name in names] == split_sizes(len(frame), shares).tolist()
+
+
+def test_strata_are_what_is_balanced():
+    frame = cohort([1] * 400, [0.0])
+    rng = np.random.default_rng(1)
+    for name in ("clarity", "contrast"):
+        frame[name] = rng.choice([0.0, 1.0, np.nan], 400)
+    shares = {"train": 0.75, "val": 0.25}
+    both = grouped_stratified_split(frame, shares, 0, ("clarity", "contrast"))
+    kinds = frame.groupby(["clarity", "contrast"], dropna=False).ngroup()
+    balance = [
+        pd.crosstab(split, kinds, normalize="columns").loc["val"].sub(0.25).abs().max()
+        for split in (both, grouped_stratified_split(frame, shares, 0))
+    ]
+    assert balance[0] < 0.02 < balance[1]
 
 
 def test_impossible_splits_are_refused():

@@ -1,0 +1,38 @@
+import pandas as pd
+
+from riqa.data.images import images_by_stem, match_images
+from tests.data.layouts import write_image
+
+
+def test_images_are_found_by_stem_the_preferred_ending_first(tmp_path):
+    for name in ("a.png", "a.JPG", "b.tif", "._a.jpg", "deep/c.jpg"):
+        write_image(tmp_path / "images" / name)
+    (tmp_path / "images" / "notes.txt").touch()
+    assert images_by_stem(tmp_path, "images") == {
+        "a": ["images/a.JPG", "images/a.png"],
+        "b": ["images/b.tif"],
+    }
+    assert set(images_by_stem(tmp_path, "images", nested=True)) == {"a", "b", "c"}
+    assert images_by_stem(tmp_path, "nowhere") == {}
+
+
+def test_folder_beside_the_root_gives_paths_that_lead_there(tmp_path):
+    write_image(tmp_path / "eyeq" / "test" / "1_left.jpeg")
+    (tmp_path / "other").mkdir()
+    found = images_by_stem(tmp_path / "other", "../eyeq/test")
+    assert found == {"1_left": ["../eyeq/test/1_left.jpeg"]}
+    assert (tmp_path / "other" / found["1_left"][0]).is_file()
+
+
+def test_what_does_not_match_is_said():
+    table = pd.DataFrame({"stem": ["a", "b", "c"]})
+    findings = match_images(table, {"a": ["a.jpg"], "c": ["c.jpg", "c.png"], "z": ["z.jpg"]}, "train")
+    assert table["path"].tolist()[::2] == ["a.jpg", "c.jpg"]
+    assert table["path"].isna().tolist() == [False, True, False]
+    said = {finding.code: (finding.severity, finding.items) for finding in findings}
+    assert said == {
+        "images-missing": ("warning", ("b",)),
+        "images-unlabelled": ("info", ("z",)),
+        "images-doubled": ("info", ("c",)),
+    }
+    assert match_images(table[:1].copy(), {"a": ["a.jpg"]}, "train") == []

@@ -1,6 +1,6 @@
 """What chapter 01 reports about curated sets."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -44,3 +44,27 @@ def curation_results(store: Store, agreement: Sequence[float] | None = None) -> 
                 record(f"curation.{name}.field_iou_{label}", value, n=len(agreement), method=method)
             )
     return results
+
+
+def framing_results(name: str, rows: Sequence[Mapping]) -> list[Result]:
+    """Return how well simple measurements tell the details of a set, by size and crop.
+
+    Args:
+        name: The set.
+        rows: detail, framing (`crop` or `whole`), size (pixels), n, and value, low, high of the AUC.
+
+    Returns:
+        Records `curation.<set>.<detail>.auc.<framing>_<size>`.
+    """
+    method = "logistic regression on scale energies, five folds by patient, bootstrap over patients"
+    return [
+        record(
+            f"curation.{name}.{row['detail']}.auc.{row['framing']}_{row['size']}",
+            row["value"],
+            low=row["low"],
+            high=row["high"],
+            n=row["n"],
+            method=method,
+        )
+        for row in rows
+    ]

@@ -16,27 +16,39 @@ WIDTH = 6.4  # inches, as in riqa.report.figures
 
 @mpl.rc_context(FIGURE_STYLE)
 def fields_and_crops(
-    photographs: Sequence[np.ndarray], fields: pd.DataFrame, crops: Sequence[np.ndarray], title: str = ""
+    photographs: Sequence[np.ndarray],
+    fields: pd.DataFrame,
+    crops: Mapping[str, Sequence[np.ndarray | None]],
+    title: str = "",
 ) -> Figure:
     """Show photographs with the outline of the field of view found, and under each what is kept of it.
 
     Args:
         photographs: uint8 (H, W, 3) each.
         fields: A row a photograph: x, y, radius, left, top, right, bottom in its pixels, and score.
-        crops: uint8 (size, size, 3) each.
+        crops: Who cropped -> a crop a photograph, uint8 (size, size, 3), or None where nothing was found.
         title: The figure's title.
     """
     cell = WIDTH / len(photographs)
+    height = (1 + len(crops)) * cell + 0.6
     figure, axes = plt.subplots(
-        2, len(photographs), figsize=(WIDTH, 2 * cell + 0.6), squeeze=False, layout="constrained"
+        1 + len(crops), len(photographs), figsize=(WIDTH, height), squeeze=False, layout="constrained"
     )
     figure.suptitle(title)
-    for column, (photograph, field) in enumerate(zip(photographs, fields.itertuples(), strict=True)):
-        above, below = axes[:, column]
-        above.imshow(photograph)
-        above.plot(*_outline(field), color="#56B4E9", lw=1.2)
-        above.set_title(f"score {field.score:.2f}", fontsize=8, pad=3)
-        below.imshow(crops[column])
+    for axis, photograph, field in zip(axes[0], photographs, fields.itertuples(), strict=True):
+        axis.imshow(photograph)
+        axis.plot(*_outline(field), color="#56B4E9", lw=1.2)
+        axis.set_title(f"score {field.score:.2f}", fontsize=8, pad=3)
+    for row, (name, images) in zip(axes[1:], crops.items(), strict=True):
+        for axis, image in zip(row, images, strict=True):
+            if image is None:
+                axis.text(0.5, 0.5, "nothing\nfound", ha="center", va="center", fontsize=8)
+            else:
+                axis.imshow(image)
+        if len(crops) > 1:
+            row[0].text(
+                -0.06, 0.5, name, fontsize=8, rotation=90, va="center", ha="right", transform=row[0].transAxes
+            )
     for axis in axes.flat:
         axis.set_axis_off()
     return figure
@@ -102,4 +114,33 @@ def details_by_overall_class(manifest: pd.DataFrame, n_classes: int, title: str 
     axis.set(xticks=range(n_classes), xticklabels=names, ylim=(0, 1.12), ylabel="share called good")
     axis.yaxis.set_major_formatter(mpl.ticker.PercentFormatter(1.0))
     figure.legend(loc="outside lower center", ncols=3)
+    return figure
+
+
+@mpl.rc_context(FIGURE_STYLE)
+def framing_curves(table: pd.DataFrame, title: str = "What size and crop keep") -> Figure:
+    """Draw how well simple measurements tell each detail, by size of the image, cropped and not.
+
+    Args:
+        table: A row a measurement: detail, framing (`crop` or `whole`), size (pixels), value, low, high.
+        title: The figure's title.
+    """
+    figure, axes = plt.subplots(1, len(DETAILS), figsize=(WIDTH, 2.7), sharey=True, layout="constrained")
+    figure.suptitle(title)
+    for axis, detail in zip(axes, DETAILS, strict=True):
+        for framing, style in (("crop", "-"), ("whole", "--")):
+            rows = table[(table["detail"] == detail) & (table["framing"] == framing)].sort_values("size")
+            colour = DETAIL_COLOURS[detail]
+            axis.plot(rows["size"], rows["value"], style, marker="o", ms=4, color=colour)
+            axis.fill_between(rows["size"], rows["low"], rows["high"], color=colour, alpha=0.12, lw=0)
+        sizes = sorted(table["size"].unique())
+        axis.axhline(0.5, color="#949494", lw=0.8)
+        axis.set(title=detail, xscale="log", xticks=sizes, xlabel="side, pixels")
+        axis.set_xticklabels(sizes)
+        axis.minorticks_off()
+    axes[0].set_ylabel("AUC of bad")
+    lines = [mpl.lines.Line2D([], [], color="#555555", ls=style) for style in ("-", "--")]
+    figure.legend(
+        lines, ["cropped to the field of view", "whole photograph"], loc="outside lower center", ncols=2
+    )
     return figure

@@ -73,14 +73,14 @@ def scores_for_page(table: pd.DataFrame, caption: str) -> Styler:
     )
     wide = cells.pivot(index="metric", columns="model", values="cell")
     wide = wide.loc[list(dict.fromkeys(table["metric"])), list(dict.fromkeys(table["model"]))]
-    return _page(wide.rename(index=metric_name, columns=model_name), caption)
+    return page_table(wide.rename(index=metric_name, columns=model_name), caption)
 
 
 def paper_for_page(table: pd.DataFrame, caption: str) -> Styler:
     """Show the rows of `table_beside_paper` for which the paper prints a number: paper, ours, difference."""
     rows = table[table["paper"].notna()]
     paper = SET_NAMES[rows["paper_set"].iloc[0]]
-    return _page(
+    return page_table(
         pd.DataFrame(
             {
                 "model": rows["model"].map(model_name),
@@ -118,7 +118,7 @@ def verdict(result: Result, metric: str, confidence: float) -> str:
     )
 
 
-def _page(frame: pd.DataFrame, caption: str, index: bool = True) -> Styler:
+def page_table(frame: pd.DataFrame, caption: str, index: bool = True) -> Styler:
     """Style a table of ready text; an identity from the caption keeps the page's bytes from run to run."""
     frame = frame.rename_axis(index=None, columns=None).reset_index(drop=not index)
     frame = frame.set_index("index").rename_axis(index=None) if index else frame

@@ -3,7 +3,7 @@ import math
 import numpy as np
 
 from riqa.data.curate import curate
-from riqa.report.curation import curation_results
+from riqa.report.curation import curation_results, framing_results
 from tests.data.photographs import dataset
 
 
@@ -25,3 +25,10 @@ def test_counts_shares_and_agreement_are_reported(tmp_path):
     assert values["curation.x.field_iou_median"] == 0.97
     assert math.isclose(values["curation.x.field_iou_p01"], 0.9 + 0.02 * 0.07)
     assert "curation.x.field_iou_median" not in {item.name for item in curation_results(store)}
+
+
+def test_framings_become_records_with_their_intervals():
+    row = {"detail": "clarity", "framing": "crop", "size": 64, "n": 9, "value": 0.7, "low": 0.6, "high": 0.8}
+    (item,) = framing_results("x", [row])
+    assert item.name == "curation.x.clarity.auc.crop_64"
+    assert (item.value, item.low, item.high, item.n) == (0.7, 0.6, 0.8, 9)

@@ -1,10 +1,7 @@
 """The command line: a thin front; every command is one call into the rooms of riqa."""
 
 import os
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +9,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from riqa import cli_data
 from riqa.errors import InputError
+from riqa.stopping import stopping
 
 ABOUT = """
 The book that runs: retinal image quality assessment, reproduced.
@@ -35,8 +34,16 @@ compare the pages.
 A run reads the artifacts of the profile's last build, never changes
 them, and writes into a folder of its own.
 
-Exit codes: 0 done; 1 failed; 2 the input cannot be used, one line says
-why; 130 stopped.
+[bold]Your own data.[/bold] Get a dataset or describe your own, learn what is wrong
+with it, and turn it into a store of cropped images.
+
+    riqa fetch            what can be downloaded
+    riqa fetch deepdrid --to data/deepdrid
+    riqa check deepdrid --root data/deepdrid
+    riqa curate deepdrid --root data/deepdrid --out stores/deepdrid --size 256
+
+Exit codes: 0 done; 1 failed, or warnings under check --strict; 2 the input
+cannot be used, one line says why; 130 stopped.
 """
 
 app = typer.Typer(
@@ -47,22 +54,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+app.add_typer(cli_data.app)
+
 ProfileOption = Annotated[str, typer.Option("--profile", help="A file of profiles/, without .yaml.")]
-
-
-@contextmanager
-def _stopping(consequence: str) -> Iterator[None]:
-    """Say what Ctrl-C (or a plain kill) means, and exit with 130."""
-
-    def stop(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    except KeyboardInterrupt:
-        print(f"riqa: stopped. {consequence}", file=sys.stderr)
-        raise typer.Exit(130) from None
 
 
 @app.command()
@@ -77,6 +71,8 @@ def book(
 
     Nothing is done twice: a chapter runs again only when its notebook, a module that it uses, a parameter or
     what it reads has changed. A stopped or killed build goes on where it was.
+
+    Example: riqa book --profile smoke --jobs 4
     """
     from riqa.publish.build import build_book
     from riqa.publish.layout import find_root
@@ -85,7 +81,7 @@ def book(
     if data and not Path(data).is_absolute() and Path.cwd() != root:
         data = os.path.relpath(data, root)
     os.chdir(root)
-    with _stopping("What is done is kept; the same command goes on."):
+    with stopping("What is done is kept; the same command goes on."):
         build_book(root, profile, data, jobs, Console())
 
 
@@ -113,7 +109,7 @@ def run(
     root = find_root()
     target = out.resolve() if out else None
     os.chdir(root)
-    with _stopping("The run is incomplete."):
+    with stopping("The run is incomplete."):
         rerun_chapter(root, chapter, profile, given, target, jobs, Console())
 
 
@@ -122,7 +118,10 @@ def chapters(
     chapter: Annotated[str | None, typer.Argument(help="A chapter, to list its parameters.")] = None,
     profile: ProfileOption = "quick",
 ) -> None:
-    """List the chapters, or the parameters of one."""
+    """List the chapters, or the parameters of one.
+
+    Example: riqa chapters 05 --profile paper
+    """
     from riqa.publish.chapters import find_chapter, read_chapters
     from riqa.publish.layout import Build, find_root
     from riqa.publish.parameters import declared_parameters
@@ -156,7 +155,10 @@ def chapters(
 
 @app.command()
 def profiles() -> None:
-    """List the profiles and the data that they need."""
+    """List the profiles and the data that they need.
+
+    Example: riqa profiles
+    """
     from riqa.publish.layout import find_root
     from riqa.publish.profiles import profile_names, read_profile
 
@@ -173,7 +175,10 @@ def serve(
     profile: ProfileOption = "quick",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port on this machine.")] = 8000,
 ) -> None:
-    """Serve the built book, to this machine only."""
+    """Serve the built book, to this machine only.
+
+    Example: riqa serve --port 8080
+    """
     from riqa.publish.layout import Build, find_root
     from riqa.publish.serve import serve_book
 

@@ -24,10 +24,17 @@ def ends_with(status, *arguments):
 def test_help_teaches_by_example(capsys):
     ends_with(0, "--help")
     told = capsys.readouterr().out
-    for expected in ("riqa book", "riqa run 05 -p lambda_details=0.5", "riqa chapters 05", "Exit codes"):
+    for expected in (
+        "riqa book",
+        "riqa run 05 -p lambda_details=0.5",
+        "riqa chapters 05",
+        "riqa check",
+        "Exit codes",
+    ):
         assert expected in told
-    for command in ("book", "run", "chapters", "profiles", "serve"):
+    for command in ("book", "run", "chapters", "profiles", "serve", "fetch", "check", "curate"):
         ends_with(0, command, "--help")
+        assert f"Example: riqa {command}" in capsys.readouterr().out
 
 
 def test_chapters_lists_chapters_and_then_parameters(toy, capsys):

@@ -1,0 +1,106 @@
+"""The commands for a reader's own data: fetch, check, curate."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from riqa.stopping import stopping
+
+app = typer.Typer()
+
+DatasetArgument = Annotated[str, typer.Argument(help="eyeq, eyeq_d, mshf, deepdrid, or table: your own.")]
+RootOption = Annotated[Path, typer.Option(help="The dataset's folder, laid out as it is published.")]
+JobsOption = Annotated[int, typer.Option(min=1, help="Processes side by side; results do not depend on it.")]
+SeedOption = Annotated[int, typer.Option(min=0, help="Seed of splits that are not published.")]
+
+
+@app.command()
+def fetch(
+    name: Annotated[str | None, typer.Argument(help="What to download; without it, a list.")] = None,
+    to: Annotated[Path | None, typer.Option(help="Folder to put it into; by default data/NAME.")] = None,
+) -> None:
+    """Download what may be had without an account, each file checked against its checksum.
+
+    What is there already is not downloaded again. Example: riqa fetch deepdrid --to data/deepdrid
+    """
+    from riqa.data.fetch import SOURCES
+    from riqa.data.fetch import fetch as download
+
+    console = Console()
+    if name is None:
+        table = Table("name", "what it is", "size", "licence", box=None)
+        for key, source in SOURCES.items():
+            table.add_row(key, source.title, source.size, source.licence)
+        console.print(table)
+        return
+    folder = to or Path("data") / ("eyeq" if name == "eyepacs" else name)
+    with stopping("Nothing is left half-written; the same command starts again."):
+        paths = download(name, folder)
+    for path in paths:
+        console.print(str(path), soft_wrap=True, highlight=False, markup=False)
+    then = SOURCES[name].then.format(folder=folder)
+    console.print(then, soft_wrap=True, highlight=False, markup=False)
+
+
+@app.command()
+def check(
+    dataset: DatasetArgument,
+    root: RootOption,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if there is any warning.")] = False,
+    no_images: Annotated[bool, typer.Option("--no-images", help="Labels only: open no image.")] = False,
+    jobs: JobsOption = 1,
+    seed: SeedOption = 0,
+) -> None:
+    """Compare a folder with what was published, and name every trap in it.
+
+    Counts by split and class, reversed or flipped codes, patients and copies of images across splits, images
+    that cannot be read, sizes. Exit codes: 0 usable, 1 usable with warnings under --strict, 2 not usable.
+
+    Example: riqa check eyeq --root data/eyeq --jobs 2
+    """
+    from riqa.data.audit import audit
+    from riqa.report.audit import show_report
+
+    with stopping("Nothing was changed."):
+        report = audit(dataset, root, seed=seed, images=not no_images, jobs=jobs)
+    if as_json:
+        print(json.dumps(report.to_json(), ensure_ascii=False, indent=1))
+    else:
+        show_report(report, Console())
+    if not report.usable:
+        reason = [finding.message for finding in report.findings if finding.severity == "error"][-1]
+        print(f"riqa: {dataset} is not usable: {reason}", file=sys.stderr)
+    raise typer.Exit(report.status(strict))
+
+
+@app.command()
+def curate(
+    dataset: DatasetArgument,
+    root: RootOption,
+    out: Annotated[Path, typer.Option(help="Folder for the store.")],
+    size: Annotated[int, typer.Option(min=1, help="Side of the curated images, pixels.")],
+    jobs: JobsOption = 1,
+    seed: SeedOption = 0,
+    strict: Annotated[bool, typer.Option("--strict", help="Refuse if a labelled image is missing.")] = False,
+) -> None:
+    """Find the field of view of every image, crop to it, and write the images into a store.
+
+    Images without a field of view, or that cannot be read, are set aside with a reason. A stopped or killed
+    run goes on where it was.
+
+    Example: riqa curate eyeq --root data/eyeq --out stores/eyeq_256 --size 256 --jobs 2
+    """
+    from riqa.data.adapters import load
+    from riqa.data.curate import curate as curate_dataset
+    from riqa.report.audit import show_store
+
+    with stopping("What is done is kept; the same command goes on."):
+        loaded = load(dataset, root, seed=seed, strict=strict)
+        store = curate_dataset(loaded, out, size, workers=jobs)
+    show_store(store, loaded.findings, Console())

@@ -1,0 +1,166 @@
+"""What a look at every photograph shows: which cannot be read, their sizes, which are there twice."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed
+from tqdm.auto import tqdm
+
+from riqa.data.duplicates import identical_files, near_duplicates, take_print
+from riqa.data.findings import Finding
+from riqa.data.read import UnreadableError, read_with_shape
+
+_MIN_SIDE = 256  # pixels: a JPEG is read at the smallest scale that has them, enough for a print
+_FEW = 10  # photographs; a source with fewer says nothing about its sizes
+
+
+@dataclass(frozen=True)
+class Look:
+    """What is kept of one photograph.
+
+    Attributes:
+        reason: Why it cannot be read, or None.
+        shape: Height and width, upright, pixels.
+        digest: Digest of the file.
+        bits: Hash, see `riqa.data.duplicates.take_print`.
+        structure: Fine structure, see there.
+    """
+
+    reason: str | None = None
+    shape: tuple[int, int] = (0, 0)
+    digest: bytes = b""
+    bits: np.ndarray | None = None
+    structure: np.ndarray | None = None
+
+
+def look_at(path: Path) -> Look:
+    """Read one photograph and keep what `inspect_images` needs."""
+    try:
+        image, shape = read_with_shape(path, _MIN_SIDE)
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").digest()
+    except UnreadableError as error:
+        return Look(reason=str(error))
+    except OSError as error:
+        return Look(reason=f"cannot be opened ({error.strerror})")
+    bits, structure = take_print(image)
+    return Look(None, shape, digest, bits, structure)
+
+
+def inspect_images(table: pd.DataFrame, root: Path, jobs: int = 1) -> list[Finding]:
+    """Read every photograph once and say what was found.
+
+    About 2 KB are kept of each, whatever its size.
+
+    Args:
+        table: A row a photograph: image_id, path (relative to `root`), split, source, overall.
+        root: Folder of the dataset.
+        jobs: Processes side by side; the findings do not depend on it.
+    """
+    paths = [root / path for path in table["path"]]
+    if jobs == 1:
+        looks: Iterable[Look] = map(look_at, paths)
+    else:
+        looks = Parallel(n_jobs=jobs, return_as="generator")(delayed(look_at)(path) for path in paths)
+    looks = list(tqdm(looks, total=len(paths), desc="look at every image", unit="image"))
+    known = np.array([look.reason is None for look in looks])
+    findings = _unreadable(table, looks)
+    readable = [look for look in looks if look.reason is None]
+    if readable:
+        sides = pd.DataFrame([look.shape for look in readable], columns=["height", "width"])
+        sides["source"] = table.loc[known, "source"].to_numpy()
+        findings += [_sizes(sides), *_resolution_by_source(sides)]
+        findings += _copies(table[known].reset_index(drop=True), readable)
+    return findings
+
+
+def _unreadable(table: pd.DataFrame, looks: list[Look]) -> list[Finding]:
+    """Say which images cannot be read, and count the reasons."""
+    named = list(zip(table["image_id"], looks, strict=True))
+    items = tuple(f"{name}: {look.reason}" for name, look in named if look.reason)
+    if not items:
+        return []
+    reasons = Counter(look.reason for look in looks if look.reason)
+    counted = ", ".join(f"{reason} {n}" for reason, n in reasons.most_common())
+    text = f"{len(items)} of {len(table)} images cannot be read, and curation will set them aside: {counted}"
+    return [Finding("images-unreadable", "warning", text, items)]
+
+
+def _sizes(sides: pd.DataFrame) -> Finding:
+    """Describe the sizes, of each source if there are several."""
+
+    def describe(group: pd.DataFrame) -> str:
+        ordered = group.iloc[np.argsort((group["width"] * group["height"]).to_numpy(), kind="stable")]
+        low, middle, high = (ordered.iloc[k] for k in (0, (len(ordered) - 1) // 2, -1))
+        if (low["width"], low["height"]) == (high["width"], high["height"]):
+            return f"all {low['width']} x {low['height']}"
+        return ", ".join(
+            f"{word} {row['width']} x {row['height']}"
+            for word, row in (("smallest", low), ("median", middle), ("largest", high))
+        )
+
+    groups = dict(list(sides.groupby("source")))
+    text = f"sizes in pixels: {describe(sides)}"
+    if len(groups) == 1:
+        return Finding("image-sizes", "info", f"{text}; source: {next(iter(groups))}")
+    items = tuple(f"{name} ({len(group)} images): {describe(group)}" for name, group in groups.items())
+    return Finding("image-sizes", "info", f"{text}; {len(groups)} sources", items)
+
+
+def _resolution_by_source(sides: pd.DataFrame) -> list[Finding]:
+    """Find sources whose sizes lie apart: the middle 90 % of their shorter sides overlap with no other's."""
+    shorter = sides[["height", "width"]].min(axis=1)
+    apart = []
+    for name in sorted(sides["source"].unique()):
+        own = (sides["source"] == name).to_numpy()
+        if min(own.sum(), (~own).sum()) < _FEW:
+            continue
+        low, high = np.percentile(shorter[own], [5, 95])
+        others = (shorter[~own] >= low) & (shorter[~own] <= high)
+        below, above = np.percentile(shorter[~own], [5, 95])
+        if high < below or low > above or not others.any():
+            apart.append(
+                f"{name}: shorter side {low:.0f} to {high:.0f}, elsewhere {below:.0f} to {above:.0f}"
+            )
+    if not apart:
+        return []
+    text = (
+        f"resolution is confounded with source: the size alone tells {len(apart)} source(s) from the others, "
+        "so compare quality between sources only after resizing all alike"
+    )
+    return [Finding("resolution-by-source", "warning", text, tuple(apart))]
+
+
+def _copies(table: pd.DataFrame, looks: list[Look]) -> list[Finding]:
+    """Find images that are there twice, across splits and within one."""
+    bits, structures = (np.array([getattr(look, name) for look in looks]) for name in ("bits", "structure"))
+    pairs = {*identical_files([look.digest for look in looks]), *near_duplicates(bits, structures)}
+    if not pairs:
+        return []
+    first, second = (
+        table.iloc[list(side)].reset_index(drop=True) for side in zip(*sorted(pairs), strict=True)
+    )
+    crossing = first["split"] != second["split"]
+    differ = (first["overall"] != second["overall"]) & first["overall"].notna() & second["overall"].notna()
+    names = first["image_id"] + " ~ " + second["image_id"]
+    findings = []
+    for code, severity, rows, where in (
+        (
+            "near-duplicates-across-splits",
+            "warning",
+            crossing,
+            "across splits, so that a test sees what was trained on",
+        ),
+        ("near-duplicates", "info", ~crossing, "within a split"),
+    ):
+        if rows.any():
+            text = f"{rows.sum()} pairs of images are copies of each other {where}"
+            if differ[rows].any():
+                text += f"; {differ[rows].sum()} of them have different overall labels"
+            findings.append(Finding(code, severity, text, tuple(names[rows])))
+    return findings

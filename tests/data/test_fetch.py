@@ -1,0 +1,187 @@
+import hashlib
+import os
+import socket
+import threading
+import zipfile
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from riqa.data import fetch as module
+from riqa.data.fetch import SOURCES, Download, Source, fetch
+from riqa.errors import InputError
+
+
+class Files(BaseHTTPRequestHandler):
+    """Serves `server.files`, name -> bytes; a name that ends in -cut breaks off in the middle."""
+
+    def do_GET(self):
+        self.server.asked.append(self.path)
+        body = self.server.files.get(self.path)
+        self.send_response(200 if body is not None else 404)
+        self.send_header("Content-Length", str(len(body or b"")))
+        self.end_headers()
+        self.wfile.write((body or b"")[: len(body) // 2 if self.path.endswith("-cut") else None])
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def server(monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with ThreadingHTTPServer(("127.0.0.1", 0), Files) as running:
+        running.files, running.asked = {}, []
+        running.url = f"http://127.0.0.1:{running.server_port}"
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        yield running
+        running.shutdown()
+
+
+@pytest.fixture
+def offer(monkeypatch, server):
+    """Return a function that makes `thing` something that can be fetched from the server."""
+
+    def offer(path, body, checksum=None, name="labels.csv", keep=None):
+        server.files[path] = body
+        file = Download(server.url + path, name, checksum or hashlib.sha256(body).hexdigest(), keep)
+        monkeypatch.setitem(SOURCES, "thing", Source("a thing", "free", "small", (file,), "done"))
+
+    return offer
+
+
+def zipped(tmp_path, members):
+    path = tmp_path / "made.zip"
+    with zipfile.ZipFile(path, "w") as content:
+        for name, text in members.items():
+            content.writestr(name, text)
+    return path.read_bytes()
+
+
+def left(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+
+
+def test_a_file_is_fetched_once(tmp_path, offer, server):
+    offer("/labels", b"a,b\n1,2\n")
+    to = tmp_path / "data" / "thing"
+    assert fetch("thing", to) == [to / "labels.csv"]
+    assert (to / "labels.csv").read_bytes() == b"a,b\n1,2\n"
+    assert left(to) == ["labels.csv"]
+    assert fetch("thing", to) == [to / "labels.csv"]
+    assert server.asked == ["/labels"]  # the second time from the disk
+
+
+def test_another_file_than_published_is_not_kept(tmp_path, offer):
+    offer("/labels", b"hacked", checksum=hashlib.sha256(b"a,b\n1,2\n").hexdigest())
+    with pytest.raises(InputError, match="checksum differs"):
+        fetch("thing", tmp_path / "data" / "thing")
+    assert left(tmp_path) == []
+
+
+def test_a_broken_off_download_leaves_nothing(tmp_path, offer):
+    offer("/labels-cut", b"a,b\n1,2\n" * 1000)
+    with pytest.raises(InputError):
+        fetch("thing", tmp_path / "thing")
+    assert left(tmp_path) == []
+
+
+def test_offline_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))  # bound and not listening: nobody answers
+        file = Download(f"http://127.0.0.1:{closed.getsockname()[1]}/labels", "labels.csv", "0" * 64)
+        monkeypatch.setitem(SOURCES, "thing", Source("a thing", "free", "small", (file,), "done"))
+        with pytest.raises(InputError, match="cannot be reached") as error:
+            fetch("thing", tmp_path / "thing")
+    assert "\n" not in str(error.value)
+    assert left(tmp_path) == []
+
+
+def test_what_is_gone_says_its_status(tmp_path, offer, server):
+    offer("/labels", b"x")
+    server.files.clear()
+    with pytest.raises(InputError, match="answers 404"):
+        fetch("thing", tmp_path)
+
+
+def test_a_changed_file_is_refused_and_kept(tmp_path, offer, server):
+    offer("/labels", b"a,b\n1,2\n")
+    (tmp_path / "labels.csv").write_bytes(b"flipped by hand")
+    with pytest.raises(InputError, match="move it away"):
+        fetch("thing", tmp_path)
+    assert (tmp_path / "labels.csv").read_bytes() == b"flipped by hand"
+    assert server.asked == []
+
+
+def test_of_an_archive_only_its_folder_is_unpacked(tmp_path, offer, server):
+    members = {"thing-1.1/tree/a/1.txt": "one", "thing-1.1/tree/2.txt": "two", "thing-1.1/other/3.txt": "no"}
+    offer("/archive", zipped(tmp_path, members), name="archive.zip", keep="tree")
+    to = tmp_path / "data"
+    assert fetch("thing", to) == [to / "tree"]
+    assert left(to) == ["tree", "tree/2.txt", "tree/a", "tree/a/1.txt"]
+    assert (to / "tree" / "a" / "1.txt").read_text() == "one"
+    fetch("thing", to)
+    assert server.asked == ["/archive"]
+
+
+def test_unpacking_that_breaks_off_is_done_again_without_download(tmp_path, offer, server, monkeypatch):
+    offer("/archive", zipped(tmp_path, {"x/tree/1.txt": "one"}), name="archive.zip", keep="tree")
+    to = tmp_path / "data"
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(zipfile.ZipFile, "extractall", full)
+    with pytest.raises(InputError, match="No space left"):
+        fetch("thing", to)
+    assert not (to / "tree").exists()
+    assert left(to) == ["archive.zip"]
+    monkeypatch.undo()
+    offer("/archive", (to / "archive.zip").read_bytes(), name="archive.zip", keep="tree")
+    fetch("thing", to)
+    assert left(to) == ["tree", "tree/1.txt"]
+    assert len(server.asked) == 1
+
+
+def test_an_archive_without_the_folder_is_said(tmp_path, offer):
+    offer("/archive", zipped(tmp_path, {"x/1.txt": "one"}), name="archive.zip", keep="tree")
+    with pytest.raises(InputError, match="holds no folder tree"):
+        fetch("thing", tmp_path / "data")
+
+
+def test_a_folder_that_cannot_be_made_is_said(tmp_path, offer):
+    offer("/labels", b"x")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot be written"):
+        fetch("thing", tmp_path / "file" / "below")
+
+
+def test_an_unknown_name_lists_the_known():
+    with pytest.raises(InputError, match="eyeq, eyepacs, eyeq_d, mshf, deepdrid, published"):
+        fetch("kaggle", "data")
+
+
+@pytest.mark.parametrize("file", [file for source in SOURCES.values() for file in source.files], ids=str)
+def test_every_file_is_pinned(file):
+    algorithm, _, digits = file.checksum.rpartition(":")
+    assert (algorithm, len(digits)) in {("", 64), ("md5", 32)}
+    assert file.url.startswith("https://")
+    assert "/main/" not in file.url
+    assert "/master/" not in file.url
+
+
+@pytest.mark.skipif("RIQA_DATA" not in os.environ, reason="RIQA_DATA names no folder of real data")
+@pytest.mark.parametrize(
+    ("name", "folder"), [("eyeq", "eyeq"), ("eyeq_d", "eyeq-d"), ("published", "published")]
+)
+def test_pinned_sums_are_those_of_the_real_files(name, folder):
+    for file in SOURCES[name].files:
+        body = (Path(os.environ["RIQA_DATA"]) / folder / file.name).read_bytes()
+        assert hashlib.sha256(body).hexdigest() == file.checksum
+
+
+def test_instructions_name_the_folder():
+    assert fetch("eyepacs", "anywhere") == []
+    assert "riqa check eyeq --root elsewhere" in module.EYEPACS.format(folder="elsewhere")

@@ -44,7 +44,7 @@ _WORDS = {"eye": EYES, "split": SPLITS}
 _TEXTS = ("patient_id", "view", "source")
 _KEYS = ("name", "labels", "n_classes", "columns", "codes", "citation", "licence")
 _COLUMNS = ("image", *_TEXTS, *_WORDS, *_LABELS)
-_HELP = "the example is riqa.data.table.EXAMPLE, also on the book's page on running it"
+_HELP = "the example is riqa.data.table.EXAMPLE, also in book/your_photographs.md"
 
 
 def read_table(root: Path | str, *, seed: int = 0) -> Catalogue:

@@ -1,8 +1,9 @@
 """What a look at every photograph shows: which cannot be read, their sizes, which are there twice."""
 
 import hashlib
+import warnings
 from collections import Counter
-from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,12 +63,7 @@ def inspect_images(table: pd.DataFrame, root: Path, jobs: int = 1) -> list[Findi
         root: Folder of the dataset.
         jobs: Processes side by side; the findings do not depend on it.
     """
-    paths = [root / path for path in table["path"]]
-    if jobs == 1:
-        looks: Iterable[Look] = map(look_at, paths)
-    else:
-        looks = Parallel(n_jobs=jobs, return_as="generator")(delayed(look_at)(path) for path in paths)
-    looks = list(tqdm(looks, total=len(paths), desc="look at every image", unit="image"))
+    looks = _look_at_all([root / path for path in table["path"]], jobs)
     known = np.array([look.reason is None for look in looks])
     findings = _unreadable(table, looks)
     readable = [look for look in looks if look.reason is None]
@@ -77,6 +73,18 @@ def inspect_images(table: pd.DataFrame, root: Path, jobs: int = 1) -> list[Findi
         findings += [_sizes(sides), *_resolution_by_source(sides)]
         findings += _copies(table[known].reset_index(drop=True), readable)
     return findings
+
+
+def _look_at_all(paths: list[Path], jobs: int) -> list[Look]:
+    """Look at every photograph, in order."""
+    progress = {"total": len(paths), "desc": "look at every image", "unit": "image"}
+    if jobs == 1:
+        return list(tqdm(map(look_at, paths), **progress))
+    looks = Parallel(n_jobs=jobs, return_as="generator")(delayed(look_at)(path) for path in paths)
+    with warnings.catch_warnings(), closing(looks):
+        # Whoever stops it knows that work is lost.
+        warnings.filterwarnings("ignore", message=r"\d+ tasks", module="joblib")
+        return list(tqdm(looks, **progress))
 
 
 def _unreadable(table: pd.DataFrame, looks: list[Look]) -> list[Finding]:

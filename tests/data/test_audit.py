@@ -1,12 +1,9 @@
-import io
 import os
-import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image, ImageEnhance
 
 from riqa.data.audit import Part, audit, compare_with_published, divide
 from riqa.data.catalogue import Catalogue
@@ -14,35 +11,16 @@ from riqa.data.findings import Finding
 from tests.data.layouts import (
     deepdrid_rows,
     write_deepdrid,
-    write_eyeq,
     write_eyeq_d,
-    write_image,
     write_mshf,
     write_table,
 )
-
-CLASSES = ("good", "good", "usable", "reject")
-
-
-def eyeq_labels(patients):
-    """Return labels of both eyes of patients: stem -> class name."""
-    stems = [f"{patient}_{eye}" for patient in patients for eye in ("left", "right")]
-    return {stem: CLASSES[k % 4] for k, stem in enumerate(stems)}
+from tests.data.reports import found, one, small_eyeq
 
 
 @pytest.fixture
 def eyeq(tmp_path):
-    return write_eyeq(tmp_path / "eyeq", eyeq_labels(range(100, 120)), eyeq_labels(range(200, 208)))
-
-
-def found(report, code):
-    """Return the findings with a code."""
-    return [finding for finding in report.findings if finding.code == code]
-
-
-def one(report, code):
-    (finding,) = found(report, code)
-    return finding
+    return small_eyeq(tmp_path / "eyeq")
 
 
 def test_a_sound_folder_is_usable_and_counted(eyeq):
@@ -56,9 +34,7 @@ def test_a_sound_folder_is_usable_and_counted(eyeq):
     ]
     assert both == [10, 10, 20]
     assert (report.status(), report.status(strict=True)) == (0, 1)  # these counts are not the published ones
-    assert one(report, "image-sizes").message.startswith(
-        "sizes in pixels: all 16 x 12"
-    )
+    assert one(report, "image-sizes").message.startswith("sizes in pixels: all 16 x 12")
 
 
 def test_json_is_plain_and_complete(eyeq):
@@ -102,44 +78,6 @@ def test_an_empty_split_is_not_usable(eyeq):
     assert "split would be empty" in one(report, "not-usable").message
 
 
-def test_unreadable_images_are_named_with_reasons(eyeq):
-    (eyeq / "train" / "100_left.jpeg").write_bytes(b"no image")
-    whole = (eyeq / "train" / "101_left.jpeg").read_bytes()
-    (eyeq / "train" / "101_left.jpeg").write_bytes(whole[: len(whole) - 60])
-    finding = one(audit("eyeq", eyeq), "images-unreadable")
-    assert finding.severity == "warning"
-    assert finding.items[0] == "100_left: not an image file"
-    assert finding.items[1].startswith("101_left: truncated")
-    assert "2 of 56 images cannot be read" in finding.message
-    assert not found(audit("eyeq", eyeq, images=False), "images-unreadable")
-
-
-def test_copies_across_splits_and_within_are_found(eyeq):
-    shutil.copy(eyeq / "test" / "200_left.jpeg", eyeq / "test" / "201_right.jpeg")
-    write_image(eyeq / "test" / "203_left.jpeg", (300, 300))
-    image = Image.open(eyeq / "test" / "203_left.jpeg")
-    shutil.copy(eyeq / "test" / "200_right.jpeg", eyeq / "train" / "105_left.jpeg")
-    changed = ImageEnhance.Brightness(image.resize((240, 240))).enhance(1.05)
-    changed.save(eyeq / "train" / "110_right.jpeg", quality=80)
-    report = audit("eyeq", eyeq)
-    across = one(report, "near-duplicates-across-splits")
-    assert across.severity == "warning"
-    assert {frozenset(item.split(" ~ ")) for item in across.items} == {
-        frozenset({"105_left", "200_right"}),
-        frozenset({"110_right", "203_left"}),
-    }
-    within = one(report, "near-duplicates")
-    assert (within.severity, within.items) == ("info", ("200_left ~ 201_right",))
-    assert "1 of them have different overall labels" in within.message  # good and reject
-    assert report.usable
-
-
-def test_jobs_change_nothing(eyeq):
-    (eyeq / "train" / "100_left.jpeg").write_bytes(b"no image")
-    shutil.copy(eyeq / "test" / "200_right.jpeg", eyeq / "train" / "105_left.jpeg")
-    assert audit("eyeq", eyeq, jobs=2) == audit("eyeq", eyeq, jobs=1)
-
-
 def test_patients_across_splits_are_an_error(tmp_path):
     root = write_table(tmp_path)
     labels = pd.read_csv(root / "labels.csv", dtype=str)
@@ -150,21 +88,6 @@ def test_patients_across_splits_are_an_error(tmp_path):
     finding = one(audit("table", root), "patients-across-splits")
     assert (finding.severity, len(finding.items)) == ("error", 1)
     assert audit("table", root).status() == 2
-
-
-def test_sources_that_differ_in_size_are_named(tmp_path):
-    root = write_table(tmp_path, n=24)
-    labels = pd.read_csv(root / "labels.csv", dtype=str)
-    for name in labels.loc[labels["camera"] == "one", "photo"]:
-        (path,) = root.glob(f"{name}*")
-        write_image(path, (60, 50))
-    report = audit("table", root)
-    finding = one(report, "resolution-by-source")
-    assert finding.severity == "warning"
-    assert finding.items[0].startswith("one: shorter side 50 to 50, elsewhere")
-    sizes = one(report, "image-sizes")
-    assert "largest 60 x 50" in sizes.message
-    assert sizes.items[0].startswith("one (24 images): all 60 x 50")
 
 
 def test_the_other_layouts_are_read(tmp_path):
@@ -263,16 +186,3 @@ def test_real_label_files_without_images():
     assert eyes.labelled == {"train": {"bad": 624, "good": 576}}
     assert (details.status(), eyes.status()) == (2, 2)
     assert not found(details, "counts-differ") + found(eyes, "counts-differ")
-
-
-def test_a_photograph_is_judged_upright_and_whole(tmp_path):
-    """Sizes are those of the whole upright photograph, not of the reduced scale that is read."""
-    root = write_table(tmp_path)
-    first = sorted((root / "photos").iterdir())[0]
-    image = Image.fromarray(np.random.default_rng(0).integers(0, 255, (800, 1200, 3), dtype=np.uint8))
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", exif=exif)
-    first.write_bytes(buffer.getvalue())
-    assert "largest 800 x 1200" in one(audit("table", root), "image-sizes").message

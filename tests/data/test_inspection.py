@@ -1,0 +1,99 @@
+import io
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image, ImageEnhance
+
+from riqa.data.audit import audit
+from tests.data.layouts import write_image, write_mshf, write_table
+from tests.data.reports import found, one, small_eyeq
+
+
+@pytest.fixture
+def eyeq(tmp_path):
+    return small_eyeq(tmp_path / "eyeq")
+
+
+def test_unreadable_images_are_named_with_reasons(eyeq):
+    (eyeq / "train" / "100_left.jpeg").write_bytes(b"no image")
+    whole = (eyeq / "train" / "101_left.jpeg").read_bytes()
+    (eyeq / "train" / "101_left.jpeg").write_bytes(whole[: len(whole) - 60])
+    finding = one(audit("eyeq", eyeq), "images-unreadable")
+    assert finding.severity == "warning"
+    assert finding.items[0] == "100_left: not an image file"
+    assert finding.items[1].startswith("101_left: truncated")
+    assert "2 of 56 images cannot be read" in finding.message
+    assert not found(audit("eyeq", eyeq, images=False), "images-unreadable")
+
+
+def test_copies_across_splits_and_within_are_found(eyeq):
+    shutil.copy(eyeq / "test" / "200_left.jpeg", eyeq / "test" / "201_right.jpeg")
+    write_image(eyeq / "test" / "203_left.jpeg", (300, 300))
+    image = Image.open(eyeq / "test" / "203_left.jpeg")
+    shutil.copy(eyeq / "test" / "200_right.jpeg", eyeq / "train" / "105_left.jpeg")
+    changed = ImageEnhance.Brightness(image.resize((240, 240))).enhance(1.05)
+    changed.save(eyeq / "train" / "110_right.jpeg", quality=80)
+    report = audit("eyeq", eyeq)
+    across = one(report, "near-duplicates-across-splits")
+    assert across.severity == "warning"
+    assert {frozenset(item.split(" ~ ")) for item in across.items} == {
+        frozenset({"105_left", "200_right"}),
+        frozenset({"110_right", "203_left"}),
+    }
+    within = one(report, "near-duplicates")
+    assert (within.severity, within.items) == ("info", ("200_left ~ 201_right",))
+    assert "1 of them have different overall labels" in within.message  # good and reject
+    assert report.usable
+
+
+def test_jobs_change_nothing(eyeq):
+    (eyeq / "train" / "100_left.jpeg").write_bytes(b"no image")
+    shutil.copy(eyeq / "test" / "200_right.jpeg", eyeq / "train" / "105_left.jpeg")
+    assert audit("eyeq", eyeq, jobs=2) == audit("eyeq", eyeq, jobs=1)
+
+
+def test_sources_that_differ_in_size_are_named(tmp_path):
+    root = write_table(tmp_path, n=24)
+    labels = pd.read_csv(root / "labels.csv", dtype=str)
+    for name in labels.loc[labels["camera"] == "one", "photo"]:
+        (path,) = root.glob(f"{name}*")
+        write_image(path, (60, 50))
+    report = audit("table", root)
+    finding = one(report, "resolution-by-source")
+    assert finding.severity == "warning"
+    assert finding.items[0].startswith("one: shorter side 50 to 50, elsewhere")
+    sizes = one(report, "image-sizes")
+    assert "largest 60 x 50" in sizes.message
+    assert sizes.items[0].startswith("one (24 images): all 60 x 50")
+
+
+def test_a_photograph_is_judged_upright_and_whole(tmp_path):
+    """Sizes are those of the whole upright photograph, not of the reduced scale that is read."""
+    root = write_table(tmp_path)
+    first = sorted((root / "photos").iterdir())[0]
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 255, (800, 1200, 3), dtype=np.uint8))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", exif=exif)
+    first.write_bytes(buffer.getvalue())
+    assert "largest 800 x 1200" in one(audit("table", root), "image-sizes").message
+
+
+def test_sources_whose_sizes_overlap_are_not_named(tmp_path):
+    root = write_table(tmp_path, n=24)
+    labels = pd.read_csv(root / "labels.csv", dtype=str)
+    for k, name in enumerate(labels["photo"]):
+        (path,) = root.glob(f"{name}*")
+        write_image(path, (40 + k % 7, 30 + k % 5))  # both cameras have every size
+    report = audit("table", root)
+    assert not found(report, "resolution-by-source")
+    assert one(report, "image-sizes").message.startswith("sizes in pixels: smallest 40 x 30, median")
+
+
+def test_what_mshf_says_of_its_resolution_is_not_said_twice(tmp_path):
+    report = audit("mshf", write_mshf(tmp_path, groups={"DR-XJU": 12, "DR-ZJU": 12, "Healthy": 12}))
+    assert one(report, "resolution-confounded").items == ("DR-XJU",)
+    assert not found(report, "resolution-by-source")

@@ -2,10 +2,18 @@
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 _ORIENTATION = 0x0112  # EXIF tag; 1 is upright
+_TURNED = (5, 6, 7, 8)  # orientations in which rows and columns have changed places
+_REDUCED = {  # OpenCV's flags by the scale's denominator
+    1: cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION,
+    2: cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION | cv2.IMREAD_REDUCED_GRAYSCALE_2,
+    4: cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION | cv2.IMREAD_REDUCED_GRAYSCALE_4,
+    8: cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION | cv2.IMREAD_REDUCED_GRAYSCALE_8,
+}
 
 
 class UnreadableError(Exception):
@@ -34,15 +42,20 @@ def read_with_shape(path: Path | str, min_side: int | None = None) -> tuple[np.n
     try:
         with Image.open(path) as image:
             size = image.size
+            denominator = 1
             if min_side is not None:
-                # The decoder rounds the reduced sides up; it must not count on the rounded part.
-                factor = max(1, min(size) // max(1, min_side))
-                image.draft(None, (size[0] // factor, size[1] // factor))
+                # The decoder rounds the reduced sides up; do not count on the rounded part.
+                denominator = next(d for d in (8, 4, 2, 1) if min(size) // d >= min_side or d == 1)
+            orientation = image.getexif().get(_ORIENTATION, 1)
+            if orientation == 1 and image.format == "JPEG" and image.mode in ("RGB", "L"):
+                # OpenCV decodes to the same values and hands them over without Pillow's copying.
+                pixels = cv2.imdecode(np.fromfile(path, np.uint8), _REDUCED[denominator])
+                if pixels is not None:  # else Pillow says what is wrong
+                    return pixels, size[::-1]
+            image.draft(None, (size[0] // denominator, size[1] // denominator))
             image.load()
-            reduced = image.size
-            if image.getexif().get(_ORIENTATION, 1) != 1:
+            if orientation != 1:
                 image = ImageOps.exif_transpose(image)
-            turned = image.size != reduced and image.size == reduced[::-1]
     except FileNotFoundError:
         raise UnreadableError("file is missing") from None
     except UnidentifiedImageError:
@@ -51,7 +64,7 @@ def read_with_shape(path: Path | str, min_side: int | None = None) -> tuple[np.n
         raise UnreadableError("too many pixels for a photograph") from None
     except (OSError, SyntaxError, ValueError, EOFError) as error:  # what Pillow's decoders raise
         raise UnreadableError(f"truncated or damaged ({str(error).splitlines()[0]})") from None
-    return _as_rgb(image), size if turned else size[::-1]
+    return _as_rgb(image), size if orientation in _TURNED else size[::-1]
 
 
 def _as_rgb(image: Image.Image) -> np.ndarray:

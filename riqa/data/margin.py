@@ -1,0 +1,64 @@
+"""The margin around a field of view: what colour it has, and how far every pixel is from it."""
+
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+
+_ALIKE = 12  # grey levels within which two corners count as the same margin
+
+
+def margin_colours(image: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield the colours that the margin may have, the most probable first.
+
+    The margin is read off the corners. Where corners differ, some show retina, or a number is burnt into one
+    of them: the colour that most corners share comes first, the darkest one after it.
+
+    Args:
+        image: uint8 (H, W, 3), a small copy of the photograph.
+
+    Yields:
+        uint8 (3,).
+    """
+    patch = max(3, min(image.shape[:2]) // 40)
+    rows, columns = (slice(0, patch), slice(-patch, None)), (slice(0, patch), slice(-patch, None))
+    patches = np.stack([image[r, c].reshape(-1, 3) for r in rows for c in columns])
+    corners = np.sort(patches, axis=1)[:, patches.shape[1] // 2].astype(int)  # the medians
+    corners = corners[np.argsort(corners.sum(axis=1), kind="stable")]
+    alike = (np.abs(corners[:, None] - corners).max(axis=2) <= _ALIKE).sum(axis=1)
+    # Of two pairs the darker one: the field reaches into two corners of some photographs.
+    likeliest = int(np.argmax(alike))
+    yield corners[likeliest].astype(np.uint8)
+    if alike[0] < alike[likeliest]:
+        yield corners[0].astype(np.uint8)
+
+
+def distance_from(image: np.ndarray, colour: np.ndarray) -> np.ndarray:
+    """Return the largest channel's distance from a colour, uint8 (H, W), speckles removed."""
+    channels = zip(cv2.split(image), colour.tolist(), strict=True)
+    red, green, blue = (cv2.absdiff(channel, level) for channel, level in channels)
+    distance = cv2.max(cv2.max(red, green), blue)
+    # The margin goes on outside of the image, so that a narrow gap between field and border is no speckle.
+    distance = cv2.copyMakeBorder(distance, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    return cv2.medianBlur(distance, 3)[1:-1, 1:-1]
+
+
+def fills_frame(image: np.ndarray) -> bool:
+    """Tell whether a photograph without a margin looks like a piece of retina: the field is all of it.
+
+    The border must be lit like the middle, the picture must be smooth but not flat, and not bluish, because
+    blood and pigment leave little blue. This cannot tell retina from every other subject.
+
+    Args:
+        image: uint8 (H, W, 3), a small copy of the photograph.
+    """
+    light = image.max(axis=2)
+    middle = float(np.median(light))
+    border = np.concatenate(
+        [light[:3].ravel(), light[-3:].ravel(), light[:, :3].ravel(), light[:, -3:].ravel()]
+    )
+    spread = float(light.std())
+    roughness = float(cv2.absdiff(light, cv2.blur(light, (3, 3))).mean())
+    red, _, blue = np.median(image.reshape(-1, 3), axis=0)
+    lit = 20 < middle < 250 and np.quantile(border, 0.05) > 0.35 * middle
+    return bool(lit and spread > 3 and roughness < 0.5 * spread and red >= blue)

@@ -1,0 +1,98 @@
+"""The rim of a field of view: its outline in a small copy of a photograph, and the circle along it."""
+
+import cv2
+import numpy as np
+
+from riqa.data.circle import trimmed_circle
+
+N_RAYS = 180  # radii along which the rim is looked for
+_ANGLES = np.arange(N_RAYS) * (2 * np.pi / N_RAYS)
+_RAYS = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1)
+_STEP = 0.5  # px along a ray
+_TRIMS = (0.05, 0.015)  # radii within which edges count, from fit to fit
+
+
+def outline(distance: np.ndarray, threshold: float) -> np.ndarray | None:
+    """Return the convex hull of the largest region that differs from the margin.
+
+    Args:
+        distance: Distance from the margin's colour, uint8 (H, W).
+        threshold: Distance that counts as field.
+
+    Returns:
+        Corners of the hull, int32 (N, 1, 2) as (x, y), or None when the region is tiny.
+    """
+    mask = cv2.compare(distance, threshold, cv2.CMP_GT)
+    mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))  # thin noise is no field
+    contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    if not contours:
+        return None
+    hull = cv2.convexHull(max(contours, key=cv2.contourArea))
+    return hull if cv2.contourArea(hull) >= 0.02 * mask.size else None
+
+
+def along(hull: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Return points (N, 2), a pixel apart, on a hull; those on the image's own border are left out."""
+    corners = hull[:, 0].astype(float)
+    closed = np.concatenate([corners, corners[:1]])
+    lengths = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(closed, axis=0).T))])
+    steps = np.arange(0, lengths[-1], 1.0)
+    x, y = (np.interp(steps, lengths, closed[:, axis]) for axis in (0, 1))
+    inner = (x > 1) & (x < shape[1] - 2) & (y > 1) & (y < shape[0] - 2)
+    return np.stack([x, y], axis=1)[inner]
+
+
+def refine(
+    distance: np.ndarray, circle: np.ndarray, threshold: float, reach: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Move a circle onto the outermost edges along its radii.
+
+    Args:
+        distance: Distance from the margin's colour, float32 (H, W).
+        circle: (x, y, radius).
+        threshold: Distance that counts as field.
+        reach: How far from the circle edges are looked for, as part of the radius.
+
+    Returns:
+        The refitted circle, and the edge point (x, y) on each of `N_RAYS` radii (NaN where none was seen).
+    """
+    height, width = distance.shape
+    x, y, radius = circle
+    lengths = np.arange(radius * (1 - reach) - 2, radius * (1 + reach) + 2, _STEP)
+    xs = (x + _RAYS[:, :1] * lengths).astype(np.float32)
+    ys = (y + _RAYS[:, 1:] * lengths).astype(np.float32)
+    profile = cv2.remap(distance, xs, ys, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=-1)
+    seen = (xs > 1) & (xs < width - 2) & (ys > 1) & (ys < height - 2)
+    profile[~seen] = -1
+    rays, end = np.arange(N_RAYS), len(lengths) - 1
+    last = end - np.argmax((profile > threshold)[:, ::-1], axis=1)
+    # The edge is where the profile falls through half of the height that it has shortly before its end.
+    # "Shortly" reaches across the faint glow that some lenses put around the field.
+    before = max(9, round(0.12 * radius / _STEP))
+    level = cv2.dilate(profile, np.ones((1, before)), anchor=(before - 1, 0))[rays, last]
+    half = np.maximum(level / 2, threshold)
+    high = profile > half[:, None]
+    edge = end - np.argmax(high[:, ::-1], axis=1)
+    after = np.minimum(edge + 2, end)
+    # The rim is a step. Light that fades slowly passes one half of itself too, but goes on behind it.
+    step = profile[rays, np.minimum(edge + 4, end)] < 0.75 * half
+    valid = high[rays, edge] & (edge > 2) & (edge < end - 2) & seen[rays, after] & step
+    inner, outer = profile[rays, edge], profile[rays, np.minimum(edge + 1, end)]
+    part = (inner - half) / np.maximum(inner - outer, 1e-6)
+    edges = circle[:2] + _RAYS * (lengths[edge] + _STEP * part.clip(0, 1))[:, None]
+    edges[~valid] = np.nan
+    points = edges[valid]
+    if len(points) < 24:
+        return circle, edges
+    for part in _TRIMS:
+        circle = trimmed_circle(points, circle, max(1.0, part * radius))
+    return circle, edges
+
+
+def support(circle: np.ndarray, edges: np.ndarray, box: tuple[int, int, int, int]) -> float:
+    """Return the part of the circle inside the box, at least a fifth of it, on which an edge was found."""
+    left, top, right, bottom = box
+    xs, ys = (circle[:2] + _RAYS * circle[2]).T
+    visible = (xs > left + 2) & (xs < right - 3) & (ys > top + 2) & (ys < bottom - 3)
+    gaps = np.abs(np.hypot(edges[:, 0] - circle[0], edges[:, 1] - circle[1]) - circle[2])
+    return float((visible & (gaps < max(1.0, 0.015 * circle[2]))).sum() / max(N_RAYS / 5, visible.sum()))

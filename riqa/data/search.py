@@ -1,0 +1,101 @@
+"""The search for a field of view in a small copy of a photograph, over margins and thresholds."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from riqa.data.bars import find_bars
+from riqa.data.circle import ransac_circle
+from riqa.data.margin import distance_from, fills_frame, margin_colours
+from riqa.data.rim import along, outline, refine, support
+
+_THRESHOLDS = (4, 8, 14, 24, 40, 64, 100, 2)  # grey levels of distance from the margin; 2 for the darkest
+_REACHES = (0.12, 0.05)  # radii within which the rim is looked for: first widely, then near what was found
+_GOOD_ENOUGH = 0.96  # score at which nothing further is tried
+_WINS_BY = 0.02  # by how much a higher threshold must do better: of a dark rim it sees the inner part only
+_LEAST = 0.6  # score below which there is no field of view
+_NARROWEST = 0.35  # shorter side of a field / its longer side; a strip of a field could not be graded
+_SMALLEST = 0.05  # part of the image
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A field of view in the small copy: circle ∩ rectangle, in its pixels.
+
+    Attributes:
+        circle: (x, y, radius).
+        box: (left, top, right, bottom) of the rectangle.
+        score: Agreement with the image, at most 1; 0 where no rim is to be seen.
+    """
+
+    circle: np.ndarray
+    box: tuple[float, float, float, float]
+    score: float
+
+
+def find_field(image: np.ndarray) -> Fit | None:
+    """Return the best field over all margins and thresholds; the whole frame where retina fills it; or None.
+
+    Args:
+        image: uint8 (H, W, 3), a small copy of the photograph.
+    """
+    best = None
+    for colour in margin_colours(image):
+        distance = distance_from(image, colour)
+        levels = distance.astype(np.float32)
+        for threshold in _THRESHOLDS:
+            for fit in _fits(distance, levels, threshold):
+                if best is None or fit.score > best.score + _WINS_BY:
+                    best = fit
+                if fit.score > _GOOD_ENOUGH:
+                    return best
+    return best if best is not None and best.score > _LEAST else _find_frame(image)
+
+
+def _fits(distance: np.ndarray, levels: np.ndarray, threshold: int):
+    """Yield the field at one threshold, and again after a second look at its rim."""
+    hull = outline(distance, threshold)
+    if hull is None:
+        return
+    circle = ransac_circle(along(hull, distance.shape), max(distance.shape))
+    if circle is None:
+        return
+    region = cv2.fillConvexPoly(np.zeros(distance.shape, np.uint8), hull, 1)
+    for reach in _REACHES:
+        circle, edges = refine(levels, circle, threshold, reach)
+        box = find_bars(levels, circle, threshold)
+        overlap = _overlap(circle, box, region)
+        if overlap > 0.6:  # else the outline is no circle
+            yield Fit(circle, box, 0.5 * overlap + 0.5 * support(circle, edges, box))
+
+
+def _overlap(circle: np.ndarray, box: tuple[float, float, float, float], region: np.ndarray) -> float:
+    """Return intersection over union of circle ∩ box and a region; 0 when the field is a strip or tiny."""
+    x, y, radius = circle
+    left, top, right, bottom = (round(value) for value in box)
+    sides = min(right, x + radius) - max(left, x - radius), min(bottom, y + radius) - max(top, y - radius)
+    model = np.zeros(region.shape, np.uint8)
+    cv2.circle(model, (round(16 * x), round(16 * y)), round(16 * radius), 1, -1, shift=4)
+    model[:top] = model[bottom:] = model[:, :left] = model[:, right:] = 0
+    area, common = cv2.countNonZero(model), cv2.countNonZero(model & region)
+    if area < _SMALLEST * model.size or min(sides) < _NARROWEST * max(sides):
+        return 0.0
+    return common / (area + cv2.countNonZero(region) - common)
+
+
+def _find_frame(image: np.ndarray) -> Fit | None:
+    """Return the frame as the field where retina fills it, padding of one colour left out; or None."""
+    height, width = image.shape[:2]
+    x, y, columns, rows = 0, 0, width, height
+    hull = outline(distance_from(image, next(margin_colours(image))), 8)
+    if hull is not None and not fills_frame(image):
+        x, y, columns, rows = cv2.boundingRect(hull)
+        if cv2.contourArea(hull) < 0.93 * columns * rows:
+            return None
+    if min(columns, rows) < _NARROWEST * max(columns, rows) or columns * rows < _SMALLEST * height * width:
+        return None
+    if not fills_frame(image[y : y + rows, x : x + columns]):
+        return None
+    center = x + (columns - 1) / 2, y + (rows - 1) / 2
+    return Fit(np.array([*center, np.hypot(columns, rows) / 2]), (x, y, x + columns, y + rows), 0.0)

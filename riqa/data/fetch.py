@@ -1,12 +1,14 @@
 """Downloads of what may be had without an account: each file with its checksum, in the layout adapters read.
 
-Label files and predictions come from GitHub at a fixed commit. The archives of MSHF and DeepDRiD come from
-figshare and Zenodo; their checksums are the MD5 sums that those publish.
+Label files and predictions come from GitHub at a fixed commit, with the SHA-256 of the file then. DeepDRiD
+comes from Zenodo with the MD5 sum that is published there. For MSHF figshare is asked, by the dataset's DOI,
+for the name and the MD5 sum of its archive.
 """
 
 import shutil
 import sys
 import tempfile
+import warnings
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,15 +46,15 @@ class Download:
     """One file.
 
     Attributes:
-        url: Where it is.
+        url: Where it is; or `doi:` and the DOI of a dataset that consists of one zip file.
         name: Its name here.
-        checksum: As pooch writes it: SHA-256, or `md5:` and an MD5 sum.
+        checksum: As pooch writes it: SHA-256, or `md5:` and an MD5 sum; None to ask the archive behind a DOI.
         keep: Of an archive the one folder that is unpacked, wherever in it that folder lies.
     """
 
     url: str
     name: str
-    checksum: str
+    checksum: str | None
     keep: str | None = None
 
 
@@ -117,9 +119,9 @@ SOURCES = {
         "1.1 GB",
         (
             Download(
-                "https://ndownloader.figshare.com/files/39485878",
+                "doi:10.6084/m9.figshare.21507564",
                 "MSHF dataset 2.0.zip",
-                "md5:58203e6c2e064dafc800f5b83887487b",
+                None,
                 keep="MSHF dataset 2.0",
             ),
         ),
@@ -200,32 +202,57 @@ def _fetch(file: Download, to: Path) -> Path:
     if file.keep and target.is_dir():
         return target
     archive = to / file.name
-    if archive.exists() and not pooch.hashes.hash_matches(str(archive), file.checksum):
-        raise InputError(f"{archive} is there but is not the published file; move it away and fetch again")
-    pooch.get_logger().setLevel("WARNING")
     by_hand = f"or download it in a browser to {archive}"
+    pooch.get_logger().setLevel("WARNING")
+    url, checksum = file.url, file.checksum
     try:
+        if checksum is None:
+            url, checksum = _ask_archive(file.url, by_hand)
+        if archive.exists() and not pooch.hashes.hash_matches(str(archive), checksum):
+            raise InputError(
+                f"{archive} is there but is not the published file; move it away and fetch again"
+            )
+        downloader = pooch.DOIDownloader if url.startswith("doi:") else pooch.HTTPDownloader
         pooch.retrieve(
-            file.url,
-            known_hash=file.checksum,
+            url,
+            known_hash=checksum,
             fname=file.name,
             path=to,
-            downloader=pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), chunk_size=1 << 16),
+            downloader=downloader(progressbar=sys.stderr.isatty(), chunk_size=1 << 16),
         )
     except HTTPError as error:
-        raise InputError(
-            f"{file.url} answers {error.response.status_code}; try again later, {by_hand}"
-        ) from None
+        raise InputError(f"{url} answers {error.response.status_code}; try again later, {by_hand}") from None
     except RequestException:
-        raise InputError(f"{file.url} cannot be reached; check the connection, {by_hand}") from None
+        raise InputError(f"{url} cannot be reached; check the connection, {by_hand}") from None
+    except InputError:
+        raise
     except ValueError:  # pooch's word for a checksum that differs
         raise InputError(
-            f"{file.url} gave another file than the published one (its checksum differs); it was not kept, "
+            f"{url} gave another file than the published one (its checksum differs); it was not kept, "
             "try again later"
         ) from None
     if file.keep:
         _unpack(archive, file.keep, to)
     return target
+
+
+def _ask_archive(doi: str, by_hand: str) -> tuple[str, str]:
+    """Return the address and the checksum of a dataset's one zip file, as the archive behind its DOI says."""
+    import pooch
+
+    shelf = pooch.create(path=Path(), base_url=doi)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a DOI without a version means the latest one, which is wanted
+            shelf.load_registry_from_doi()
+    except (LookupError, ValueError) as error:
+        if isinstance(error, OSError):  # no connection; requests' errors are OSErrors, some ValueErrors too
+            raise
+        raise InputError(f"{doi} is not where pooch can look for it; try again later, {by_hand}") from None
+    archives = [name for name in shelf.registry if name.endswith(".zip")]
+    if len(archives) != 1:
+        raise InputError(f"{doi} holds {len(archives)} zip files where one was published; {by_hand[3:]}")
+    return f"{doi}/{archives[0]}", shelf.registry[archives[0]]
 
 
 def _unpack(archive: Path, keep: str, to: Path) -> None:

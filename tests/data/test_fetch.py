@@ -164,7 +164,10 @@ def test_an_unknown_name_lists_the_known():
 
 
 @pytest.mark.parametrize("file", [file for source in SOURCES.values() for file in source.files], ids=str)
-def test_every_file_is_pinned(file):
+def test_every_file_is_pinned_or_behind_a_doi(file):
+    if file.checksum is None:  # the archive behind a DOI states its own
+        assert file.url.startswith("doi:10.")
+        return
     algorithm, _, digits = file.checksum.rpartition(":")
     assert (algorithm, len(digits)) in {("", 64), ("md5", 32)}
     assert file.url.startswith("https://")
@@ -185,3 +188,56 @@ def test_pinned_sums_are_those_of_the_real_files(name, folder):
 def test_instructions_name_the_folder():
     assert fetch("eyepacs", "anywhere") == []
     assert "riqa check eyeq --root elsewhere" in module.EYEPACS.format(folder="elsewhere")
+
+
+class Shelf:
+    """What pooch makes of a DOI: a list of files with their sums."""
+
+    def __init__(self, url, files):
+        self.url, self.files = url, files
+
+    def populate_registry(self, registry):
+        registry.registry.update(
+            {n: f"md5:{hashlib.md5(body).hexdigest()}" for n, body in self.files.items()}
+        )
+
+    def download_url(self, name):
+        return f"{self.url}/{name}"
+
+
+@pytest.fixture
+def shelve(monkeypatch, server):
+    """Return a function that puts files behind a DOI, and offers the one zip file among them."""
+
+    def shelve(files):
+        server.files |= {f"/{name}": body for name, body in files.items()}
+        shelf = Shelf(server.url, files)
+        monkeypatch.setattr("pooch.core.doi_to_repository", lambda *_, **__: shelf)
+        monkeypatch.setattr("pooch.downloaders.doi_to_repository", lambda *_, **__: shelf)
+        file = Download("doi:10.1234/figshare.1", "tree.zip", None, keep="tree")
+        monkeypatch.setitem(SOURCES, "thing", Source("a thing", "free", "small", (file,), "done"))
+
+    return shelve
+
+
+def test_archive_behind_a_doi_says_its_own_name_and_checksum(tmp_path, shelve, server):
+    shelve({"named-by-them.zip": zipped(tmp_path, {"tree/a.csv": "a"}), "readme.txt": b"hello"})
+    to = tmp_path / "to"
+    assert fetch("thing", to) == [to / "tree"]
+    assert left(to) == ["tree", "tree/a.csv"]
+    assert server.asked == ["/named-by-them.zip"]
+
+
+def test_archive_behind_a_doi_that_came_damaged_is_refused(tmp_path, shelve, server):
+    body = zipped(tmp_path, {"tree/a.csv": "a"})
+    shelve({"one.zip": body})
+    server.files["/one.zip"] = body + b"?"
+    with pytest.raises(InputError, match="checksum differs"):
+        fetch("thing", tmp_path / "to")
+    assert not (tmp_path / "to").exists()
+
+
+def test_archive_behind_a_doi_with_two_zip_files_is_not_guessed(tmp_path, shelve):
+    shelve({"one.zip": b"1", "two.zip": b"2"})
+    with pytest.raises(InputError, match=r"holds 2 zip files .* download it in a browser"):
+        fetch("thing", tmp_path / "to")

@@ -1,7 +1,8 @@
-"""How fast a photograph is read and cropped: this project, the public peers, and mere decoding, file by file.
+"""How fast photographs are read and cropped: this project, the public peers, and mere decoding.
 
-Every contestant runs in a process of its own, on one thread, decode included, and all take turns on the same
-files, so that a busy machine slows them alike. Run by `make bench-fov`, in an environment that has the peers.
+Every contestant runs in a process of its own, on one thread, decode included. In each turn it works through
+all files, and the turns alternate, so that a busy machine slows all alike. Run by `make bench-fov`, in an
+environment that has the peers.
 """
 
 import argparse
@@ -25,7 +26,7 @@ TARGETS = {"retinalysis-fundusprep": 3.0, "fundus-image-toolbox": 20.0, "decode"
 
 
 def work(name: str, size: int) -> None:
-    """Serve as one contestant: for each line on the input, work through a file; answer with the seconds."""
+    """Serve as one contestant: for each line on the input, a list of files, answer with the seconds taken."""
     cv2.setNumThreads(1)
     warnings.simplefilter("ignore")
     if name == "fundus-image-toolbox":
@@ -37,47 +38,48 @@ def work(name: str, size: int) -> None:
         "decode": lambda path: read_photograph(path, size),
     }.get(name, lambda path: peer_crop(name, path, size))
     for line in sys.stdin:
+        paths = json.loads(line)
         start = time.perf_counter()
-        do(line.rstrip("\n"))
+        for path in paths:
+            do(path)
         print(time.perf_counter() - start, flush=True)
 
 
 def measure(names: list[str], files: list[Path], size: int, rounds: int) -> dict[str, np.ndarray]:
-    """Return the seconds a file of each contestant, (rounds, files); a round to warm up is left out."""
+    """Return the mean seconds a file of each contestant in each round; a round to warm up is left out."""
     here = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     command = [sys.executable, __file__, "--size", str(size), "--work"]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "env": os.environ | here}
     workers = {name: subprocess.Popen([*command, name], **pipes) for name in names}
-    seconds = {name: np.zeros((rounds + 1, len(files))) for name in names}
+    seconds = {name: [] for name in names}
     for turn in range(rounds + 1):
-        for column, path in enumerate(files):
-            # Nobody always follows the same neighbour, whose leavings in the caches might help or hurt.
-            for name in names[turn % len(names) :] + names[: turn % len(names)]:
-                print(path, file=workers[name].stdin, flush=True)
-                answer = workers[name].stdout.readline()
-                if not answer:
-                    raise SystemExit(f"{name} stopped on {path}; its own message stands above")
-                seconds[name][turn, column] = float(answer)
+        # Nobody always follows the same neighbour, whose leavings in the caches might help or hurt.
+        for name in names[turn % len(names) :] + names[: turn % len(names)]:
+            print(json.dumps([str(path) for path in files]), file=workers[name].stdin, flush=True)
+            answer = workers[name].stdout.readline()
+            if not answer:
+                raise SystemExit(f"{name} stopped; its own message stands above")
+            seconds[name].append(float(answer) / len(files))
     for worker in workers.values():
         worker.stdin.close()
         worker.wait()
-    return {name: values[1:] for name, values in seconds.items()}
+    return {name: np.array(values[1:]) for name, values in seconds.items()}
 
 
 def compare(seconds: dict[str, np.ndarray], size: int) -> list[dict]:
-    """Return a row a contestant: both times, the ratio of the medians, and its range over the rounds."""
+    """Return a row a contestant: both times, and the median and range of their ratio over the rounds."""
     ours = seconds["ours"]
     rows = []
     for name, theirs in seconds.items():
         if name == "ours":
             continue
-        by_round = theirs.sum(axis=1) / ours.sum(axis=1)
+        by_round = theirs / ours
         rows.append(
             {
                 "size": size,
                 "peer": name,
-                "ours_ms": 1e3 * float(np.median(ours, axis=0).mean()),
-                "peer_ms": 1e3 * float(np.median(theirs, axis=0).mean()),
+                "ours_ms": 1e3 * float(np.median(ours)),
+                "peer_ms": 1e3 * float(np.median(theirs)),
                 "unit": "ms/photograph",
                 "ratio": float(np.median(by_round)),
                 "ratio_low": float(by_round.min()),

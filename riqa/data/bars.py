@@ -3,7 +3,7 @@
 import numpy as np
 
 _SHALLOWEST = 0.045  # radii that a bar must cut off
-_NO_LIGHT = 2  # grey levels of distance from the margin that no row in front of a bar exceeds
+_NO_LIGHT = 4  # grey levels of distance from the margin that no row in front of a bar exceeds
 
 
 def find_bars(
@@ -29,7 +29,7 @@ def find_bars(
 def _bar(distance: np.ndarray, x: float, y: float, radius: float, threshold: float) -> float:
     """Return the row at which a circle starts if a straight bar cuts off its upper part, else 0."""
     shallowest = y - radius + _SHALLOWEST * radius
-    first = max(0, int(shallowest))
+    first = max(1, int(shallowest))
     columns = slice(max(0, int(x - 0.2 * radius)), max(0, int(x + 0.2 * radius) + 1))
     edge, inner = (
         distance[first, columns],
@@ -50,7 +50,7 @@ def _straight_start(
 ) -> float | None:
     """Return the row at which the field starts, or None if it does not start along a straight line."""
     half = 0.3 * radius
-    for tolerance in (0.012, 0.035):
+    for tolerance in (0.016, 0.035):
         start = _first_rows(distance, x, y, radius, threshold, half)
         if start is None:
             return None

@@ -49,20 +49,21 @@ def trimmed_circle(points: np.ndarray, circle: np.ndarray, reach: float) -> np.n
     Args:
         points: (N, 2) points (x, y).
         circle: (x, y, radius).
-        reach: Pixels; with fewer than 24 points that near, `circle` itself is returned.
+        reach: Pixels; with fewer than 12 points that near, `circle` itself is returned.
     """
     dx, dy = points[:, 0] - circle[0], points[:, 1] - circle[1]
     near = points[np.abs(np.sqrt(dx * dx + dy * dy) - circle[2]) < reach]
-    return least_squares_circle(near) if len(near) >= 24 else circle
+    return least_squares_circle(near) if len(near) >= 12 else circle
 
 
 def least_squares_circle(points: np.ndarray) -> np.ndarray:
     """Return the circle (x, y, radius) with the least algebraic distance (Kasa, 1976) to points (N, 2)."""
-    middle = points.mean(axis=0)
+    middle = points.sum(axis=0) / len(points)
     x, y = (points - middle).T
     squares = x * x + y * y
     # Normal equations of 2 x a + 2 y b = x^2 + y^2 - mean, well conditioned because the points are centred.
-    xx, xy, yy, u, v = x @ x, x @ y, y @ y, x @ squares, y @ squares
+    terms = np.stack([x, y, squares])
+    (xx, xy, u), (_, yy, v), _ = (terms @ terms.T).tolist()
     determinant = 2 * (xx * yy - xy * xy)
     a, b = (u * yy - v * xy) / determinant, (v * xx - u * xy) / determinant
-    return np.array([a + middle[0], b + middle[1], np.sqrt(squares.mean() + a * a + b * b)])
+    return np.array([a + middle[0], b + middle[1], np.sqrt((xx + yy) / len(points) + a * a + b * b)])

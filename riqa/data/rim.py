@@ -5,6 +5,9 @@ import numpy as np
 
 from riqa.data.circle import trimmed_circle
 
+UNSEEN = -1e4
+"""Stands along the border of an image, where the field is cut and what goes on is not to be seen."""
+
 N_RAYS = 180  # radii along which the rim is looked for
 _ANGLES = np.arange(N_RAYS) * (2 * np.pi / N_RAYS)
 _RAYS = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1)
@@ -31,15 +34,19 @@ def outline(distance: np.ndarray, threshold: float) -> np.ndarray | None:
     return hull if cv2.contourArea(hull) >= 0.02 * mask.size else None
 
 
-def along(hull: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Return points (N, 2), a pixel apart, on a hull; those on the image's own border are left out."""
+def resampled(hull: np.ndarray) -> np.ndarray:
+    """Return points (N, 2), a pixel apart, along a hull."""
     corners = hull[:, 0].astype(float)
     closed = np.concatenate([corners, corners[:1]])
     lengths = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(closed, axis=0).T))])
     steps = np.arange(0, lengths[-1], 1.0)
-    x, y = (np.interp(steps, lengths, closed[:, axis]) for axis in (0, 1))
-    inner = (x > 1) & (x < shape[1] - 2) & (y > 1) & (y < shape[0] - 2)
-    return np.stack([x, y], axis=1)[inner]
+    return np.stack([np.interp(steps, lengths, closed[:, axis]) for axis in (0, 1)], axis=1)
+
+
+def inner_points(points: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Return those of points (N, 2) that do not lie on the border of an image of `shape`, which is no rim."""
+    x, y = points.T
+    return points[(x > 1) & (x < shape[1] - 2) & (y > 1) & (y < shape[0] - 2)]
 
 
 def refine(
@@ -48,7 +55,7 @@ def refine(
     """Move a circle onto the outermost edges along its radii.
 
     Args:
-        distance: Distance from the margin's colour, float32 (H, W).
+        distance: Distance from the margin's colour, float32 (H, W), `UNSEEN` along the border.
         circle: (x, y, radius).
         threshold: Distance that counts as field.
         reach: How far from the circle edges are looked for, as part of the radius.
@@ -56,14 +63,13 @@ def refine(
     Returns:
         The refitted circle, and the edge point (x, y) on each of `N_RAYS` radii (NaN where none was seen).
     """
-    height, width = distance.shape
     x, y, radius = circle
     lengths = np.arange(radius * (1 - reach) - 2, radius * (1 + reach) + 2, _STEP)
     xs = (x + _RAYS[:, :1] * lengths).astype(np.float32)
     ys = (y + _RAYS[:, 1:] * lengths).astype(np.float32)
-    profile = cv2.remap(distance, xs, ys, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=-1)
-    seen = (xs > 1) & (xs < width - 2) & (ys > 1) & (ys < height - 2)
-    profile[~seen] = -1
+    profile = cv2.remap(
+        distance, xs, ys, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=UNSEEN
+    )
     rays, end = np.arange(N_RAYS), len(lengths) - 1
     last = end - np.argmax((profile > threshold)[:, ::-1], axis=1)
     # The edge is where the profile falls through half of the height that it has shortly before its end.
@@ -76,7 +82,7 @@ def refine(
     after = np.minimum(edge + 2, end)
     # The rim is a step. Light that fades slowly passes one half of itself too, but goes on behind it.
     step = profile[rays, np.minimum(edge + 4, end)] < 0.75 * half
-    valid = high[rays, edge] & (edge > 2) & (edge < end - 2) & seen[rays, after] & step
+    valid = high[rays, edge] & (edge > 2) & (edge < end - 2) & (profile[rays, after] >= 0) & step
     inner, outer = profile[rays, edge], profile[rays, np.minimum(edge + 1, end)]
     part = (inner - half) / np.maximum(inner - outer, 1e-6)
     edges = circle[:2] + _RAYS * (lengths[edge] + _STEP * part.clip(0, 1))[:, None]
@@ -90,9 +96,9 @@ def refine(
 
 
 def support(circle: np.ndarray, edges: np.ndarray, box: tuple[int, int, int, int]) -> float:
-    """Return the part of the circle inside the box, at least a fifth of it, on which an edge was found."""
+    """Return the part of the circle inside the box, at least two fifths of it, on which an edge was found."""
     left, top, right, bottom = box
     xs, ys = (circle[:2] + _RAYS * circle[2]).T
     visible = (xs > left + 2) & (xs < right - 3) & (ys > top + 2) & (ys < bottom - 3)
     gaps = np.abs(np.hypot(edges[:, 0] - circle[0], edges[:, 1] - circle[1]) - circle[2])
-    return float((visible & (gaps < max(1.0, 0.015 * circle[2]))).sum() / max(N_RAYS / 5, visible.sum()))
+    return float((visible & (gaps < max(1.0, 0.015 * circle[2]))).sum() / max(0.4 * N_RAYS, visible.sum()))

@@ -1,19 +1,20 @@
 """The search for a field of view in a small copy of a photograph, over margins and thresholds."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from riqa.data.bars import find_bars
-from riqa.data.circle import ransac_circle
+from riqa.data.circle import least_squares_circle, ransac_circle, trimmed_circle
 from riqa.data.margin import distance_from, fills_frame, margin_colours
-from riqa.data.rim import along, outline, refine, support
+from riqa.data.rim import UNSEEN, inner_points, outline, refine, resampled, support
 
 _THRESHOLDS = (4, 8, 14, 24, 40, 64, 100, 2)  # grey levels of distance from the margin; 2 for the darkest
 _REACHES = (0.12, 0.05)  # radii within which the rim is looked for: first widely, then near what was found
 _GOOD_ENOUGH = 0.96  # score at which nothing further is tried
-_WINS_BY = 0.02  # by how much a higher threshold must do better: of a dark rim it sees the inner part only
+_WINS_BY = 0.01  # by how much a higher threshold must do better: of a dark rim it sees the inner part only
 _LEAST = 0.6  # score below which there is no field of view
 _NARROWEST = 0.35  # shorter side of a field / its longer side; a strip of a field could not be graded
 _SMALLEST = 0.05  # part of the image
@@ -44,6 +45,7 @@ def find_field(image: np.ndarray) -> Fit | None:
     for colour in margin_colours(image):
         distance = distance_from(image, colour)
         levels = distance.astype(np.float32)
+        levels[0] = levels[-1] = levels[:, 0] = levels[:, -1] = UNSEEN
         for threshold in _THRESHOLDS:
             for fit in _fits(distance, levels, threshold):
                 if best is None or fit.score > best.score + _WINS_BY:
@@ -53,21 +55,33 @@ def find_field(image: np.ndarray) -> Fit | None:
     return best if best is not None and best.score > _LEAST else _find_frame(image)
 
 
-def _fits(distance: np.ndarray, levels: np.ndarray, threshold: int):
-    """Yield the field at one threshold, and again after a second look at its rim."""
+def _fits(distance: np.ndarray, levels: np.ndarray, threshold: int) -> Iterator[Fit]:
+    """Yield the field at one threshold by means that take ever more time, and stand ever more."""
     hull = outline(distance, threshold)
     if hull is None:
         return
-    circle = ransac_circle(along(hull, distance.shape), max(distance.shape))
-    if circle is None:
-        return
     region = cv2.fillConvexPoly(np.zeros(distance.shape, np.uint8), hull, 1)
-    for reach in _REACHES:
-        circle, edges = refine(levels, circle, threshold, reach)
-        box = find_bars(levels, circle, threshold)
-        overlap = _overlap(circle, box, region)
-        if overlap > 0.6:  # else the outline is no circle
-            yield Fit(circle, box, 0.5 * overlap + 0.5 * support(circle, edges, box))
+    for circle, reaches in _first_circles(hull, distance.shape):
+        for reach in reaches:
+            circle, edges = refine(levels, circle, threshold, reach)
+            box = find_bars(levels, circle, threshold)
+            overlap = _overlap(circle, box, region)
+            if overlap > 0.6:  # else the outline is no circle
+                yield Fit(circle, box, 0.5 * overlap + 0.5 * support(circle, edges, box))
+
+
+def _first_circles(
+    hull: np.ndarray, shape: tuple[int, int]
+) -> Iterator[tuple[np.ndarray, tuple[float, ...]]]:
+    """Yield circles along a hull, and the reaches within which to look for their rim one after the other."""
+    # A straight cut has two corners of the hull, an arc has many: they usually give the circle at once.
+    corners = inner_points(hull[:, 0].astype(float), shape)
+    if len(corners) >= 12:
+        circle = least_squares_circle(corners)
+        yield trimmed_circle(corners, circle, 0.06 * circle[2]), _REACHES[:1]
+    circle = ransac_circle(inner_points(resampled(hull), shape), max(shape))
+    if circle is not None:
+        yield circle, _REACHES
 
 
 def _overlap(circle: np.ndarray, box: tuple[float, float, float, float], region: np.ndarray) -> float:

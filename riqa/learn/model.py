@@ -20,6 +20,12 @@ from riqa.labels import DETAILS
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 WEIGHTS = ("none", "imagenet")
+BATCH_NORM_MOMENTUM = 0.1
+"""Share of the newest batch in the running statistics of every backbone; torch's default.
+
+Some backbones (EfficientNet-Lite, MobileNet) come with 0.01, made for 100,000 steps of training. With the few
+dozen steps that an epoch has here, statistics from epochs ago would be applied to the weights of today.
+"""
 
 
 class QualityNet(nn.Module):
@@ -59,6 +65,9 @@ class QualityNet(nn.Module):
             "image_size": image_size,
         }
         self.backbone, n_features = _headless(_pretrained(backbone, weights))
+        for module in self.backbone.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.momentum = BATCH_NORM_MOMENTUM
         self.heads = nn.ModuleDict()
         if n_overall:
             self.heads["overall"] = nn.Linear(n_features, n_overall)

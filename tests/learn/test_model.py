@@ -44,6 +44,20 @@ def test_any_backbone_by_name(backbone, images):
     assert logits["details"].shape == (2, 3)
 
 
+@pytest.mark.parametrize("backbone", ["resnet10", "mobilenet_v3_small", "efficientnet_lite0"])
+def test_running_statistics_follow_within_an_epoch_of_few_steps(backbone):
+    net = QualityNet(backbone, n_overall=3, n_details=0).train()
+    norm = next(module for module in net.modules() if isinstance(module, torch.nn.BatchNorm2d))
+    seen = []
+    norm.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].mean((0, 2, 3)).detach()))
+    torch.manual_seed(0)
+    for _ in range(30):
+        net(torch.rand(4, 3, 64, 64))
+    # Started at 0: after 30 steps 1 - 0.9 ** 30 = 96 % of the way to the mean of what came in.
+    share = norm.running_mean / torch.stack(seen).mean(0)
+    assert share.median().item() == pytest.approx(1 - 0.9**30, abs=0.02)
+
+
 def test_packaged_imagenet_weights_are_loaded():
     torch.manual_seed(0)
     fresh = QualityNet("efficientnet_lite0", 3, 0)

@@ -3,7 +3,8 @@
 import numpy as np
 
 _SHALLOWEST = 0.045  # radii that a bar must cut off
-_NO_LIGHT = 4  # grey levels of distance from the margin that no row in front of a bar exceeds
+_NO_LIGHT = 2, 8  # grey levels of distance that rows in front of a bar do not exceed: without, with ripples
+_RIPPLES = 0.07  # radii
 
 
 def find_bars(
@@ -29,7 +30,7 @@ def find_bars(
 def _bar(distance: np.ndarray, x: float, y: float, radius: float, threshold: float) -> float:
     """Return the row at which a circle starts if a straight bar cuts off its upper part, else 0."""
     shallowest = y - radius + _SHALLOWEST * radius
-    first = max(1, int(shallowest))
+    first = min(max(1, int(shallowest)), len(distance) - 1)
     columns = slice(max(0, int(x - 0.2 * radius)), max(0, int(x + 0.2 * radius) + 1))
     edge, inner = (
         distance[first, columns],
@@ -39,9 +40,11 @@ def _bar(distance: np.ndarray, x: float, y: float, radius: float, threshold: flo
         return 0.0  # lit up to where a bar would be: the usual case, told apart cheaply
     row = _straight_start(distance, x, y, radius, threshold)
     if row is None:
-        # Dark retina behind a bar hides how straight it is, but a bar has no light at all in front of it.
-        lit = distance[:, max(0, int(x - radius)) : int(x + radius) + 1].max(axis=1) > _NO_LIGHT
-        row = float(np.argmax(lit))
+        # Dark retina behind a bar hides how straight it is, but in front of a bar there is no light at all,
+        # save for the ripples of JPEG blocks, which end soon.
+        light = distance[:, max(0, int(x - radius)) : int(x + radius) + 1].max(axis=1)
+        faint, clear = (int(np.argmax(light > level)) for level in _NO_LIGHT)
+        row = float(clear if clear - faint <= _RIPPLES * radius else faint)
     return row if row > max(1.5, shallowest) else 0.0
 
 

@@ -46,8 +46,8 @@ def distance_from(image: np.ndarray, colour: np.ndarray) -> np.ndarray:
 def fills_frame(image: np.ndarray) -> bool:
     """Tell whether a photograph without a margin looks like a piece of retina: the field is all of it.
 
-    The border must be lit like the middle, the picture must be smooth but not flat, and not bluish, because
-    blood and pigment leave little blue. This cannot tell retina from every other subject.
+    The border must be lit like the middle, neither it nor the picture may be flat, and the picture must be
+    smooth and not bluish, because blood and pigment leave little blue. Other subjects may look so, too.
 
     Args:
         image: uint8 (H, W, 3), a small copy of the photograph.
@@ -60,5 +60,5 @@ def fills_frame(image: np.ndarray) -> bool:
     spread = float(light.std())
     roughness = float(cv2.absdiff(light, cv2.blur(light, (3, 3))).mean())
     red, _, blue = np.median(image.reshape(-1, 3), axis=0)
-    lit = 20 < middle < 250 and np.quantile(border, 0.05) > 0.35 * middle
-    return bool(lit and spread > 3 and roughness < 0.5 * spread and red >= blue)
+    lit = 12 < middle < 250 and np.quantile(border, 0.05) > 0.35 * middle
+    return bool(lit and min(spread, border.std()) > 1.5 and roughness < 0.5 * spread and red >= blue)

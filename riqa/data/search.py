@@ -18,6 +18,7 @@ _WINS_BY = 0.01  # by how much a higher threshold must do better: of a dark rim 
 _LEAST = 0.6  # score below which there is no field of view
 _NARROWEST = 0.35  # shorter side of a field / its longer side; a strip of a field could not be graded
 _SMALLEST = 0.05  # part of the image
+_PADDING = 8  # grey levels by which a photograph differs from the padding or the page around it
 
 
 @dataclass(frozen=True)
@@ -99,17 +100,24 @@ def _overlap(circle: np.ndarray, box: tuple[float, float, float, float], region:
 
 
 def _find_frame(image: np.ndarray) -> Fit | None:
-    """Return the frame as the field where retina fills it, padding of one colour left out; or None."""
+    """Return the frame as the field where retina fills it, else what a photograph framed by padding shows."""
     height, width = image.shape[:2]
-    x, y, columns, rows = 0, 0, width, height
-    hull = outline(distance_from(image, next(margin_colours(image))), 8)
-    if hull is not None and not fills_frame(image):
-        x, y, columns, rows = cv2.boundingRect(hull)
-        if cv2.contourArea(hull) < 0.93 * columns * rows:
-            return None
-    if min(columns, rows) < _NARROWEST * max(columns, rows) or columns * rows < _SMALLEST * height * width:
+    if fills_frame(image):
+        circle = np.array([(width - 1) / 2, (height - 1) / 2, np.hypot(width, height) / 2])
+        return Fit(circle, (0, 0, width, height), 0.0)
+    hull = outline(distance_from(image, next(margin_colours(image))), _PADDING)
+    if hull is None:
         return None
-    if not fills_frame(image[y : y + rows, x : x + columns]):
+    left, top, columns, rows = cv2.boundingRect(hull)
+    framed = cv2.contourArea(hull) > 0.93 * columns * rows and columns * rows < 0.95 * height * width
+    strip = min(columns, rows) < max(16, _NARROWEST * max(columns, rows))
+    if not framed or strip or columns * rows < _SMALLEST * height * width:
         return None
-    center = x + (columns - 1) / 2, y + (rows - 1) / 2
-    return Fit(np.array([*center, np.hypot(columns, rows) / 2]), (x, y, x + columns, y + rows), 0.0)
+    # A pixel less on each side, where padding and photograph mix.
+    inner = find_field(image[top + 1 : top + rows - 1, left + 1 : left + columns - 1])
+    if inner is None:
+        return None
+    x, y = left + 1, top + 1
+    return Fit(
+        inner.circle + np.array([x, y, 0]), tuple(np.add(inner.box, (x, y, x, y)).tolist()), inner.score
+    )

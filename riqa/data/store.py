@@ -8,6 +8,7 @@ A store is a folder with
 | `manifest.parquet` | the N rows, see `riqa.data.manifest.COLUMNS` |
 | `fields.parquet` | the field of view found on each photograph, in its pixels |
 | `set_aside.csv` | photographs that could not be used: image_id, path, reason |
+| `ratings.parquet` | what single readers said of the N rows; only where that is known |
 | `store.json` | size, versions, classes, counts, licence, findings, and the SHA-256 of the files above |
 
 All is written into a sibling folder that is then renamed: a store is there whole or not at all. What was
@@ -32,6 +33,7 @@ from riqa.errors import InputError
 from riqa.labels import class_names
 
 _FILES = ("images.npy", "manifest.parquet", "fields.parquet", "set_aside.csv")
+_RATINGS = "ratings.parquet"
 _AGAIN = "delete the folder and curate again (riqa curate, or make book)"
 
 
@@ -46,12 +48,14 @@ class Store:
             file to its crop), versions (of the libraries on that way), n_images, n_set_aside, citation,
             licence, findings and sha256.
         root: The store's folder.
+        ratings: What single readers said of these images, or None, see `riqa.data.manifest.Dataset`.
     """
 
     images: np.ndarray
     manifest: pd.DataFrame
     meta: dict
     root: Path
+    ratings: pd.DataFrame | None = None
 
 
 def write_store(
@@ -117,7 +121,8 @@ def open_store(root: Path | str) -> Store:
         digests, n_images, size = meta["sha256"], meta["n_images"], meta["size"]
     except (ValueError, KeyError, TypeError):
         raise InputError(f"{root / 'store.json'} cannot be read; {_AGAIN}") from None
-    for name in _FILES:
+    rated = _RATINGS in digests
+    for name in (*_FILES, *([_RATINGS] if rated else [])):
         path = root / name
         if not path.is_file():
             raise InputError(f"{path} is missing; {_AGAIN}")
@@ -127,13 +132,13 @@ def open_store(root: Path | str) -> Store:
     manifest = validate_manifest(pd.read_parquet(root / "manifest.parquet"), meta["n_classes"])
     if images.shape != (n_images, size, size, 3) or len(manifest) != n_images:
         raise InputError(f"{root}: {images.shape} images for {len(manifest)} rows of the manifest; {_AGAIN}")
-    return Store(images, manifest, meta, root)
+    return Store(images, manifest, meta, root, pd.read_parquet(root / _RATINGS) if rated else None)
 
 
 def _write_tables(
     dataset: Dataset, manifest: pd.DataFrame, plan: Plan, rows: list[Row], folder: Path
 ) -> None:
-    """Write manifest, fields, report of images set aside and, last, store.json."""
+    """Write manifest, fields, report of images set aside, readers' ratings and, last, store.json."""
     table = pd.DataFrame(rows, index=manifest.index)
     reasons = table["reason"] if "reason" in table else pd.Series(np.nan, index=manifest.index)
     kept = reasons.isna()
@@ -150,6 +155,12 @@ def _write_tables(
     manifest[kept].reset_index(drop=True).to_parquet(folder / "manifest.parquet", index=False)
     fields.reset_index(drop=True).to_parquet(folder / "fields.parquet", index=False)
     aside.to_csv(folder / "set_aside.csv", index=False)
+    files = list(_FILES)
+    (folder / _RATINGS).unlink(missing_ok=True)  # of an earlier attempt, when there were ratings
+    if dataset.ratings is not None:
+        of_kept = dataset.ratings["image_id"].isin(manifest.loc[kept, "image_id"])
+        dataset.ratings[of_kept].reset_index(drop=True).to_parquet(folder / _RATINGS, index=False)
+        files.append(_RATINGS)
     meta = {
         "name": dataset.name,
         "n_classes": dataset.n_classes,
@@ -162,7 +173,7 @@ def _write_tables(
         "citation": dataset.citation,
         "licence": dataset.licence,
         "findings": to_json(dataset.findings),
-        "sha256": {name: _digest(folder / name) for name in _FILES},
+        "sha256": {name: _digest(folder / name) for name in files},
     }
     text = json.dumps(meta, indent=1, ensure_ascii=False) + "\n"
     (folder / "store.json").write_text(text, encoding="utf-8")

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -92,3 +93,48 @@ def test_changed_pixel_and_broken_description_are_noticed(data, tmp_path):
         open_store(root)
     with pytest.raises(InputError, match="run riqa curate"):
         open_store(tmp_path / "nowhere")
+
+
+def rated(data):
+    """Let two readers score every image of `data`, one of them twice."""
+    ids = data.manifest["image_id"]
+    readings = [("a", 1), ("b", 1), ("a", 2)]
+    parts = [
+        pd.DataFrame({"image_id": ids, "rater": rater, "item": "clarity", "score": k % 2, "session": session})
+        for k, (rater, session) in enumerate(readings)
+    ]
+    return replace(data, ratings=pd.concat(parts, ignore_index=True))
+
+
+def test_what_single_readers_said_of_the_kept_images_goes_into_the_store(data, tmp_path):
+    data = rated(data)
+    store = write_store(data, tmp_path / "store", PLAN, rows(12, aside=(0, 4)))
+    expected = data.ratings[~data.ratings["image_id"].isin(["i0", "i4"])].reset_index(drop=True)
+    assert len(expected) == 30
+    pd.testing.assert_frame_equal(store.ratings, expected)
+    pd.testing.assert_frame_equal(open_store(store.root).ratings, expected)
+
+
+def test_a_store_of_images_that_nobody_rated_has_no_ratings(data, tmp_path):
+    write_store(rated(data), tmp_path / "store", PLAN, rows(12))
+    store = write_store(data, tmp_path / "store", PLAN, rows(12))
+    assert store.ratings is None
+    assert not (store.root / "ratings.parquet").exists()
+
+
+def test_ratings_of_an_attempt_that_was_stopped_do_not_stay(data, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        write_store(rated(data), tmp_path / "store", PLAN, stopped(5))
+    (tmp_path / "store.partial" / "ratings.parquet").write_bytes(b"of another attempt")
+    store = write_store(data, tmp_path / "store", PLAN, rows(12))
+    assert not (store.root / "ratings.parquet").exists()
+
+
+def test_changed_or_missing_ratings_are_noticed(data, tmp_path):
+    root = write_store(rated(data), tmp_path / "store", PLAN, rows(12)).root
+    (root / "ratings.parquet").write_bytes((root / "ratings.parquet").read_bytes()[:-7])
+    with pytest.raises(InputError, match=r"ratings\.parquet was cut short.*curate again"):
+        open_store(root)
+    (root / "ratings.parquet").unlink()
+    with pytest.raises(InputError, match=r"ratings\.parquet is missing"):
+        open_store(root)

@@ -12,7 +12,7 @@ CUDA_ONLY := ^(nvidia-|cuda-|triton==)
 RIQA := .venv/bin/riqa
 
 .DEFAULT_GOAL := help
-.PHONY: help book test unit-test book-test serve lint strip clean lock
+.PHONY: help book test unit-test book-test serve lint strip clean lock bench-fov
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -49,6 +49,22 @@ lock: .venv/.ok ## pin every package anew from pyproject.toml, and write environ
 	.venv/bin/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --upgrade \
 	  -o requirements.lock --custom-compile-command 'make lock'
 	.venv/bin/python -m riqa.publish.environment
+
+bench-fov: _build/bench/peers/.ok ## field of view: speed and accuracy against public peers (RIQA_DATA=folder of JPEGs)
+	PYTHONPATH=. OMP_NUM_THREADS=1 _build/bench/peers/bin/python benchmarks/fov_speed.py
+	PYTHONPATH=. OMP_NUM_THREADS=1 _build/bench/peers/bin/python benchmarks/fov_accuracy.py
+
+# The peers pin other versions than this project does. opencv-python-headless stands for opencv-python, too.
+_build/bench/peers/.ok: benchmarks/requirements-fov.txt | .venv/.ok
+	.venv/bin/uv venv --quiet --clear --python .venv/bin/python _build/bench/peers
+ifeq ($(TORCH_INDEX),)
+	.venv/bin/uv pip install --quiet --no-deps --python _build/bench/peers/bin/python -r $<
+else
+	grep -vE '$(CUDA_ONLY)' $< > _build/bench/peers/requirements-cpu.txt
+	.venv/bin/uv pip install --quiet --no-deps --python _build/bench/peers/bin/python \
+	  --extra-index-url '$(TORCH_INDEX)' --index-strategy unsafe-best-match -r _build/bench/peers/requirements-cpu.txt
+endif
+	@touch $@
 
 clean: ## remove everything that builds made; the environment stays
 	rm -rf _build .snakemake .pytest_cache .ruff_cache .hypothesis

@@ -3,6 +3,7 @@
 import numpy as np
 
 _SHALLOWEST = 0.045  # radii that a bar must cut off
+_NEAREST = 0.5  # rows from the image's border on which a bar can be told
 _NO_LIGHT = 2, 8  # grey levels of distance that rows in front of a bar do not exceed: without, with ripples
 _RIPPLES = 0.07  # radii
 
@@ -13,7 +14,7 @@ def find_bars(
     """Return (left, top, right, bottom) of the rectangle between the straight bars that cut a circle.
 
     Args:
-        distance: Distance from the margin's colour, float32 (H, W).
+        distance: Distance from the margin's colour, uint8 (H, W).
         circle: (x, y, radius).
         threshold: Distance that counts as field.
     """
@@ -30,7 +31,7 @@ def find_bars(
 def _bar(distance: np.ndarray, x: float, y: float, radius: float, threshold: float) -> float:
     """Return the row at which a circle starts if a straight bar cuts off its upper part, else 0."""
     shallowest = y - radius + _SHALLOWEST * radius
-    first = min(max(1, int(shallowest)), len(distance) - 1)
+    first = min(max(0, int(shallowest)), len(distance) - 1)
     columns = slice(max(0, int(x - 0.2 * radius)), max(0, int(x + 0.2 * radius) + 1))
     edge, inner = (
         distance[first, columns],
@@ -45,7 +46,7 @@ def _bar(distance: np.ndarray, x: float, y: float, radius: float, threshold: flo
         light = distance[:, max(0, int(x - radius)) : int(x + radius) + 1].max(axis=1)
         faint, clear = (int(np.argmax(light > level)) for level in _NO_LIGHT)
         row = float(clear if clear - faint <= _RIPPLES * radius else faint)
-    return row if row > max(1.5, shallowest) else 0.0
+    return row if row > max(_NEAREST, shallowest) else 0.0
 
 
 def _straight_start(
@@ -89,7 +90,7 @@ def _first_rows(
     found = high[start, every]
     if np.count_nonzero(found) < 0.8 * len(found):
         return None
-    inside, outside = rows[start, every], rows[np.maximum(start - 1, 0), every]
+    inside, outside = rows[start, every].astype(float), rows[np.maximum(start - 1, 0), every]
     part = (inside - half_way) / np.maximum(inside - outside, 1e-6)
     # Centres of rows lie half a row below their upper edges.
     return (pole + start + 0.5 - np.where(start > 0, part, 0.5))[found]

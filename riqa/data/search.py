@@ -45,10 +45,10 @@ def find_field(image: np.ndarray) -> Fit | None:
     best = None
     for colour in margin_colours(image):
         distance = distance_from(image, colour)
-        levels = distance.astype(np.float32)
-        levels[0] = levels[-1] = levels[:, 0] = levels[:, -1] = UNSEEN
+        seen = distance.astype(np.float32)
+        seen[0] = seen[-1] = seen[:, 0] = seen[:, -1] = UNSEEN
         for threshold in _THRESHOLDS:
-            for fit in _fits(distance, levels, threshold):
+            for fit in _fits(distance, seen, threshold):
                 if best is None or fit.score > best.score + _WINS_BY:
                     best = fit
                 if fit.score > _GOOD_ENOUGH:
@@ -56,7 +56,7 @@ def find_field(image: np.ndarray) -> Fit | None:
     return best if best is not None and best.score > _LEAST else _find_frame(image)
 
 
-def _fits(distance: np.ndarray, levels: np.ndarray, threshold: int) -> Iterator[Fit]:
+def _fits(distance: np.ndarray, seen: np.ndarray, threshold: int) -> Iterator[Fit]:
     """Yield the field at one threshold by means that take ever more time, and stand ever more."""
     hull = outline(distance, threshold)
     if hull is None:
@@ -64,8 +64,8 @@ def _fits(distance: np.ndarray, levels: np.ndarray, threshold: int) -> Iterator[
     region = cv2.fillConvexPoly(np.zeros(distance.shape, np.uint8), hull, 1)
     for circle, reaches in _first_circles(hull, distance.shape):
         for reach in reaches:
-            circle, edges = refine(levels, circle, threshold, reach)
-            box = find_bars(levels, circle, threshold)
+            circle, edges = refine(seen, circle, threshold, reach)
+            box = find_bars(distance, circle, threshold)
             overlap = _overlap(circle, box, region)
             if overlap > 0.6:  # else the outline is no circle
                 yield Fit(circle, box, 0.5 * overlap + 0.5 * support(circle, edges, box))

@@ -1,0 +1,123 @@
+"""How well the field of view is found on phantoms, whose truth is known: this project and the public peers.
+
+Every camera with every defect at every severity, on a margin as the camera leaves it, and again on a white
+one with a number burnt into it. Run by `make bench-fov`, in an environment that has the peers.
+"""
+
+import argparse
+import json
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from riqa.data.fov import FieldOfView, find_fov
+from riqa.data.peers import installed_peers, peer_field
+from riqa.phantom.cameras import CAMERAS, Field
+from riqa.phantom.degrade import DEFECTS
+from riqa.phantom.photograph import JPEG_QUALITY, Exposure, render_clean, spoil
+
+MEDIAN, FIRST_PERCENTILE = 0.99, 0.95
+"""Intersection over union that is asked for."""
+
+SURROUNDS = ("dark", "white")
+
+
+def truth_mask(field: Field) -> np.ndarray:
+    """Return the true field of view as bool (H, W): circle between its cuts, without notches."""
+    ys, xs = np.ogrid[: field.height, : field.width]
+    inside = (xs - field.cx) ** 2 + (ys - field.cy) ** 2 <= field.radius**2
+    return inside & (np.abs(ys - field.cy) <= field.cut * field.radius) if field.cut < 1 else inside
+
+
+def phantoms(
+    seed: int, size: int, severities: tuple[float, ...], cameras: tuple[str, ...] = tuple(CAMERAS)
+) -> Iterator[tuple[dict, np.ndarray, np.ndarray]]:
+    """Yield what each photograph is, the photograph as a decoded JPEG uint8 (H, W, 3), and its true mask."""
+    cases = [(c, d, s) for c in cameras for d in DEFECTS for s in severities]
+    for number, (camera, defect, severity) in enumerate(cases):
+        side, view = ("left", "right")[number % 2], ("macula", "macula", "disc")[number % 3]
+        shot = Exposure("phantom_grades", seed, number, number, side, view, camera, size, {defect: severity})
+        clean = render_clean(shot)
+        image, _ = spoil(clean.image, clean.fov_mask, shot.study, seed, number, shot.severities)
+        mask = truth_mask(clean.field)
+        for surround in SURROUNDS:
+            if surround == "white":
+                page = np.full_like(image, 255)
+                place, scale = (3, page.shape[0] // 11), page.shape[0] / 400
+                cv2.putText(page, f"{number:05}", place, cv2.FONT_HERSHEY_SIMPLEX, scale, (0, 0, 0), 2)
+                image = np.where(clean.fov_mask[..., None], image, page)
+            data = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1]
+            what = {"camera": camera, "defect": defect, "severity": severity, "surround": surround}
+            yield what, cv2.imdecode(data, cv2.IMREAD_COLOR_RGB), mask
+
+
+def overlap(found: FieldOfView | None, mask: np.ndarray) -> float:
+    """Return intersection over union of a field and the truth; 0 when none was found."""
+    if found is None:
+        return 0.0
+    inside = found.mask()
+    return float((inside & mask).sum() / (inside | mask).sum())
+
+
+def measure(seeds: list[int], size: int, severities: tuple[float, ...]) -> list[dict]:
+    """Return a row a photograph and contestant: what it is, `by` whom it was found, and `iou`."""
+    rows = []
+    for seed in seeds:
+        for what, image, mask in phantoms(seed, size, severities):
+            fields = {"ours": find_fov(image)} | {name: peer_field(name, image) for name in installed_peers()}
+            rows += [what | {"seed": seed, "by": name, "iou": overlap(f, mask)} for name, f in fields.items()]
+    return rows
+
+
+def summarise(rows: list[dict]) -> list[dict]:
+    """Return a row a contestant and surround: number, median, first percentile, how many were set aside."""
+    table = []
+    for surround in SURROUNDS:
+        for name in dict.fromkeys(row["by"] for row in rows):
+            values = [row["iou"] for row in rows if row["by"] == name and row["surround"] == surround]
+            table.append(
+                {
+                    "surround": surround,
+                    "by": name,
+                    "n": len(values),
+                    "median": float(np.median(values)),
+                    "first_percentile": float(np.quantile(values, 0.01)),
+                    "set_aside": int(np.sum(np.equal(values, 0))),
+                }
+            )
+    return table
+
+
+def main() -> None:
+    """Measure, print the table and the worst cases, write the results."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    # Seeds 7 to 9 were looked at while the search was made; these were not.
+    parser.add_argument("--seeds", type=int, nargs="+", default=[101, 102])
+    parser.add_argument("--size", type=int, default=512)
+    parser.add_argument("--severities", type=float, nargs="+", default=[0.1, 0.25, 0.5, 0.75, 1.0])
+    parser.add_argument("--out", type=Path, default=Path("_build/bench/fov_accuracy.json"))
+    options = parser.parse_args()
+    cv2.setNumThreads(1)
+    warnings.simplefilter("ignore")
+    rows = measure(options.seeds, options.size, tuple(options.severities))
+    table = summarise(rows)
+    print(f"{'margin':8} {'by':24} {'n':>6} {'median':>8} {'1st pct':>8} {'set aside':>10}")
+    for row in table:
+        numbers = f"{row['n']:6} {row['median']:8.4f} {row['first_percentile']:8.4f} {row['set_aside']:10}"
+        print(f"{row['surround']:8} {row['by']:24} {numbers}")
+    ours = [row for row in table if row["by"] == "ours"]
+    met = all(r["median"] >= MEDIAN and r["first_percentile"] >= FIRST_PERCENTILE for r in ours)
+    print(f"median {MEDIAN} and first percentile {FIRST_PERCENTILE}: {'met' if met else 'MISSED'}")
+    print("our worst:")
+    for row in sorted((row for row in rows if row["by"] == "ours"), key=lambda row: row["iou"])[:6]:
+        case = f"{row['camera']}, {row['defect']} {row['severity']}, {row['surround']} margin"
+        print(f"  {row['iou']:.3f}  {case}, seed {row['seed']}")
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(json.dumps({"table": table, "photographs": rows}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,193 @@
+import warnings
+
+import krippendorff
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import cohen_kappa_score
+from statsmodels.stats import inter_rater
+
+from riqa.evaluate import agreement
+
+NAN = np.nan
+# Four raters, twelve units, five classes, holes: the example of Hayes and Krippendorff (2007), which the R
+# package irrCAC ships as cac.raw4raters; its functions print the coefficients asserted below.
+FOUR_RATERS = (
+    np.array(
+        [
+            [1, 2, 3, 3, 2, 1, 4, 1, 2, NAN, NAN, NAN],
+            [1, 2, 3, 3, 2, 2, 4, 1, 2, 5, NAN, 3],
+            [NAN, 3, 3, 3, 2, 3, 4, 2, 2, 5, 1, NAN],
+            [1, 2, 3, 3, 2, 4, 4, 1, 2, 5, 1, NAN],
+        ]
+    ).T
+    - 1
+)
+
+
+def pair(both_good, first_only, second_only, both_bad):
+    """Ratings of two raters from a two-by-two table."""
+    cells = [(1, 1)] * both_good + [(1, 0)] * first_only + [(0, 1)] * second_only + [(0, 0)] * both_bad
+    return np.array(cells, dtype=float)
+
+
+def slow_pairs(scores):
+    """Share of agreeing pairs of raters, image by image and pair by pair."""
+    shares = []
+    for row in scores:
+        votes = row[~np.isnan(row)]
+        if len(votes) > 1:
+            same = [votes[i] == votes[j] for i in range(len(votes)) for j in range(len(votes)) if i != j]
+            shares.append(np.mean(same))
+    return np.mean(shares) if shares else NAN
+
+
+def test_coefficients_are_those_published_for_panels_of_unequal_size():
+    counts = agreement.vote_counts(FOUR_RATERS, 5)
+    assert agreement.raw_agreement(counts) == pytest.approx(0.81818, abs=1e-5)
+    assert agreement.fleiss_kappa(counts) == pytest.approx(0.76117, abs=1e-5)
+    assert agreement.gwet_ac1(counts) == pytest.approx(0.77544, abs=1e-5)
+    assert agreement.krippendorff_alpha(counts) == pytest.approx(0.743421, abs=1e-6)
+
+
+def test_coefficients_by_hand_for_two_raters():
+    counts = agreement.vote_counts(pair(4, 1, 2, 3))
+    # 7 of 10 agree; good has the share (5 + 6) / 20 = 0.55
+    assert agreement.raw_agreement(counts) == pytest.approx(0.7)
+    assert agreement.class_shares(counts) == pytest.approx([0.45, 0.55])
+    assert agreement.fleiss_kappa(counts) == pytest.approx((0.7 - 0.505) / (1 - 0.505))
+    assert agreement.gwet_ac1(counts) == pytest.approx((0.7 - 0.495) / (1 - 0.495))
+    # alpha: of the 20 values 9 are bad and 11 good; expected disagreement 2 * 9 * 11 / (20 * 19)
+    assert agreement.krippendorff_alpha(counts) == pytest.approx(1 - 0.3 / (2 * 9 * 11 / (20 * 19)))
+    first, second = pair(4, 1, 2, 3).T
+    assert agreement.cohen_kappa(first, second) == pytest.approx((0.7 - 0.5) / (1 - 0.5))
+
+
+def test_the_kappa_paradox_of_feinstein_and_cicchetti():
+    # Their two tables (doi:10.1016/0895-4356(90)90158-L): 85 of 100 agree in both, kappa is 0.70 and 0.32.
+    balanced, skewed = pair(40, 9, 6, 45), pair(80, 10, 5, 5)
+    kappas = [agreement.cohen_kappa(*table.T) for table in (balanced, skewed)]
+    ac1s = [agreement.gwet_ac1(agreement.vote_counts(table)) for table in (balanced, skewed)]
+    assert kappas == pytest.approx([0.70, 0.32], abs=0.005)
+    assert ac1s[1] > ac1s[0] > 0.69
+
+
+ratings = st.lists(
+    st.lists(st.sampled_from([0.0, 1.0, NAN]), min_size=4, max_size=4), min_size=3, max_size=20
+).map(np.array)
+
+
+@settings(max_examples=60, deadline=None)
+@given(ratings)
+def test_raw_agreement_counts_pairs(scores):
+    expected = slow_pairs(scores)
+    assert agreement.raw_agreement(agreement.vote_counts(scores)) == pytest.approx(expected, nan_ok=True)
+
+
+@settings(max_examples=60, deadline=None)
+@given(ratings)
+def test_alpha_is_the_librarys_on_the_ratings_themselves(scores):
+    found = agreement.krippendorff_alpha(agreement.vote_counts(scores))
+    several = scores[(~np.isnan(scores)).sum(axis=1) >= 2]
+    if len(np.unique(several[~np.isnan(several)])) < 2:
+        assert np.isnan(found)
+    else:
+        expected = krippendorff.alpha(several.T, level_of_measurement="nominal", value_domain=[0, 1])
+        assert found == pytest.approx(expected)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.lists(st.sampled_from([0, 1, 2]), min_size=3, max_size=3), min_size=2, max_size=20))
+def test_fleiss_kappa_is_that_of_statsmodels_where_panels_are_equal(scores):
+    counts = agreement.vote_counts(np.array(scores, dtype=float), 3)
+    if (counts.sum(axis=0) > 0).sum() > 1:
+        assert agreement.fleiss_kappa(counts) == pytest.approx(inter_rater.fleiss_kappa(counts))
+
+
+@settings(max_examples=25, deadline=None)
+@given(ratings)
+def test_the_table_of_pairs_holds_the_kappas_of_scikit_learn(scores):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        table = agreement.cohen_table(pd.DataFrame(scores, columns=list("abcd")))
+    assert list(table["rater_a"] + table["rater_b"]) == ["ab", "ac", "ad", "bc", "bd", "cd"]
+    for row in table.itertuples():
+        both = scores[:, ["abcd".index(row.rater_a), "abcd".index(row.rater_b)]]
+        both = both[~np.isnan(both).any(axis=1)].astype(int)
+        assert row.n == len(both)
+        if len(np.unique(both)) < 2:
+            assert np.isnan([row.kappa, row.low, row.high]).all()
+        else:
+            assert row.kappa == pytest.approx(cohen_kappa_score(*both.T))
+            assert row.agreement == pytest.approx((both[:, 0] == both[:, 1]).mean())
+            assert np.isnan(row.low) or row.low < row.kappa < row.high
+
+
+def test_the_intervals_of_pairs_are_those_of_statsmodels():
+    scores = pair(40, 9, 6, 45)
+    (row,) = agreement.cohen_table(pd.DataFrame(scores, columns=["a", "b"])).itertuples()
+    found = inter_rater.cohens_kappa([[45, 6], [9, 40]])
+    assert (row.low, row.high) == pytest.approx((found.kappa_low, found.kappa_upp), abs=1e-6)
+    (narrow,) = agreement.cohen_table(pd.DataFrame(scores, columns=["a", "b"]), confidence=0.5).itertuples()
+    assert narrow.high - narrow.low < row.high - row.low
+
+
+def test_constant_ratings_have_no_kappa_but_an_ac1():
+    counts = agreement.vote_counts(np.ones((6, 3)))
+    assert np.isnan(agreement.fleiss_kappa(counts))
+    assert np.isnan(agreement.krippendorff_alpha(counts))
+    assert agreement.raw_agreement(counts) == agreement.gwet_ac1(counts) == 1
+    found = agreement.agreement_intervals(counts, np.arange(6), n_resamples=20)
+    assert np.isnan(found["fleiss_kappa"].value)
+    assert np.isnan(found["fleiss_kappa"].low)
+    assert found["gwet_ac1"].low == 1
+
+
+def test_images_that_one_rater_saw_say_nothing_of_agreement():
+    counts = agreement.vote_counts(np.array([[1, NAN], [0, NAN], [NAN, NAN]]))
+    assert all(np.isnan(of(counts)) for of in agreement.COEFFICIENTS.values())
+
+
+def test_scores_outside_the_code_are_refused():
+    with pytest.raises(ValueError, match=r"codes 0\.\.1 or NaN"):
+        agreement.vote_counts(np.array([[0, 2]]))
+
+
+def panels(n, seed=0):
+    rng = np.random.default_rng(seed)
+    quality = rng.random(n)
+    scores = (quality[:, None] + 0.25 * rng.standard_normal((n, 5)) > 0.4).astype(float)
+    scores[:, 3:][rng.random(n) < 0.5] = NAN
+    return agreement.vote_counts(scores)
+
+
+def test_intervals_are_those_of_a_plain_loop_over_patients():
+    counts, groups = panels(60), np.arange(60) // 2
+    found = agreement.agreement_intervals(counts, groups, n_resamples=4_000)
+    rng, loop = np.random.default_rng(9), {name: [] for name in agreement.COEFFICIENTS}
+    for _ in range(1_000):
+        drawn = rng.integers(30, size=30)
+        rows = np.concatenate([[2 * g, 2 * g + 1] for g in drawn])
+        for name, of in agreement.COEFFICIENTS.items():
+            loop[name].append(of(counts[rows]))
+    for name, replicates in loop.items():
+        tolerance = 0.2 * np.std(replicates)
+        assert found[name].low == pytest.approx(np.quantile(replicates, 0.025), abs=tolerance)
+        assert found[name].high == pytest.approx(np.quantile(replicates, 0.975), abs=tolerance)
+        assert found[name].value == agreement.COEFFICIENTS[name](counts)
+
+
+@pytest.mark.parametrize(
+    ("knob", "value"),
+    [("n_resamples", 101), ("seed", 1), ("confidence", 0.5), ("groups", np.arange(60) // 2)],
+)
+def test_every_knob_of_the_intervals_is_alive(knob, value):
+    options = {"groups": np.arange(60), "n_resamples": 100, "seed": 0, "confidence": 0.95}
+    before, after = (
+        agreement.agreement_intervals(panels(60), **chosen) for chosen in (options, options | {knob: value})
+    )
+    for name in agreement.COEFFICIENTS:
+        assert before[name].value == after[name].value
+        assert (before[name].low, before[name].high) != (after[name].low, after[name].high)

@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from riqa.data.circle import least_squares_circle, ransac_circle
+from riqa.data.circle import least_squares_circle, ransac_circle, trimmed_circle
 
 
 def arc(x, y, radius, n, start=0.0, end=2 * np.pi):
@@ -36,3 +36,10 @@ def test_too_few_points_and_circles_out_of_range():
     assert ransac_circle(arc(50, 50, 10, 200), 200) is None
     line = np.stack([np.arange(100.0), np.zeros(100)], axis=1)
     assert ransac_circle(line, 200) is None
+
+
+def test_trimmed_circle_leaves_out_what_is_far():
+    points = np.concatenate([arc(50, 60, 40, 100), arc(50, 60, 30, 80)])
+    assert np.allclose(trimmed_circle(points, np.array([51.0, 60.0, 41.0]), 3.0), (50, 60, 40))
+    start = np.array([51.0, 60.0, 35.0])
+    assert np.array_equal(trimmed_circle(points, start, 0.1), start)  # nothing that near: nothing changes

@@ -55,6 +55,41 @@ def overall_scores(y_true: np.ndarray, probs: np.ndarray) -> dict[str, float]:
     return {name: float(value) for name, value in scores.items()}
 
 
+def good_against_rest(y_true: np.ndarray, probs: np.ndarray, merge: str = "labels") -> dict[str, float]:
+    """Score *good* as the positive class against all others in one (paper, section 4.1, end).
+
+    Args:
+        y_true: (N,) codes 0..K-1, K - 1 being good; NaN where unknown, left out.
+        probs: (N, K) probabilities, which need not sum to 1.
+        merge: "labels" merges the classes after the most probable one was taken: F1 is then that of the class
+            good among K classes, and nothing new. "probabilities" merges before: good if it is more probable
+            than all others together, as a model of two classes would say.
+
+    Returns:
+        `f1`, `precision`, `recall`, `accuracy`.
+
+    Raises:
+        ValueError: If shapes disagree, a code is outside 0..K-1, no truth is known, or `merge` is unknown.
+    """
+    if merge not in ("labels", "probabilities"):
+        raise ValueError(f"merge must be labels or probabilities, got {merge!r}")
+    probs, y_true = np.asarray(probs, dtype=float), np.asarray(y_true, dtype=float)
+    if probs.ndim != 2 or y_true.shape != probs.shape[:1]:
+        raise ValueError(f"y_true {y_true.shape} and probs {probs.shape} must be (N,) and (N, K)")
+    known = ~np.isnan(y_true)
+    probs, good = probs[known], probs.shape[1] - 1
+    _check_probabilities(probs)
+    truth = _codes(y_true[known], good + 1) == good
+    rest = probs[:, :good]
+    answers = probs[:, good] > (rest.max(axis=1) if merge == "labels" else rest.sum(axis=1))
+    precision, recall, f1, _ = precision_recall_fscore_support(
+        truth, answers, average="binary", zero_division=0
+    )
+    accuracy = accuracy_score(truth, answers)
+    scores = {"f1": f1, "precision": precision, "recall": recall, "accuracy": accuracy}
+    return {name: float(value) for name, value in scores.items()}
+
+
 def scores_from_counts(counts: np.ndarray) -> dict[str, np.ndarray]:
     """Compute the scores of `overall_scores` from confusion counts, for many matrices at once.
 

@@ -174,3 +174,27 @@ def test_perfectly_calibrated_predictions_have_no_calibration_error():
     assert table["fraction_positive"].isna().sum() == 8
     with pytest.raises(ValueError, match=r"\[0, 1\]"):
         metrics.reliability_table(np.array([1, 0]), np.array([0.5, 1.5]))
+
+
+def test_good_against_the_rest_by_labels_is_the_f1_of_good():
+    rng = np.random.default_rng(0)
+    truth, probs = rng.integers(3, size=200), rng.dirichlet(np.ones(3), size=200)
+    found = metrics.good_against_rest(truth, probs)
+    assert found["f1"] == pytest.approx(metrics.overall_scores(truth, probs)["f1.good"])
+    answers = probs.argmax(axis=1) == 2
+    assert found["precision"] == pytest.approx(precision_score(truth == 2, answers))
+    assert found["recall"] == pytest.approx(recall_score(truth == 2, answers))
+    assert found["accuracy"] == pytest.approx(np.mean((truth == 2) == answers))
+
+
+def test_good_against_the_rest_by_probabilities_needs_more_than_all_others_together():
+    probs = np.array([[0.3, 0.3, 0.4], [0.1, 0.1, 0.8], [0.6, 0.3, 0.1], [0.2, 0.35, 0.45]])
+    truth = np.array([2, 2, 0, 1.0])
+    assert metrics.good_against_rest(truth, probs)["f1"] == pytest.approx(2 * 2 / (2 + 3))
+    assert metrics.good_against_rest(truth, probs, "probabilities")["f1"] == pytest.approx(2 / 3)
+    known = metrics.good_against_rest(np.array([2, np.nan, 0, 1]), probs)
+    assert known == metrics.good_against_rest(truth[[0, 2, 3]], probs[[0, 2, 3]])
+    with pytest.raises(ValueError, match="merge"):
+        metrics.good_against_rest(truth, probs, "votes")
+    with pytest.raises(ValueError, match="must be"):
+        metrics.good_against_rest(truth[:3], probs)

@@ -1,0 +1,200 @@
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import accuracy_score, f1_score, precision_score, recall_score
+
+from riqa.evaluate import observers
+from riqa.labels import DETAILS
+
+NAN = np.nan
+
+
+def panels(n=80, n_raters=5, seed=0, n_seeds=2):
+    """Scores (N, R, 3) of panels of 3 or 5, the answers of a model with `n_seeds` seeds, and patients."""
+    rng = np.random.default_rng(seed)
+    quality = rng.random((n, 1, 3))
+    scores = (quality + 0.2 * rng.standard_normal((n, n_raters, 3)) > 0.35).astype(float)
+    for image in np.flatnonzero(rng.random(n) < 0.5):
+        scores[image, rng.permutation(n_raters)[3:]] = NAN
+    answers = (quality[:, 0] + 0.15 * rng.standard_normal((n_seeds, n, 3)) > 0.35).astype(float)
+    return scores, answers, np.arange(n) // 2
+
+
+def test_ratings_are_laid_out_by_image_rater_and_item():
+    rows = [
+        ("i1", "b", "clarity", 1, 1),
+        ("i1", "a", "contrast", 0, 1),
+        ("i2", "b", "illumination", 0, 1),
+        ("i2", "b", "illumination", 1, 2),
+        ("i2", "c", "overall", 2, 1),
+        ("elsewhere", "d", "clarity", 1, 1),
+    ]
+    ratings = pd.DataFrame(rows, columns=["image_id", "rater", "item", "score", "session"])
+    cube, raters = observers.score_cube(ratings, ["i2", "i1", "i3"])
+    assert raters == ("a", "b")
+    assert cube.shape == (3, 2, 3)
+    assert np.argwhere(~np.isnan(cube)).tolist() == [[0, 1, 0], [1, 0, 2], [1, 1, 1]]
+    assert cube[~np.isnan(cube)].tolist() == [0, 0, 1]
+    again, raters = observers.score_cube(ratings, ["i2"], session=2)
+    assert (raters, again[0, 0, 0]) == (("b",), 1)
+    with pytest.raises(ValueError, match="b judged clarity of i1 twice"):
+        observers.score_cube(pd.concat([ratings, ratings[:1]]), ["i1"])
+
+
+def test_leaving_one_of_three_out_leaves_a_tie_that_is_left_out_and_counted():
+    # Raters a, b, c say good, good, bad: without c all is good, without a or b the others tie.
+    scores = np.array([[1, 1, 0], [1, 1, 1], [NAN, 0, 0], [NAN, NAN, 1]])[:, :, None]
+    reference, tied = observers.majority_of_others(scores)
+    expected = [[NAN, NAN, 1], [1, 1, 1], [NAN, 0, 0], [NAN, NAN, NAN]]
+    assert np.array_equal(reference[:, :, 0], expected, equal_nan=True)
+    assert tied[:, :, 0].tolist() == [[True, True, False], *[[False] * 3] * 3]
+    for ties, called in (("good", 1), ("bad", 0)):
+        reference, _ = observers.majority_of_others(scores, ties)
+        assert reference[0, :, 0].tolist() == [called, called, 1]
+        assert np.isnan(reference[3]).all()  # nobody else looked: no tie, nothing to agree with
+    with pytest.raises(ValueError, match="ties must be one of"):
+        observers.majority_of_others(scores, "coin")
+
+
+def test_the_majority_of_a_panel():
+    scores = np.array([[1, 1, 0], [1, 0, NAN], [NAN, NAN, NAN], [0, 0, 1]])[:, :, None]
+    assert np.array_equal(observers.majority(scores)[:, 0], [1, NAN, NAN, 0], equal_nan=True)
+
+
+def test_a_rater_is_not_compared_with_a_majority_that_holds_it():
+    # The trap: against the majority of *all three*, rater c would be wrong once, and a, b never.
+    scores = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 1]], float)[:, :, None]
+    found = observers.against_others(scores, np.ones((1, 4, 1)), np.arange(4), n_resamples=5)
+    # Each rater has two ties, one image on which the others agree against it, and one with all of one mind.
+    assert found.n_tied[:, 0].tolist() == [2, 2, 2]
+    assert found.value["agreement"][:, 0, 0] == pytest.approx([0.5] * 3)
+
+
+def test_scores_are_those_of_scikit_learn_rater_by_rater_and_detail_by_detail():
+    scores, answers, groups = panels()
+    found = observers.against_others(scores, answers, groups, n_resamples=3)
+    metrics = {"agreement": accuracy_score, "f1": f1_score, "precision": precision_score}
+    metrics["recall"] = recall_score
+    for r in range(5):
+        for i in range(3):
+            truth, said, answered = [], [], [[], []]
+            for image in range(len(scores)):
+                others = [scores[image, k, i] for k in range(5) if k != r and scores[image, k, i] >= 0]
+                if np.isnan(scores[image, r, i]) or 2 * sum(others) == len(others):
+                    continue
+                truth.append(int(2 * sum(others) > len(others)))
+                said.append(scores[image, r, i])
+                for k in (0, 1):
+                    answered[k].append(answers[k, image, i])
+            assert found.n[r, i] == len(truth)
+            for name, of in metrics.items():
+                assert found.value[name][r, 0, i] == pytest.approx(of(truth, said))
+                model = np.mean([of(truth, row) for row in answered])
+                assert found.value[name][r, 1, i] == pytest.approx(model)
+
+
+def test_replicates_draw_patients_and_seeds():
+    scores, answers, groups = panels(n_seeds=1)
+    found = observers.against_others(scores, answers, groups, n_resamples=4_000)
+    reference, _ = observers.majority_of_others(scores)
+    same = np.where(np.isnan(reference), NAN, scores == reference)[:, 2, 1]
+    rng, loop = np.random.default_rng(5), []
+    for _ in range(2_000):
+        rows = np.concatenate([[2 * g, 2 * g + 1] for g in rng.integers(40, size=40)])
+        loop.append(np.nanmean(same[rows]))
+    replicates = found.replicates["agreement"][:, 2, 0, 1]
+    assert replicates.mean() == pytest.approx(np.mean(loop), abs=0.005)
+    assert replicates.std() == pytest.approx(np.std(loop), rel=0.1)
+    # Two seeds, one always right and one always wrong: half of the variance between them is left.
+    both = np.stack([np.ones((80, 3)), np.zeros((80, 3))])
+    found = observers.against_others(np.ones((80, 3, 3)), both, groups, n_resamples=4_000)
+    model = found.replicates["agreement"][:, 0, 1, 0]
+    assert found.value["agreement"][0, 1, 0] == 0.5
+    assert np.unique(model).tolist() == [0, 0.5, 1]
+    assert model.var() == pytest.approx(1 / 8, rel=0.1)
+
+
+def test_a_model_that_copies_the_first_rater_differs_from_it_by_nothing():
+    scores, _, groups = panels(n_raters=3)
+    scores = np.nan_to_num(scores, nan=1.0)
+    found = observers.against_others(scores, scores[None, :, 0], groups, n_resamples=50)
+    for name in observers.METRICS:
+        assert np.array_equal(found.value[name][0, 0], found.value[name][0, 1])
+        assert np.array_equal(found.replicates[name][:, 0, 0], found.replicates[name][:, 0, 1])
+
+
+def model_with_errors(share, n=400):
+    """Three raters who agree but for one image in 30 each, and a model that errs in the given share."""
+    rng = np.random.default_rng(1)
+    truth = rng.integers(2, size=(n, 1, 3)).astype(float)
+    scores = np.where(np.arange(n)[:, None, None] % 30 == np.arange(3)[None, :, None], 1 - truth, truth)
+    answers = np.where(rng.random((1, n, 3)) < share, 1 - truth[:, 0], truth[:, 0])
+    return scores, answers, np.arange(n)
+
+
+@pytest.mark.parametrize(("share", "verdict"), [(0.0, "non-inferior"), (0.4, "inferior")])
+def test_the_verdict_follows_from_the_bounds(share, verdict):
+    found = observers.against_others(*model_with_errors(share))
+    for test in observers.non_inferiority(found):
+        assert test.verdict == verdict
+        assert test.low < test.difference < test.high
+        assert (test.low > -0.05) == (verdict == "non-inferior")
+        assert (test.high < -0.05) == (verdict == "inferior")
+
+
+def test_too_little_data_is_undecided_and_no_data_as_well():
+    scores, answers, groups = model_with_errors(0.1, n=30)
+    tests = observers.non_inferiority(observers.against_others(scores, answers, groups))
+    assert tests[0].low < -0.05 < tests[0].high
+    assert tests[0].verdict == "undecided"
+    alone = np.where(np.arange(3)[None, :, None] == 0, scores, NAN)
+    tests = observers.non_inferiority(observers.against_others(alone, answers, groups, n_resamples=10))
+    assert [test.verdict for test in tests] == ["undecided"] * 4
+    assert np.isnan(tests[3].difference)
+
+
+def test_the_difference_is_averaged_over_raters_and_then_over_details():
+    found = observers.against_others(*panels(), n_resamples=500)
+    *by_detail, together = observers.non_inferiority(found, metric="f1", confidence=0.9)
+    gaps = found.value["f1"][:, 1] - found.value["f1"][:, 0]
+    assert [test.difference for test in by_detail] == pytest.approx(list(gaps.mean(axis=0)))
+    assert together.difference == pytest.approx(gaps.mean())
+    drawn = (found.replicates["f1"][:, :, 1] - found.replicates["f1"][:, :, 0]).mean(axis=(1, 2))
+    assert (together.low, together.high) == pytest.approx(tuple(np.quantile(drawn, [0.1, 0.9])))
+
+
+def test_the_margin_and_every_other_knob_are_alive():
+    data = panels()
+    options = {"n_resamples": 200, "seed": 0, "ties": "leave_out"}
+    judged = {"margin": 0.05, "confidence": 0.95, "metric": "agreement"}
+
+    def outcome(**changed):
+        drawn = {name: changed.get(name, value) for name, value in options.items()}
+        tested = {name: changed.get(name, value) for name, value in judged.items()}
+        return observers.non_inferiority(observers.against_others(*data, **drawn), **tested)[3]
+
+    base = outcome()
+    for knob, value in {
+        "n_resamples": 201,
+        "seed": 1,
+        "ties": "good",
+        "confidence": 0.9,
+        "metric": "f1",
+    }.items():
+        changed = outcome(**{knob: value})
+        assert (changed.low, changed.high) != (base.low, base.high), knob
+    # The bounds do not depend on the margin, the verdict does.
+    scores, answers, groups = model_with_errors(0.2)
+    found = observers.against_others(scores, answers, groups)
+    verdicts = [observers.non_inferiority(found, margin=m)[0].verdict for m in (0.01, 0.9)]
+    assert verdicts == ["inferior", "non-inferior"]
+    for wrong in ({"margin": 0}, {"metric": "kappa"}, {"confidence": 0.5}):
+        with pytest.raises(ValueError, match="no test with"):
+            observers.non_inferiority(found, **wrong)
+
+
+def test_shapes_that_disagree_are_refused():
+    scores, answers, groups = panels()
+    with pytest.raises(ValueError, match="disagree"):
+        observers.against_others(scores, answers[:, :-1], groups)
+    assert len(DETAILS) == scores.shape[2]

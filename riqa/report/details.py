@@ -1,11 +1,35 @@
 """Quality details: from predictions to results and to the table that a page shows (the paper's Table 4)."""
 
+import numpy as np
 import pandas as pd
 
 from riqa.evaluate.stats import detail_intervals
 from riqa.labels import DETAILS
 from riqa.report.results import Result, interval_records
 from riqa.report.seeds import METHOD, stack_seeds
+from riqa.report.style import model_name
+
+_STUDENT = "multi_task-"
+
+
+def student_of(overall_set: str) -> str:
+    """Return the name, in records, of the Student that was trained on an overall set."""
+    return f"{_STUDENT}{overall_set}"
+
+
+def reader_name(model: str) -> str:
+    """Return what readers call a model of this chapter: "Student of phantom_grades", "Experts", "Teacher"."""
+    if model.startswith(_STUDENT):
+        return f"Student of {model.removeprefix(_STUDENT)}"
+    return {"experts": "Experts"}.get(model, model_name(model))
+
+
+def judged_answers(predictions: pd.DataFrame, detail: str) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
+    """Return the images whose detail is judged, its labels (N,) 0/1, and the probabilities (S, N)."""
+    images, probs = stack_seeds(predictions, [f"p_{detail}"])
+    known = images[detail].notna().to_numpy()
+    images = images[known].reset_index(drop=True)
+    return images, images[detail].to_numpy(dtype=int), probs[:, known, 0]
 
 
 def detail_results(predictions: pd.DataFrame, n_resamples: int = 2_000) -> list[Result]:
@@ -39,15 +63,20 @@ def detail_table(results: list[Result]) -> pd.DataFrame:
     by_metric = {item.name.split(".", 3)[3]: item for item in results}
     rows = {
         detail: {
-            "F1": _text(by_metric[f"{detail}.f1"]),
-            "precision": _text(by_metric[f"{detail}.precision"]),
-            "recall": _text(by_metric[f"{detail}.recall"]),
+            "F1": interval_text(by_metric[f"{detail}.f1"]),
+            "precision": interval_text(by_metric[f"{detail}.precision"]),
+            "recall": interval_text(by_metric[f"{detail}.recall"]),
         }
         for detail in DETAILS
     }
-    rows["mean of the three"] = {"F1": _text(by_metric["macro_f1"]), "precision": "", "recall": ""}
+    rows["mean of the three"] = {"F1": interval_text(by_metric["macro_f1"]), "precision": "", "recall": ""}
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def _text(item: Result) -> str:
-    return f"{item.value:.3f} [{item.low:.3f}, {item.high:.3f}]"
+def interval_text(item: Result, signed: bool = False) -> str:
+    """Write a record as "0.812 [0.770, 0.851]"; "–" where this build has no such number."""
+    if item.value is None:
+        return "–"
+    form = "+.3f" if signed else ".3f"
+    value = format(item.value, form)
+    return value if item.low is None else f"{value} [{item.low:{form}}, {item.high:{form}}]"

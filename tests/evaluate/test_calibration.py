@@ -1,0 +1,89 @@
+import numpy as np
+import pytest
+from sklearn.calibration import calibration_curve
+from sklearn.metrics import brier_score_loss
+
+from riqa.evaluate.calibration import calibration
+from riqa.evaluate.metrics import expected_calibration_error, reliability_table
+
+
+@pytest.fixture
+def answers():
+    rng = np.random.default_rng(5)
+    probs = rng.random((3, 400))
+    truth = (rng.random(400) < probs.mean(axis=0)).astype(float)
+    return truth, probs
+
+
+def test_brier_score_and_curve_are_scikit_learns(answers):
+    truth, probs = answers
+    found = calibration(truth, probs, n_resamples=100)
+    assert found.brier.value == pytest.approx(np.mean([brier_score_loss(truth, p) for p in probs]))
+    shares, predicted = calibration_curve(np.tile(truth, 3), probs.ravel(), n_bins=10)
+    assert found.table["fraction_positive"].to_numpy() == pytest.approx(shares)
+    assert found.table["mean_predicted"].to_numpy() == pytest.approx(predicted)
+
+
+def test_the_error_of_the_case_that_the_book_works_by_hand():
+    """Ten images: four at 0.9 of which three good, six at 0.2 of which two good: 0.06 + 0.08."""
+    truth, probs = [1, 1, 1, 0, 1, 1, 0, 0, 0, 0], [0.9] * 4 + [0.2] * 6
+    assert calibration(truth, probs, n_resamples=10).ece.value == pytest.approx(0.14)
+
+
+def test_replicates_agree_with_a_plain_loop(answers):
+    truth, probs = answers
+    groups = np.repeat(np.arange(100), 4)
+    found = calibration(truth, probs, groups=groups, n_resamples=2_000)
+    rng, errors, last = np.random.default_rng(1), [], []
+    for _ in range(600):
+        rows = np.concatenate([np.flatnonzero(groups == g) for g in rng.integers(100, size=100)])
+        seeds = rng.integers(3, size=3)
+        table = reliability_table(np.tile(truth[rows], 3), probs[seeds][:, rows].ravel())
+        errors.append(expected_calibration_error(table))
+        last.append(table["fraction_positive"].iloc[-1])
+    assert [found.ece.low, found.ece.high] == pytest.approx(np.quantile(errors, [0.025, 0.975]), abs=0.012)
+    ends = found.table.iloc[-1][["low", "high"]].to_numpy(dtype=float)
+    assert ends == pytest.approx(np.nanquantile(last, [0.025, 0.975]), abs=0.04)
+
+
+def test_an_honest_model_lies_at_the_floor_and_a_boastful_one_above():
+    rng = np.random.default_rng(0)
+    probs = rng.uniform(0.3, 0.7, 4_000)
+    truth = (rng.random(4_000) < probs).astype(float)
+    honest = calibration(truth, probs, n_resamples=50)
+    assert honest.ece.value == pytest.approx(honest.floor, abs=0.01)
+    boastful = calibration(truth, np.where(probs > 0.5, 0.95, 0.05), n_resamples=50)
+    assert boastful.ece.value > 10 * boastful.floor
+
+
+def test_the_floor_of_one_bin_is_the_mean_distance_of_a_coin():
+    """One bin of n fair coins: E|share - 1/2| = sqrt(1 / (2 pi n)) for large n."""
+    found = calibration(np.arange(100) % 2, np.full(100, 0.5), n_bins=1, n_resamples=10)
+    assert found.floor == pytest.approx(np.sqrt(1 / (2 * np.pi * 100)), rel=0.15)
+
+
+def test_equal_seeds_have_the_floor_of_one():
+    """All seeds see the same truths: three equal seeds are no more evidence than one."""
+    probs = np.random.default_rng(2).random(200)
+    one, three = (calibration(probs > 0.4, np.tile(probs, (s, 1)), n_resamples=10) for s in (1, 3))
+    assert three.floor == pytest.approx(one.floor)
+
+
+def test_unknown_truth_is_left_out_and_one_class_is_enough():
+    found = calibration([1, np.nan, 1], [0.8, 0.1, 0.6], n_resamples=20)
+    assert found.brier.value == pytest.approx((0.04 + 0.16) / 2)
+    assert found.ece.value == pytest.approx(0.3)
+    assert found.table["count"].sum() == 2
+    assert found.table.loc[0, ["low", "high"]].isna().all()  # an empty bin has no interval
+
+
+@pytest.mark.parametrize("knob", [{"n_resamples": 50}, {"confidence": 0.5}, {"seed": 1}, {"n_bins": 4}])
+def test_every_knob_is_alive(knob, answers):
+    assert calibration(*answers, **knob).ece != calibration(*answers).ece
+
+
+def test_nothing_judged_and_wrong_shapes_are_refused():
+    with pytest.raises(ValueError, match="no image with a known label"):
+        calibration([np.nan, np.nan], [0.2, 0.3])
+    with pytest.raises(ValueError, match="probs"):
+        calibration([1, 0], [0.2, 0.3, 0.4])

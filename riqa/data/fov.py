@@ -5,11 +5,15 @@ by the sensor's edges, often by the camera's own straight bars at top and bottom
 that is black, noisy after enhancement, or white. The field is modelled as *circle ∩ rectangle*, and fitted on
 a small copy of the photograph:
 
-1. the margin's colour is read off the corners, and every pixel gets its distance from that colour;
-2. at several thresholds the largest region that differs from the margin gives a circle by RANSAC (Fischler
-   and Bolles, 1981) on the outline of its convex hull, so that dark bites and missing arcs do not matter;
-3. the circle is refined on the outermost edges along its radii, and the bars are found as straight steps;
-4. the candidate that explains region and edges best wins; a poor best means that there is no field of view.
+1. the margin's colour is read off the corners, and every pixel gets its distance from that colour (`margin`);
+2. the largest region that differs from the margin gives a first circle, from the corners of its convex hull,
+   so that dark bites and missing arcs do not matter (`circle`);
+3. the circle is refined on the outermost edges along its radii (`rim`), and the bars are found as straight
+   steps (`bars`);
+4. where that does not explain the photograph, further thresholds, a first circle by RANSAC, and other colours
+   of the margin are tried; the best candidate wins, and a poor best means that there is no circle (`search`).
+
+A photograph without any margin that may be a piece of retina is field everywhere.
 """
 
 from dataclasses import dataclass
@@ -39,6 +43,7 @@ class FieldOfView:
         box: (left, top, right, bottom) of the rectangle: where the image ends or a straight bar cuts the
             field; right and bottom are exclusive.
         score: Agreement of image and model, at most 1; a field with all its border visible scores above 0.9.
+            0 where no border is visible and the whole frame is taken.
     """
 
     shape: tuple[int, int]
@@ -82,7 +87,7 @@ def find_fov(image: np.ndarray) -> FieldOfView | None:
         image: RGB photograph, uint8 (H, W, 3).
 
     Returns:
-        The field, or None when no circular field can be seen (a blank image, a strip, another subject).
+        The field, or None when none can be seen (a blank image, noise, a strip, another subject).
 
     Raises:
         ValueError: If the image is not uint8 (H, W, 3).

@@ -16,6 +16,8 @@ import numpy as np
 import pandas as pd
 
 from riqa.evaluate.draws import drawn_seeds, image_weights
+from riqa.evaluate.equivalence import MarginVerdict, margin_verdict
+from riqa.evaluate.stats import percentile_interval
 from riqa.labels import DETAILS
 
 TIES = ("leave_out", "good", "bad")
@@ -38,21 +40,6 @@ class AgainstOthers:
     n_tied: np.ndarray
     value: dict[str, np.ndarray]
     replicates: dict[str, np.ndarray]
-
-
-@dataclass(frozen=True)
-class NonInferiority:
-    """A difference (model minus rater) with two one-sided bounds, and what follows for the margin.
-
-    `verdict` is "non-inferior" if low > -margin, "inferior" if high < -margin, "undecided" otherwise, or if
-    there is nothing to compare.
-    """
-
-    difference: float
-    low: float  # the difference is above it with the confidence asked for
-    high: float  # the difference is below it with the confidence asked for
-    margin: float
-    verdict: str
 
 
 def score_cube(
@@ -165,7 +152,7 @@ def against_others(
 
 def non_inferiority(
     found: AgainstOthers, *, metric: str = "agreement", margin: float = 0.05, confidence: float = 0.95
-) -> list[NonInferiority]:
+) -> list[MarginVerdict]:
     """Test whether the model agrees with the others no worse than an average rater does, up to a margin.
 
     The difference is the model's score minus the rater's, averaged over raters, each counting the same. It is
@@ -176,29 +163,27 @@ def non_inferiority(
         found: Scores of raters and model against the same references.
         metric: One of `METRICS`.
         margin: Largest loss that counts as none, above 0, in the units of the metric.
-        confidence: Of each one-sided bound, in (0.5, 1).
+        confidence: Of each of the two one-sided bounds, in (0.5, 1).
 
     Returns:
-        One an item, then one for the mean over items.
+        One an item, then one for the mean over items; NaN where there is nothing to compare.
 
     Raises:
         ValueError: If `metric`, `margin` or `confidence` is out of range.
     """
-    if metric not in METRICS or margin <= 0 or not 0.5 < confidence < 1:
-        raise ValueError(f"no test with metric={metric!r}, margin={margin!r}, confidence={confidence!r}")
+    if metric not in METRICS or not 0.5 < confidence < 1:
+        raise ValueError(f"no test with metric={metric!r}, confidence={confidence!r}")
     value = mean_of_known(found.value[metric][:, 1] - found.value[metric][:, 0], axis=0)
     drawn = mean_of_known(found.replicates[metric][:, :, 1] - found.replicates[metric][:, :, 0], axis=1)
     columns = [*zip(value, drawn.T, strict=True), (mean_of_known(value, 0), mean_of_known(drawn, 1))]
-    return [_judge(float(one), replicates, margin, confidence) for one, replicates in columns]
+    return [margin_verdict(percentile_interval(v, d, 2 * confidence - 1), margin) for v, d in columns]
 
 
-def _judge(difference: float, replicates: np.ndarray, margin: float, confidence: float) -> NonInferiority:
-    replicates = replicates[~np.isnan(replicates)]
-    if np.isnan(difference) or len(replicates) == 0:
-        return NonInferiority(float("nan"), float("nan"), float("nan"), margin, "undecided")
-    low, high = (float(q) for q in np.quantile(replicates, [1 - confidence, confidence]))
-    verdict = "non-inferior" if low > -margin else "inferior" if high < -margin else "undecided"
-    return NonInferiority(difference, low, high, margin, verdict)
+def conclusion(test: MarginVerdict) -> str:
+    """Say what a test shows: "non-inferior", "inferior" by more than the margin, or "undecided"."""
+    if test.non_inferior:
+        return "non-inferior"
+    return "inferior" if test.difference.high < -test.margin else "undecided"
 
 
 def _scores(counts: np.ndarray) -> dict[str, np.ndarray]:

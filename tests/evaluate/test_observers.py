@@ -136,31 +136,33 @@ def model_with_errors(share, n=400):
 def test_the_verdict_follows_from_the_bounds(share, verdict):
     found = observers.against_others(*model_with_errors(share))
     for test in observers.non_inferiority(found):
-        assert test.verdict == verdict
-        assert test.low < test.difference < test.high
-        assert (test.low > -0.05) == (verdict == "non-inferior")
-        assert (test.high < -0.05) == (verdict == "inferior")
+        assert observers.conclusion(test) == verdict
+        assert test.difference.low < test.difference.value < test.difference.high
+        assert (test.difference.low > -0.05) == (verdict == "non-inferior")
+        assert (test.difference.high < -0.05) == (verdict == "inferior")
 
 
 def test_too_little_data_is_undecided_and_no_data_as_well():
     scores, answers, groups = model_with_errors(0.1, n=30)
     tests = observers.non_inferiority(observers.against_others(scores, answers, groups))
-    assert tests[0].low < -0.05 < tests[0].high
-    assert tests[0].verdict == "undecided"
+    assert tests[0].difference.low < -0.05 < tests[0].difference.high
+    assert observers.conclusion(tests[0]) == "undecided"
     alone = np.where(np.arange(3)[None, :, None] == 0, scores, NAN)
     tests = observers.non_inferiority(observers.against_others(alone, answers, groups, n_resamples=10))
-    assert [test.verdict for test in tests] == ["undecided"] * 4
-    assert np.isnan(tests[3].difference)
+    assert [observers.conclusion(test) for test in tests] == ["undecided"] * 4
+    assert np.isnan(tests[3].difference.value)
 
 
 def test_the_difference_is_averaged_over_raters_and_then_over_details():
     found = observers.against_others(*panels(), n_resamples=500)
     *by_detail, together = observers.non_inferiority(found, metric="f1", confidence=0.9)
     gaps = found.value["f1"][:, 1] - found.value["f1"][:, 0]
-    assert [test.difference for test in by_detail] == pytest.approx(list(gaps.mean(axis=0)))
-    assert together.difference == pytest.approx(gaps.mean())
+    assert [test.difference.value for test in by_detail] == pytest.approx(list(gaps.mean(axis=0)))
+    assert together.difference.value == pytest.approx(gaps.mean())
     drawn = (found.replicates["f1"][:, :, 1] - found.replicates["f1"][:, :, 0]).mean(axis=(1, 2))
-    assert (together.low, together.high) == pytest.approx(tuple(np.quantile(drawn, [0.1, 0.9])))
+    assert (together.difference.low, together.difference.high) == pytest.approx(
+        tuple(np.quantile(drawn, [0.1, 0.9]))
+    )
 
 
 def test_the_margin_and_every_other_knob_are_alive():
@@ -171,7 +173,7 @@ def test_the_margin_and_every_other_knob_are_alive():
     def outcome(**changed):
         drawn = {name: changed.get(name, value) for name, value in options.items()}
         tested = {name: changed.get(name, value) for name, value in judged.items()}
-        return observers.non_inferiority(observers.against_others(*data, **drawn), **tested)[3]
+        return observers.non_inferiority(observers.against_others(*data, **drawn), **tested)[3].difference
 
     base = outcome()
     for knob, value in {
@@ -186,10 +188,10 @@ def test_the_margin_and_every_other_knob_are_alive():
     # The bounds do not depend on the margin, the verdict does.
     scores, answers, groups = model_with_errors(0.2)
     found = observers.against_others(scores, answers, groups)
-    verdicts = [observers.non_inferiority(found, margin=m)[0].verdict for m in (0.01, 0.9)]
+    verdicts = [observers.conclusion(observers.non_inferiority(found, margin=m)[0]) for m in (0.01, 0.9)]
     assert verdicts == ["inferior", "non-inferior"]
     for wrong in ({"margin": 0}, {"metric": "kappa"}, {"confidence": 0.5}):
-        with pytest.raises(ValueError, match="no test with"):
+        with pytest.raises(ValueError, match=next(iter(wrong))):
             observers.non_inferiority(found, **wrong)
 
 

@@ -37,6 +37,18 @@ def agreement_for_page(frame: pd.DataFrame, caption: str) -> Styler:
     )
 
 
+def intra_for_page(frame: pd.DataFrame, caption: str) -> Styler:
+    """Show `intra_frame`: a row a rater, for each detail agreement, kappa and AC1 of the two sessions."""
+    names = {"agreement": "same", "kappa": "κ", "ac1": "AC1"}
+    rows: dict[str, dict[str, str]] = {}
+    for line in frame.itertuples():
+        cells = rows.setdefault(line.rater, {"images": str(line.n)})
+        cells[f"{line.item}: {names[line.coefficient]}"] = number(line.value, 2)
+    order = ["images"] + [f"{item}: {name}" for item in DETAILS for name in names.values()]
+    table = pd.DataFrame.from_dict(rows, orient="index").reindex(columns=order).fillna("–")
+    return page_table(table.sort_index(), caption)
+
+
 def table_5_for_page(frame: pd.DataFrame, rater: str, caption: str) -> Styler:
     """Show Table 5 for one rater: paper and ours, rater and Teacher, F1, precision and recall a detail.
 

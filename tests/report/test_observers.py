@@ -191,6 +191,13 @@ def test_other_tables_hold_their_numbers(tables):
     assert f"{one['n']} images, {one['n_tied']} ties" in ties.loc["expert 2", "contrast: rater / Teacher"]
     assert len(observers_tables.non_inferiority_for_page(tables["non_inferiority"], "tests").data) == 12
     assert len(observers_tables.consent_for_page(tables["consent"], "errors").data) == 6
+    intra = observers_tables.intra_for_page(tables["intra"], "sessions").data
+    one = tables["intra"].query("rater == 'expert 3' and item == 'clarity' and coefficient == 'ac1'").iloc[0]
+    assert intra.loc["expert 3", ["images", "clarity: AC1"]].tolist() == [
+        str(one["n"]),
+        f"{one['value']:.2f}",
+    ]
+    assert observers_tables.intra_for_page(tables["intra"][:0], "no sessions").data.empty
     shown = observers_tables.agreement_for_page(tables["agreement"], "agreement").data
     value = tables["agreement"].query("item == 'clarity' and coefficient == 'gwet_ac1'")["value"].iloc[0]
     assert shown.loc["Gwet's AC1", "clarity"].startswith(f"{value:.3f}")

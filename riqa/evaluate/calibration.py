@@ -40,7 +40,8 @@ def calibration(
     """Measure the calibration of one yes-or-no answer.
 
     The answers of all seeds go into one reliability table. A replicate of the bootstrap draws groups and
-    seeds.
+    seeds. Drawing anew adds noise to every bin and so, on average, error: the replicates of the ECE are
+    shifted back by that much, and not below zero.
 
     Args:
         y_true: (N,) of 0 and 1; NaN where unknown, left out.
@@ -70,13 +71,15 @@ def calibration(
     sums = np.einsum("ksn,snb->nskb", numbers, in_bin)  # what each image adds to each bin
     by_seed = (weights @ sums.reshape(len(truth), -1)).reshape(n_resamples, *sums.shape[1:])
     count, positive, predicted = np.moveaxis(drawn_seeds(by_seed, seeds_rng), 1, 0)
+    error = expected_calibration_error(table)
     errors = np.abs(positive - predicted).sum(axis=1) / count.sum(axis=1)
+    errors = np.maximum(0, errors - (errors.mean() - error))  # what drawing anew has added by chance
     shares = positive / np.where(count > 0, count, np.nan)
     ends = [percentile_interval(np.nan, of_bin[~np.isnan(of_bin)], confidence) for of_bin in shares.T]
     draw = {"groups": groups, "n_resamples": n_resamples, "confidence": confidence, "seed": seed}
     return Calibration(
         table=table.assign(low=[end.low for end in ends], high=[end.high for end in ends]),
-        ece=percentile_interval(expected_calibration_error(table), errors, confidence),
+        ece=percentile_interval(error, errors, confidence),
         floor=_floor(probs, bins, n_bins, labels_rng),
         brier=mean_interval((probs - truth) ** 2, **draw),
     )

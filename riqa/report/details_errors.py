@@ -168,3 +168,10 @@ def worst_mistakes(predictions: pd.DataFrame, detail: str, count: int = 4) -> pd
     wrong = frame[(p >= 0.5) != truth]
     order = (wrong["label"] - wrong["p"]).abs().sort_values(ascending=False, kind="stable").index
     return wrong.loc[order[:count]].reset_index(drop=True)
+
+
+def artifact_table(called: pd.DataFrame) -> pd.DataFrame:
+    """Compare photographs with an artifact only with flawless ones: shares of `called_bad`, as text."""
+    rows = called.loc[[name for name in (PATTERNS[0], ARTIFACT_ONLY) if name in called.index]]
+    shares = rows[[*DETAILS, "any"]].map("{:.0%}".format).rename(columns={"any": "any of the three"})
+    return shares.assign(images=rows["n"].astype(int)).rename_axis(None)

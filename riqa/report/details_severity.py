@@ -16,6 +16,7 @@ from scipy.stats import norm
 
 from riqa.labels import DETAILS
 from riqa.phantom.raters import THRESHOLD
+from riqa.report.details import interval_text, reader_name
 from riqa.report.results import Result, record
 from riqa.report.seeds import stack_seeds
 
@@ -172,3 +173,13 @@ def severity_results(predictions: pd.DataFrame, curves: dict) -> list[Result]:
         method = "logistic curve, from a quarter to three quarters called bad"
         results.append(record(f"{prefix}.severity_width", curve.width, method=method, **shared))
     return results
+
+
+def severity_table(results: list[Result]) -> pd.DataFrame:
+    """Lay `severity_results` of several models out: a row a model and detail, threshold and width as text."""
+    rows: dict[tuple[str, str], dict[str, str]] = {}
+    for item in results:
+        _, _, model, detail, metric = item.name.split(".")
+        cells = rows.setdefault((model, detail), {"model": reader_name(model), "detail": detail})
+        cells[metric.removeprefix("severity_")] = interval_text(item)
+    return pd.DataFrame(rows.values())

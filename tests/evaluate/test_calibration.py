@@ -41,6 +41,7 @@ def test_replicates_agree_with_a_plain_loop(answers):
         table = reliability_table(np.tile(truth[rows], 3), probs[seeds][:, rows].ravel())
         errors.append(expected_calibration_error(table))
         last.append(table["fraction_positive"].iloc[-1])
+    errors = np.array(errors) - (np.mean(errors) - found.ece.value)
     assert [found.ece.low, found.ece.high] == pytest.approx(np.quantile(errors, [0.025, 0.975]), abs=0.012)
     ends = found.table.iloc[-1][["low", "high"]].to_numpy(dtype=float)
     assert ends == pytest.approx(np.nanquantile(last, [0.025, 0.975]), abs=0.04)
@@ -87,3 +88,12 @@ def test_nothing_judged_and_wrong_shapes_are_refused():
         calibration([np.nan, np.nan], [0.2, 0.3])
     with pytest.raises(ValueError, match="probs"):
         calibration([1, 0], [0.2, 0.3, 0.4])
+
+
+def test_the_error_lies_in_its_own_interval():
+    """Drawing anew adds error: without the shift the value of an honest model lies below its interval."""
+    rng = np.random.default_rng(3)
+    for _ in range(10):
+        probs = rng.random(60)
+        found = calibration(rng.random(60) < probs, probs, n_resamples=400).ece
+        assert 0 <= found.low <= found.value <= found.high

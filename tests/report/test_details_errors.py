@@ -5,6 +5,7 @@ import pytest
 from riqa.labels import DETAILS
 from riqa.report.details_errors import (
     ARTIFACT_ONLY,
+    artifact_table,
     called_bad,
     called_bad_results,
     defect_patterns,
@@ -103,3 +104,11 @@ def test_the_worst_mistakes_are_the_surest_ones():
     assert found["image_id"].tolist() == ["i004", "i000", "i001"]
     assert found["label"].tolist() == [0, 1, 0]
     assert worst_mistakes(answers(LABELS, LABELS), "clarity").empty
+
+
+def test_artifacts_are_compared_with_nothing_at_all():
+    patterns = pd.Series(["nothing bad", ARTIFACT_ONLY, "only clarity bad"], index=IDS[:3])
+    called = called_bad(answers(LABELS, LABELS), patterns)
+    table = artifact_table(called)
+    assert list(table.index) == ["nothing bad", ARTIFACT_ONLY]
+    assert table.loc[ARTIFACT_ONLY].tolist() == ["0%", "100%", "0%", "100%", 1]

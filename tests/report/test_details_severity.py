@@ -13,6 +13,7 @@ from riqa.report.details_severity import (
     score_against_severity,
     severity_curves,
     severity_results,
+    severity_table,
 )
 from riqa.report.details_table4 import score_details
 from tests.report.details_cases import answers
@@ -117,3 +118,16 @@ def test_no_curve_is_recorded_as_missing(severities):
     results = severity_results(rows, severity_curves(rows, severities))
     assert {item.value for item in results} == {None}
     assert len(results) == 6
+
+
+def test_the_table_shows_threshold_and_width(severities):
+    rng = np.random.default_rng(4)
+    seen = severities.sort_index()[list(DETAILS)].to_numpy() + rng.normal(0, 0.1, (2, 60, 3))
+    rows = answers(np.ones((60, 3)), (seen <= 0.45).astype(float))
+    results = severity_results(rows, severity_curves(rows, severities))
+    table = severity_table(results)
+    assert table["detail"].tolist() == list(DETAILS)
+    assert (
+        table.loc[0, "threshold"] == f"{results[0].value:.3f} [{results[0].low:.3f}, {results[0].high:.3f}]"
+    )
+    assert table.loc[0, "width"] == f"{results[1].value:.3f}"

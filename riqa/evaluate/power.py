@@ -18,6 +18,9 @@ from scipy.stats import norm
 
 from riqa.evaluate.metrics import scores_from_counts
 
+LOST = (0.0, 0.0025, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.13, 0.17, 0.22, 0.3)
+"""Shares of B's right answers at which a power curve is computed: dense below, for large test sets."""
+
 
 def joint_counts(y_true: np.ndarray, pred_a: np.ndarray, pred_b: np.ndarray, n_classes: int) -> np.ndarray:
     """Count truth, answer of A and answer of B together, over all images and seeds.
@@ -124,7 +127,7 @@ def _macro_f1_and_pushes(tables: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def power_curve(
     joint: np.ndarray,
     n_images: int,
-    lost: Sequence[float] = (0.0, 0.02, 0.04, 0.06, 0.08, 0.1, 0.13, 0.17, 0.22, 0.3),
+    lost: Sequence[float] = LOST,
     **options: float,
 ) -> pd.DataFrame:
     """Compute the power for growing differences in macro-F1, see `shifted` and `power`.

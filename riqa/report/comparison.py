@@ -1,13 +1,60 @@
-"""Two models on the same images: paired differences, results by eye, and the realism of the phantoms."""
+"""Two models on the same images: paired differences, others' published predictions, realism of phantoms."""
 
 import numpy as np
 import pandas as pd
 
 from riqa.evaluate.auc import auc_interval
 from riqa.evaluate.stats import paired_bootstrap
-from riqa.report.overall import stacked_labels
 from riqa.report.results import Result, record
 from riqa.report.seeds import METHOD, stack_seeds
+
+BY = ("patient", "eye", "image")
+"""What the bootstrap can draw as a whole."""
+
+
+def groups_of(images: pd.DataFrame, by: str = "patient") -> np.ndarray:
+    """Return what is drawn as a whole, one name an image (N,): its patient, its eye or the image itself.
+
+    An eye is a patient's left or right one; where the eye is "unknown", the image stands alone.
+
+    Args:
+        images: columns image_id, patient_id, eye.
+        by: one of `BY`.
+
+    Raises:
+        ValueError: If `by` is not one of `BY`.
+    """
+    if by not in BY:
+        raise ValueError(f"by must be one of {', '.join(BY)}; got {by!r}")
+    ids, patients = images["image_id"].astype(str), images["patient_id"].astype(str)
+    eyes = (patients + "/" + images["eye"]).where(images["eye"] != "unknown", "image " + ids)
+    return {"patient": patients, "eye": eyes, "image": ids}[by].to_numpy()
+
+
+def paired_probs(
+    predictions: pd.DataFrame, model_a: str, model_b: str
+) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
+    """Bring two models' probabilities of overall quality into the same order of seeds and images.
+
+    Args:
+        predictions: rows of `riqa.learn.predict.predict` of one dataset, with both models.
+        model_a: one model.
+        model_b: the other one.
+
+    Returns:
+        images (a row an image, sorted by image_id, with the truth), and probs (S, N, K) of A and of B.
+
+    Raises:
+        ValueError: If the two models have not the same seeds and images.
+    """
+    of_a, of_b = (predictions[predictions["model"] == model] for model in (model_a, model_b))
+    if sorted(of_a["seed"].unique()) != sorted(of_b["seed"].unique()):
+        raise ValueError(f"{model_a} and {model_b} must have predicted with the same seeds")
+    columns = [name for name in predictions if name.startswith("p_overall_") and of_a[name].notna().all()]
+    (images, probs_a), (images_b, probs_b) = stack_seeds(of_a, columns), stack_seeds(of_b, columns)
+    if not images.equals(images_b):
+        raise ValueError(f"{model_a} and {model_b} must have predicted the same images")
+    return images, probs_a, probs_b
 
 
 def compare_models(
@@ -16,6 +63,7 @@ def compare_models(
     model_b: str,
     *,
     metric: str = "macro_f1",
+    by: str = "patient",
     n_resamples: int = 2_000,
     confidence: float = 0.95,
 ) -> tuple[Result, Result]:
@@ -26,57 +74,57 @@ def compare_models(
         model_a: the model that a positive difference favours.
         model_b: the other one.
         metric: a key of `riqa.evaluate.metrics.overall_scores`.
+        by: what is drawn as a whole, one of `BY`.
         n_resamples: bootstrap replicates.
         confidence: coverage of the interval, in (0, 1).
 
     Returns:
-        Records ``overall.<dataset>.<a>-<b>.<metric>`` and ``overall.<dataset>.<a>-<b>.<metric>.p_value``.
+        Records ``overall.<dataset>.<a>-<b>.<metric>`` and ``overall.<dataset>.<a>-<b>.<metric>.p_value``;
+        drawn by eye or image they are called ``<metric>.by_eye`` and ``<metric>.by_image``.
 
     Raises:
-        ValueError: If the two models have not the same seeds and images.
+        ValueError: If the two models have not the same seeds and images, or `by` is not one of `BY`.
     """
     (dataset,) = predictions["dataset"].unique()
-    of_a, of_b = (predictions[predictions["model"] == model] for model in (model_a, model_b))
-    seeds = sorted(of_a["seed"].unique())
-    if seeds != sorted(of_b["seed"].unique()):
-        raise ValueError(f"{model_a} and {model_b} must have predicted with the same seeds")
-    (images, labels_a, n_classes), (images_b, labels_b, _) = stacked_labels(of_a), stacked_labels(of_b)
-    if not images.equals(images_b):
-        raise ValueError(f"{model_a} and {model_b} must have predicted the same images")
+    images, probs_a, probs_b = paired_probs(predictions, model_a, model_b)
     found = paired_bootstrap(
         images["overall"].to_numpy(),
-        labels_a,
-        labels_b,
-        n_classes=n_classes,
+        probs_a.argmax(axis=-1),
+        probs_b.argmax(axis=-1),
+        n_classes=probs_a.shape[-1],
         metric=metric,
-        groups=images["patient_id"].to_numpy(),
+        groups=groups_of(images, by),
         n_resamples=n_resamples,
         confidence=confidence,
     )
-    name = f"overall.{dataset}.{model_a}-{model_b}.{metric}"
-    shared = {"n": len(images), "seeds": seeds}
+    name = f"overall.{dataset}.{model_a}-{model_b}.{metric}" + (f".by_{by}" if by != "patient" else "")
+    seeds = sorted(predictions.loc[predictions["model"] == model_a, "seed"].unique())
+    shared, method = {"n": len(images), "seeds": seeds}, METHOD.replace("patients", f"{by}s")
     return (
-        record(name, found.value, low=found.low, high=found.high, method=f"paired; {METHOD}", **shared),
+        record(name, found.value, low=found.low, high=found.high, method=f"paired; {method}", **shared),
         record(f"{name}.p_value", found.p_value, method="two-sided, from the same replicates", **shared),
     )
 
 
-def average_views(predictions: pd.DataFrame) -> pd.DataFrame:
-    """Merge the photographs of one eye into one row, for each model and seed, by mean probability.
+def beside_published(predictions: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame | None:
+    """Put published predictions beside ours, as further models, if they are of the same photographs.
 
     Args:
-        predictions: rows of `riqa.learn.predict.predict`.
+        predictions: ours on one dataset, test images only.
+        published: what `riqa.data.published_predictions.read_published_predictions` returns.
 
     Returns:
-        The same columns, `image_id` naming the eye (``<patient_id>-<eye>``). The truth becomes the worst
-        grade of the eye's photographs; sets that are graded by eye give all of them the same one.
+        Our rows, and those of the published models for the same images, repeated for each of our seeds
+        (they have one run). None if any of our test images has no published prediction: what was answered
+        about other images cannot be paired.
     """
-    keys = ["dataset", "split", "trained_on", "model", "seed", "patient_id", "eye"]
-    means = {name: "mean" for name in predictions if name.startswith("p_")}
-    worst = dict.fromkeys(("overall", "illumination", "clarity", "contrast"), "min")
-    merged = predictions.groupby(keys, sort=False, as_index=False).agg(means | worst)
-    eyes = merged["patient_id"].astype(str) + "-" + merged["eye"].astype(str)
-    return merged.assign(image_id=eyes)[list(predictions.columns)]
+    images = predictions["image_id"].unique()
+    if not np.isin(images, published["image_id"].unique()).all():
+        return None
+    same = published[published["image_id"].isin(images)]
+    (dataset,) = predictions["dataset"].unique()
+    copies = [same.assign(seed=seed, dataset=dataset) for seed in sorted(predictions["seed"].unique())]
+    return pd.concat([predictions, *copies], ignore_index=True)
 
 
 def reject_against_good(

@@ -14,6 +14,12 @@ PAPER_SET = {3: "eyeq", 2: "deepdrid"}
 
 SET_NAMES = {"eyeq": "EyeQ", "deepdrid": "DeepDRiD", "mshf": "MSHF", "eyeq_d": "EyeQ-D"}
 
+METHODS = {"mcf_net": "MCF", "quickqual": "QuickQual"}
+"""Models of `riqa.data.published_predictions`, as Table 3 calls them."""
+
+GOOD_AGAINST_REST = {"Yi et al. 2023": 0.895, "Guo et al. 2024": 0.926, "MT-EyeQ": 0.940}
+"""F1 of good against usable and reject together, on EyeQ (Section 4.1)."""
+
 # set, method as printed, riqa's name of the model ("" for other people's), F1, precision, recall, accuracy
 _TABLE_2 = (
     ("eyeq", "Wang et al. 2015", "", 0.699, 0.740, 0.699, None),

@@ -9,6 +9,8 @@ MODEL_NAMES = {
     "single_task": "Single-task",
     "single_task_control": "Single-task control",
     "multi_task": "Multi-task",
+    "mcf_net": "MCF-Net",
+    "quickqual": "QuickQual",
 }
 MODEL_COLOURS = {
     "teacher": "#949494",

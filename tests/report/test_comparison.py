@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score, roc_auc_score
 
-from riqa.report.comparison import average_views, compare_models, reject_against_good
+from riqa.report.comparison import beside_published, compare_models, groups_of, reject_against_good
 
 
 def test_the_difference_is_that_of_mean_f1_over_seeds(fake_predictions):
@@ -74,18 +74,42 @@ def test_unequal_runs_are_refused(fake_predictions):
         compare_models(without_image, "multi_task", "single_task")
 
 
-def test_views_of_an_eye_are_averaged(fake_predictions):
-    predictions = fake_predictions(n_patients=5, n_classes=2, views=2)
-    eyes = average_views(predictions)
-    assert len(eyes) == len(predictions) / 2
-    assert list(eyes.columns) == list(predictions.columns)
-    choose = {"model": "multi_task", "seed": 1, "patient_id": "p2", "eye": "left"}
-    both = predictions[np.logical_and.reduce([predictions[k] == v for k, v in choose.items()])]
-    one = eyes[np.logical_and.reduce([eyes[k] == v for k, v in choose.items()])].iloc[0]
-    assert one["p_overall_1"] == pytest.approx(both["p_overall_1"].mean())
-    assert one["overall"] == both["overall"].min()
-    assert one["image_id"] == "p2-left"
-    assert np.isnan(one["p_overall_2"])
+def test_groups_are_patients_eyes_or_images(fake_predictions):
+    images = fake_predictions(n_patients=5, seeds=(0,), views=2, right={"single_task": 0.6})
+    sizes = {by: len(np.unique(groups_of(images, by))) for by in ("patient", "eye", "image")}
+    assert sizes == {"patient": 5, "eye": 10, "image": 20}
+    unknown = images.assign(eye="unknown")
+    assert len(np.unique(groups_of(unknown, "eye"))) == 20  # nobody knows which belong together
+    with pytest.raises(ValueError, match="by must be one of patient"):
+        groups_of(images, "camera")
+
+
+def test_eyes_lie_between_patients_and_images(fake_predictions):
+    """Both views of an eye and both eyes of a patient answer alike: each level of drawing widens."""
+    predictions = fake_predictions(n_patients=40, views=2, right={"single_task": 0.5, "multi_task": 0.7})
+    first = predictions["image_id"].str.endswith("left-0")
+    for column in ("overall", "p_overall_0", "p_overall_1", "p_overall_2"):
+        predictions[column] = np.repeat(predictions.loc[first, column].to_numpy(), 4)
+    found = {by: compare_models(predictions, "multi_task", "single_task", by=by)[0]
+             for by in ("image", "eye", "patient")}  # fmt: skip
+    widths = {by: item.high - item.low for by, item in found.items()}
+    assert widths["eye"] == pytest.approx(widths["image"] * np.sqrt(2), rel=0.2)
+    assert widths["patient"] == pytest.approx(widths["image"] * 2, rel=0.2)
+    assert found["patient"].name == "overall.fake.multi_task-single_task.macro_f1"
+    assert found["eye"].name == "overall.fake.multi_task-single_task.macro_f1.by_eye"
+    assert "over eyes" in found["eye"].method
+
+
+def test_published_predictions_are_paired_only_on_the_same_images(fake_predictions):
+    ours = fake_predictions()
+    others = fake_predictions(seeds=(0,), dataset="eyeq_test", right={"quickqual": 0.8})
+    both = beside_published(ours, others)
+    found = compare_models(both, "multi_task", "quickqual", n_resamples=50)[0]
+    assert found.seeds == (0, 1)
+    assert found.name == "overall.fake.multi_task-quickqual.macro_f1"
+    some = ours[ours["image_id"] != "p3-left-0"]
+    assert set(beside_published(some, others)["image_id"]) == set(some["image_id"])
+    assert beside_published(ours, others[others["image_id"] != "p3-left-0"]) is None
 
 
 def test_reject_against_good_leaves_usable_out(fake_predictions):

@@ -1,0 +1,172 @@
+"""Whether printed scores can be true together: the literature's rows of Table 2, checked by arithmetic.
+
+Printed numbers are taken as rounded or cut, so that each may be off by less than 0.001. In three classes,
+with precision P and recall R averaged over classes, macro-F1 lies at or below 2 P R / (P + R), because the
+harmonic mean is concave; and not below the value at the corners of what P and R permit. With recall R, the
+accuracy is bounded by the shares of the classes in the test set. Where these pass, a confusion matrix is
+searched that gives all four numbers. In two classes every confusion matrix can be tried.
+"""
+
+from collections.abc import Mapping
+from itertools import permutations
+
+import numpy as np
+import pandas as pd
+from scipy.optimize import least_squares
+
+from riqa.data import deepdrid, eyeq
+from riqa.evaluate.metrics import scores_from_counts
+from riqa.labels import class_names
+
+TOLERANCE = 0.001
+"""How far a number with three digits can be from what was measured, rounded or cut."""
+
+TABLE_3_NAMES = {"Fu et al. 2019": "MCF"}
+"""Methods that Table 2 and Table 3 call differently."""
+
+
+def harmonic(precision: float, recall: float) -> float:
+    """Return 2 P R / (P + R): the F1 score in two classes, the most that macro-F1 can be in more."""
+    return 2 * precision * recall / (precision + recall) if precision + recall > 0 else 0.0
+
+
+def macro_f1_range(precision: float, recall: float, n_classes: int = 3) -> tuple[float, float]:
+    """Return the least and the most that macro-F1 can be, given macro precision and macro recall in [0, 1].
+
+    The mean of harmonic means is concave: it is largest where all classes are alike, and smallest at a corner
+    of the polytope, where all classes but one have a precision of 0 or 1, and alike for recall.
+    """
+
+    def corner(mean: float) -> list[float]:
+        return [float(np.clip(mean * n_classes - k, 0, 1)) for k in range(n_classes)]
+
+    values = [
+        np.mean([harmonic(p, r) for p, r in zip(corner(precision), recalls, strict=True)])
+        for recalls in permutations(corner(recall))
+    ]
+    return float(min(values)), harmonic(precision, recall)
+
+
+def accuracy_range(recall: float, shares: np.ndarray) -> tuple[float, float]:
+    """Return the least and the most that accuracy can be, given macro recall and the classes' shares (K,)."""
+    shares = np.sort(np.asarray(shares, dtype=float) / np.sum(shares))
+    filled = np.clip(recall * len(shares) - np.arange(len(shares)), 0, 1)
+    return float(shares @ filled), float(shares[::-1] @ filled)
+
+
+def nearest_confusion(
+    printed: Mapping[str, float], shares: np.ndarray, n_starts: int = 3
+) -> tuple[np.ndarray, float]:
+    """Search the confusion matrix whose scores are nearest to printed ones.
+
+    Args:
+        printed: Some of `macro_f1`, `precision`, `recall`, `accuracy`, in [0, 1].
+        shares: (K,) the classes' shares of the test set.
+        n_starts: Starting points tried until all scores are within `TOLERANCE`.
+
+    Returns:
+        (K, K) shares of each true class, rows sum to 1; and by how much the worst score is missed.
+    """
+    shares = np.asarray(shares, dtype=float) / np.sum(shares)
+    goal, n_classes = np.array(list(printed.values())), len(shares)
+
+    def rows(x: np.ndarray) -> np.ndarray:
+        weights = x.reshape(n_classes, n_classes)
+        weights = np.exp(weights - weights.max(axis=1, keepdims=True))
+        return weights / weights.sum(axis=1, keepdims=True)
+
+    def misses(x: np.ndarray) -> np.ndarray:
+        scores = scores_from_counts(shares[:, None] * rows(x))
+        return np.array([scores[name] for name in printed]) - goal
+
+    best, rng = None, np.random.default_rng(0)
+    for _ in range(n_starts):
+        start = 3 * np.eye(n_classes).ravel() + rng.normal(size=n_classes**2)
+        found = least_squares(misses, start, max_nfev=40).x
+        if best is None or abs(misses(found)).max() < abs(misses(best)).max():
+            best = found
+        if abs(misses(best)).max() < TOLERANCE:
+            break
+    return rows(best), float(abs(misses(best)).max())
+
+
+def binary_confusions(printed: Mapping[str, float], n_bad: int, n_good: int) -> np.ndarray:
+    """Return every confusion matrix of two classes with the printed scores; the positive class is bad.
+
+    Args:
+        printed: Some of `f1`, `precision`, `recall`, `accuracy`, in [0, 1].
+        n_bad: Images of class bad in the test set.
+        n_good: Those of class good.
+
+    Returns:
+        (M, 2, 2) counts, rows the true class (bad, good); those with the smallest miss first.
+    """
+    hits, false = (grid.ravel() for grid in np.mgrid[: n_bad + 1, : n_good + 1])
+    counts = np.stack([hits, n_bad - hits, false, n_good - false], axis=1).reshape(-1, 2, 2)
+    scores = scores_from_counts(counts)
+    miss = np.max([abs(scores[name] - value) for name, value in printed.items()], axis=0)
+    fits = np.flatnonzero(miss < TOLERANCE)
+    return counts[fits[np.argsort(miss[fits], kind="stable")]]
+
+
+def remarks(table: pd.DataFrame) -> pd.DataFrame:
+    """Check the rows of Table 2 on the test sets that they are said to be of.
+
+    Args:
+        table: What `riqa.report.published.overall_quality` returns.
+
+    Returns:
+        A row a set and a method of Table 2, in its order: `dataset`, `method`, `verdict` ("possible",
+        "impossible", or "doubtful" where no confusion matrix was found but none of the bounds is broken, or
+        where Table 3 says otherwise) and `remark` ("" where there is nothing to say).
+    """
+    scores = table[table["source"] == "Table 2"]
+    by_class = table[table["source"] == "Table 3"].groupby("method")["value"].mean()
+    rows = []
+    for (dataset, method), values in scores.groupby(["dataset", "method"], sort=False):
+        printed = dict(zip(values["metric"], values["value"], strict=True))
+        verdict, found = _three_classes(printed) if dataset == "eyeq" else _two_classes(printed)
+        average = by_class.get(TABLE_3_NAMES.get(method, method)) if dataset == "eyeq" else None
+        # Four numbers that are each off by less than the tolerance.
+        if average is not None and abs(average - printed["macro_f1"]) >= 2 * TOLERANCE:
+            verdict = "impossible" if verdict == "impossible" else "doubtful"
+            found.append(f"the F1 scores by class in Table 3 average to {average:.3f}")
+        rows.append({"dataset": dataset, "method": method, "verdict": verdict, "remark": "; ".join(found)})
+    return pd.DataFrame(rows)
+
+
+def _three_classes(printed: Mapping[str, float]) -> tuple[str, list[str]]:
+    shares = [eyeq.PUBLISHED["test"][name] for name in class_names(3)]
+    found = []
+    f1, p, r = (printed[name] for name in ("macro_f1", "precision", "recall"))
+    low = macro_f1_range(p - TOLERANCE, r - TOLERANCE)[0]
+    high = macro_f1_range(min(p + TOLERANCE, 1), min(r + TOLERANCE, 1))[1]
+    if not low - TOLERANCE < f1 < high + TOLERANCE:
+        found.append(f"its precision and recall permit a macro-F1 of {low:.3f} to {high:.3f} only")
+    if "accuracy" in printed:
+        low = accuracy_range(r - TOLERANCE, shares)[0]
+        high = accuracy_range(min(r + TOLERANCE, 1), shares)[1]
+        if not low - TOLERANCE < printed["accuracy"] < high + TOLERANCE:
+            found.append(f"its recall permits an accuracy of {low:.3f} to {high:.3f} only")
+    if found:
+        return "impossible", found
+    missed = nearest_confusion(printed, shares)[1]
+    if missed < TOLERANCE:
+        return "possible", []
+    if missed < 2 * TOLERANCE and abs(f1 - harmonic(p, r)) < TOLERANCE:
+        text = "its F1 seems to be the harmonic mean of precision and recall, another definition"
+        return "doubtful", [text]
+    text = f"no confusion matrix with EyeQ's test classes was found, the nearest misses by {missed:.3f}"
+    return "doubtful", [text]
+
+
+def _two_classes(printed: Mapping[str, float]) -> tuple[str, list[str]]:
+    published = deepdrid.PUBLISHED["test"]
+    n_bad, n_good = published["bad"], published["good"]
+    matrices = binary_confusions(printed, n_bad, n_good)
+    if len(matrices) == 0:
+        return "impossible", [f"no confusion matrix of {n_bad} bad and {n_good} good images has these scores"]
+    (hits, _), (false, _) = matrices[0]
+    how = "only" if len(matrices) == 1 else "for example"
+    text = f"fits {how} {hits} of {n_bad} bad images found, {false} of {n_good} good ones called bad"
+    return "possible", [text]

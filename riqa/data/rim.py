@@ -8,10 +8,13 @@ from riqa.data.circle import trimmed_circle
 UNSEEN = -1e4
 """Stands along the border of an image, where the field is cut and what goes on is not to be seen."""
 
-N_RAYS = 180  # radii along which the rim is looked for
+N_RAYS = 120  # radii along which the rim is looked for
 _ANGLES = np.arange(N_RAYS) * (2 * np.pi / N_RAYS)
 _RAYS = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1)
 _STEP = 0.5  # px along a ray
+_NEAR = 6  # steps to both sides of the rim that are close to it
+_DIM = 30  # grey levels of distance from the margin
+_CONTRAST = 3  # grey levels between its sides
 _TRIMS = (0.05, 0.015)  # radii within which edges count, from fit to fit
 
 
@@ -90,9 +93,43 @@ def refine(
     points = edges[valid]
     if len(points) < 24:
         return circle, edges
+    fitted = circle
     for part in _TRIMS:
-        circle = trimmed_circle(points, circle, max(1.0, part * radius))
-    return circle, edges
+        fitted = trimmed_circle(points, fitted, max(1.0, part * radius))
+    # Where all of the rim is bright, half of the height lies on it.
+    dim = np.count_nonzero(level < _DIM) > 0.1 * N_RAYS
+    return _settle(profile, lengths, circle, fitted) if dim else fitted, edges
+
+
+def _settle(profile: np.ndarray, lengths: np.ndarray, circle: np.ndarray, fitted: np.ndarray) -> np.ndarray:
+    """Move a circle to where brightness passes the middle between what lies close to both of its sides.
+
+    Fading light and noise in the margin pull edges at half of a height off the rim, inward and outward.
+
+    Args:
+        profile: Distance from the margin's colour along radii of `circle`, (N_RAYS, M).
+        lengths: (M,) how far from the centre the samples lie.
+        circle: (x, y, radius) whose radii they are.
+        fitted: (x, y, radius) to move.
+    """
+    x, y = fitted[:2] - circle[:2]
+    ahead, aside = _RAYS[:, 0] * x + _RAYS[:, 1] * y, _RAYS[:, 0] * y - _RAYS[:, 1] * x
+    rim = ahead + np.sqrt(np.maximum(fitted[2] ** 2 - aside**2, 0))
+    middle = np.rint((rim - lengths[0]) / _STEP).astype(int)
+    window = middle[:, None] + np.arange(-_NEAR, _NEAR + 1)
+    usable = (window[:, 0] >= 0) & (window[:, -1] < len(lengths))
+    values = profile[np.arange(N_RAYS)[:, None], window.clip(0, len(lengths) - 1)]
+    inside, outside = values[:, :3].mean(axis=1), values[:, -3:].mean(axis=1)
+    half = (inside + outside) / 2
+    high = values > half[:, None]
+    last = 2 * _NEAR - 1 - np.argmax(high[:, -2::-1], axis=1)
+    rays = np.arange(N_RAYS)
+    before, after = values[rays, last], values[rays, last + 1]
+    part = (before - half) / np.maximum(before - after, 1e-6)
+    usable &= (values.min(axis=1) >= 0) & (inside - outside > _CONTRAST)
+    reach = lengths[window[:, 0].clip(0, len(lengths) - 1)] + _STEP * (last + part.clip(0, 1))
+    edges = circle[:2] + _RAYS * reach[:, None]
+    return trimmed_circle(edges[usable], fitted, 1.5) if usable.sum() >= 24 else fitted
 
 
 def support(circle: np.ndarray, edges: np.ndarray, box: tuple[int, int, int, int]) -> float:

@@ -46,7 +46,7 @@ def error_results(predictions: pd.DataFrame, rates: pd.DataFrame) -> list[Result
     seeds = sorted(predictions["seed"].unique())
     return [
         record(
-            f"details.{dataset}.{model}.{row.detail}.error.{'_'.join(str(row.source).split())}",
+            f"details.{dataset}.{model}.{row.detail}.error.{'_'.join(row.source.split()) or 'unknown'}",
             row.value,
             low=row.low,
             high=row.high,

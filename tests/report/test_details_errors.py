@@ -112,3 +112,9 @@ def test_artifacts_are_compared_with_nothing_at_all():
     table = artifact_table(called)
     assert list(table.index) == ["nothing bad", ARTIFACT_ONLY]
     assert table.loc[ARTIFACT_ONLY].tolist() == ["0%", "100%", "0%", "100%", 1]
+
+
+def test_a_blank_source_has_a_name_in_records():
+    rates = error_rates(answers(LABELS, LABELS), pd.Series("", index=IDS), n_resamples=5)
+    names = {item.name.rsplit(".", 1)[1] for item in error_results(answers(LABELS, LABELS), rates)}
+    assert names == {"unknown"}

@@ -181,9 +181,10 @@ def test_number_burnt_into_a_white_margin_is_no_field():
 
 
 @pytest.mark.parametrize("page", [0, 255])
-def test_photograph_framed_by_padding_or_a_page(page):
-    image, mask = disc(240, 320, radius=100, margin=12, noise=2)
-    padding = ((60, 60), (20, 20))
+@pytest.mark.parametrize("padding", [((60, 60), (20, 20)), ((60, 60), (60, 60))])
+@pytest.mark.parametrize(("shape", "radius"), [((240, 320), 100), ((410, 614), 179), ((384, 512), 189)])
+def test_photograph_framed_by_padding_or_a_page(shape, radius, padding, page):
+    image, mask = disc(*shape, radius=radius, margin=12, noise=2)
     framed = np.pad(image, (*padding, (0, 0)), constant_values=page)
     assert iou(framed, np.pad(mask, padding)) > 0.98
 

@@ -1,0 +1,11 @@
+"""What holds for all tests."""
+
+import signal
+
+import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _ctrl_c_stops_children():
+    """Let tests press Ctrl-C where a shell started them in the background, with the signal ignored."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)

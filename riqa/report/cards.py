@@ -34,7 +34,6 @@ class Card:
 
 _DRAWN = "drawn by this book, no patient's data"
 _EYEPACS = "diabetic retinopathy screening (EyePACS), one photograph an eye"
-_MORE_THAN_40 = "more than 40 kinds"
 
 CARDS = {
     "mshf": Card(
@@ -44,9 +43,9 @@ CARDS = {
         "three readers, agreed: illumination, clarity, contrast, overall (2 classes)",
         mshf.PUBLISHED,
     ),
-    "eyeq": Card("EyeQ", _EYEPACS, _MORE_THAN_40, "two experts: overall (3 classes)", eyeq.PUBLISHED),
+    "eyeq": Card("EyeQ", _EYEPACS, eyeq.CAMERAS, "two experts: overall (3 classes)", eyeq.PUBLISHED),
     "eyeq_d": Card(
-        "EyeQ-D", _EYEPACS, _MORE_THAN_40, "majority of eight experts: the three details", eyeq_d.PUBLISHED
+        "EyeQ-D", _EYEPACS, eyeq.CAMERAS, "majority of eight experts: the three details", eyeq_d.PUBLISHED
     ),
     "deepdrid": Card(
         "DeepDRiD",
@@ -72,7 +71,7 @@ CARDS = {
     "simulated_details": Card(
         "simulated details",
         "good photographs of EyeQ, spoilt here by known defects",
-        _MORE_THAN_40,
+        eyeq.CAMERAS,
         "majority of simulated experts: the three details",
         {},
     ),

@@ -57,9 +57,10 @@ def read_eyeq_d(root: Path | str, *, seed: int = 0) -> Catalogue:
         table[name] = decode(labels[column], stems, code, path)
     table = table.assign(dataset="eyeq_d", view="unknown", source="EyePACS", split="test")
     images: dict[str, list[str]] = {}
+    named = set(stems)
     for place in _PLACES:
         for stem, paths in images_by_stem(root, place).items():
-            if stem in set(stems):  # the rest of EyeQ is no image without a label
+            if stem in named:  # the rest of EyeQ is no image without a label
                 images.setdefault(stem, paths)
     findings = match_images(table, images, "EyeQ-D")
     findings += _compare(root, table)

@@ -13,7 +13,8 @@ from torch import Tensor
 from torch.nn import functional
 
 LUMINANCE = (0.299, 0.587, 0.114)
-TRANSFORMS = ("rotation", "horizontal_flip", "vertical_flip", "brightness", "contrast", "saturation")
+GEOMETRIC = ("rotation", "horizontal_flip", "vertical_flip")
+TRANSFORMS = (*GEOMETRIC, "brightness", "contrast", "saturation")
 
 
 @dataclass(frozen=True)
@@ -76,11 +77,38 @@ def draw_transforms(n: int, augmentation: Augmentation, generator: torch.Generat
             rows = active & (choice == index)
             if not rows.any():
                 continue
-            if name in ("rotation", "horizontal_flip", "vertical_flip"):
+            if name in GEOMETRIC:
                 affine[rows] = geometric_matrix(name, strength[rows], augmentation) @ affine[rows]
             else:
                 colour[rows] = colour_matrix(name, strength[rows], augmentation) @ colour[rows]
     return affine, colour[:, :3]
+
+
+def apply_one(images: Tensor, name: str, strength: float, augmentation: Augmentation) -> Tensor:
+    """Give every image the same transformation, to see or to measure what it does.
+
+    Args:
+        images: (N, 3, H, W) RGB in [0, 1], black outside the field of view.
+        name: one of `TRANSFORMS`.
+        strength: in units of the interval that training draws from: -1 and 1 are its ends, anything outside
+            them is beyond what training does. Flips have no strength.
+        augmentation: the intervals.
+
+    Returns:
+        (N, 3, H, W) in [0, 1].
+
+    Raises:
+        ValueError: unknown transformation.
+    """
+    if name not in TRANSFORMS:
+        raise ValueError(f"transformation is {name!r}, must be one of {TRANSFORMS}")
+    n, strengths = len(images), torch.full((len(images),), float(strength))
+    affine, colour = torch.eye(2).repeat(n, 1, 1), torch.eye(4).repeat(n, 1, 1)
+    if name in GEOMETRIC:
+        affine = geometric_matrix(name, strengths, augmentation)
+    else:
+        colour = colour_matrix(name, strengths, augmentation)
+    return apply_transforms(images, affine.to(images.device), colour[:, :3].to(images.device))
 
 
 def geometric_matrix(name: str, strength: Tensor, augmentation: Augmentation) -> Tensor:

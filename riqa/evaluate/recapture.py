@@ -1,9 +1,9 @@
 """Was the advice right? What would have come of repairing one thing or another.
 
 Every choice of details to repair has a code, the sum of 2**k over the details k repaired: 0 repairs nothing,
-1, 2 and 4 one detail each, 7 all three (`riqa.phantom.repair.REPAIRS`). A *policy* says what to repair on each
-image; one that tosses a coin is a distribution over codes, and its outcome is the mean over the tosses, so
-that no luck of a single toss enters. Arrays are (S, N, 8): training seeds, images, codes.
+1, 2 and 4 one detail each, 7 all three (`riqa.phantom.repair.REPAIRS`). A *policy* says what to repair on
+each image; one that tosses a coin is a distribution over codes, and its outcome is the mean over the tosses,
+so that no luck of a single toss enters. Arrays are (S, N, 8): training seeds, images, codes.
 """
 
 import numpy as np

@@ -5,7 +5,7 @@ the true grade (`riqa.phantom.grades`), which needs no photograph, and by the St
 the photograph with the repair made.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +23,9 @@ from riqa.evaluate.recapture import (
     worst_detail,
 )
 from riqa.labels import DETAILS
+from riqa.learn.model import QualityNet
+from riqa.learn.predict import predict_images
+from riqa.phantom.repair import repaired_scores, spoilt_details
 from riqa.report.results import Result, record
 from riqa.report.seeds import stack_seeds
 
@@ -76,8 +79,7 @@ def give_advice(
     students: pd.DataFrame,
     teachers: pd.DataFrame,
     frequent: Mapping[int, str],
-    scores: pd.DataFrame,
-    spoilt: pd.DataFrame,
+    truth: pd.DataFrame | None,
 ) -> Advice:
     """Collect everybody's advice.
 
@@ -85,8 +87,8 @@ def give_advice(
         students: rows of `riqa.learn.predict.predict` of one Student on one set, any seeds.
         teachers: image_id, seed and p_<detail> of the Teachers of the same seeds.
         frequent: seed -> the detail that is bad most often, see `most_frequent`.
-        scores: index image_id, 8 columns, `riqa.phantom.repair.repaired_scores`.
-        spoilt: index image_id, 3 columns, `riqa.phantom.repair.spoilt_details`.
+        truth: `truth.parquet` of the set, index image_id; None where nobody knows, which leaves out the
+            policies "oracle" and "random_spoilt".
     """
     columns = [f"p_{detail}" for detail in DETAILS]
     overall = [name for name in students if name.startswith("p_overall_") and students[name].notna().all()]
@@ -97,22 +99,50 @@ def give_advice(
         [teachers[teachers["seed"] == seed].set_index("image_id").loc[names, columns] for seed in seeds]
     )
     worst = worst_detail(own)
-    here = np.broadcast_to(spoilt.loc[names].to_numpy(dtype=bool), own.shape)
     always = np.array([DETAILS.index(frequent[seed]) for seed in seeds])[:, None]
-    best = best_detail(scores.loc[names].to_numpy())[None]
-    others = worst[..., None] != np.arange(len(DETAILS))
     policies = {
         "student": repair_one(worst),
         "teacher": repair_one(worst_detail(of_teacher)),
         "frequent": repair_one(np.broadcast_to(always, worst.shape)),
-        "random_other": repair_any(others),
-        "random_spoilt": repair_any(here),
-        "oracle": repair_one(np.broadcast_to(best, worst.shape)),
+        "random_other": repair_any(worst[..., None] != np.arange(len(DETAILS))),
         "flagged": surely(repair_codes(own < 0.5)),
         "all": surely(np.full(worst.shape, N_CODES - 1)),
     }
+    if truth is not None:
+        best = best_detail(repaired_scores(truth.loc[names]))
+        policies["oracle"] = repair_one(np.broadcast_to(best, worst.shape))
+        policies["random_spoilt"] = repair_any(np.broadcast_to(spoilt_details(truth.loc[names]), own.shape))
     asked = probs[..., : len(overall)].argmax(axis=-1) < len(overall) - 1
     return Advice(images[["image_id", "patient_id"]], seeds, asked, worst, own.min(axis=-1) < 0.5, policies)
+
+
+def answers_after_repairs(model: QualityNet, images: Mapping[int, np.ndarray]) -> pd.DataFrame:
+    """Ask a Student about photographs taken again after each of `riqa.phantom.repair.REPAIRS`.
+
+    Args:
+        model: the Student.
+        images: position of the photograph -> uint8 (8, size, size, 3), of `riqa.phantom.repair.recaptures`.
+
+    Returns:
+        Index position and code of the repair, columns `riqa.learn.predict.PROBABILITIES`.
+    """
+    index = pd.MultiIndex.from_product([images, range(N_CODES)], names=["position", "code"])
+    return predict_images(model, np.concatenate(list(images.values()))).set_axis(index)
+
+
+def own_grades(answers: Sequence[pd.DataFrame], n_images: int, n_classes: int) -> np.ndarray:
+    """Return the Students' classes after each repair, (S, N, 8), NaN for photographs that they were not shown.
+
+    Args:
+        answers: of `answers_after_repairs`, one a seed.
+        n_images: N.
+        n_classes: 2 or 3.
+    """
+    grades = np.full((len(answers), n_images, N_CODES), np.nan)
+    for of_seed, said in zip(grades, answers, strict=True):
+        labels = said[[f"p_overall_{k}" for k in range(n_classes)]].to_numpy().argmax(axis=1)
+        of_seed[said.index.get_level_values("position"), said.index.get_level_values("code")] = labels
+    return grades
 
 
 def most_frequent(teachers: pd.DataFrame) -> dict[int, str]:
@@ -125,6 +155,27 @@ def most_frequent(teachers: pd.DataFrame) -> dict[int, str]:
 def achieved(advice: Advice, policy: str, outcomes: np.ndarray) -> np.ndarray:
     """Return what a policy achieves: (S, N), NaN where no advice is asked for or nobody knows."""
     return outcome(advice.policies[policy], outcomes, advice.asked)
+
+
+def advice_results(dataset: str, advice: Advice, *, n_resamples: int, confidence: float) -> list[Result]:
+    """Describe the advice; this needs no truth.
+
+    Returns:
+        Records ``recapture.<dataset>.asked`` (share of all photographs), and as shares of the advice asked
+        for ``.asked.worst.<detail>``, ``.asked.named`` (a detail has a probability of good below 0.5) and
+        ``.asked.same_as_teacher`` (the Teacher's worst detail is the Student's).
+    """
+    same = (advice.policies["teacher"] * advice.policies["student"]).sum(axis=-1)
+    said = {f".worst.{detail}": advice.worst == k for k, detail in enumerate(DETAILS)}
+    said |= {".named": advice.named, ".same_as_teacher": same}
+    values = {name: np.where(advice.asked, one, np.nan) for name, one in said.items()}
+    values = {"": advice.asked.astype(float)} | values
+    knobs = {"n_resamples": n_resamples, "confidence": confidence}
+    return [
+        item
+        for name, one in values.items()
+        for item in _records(f"recapture.{dataset}.asked{name}", advice, one, **knobs)
+    ]
 
 
 def policy_results(
@@ -146,7 +197,7 @@ def policy_results(
     knobs = {"n_resamples": n_resamples, "confidence": confidence}
     counted = {**outcomes, "repairs": np.array([code.bit_count() for code in range(N_CODES)], dtype=float)}
     results = []
-    for policy in POLICIES:
+    for policy in advice.policies:
         for metric, values in counted.items():
             name = f"recapture.{dataset}.{policy}.{metric}"
             results += _records(name, advice, achieved(advice, policy, values), **knobs)

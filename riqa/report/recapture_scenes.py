@@ -21,7 +21,11 @@ FAILURES = ("wrong detail", "not enough", "no word for it", "false alarm", "not 
 
 
 def choose_scenes(
-    advice: Advice, grades: np.ndarray, own_grades: np.ndarray, order: Sequence[int], n_classes: int
+    advice: Advice,
+    order: Sequence[int],
+    grades: np.ndarray | None = None,
+    own_grades: np.ndarray | None = None,
+    n_classes: int = 3,
 ) -> dict[str, int]:
     """Choose the first photograph, in a given order, that fits each kind of scene for the first seed.
 
@@ -29,28 +33,31 @@ def choose_scenes(
     the true class and the Student's. The failures: repairing another single detail would have raised the true
     class ("wrong detail"); only several together would ("not enough"); not even all three would, because of
     artifacts ("no word for it"); the photograph is truly good ("false alarm"); the true class rises but the
-    Student's does not ("not noticed").
+    Student's does not ("not noticed"). Without grades, where no photograph can be taken again, there is one
+    scene a detail that the Student calls worst, and bad.
 
     Args:
         advice: of `riqa.report.recapture.give_advice`.
-        grades: int (N, 8), true grade after each repair.
-        own_grades: (S, N, 8), the Student's class after each repair, NaN where it was not shown.
         order: positions of photographs, none of them NaN in `own_grades`.
+        grades: int (N, 8), true grade after each repair, or None.
+        own_grades: (S, N, 8), the Student's class after each repair, NaN where it was not shown; or None.
         n_classes: number of grades.
 
     Returns:
         Kind -> position; kinds that do not occur are left out.
     """
     asked, worst, named = advice.asked[0], advice.worst[0], advice.named[0]
-    rows = np.arange(len(worst))
-    truly, noticed = (raised(grades)[rows, 2**worst] == 1), (raised(own_grades[0])[rows, 2**worst] == 1)
-    cause = causes(grades, n_classes)
-    fits = {detail: (worst == k) & named & truly & noticed for k, detail in enumerate(DETAILS)}
-    fits["wrong detail"] = (cause == "one detail would do") & ~truly
-    fits["not enough"] = cause == "several details together"
-    fits["no word for it"] = cause == "no detail would do"
-    fits["false alarm"] = cause == "already good"
-    fits["not noticed"] = truly & ~noticed
+    fits = {detail: (worst == k) & named for k, detail in enumerate(DETAILS)}
+    if grades is not None:
+        code = np.arange(len(worst)), 2**worst
+        truly, noticed = raised(grades)[code] == 1, raised(own_grades[0])[code] == 1
+        fits = {detail: here & truly & noticed for detail, here in fits.items()}
+        cause = causes(grades, n_classes)
+        fits["wrong detail"] = (cause == "one detail would do") & ~truly
+        fits["not enough"] = cause == "several details together"
+        fits["no word for it"] = cause == "no detail would do"
+        fits["false alarm"] = cause == "already good"
+        fits["not noticed"] = truly & ~noticed
     found = {kind: [n for n in order if asked[n] and here[n]] for kind, here in fits.items()}
     return {kind: positions[0] for kind, positions in found.items() if positions}
 

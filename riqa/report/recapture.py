@@ -1,0 +1,211 @@
+"""Advice for recapture: who would repair what, what comes of it, and records of both.
+
+Advice is asked for where the Student calls a photograph worse than good. What comes of it is judged twice: by
+the true grade (`riqa.phantom.grades`), which needs no photograph, and by the Student itself, which is shown
+the photograph with the repair made.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from riqa.evaluate.means import pooled_interval
+from riqa.evaluate.recapture import (
+    N_CODES,
+    best_detail,
+    outcome,
+    repair_any,
+    repair_codes,
+    repair_one,
+    surely,
+    worst_detail,
+)
+from riqa.labels import DETAILS
+from riqa.report.results import Result, record
+from riqa.report.seeds import stack_seeds
+
+POLICIES = {
+    "student": "Student: its worst detail",
+    "teacher": "Teacher: its worst detail",
+    "frequent": "always the most frequent one",
+    "random_other": "another one, at random",
+    "random_spoilt": "a spoilt one, at random",
+    "oracle": "the best one, truth known",
+    "flagged": "all that the Student calls bad",
+    "all": "all three",
+}
+"""Whose advice is followed; the first six repair one detail an image."""
+
+OUTCOMES = {
+    "true_raised": "true class raised",
+    "grade_gain": "expected grade gained",
+    "model_raised": "Student's class raised",
+}
+"""What can come of advice: shares of photographs, and a gain in grades."""
+
+RIVALS = ("random_other", "random_spoilt", "frequent", "teacher")
+"""With whom the Student's advice is compared."""
+
+METHOD = "mean over advice given; percentile bootstrap over patients and seeds"
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What everybody advises for N photographs, with S training seeds.
+
+    Attributes:
+        images: N rows with image_id and patient_id.
+        seeds: S training seeds.
+        asked: bool (S, N), whether the Student calls the photograph worse than good.
+        worst: int (S, N), position in `DETAILS` of the Student's lowest probability of good.
+        named: bool (S, N), whether that probability lies below 0.5.
+        policies: key of `POLICIES` -> (S, N, 8) chances of each repair, see `riqa.evaluate.recapture`.
+    """
+
+    images: pd.DataFrame
+    seeds: tuple[int, ...]
+    asked: np.ndarray
+    worst: np.ndarray
+    named: np.ndarray
+    policies: dict[str, np.ndarray]
+
+
+def give_advice(
+    students: pd.DataFrame,
+    teachers: pd.DataFrame,
+    frequent: Mapping[int, str],
+    scores: pd.DataFrame,
+    spoilt: pd.DataFrame,
+) -> Advice:
+    """Collect everybody's advice.
+
+    Args:
+        students: rows of `riqa.learn.predict.predict` of one Student on one set, any seeds.
+        teachers: image_id, seed and p_<detail> of the Teachers of the same seeds.
+        frequent: seed -> the detail that is bad most often, see `most_frequent`.
+        scores: index image_id, 8 columns, `riqa.phantom.repair.repaired_scores`.
+        spoilt: index image_id, 3 columns, `riqa.phantom.repair.spoilt_details`.
+    """
+    columns = [f"p_{detail}" for detail in DETAILS]
+    overall = [name for name in students if name.startswith("p_overall_") and students[name].notna().all()]
+    images, probs = stack_seeds(students, [*overall, *columns])
+    own, names = probs[..., len(overall) :], images["image_id"]
+    seeds = tuple(int(seed) for seed in sorted(students["seed"].unique()))
+    of_teacher = np.stack(
+        [teachers[teachers["seed"] == seed].set_index("image_id").loc[names, columns] for seed in seeds]
+    )
+    worst = worst_detail(own)
+    here = np.broadcast_to(spoilt.loc[names].to_numpy(dtype=bool), own.shape)
+    always = np.array([DETAILS.index(frequent[seed]) for seed in seeds])[:, None]
+    best = best_detail(scores.loc[names].to_numpy())[None]
+    others = worst[..., None] != np.arange(len(DETAILS))
+    policies = {
+        "student": repair_one(worst),
+        "teacher": repair_one(worst_detail(of_teacher)),
+        "frequent": repair_one(np.broadcast_to(always, worst.shape)),
+        "random_other": repair_any(others),
+        "random_spoilt": repair_any(here),
+        "oracle": repair_one(np.broadcast_to(best, worst.shape)),
+        "flagged": surely(repair_codes(own < 0.5)),
+        "all": surely(np.full(worst.shape, N_CODES - 1)),
+    }
+    asked = probs[..., : len(overall)].argmax(axis=-1) < len(overall) - 1
+    return Advice(images[["image_id", "patient_id"]], seeds, asked, worst, own.min(axis=-1) < 0.5, policies)
+
+
+def most_frequent(teachers: pd.DataFrame) -> dict[int, str]:
+    """Find the detail that each Teacher calls bad most often on training images: seed -> detail."""
+    training = teachers[teachers["split"] == "train"]
+    bad = training[[f"p_{detail}" for detail in DETAILS]].lt(0.5).groupby(training["seed"]).mean()
+    return {int(seed): name.removeprefix("p_") for seed, name in bad.idxmax(axis=1).items()}
+
+
+def achieved(advice: Advice, policy: str, outcomes: np.ndarray) -> np.ndarray:
+    """Return what a policy achieves: (S, N), NaN where no advice is asked for or nobody knows."""
+    return outcome(advice.policies[policy], outcomes, advice.asked)
+
+
+def policy_results(
+    dataset: str, advice: Advice, outcomes: Mapping[str, np.ndarray], *, n_resamples: int, confidence: float
+) -> list[Result]:
+    """Judge every policy by every outcome, and the Student against its `RIVALS`.
+
+    Args:
+        dataset: name of the set.
+        advice: of `give_advice`.
+        outcomes: key of `OUTCOMES` -> (N, 8) or (S, N, 8), what each repair achieves.
+        n_resamples: bootstrap replicates over patients and seeds.
+        confidence: coverage of the intervals, in (0, 1).
+
+    Returns:
+        Records ``recapture.<dataset>.<policy>.<outcome>`` and ``.repairs`` (details repaired an image),
+        ``recapture.<dataset>.student-<rival>.<outcome>`` (a difference) and ``.<outcome>.p_value``.
+    """
+    knobs = {"n_resamples": n_resamples, "confidence": confidence}
+    counted = {**outcomes, "repairs": np.array([code.bit_count() for code in range(N_CODES)], dtype=float)}
+    results = []
+    for policy in POLICIES:
+        for metric, values in counted.items():
+            name = f"recapture.{dataset}.{policy}.{metric}"
+            results += _records(name, advice, achieved(advice, policy, values), **knobs)
+    for rival in RIVALS:
+        for metric, values in outcomes.items():
+            difference = achieved(advice, "student", values) - achieved(advice, rival, values)
+            name = f"recapture.{dataset}.student-{rival}.{metric}"
+            results += _records(name, advice, difference, test_zero=True, **knobs)
+    return results
+
+
+def group_results(
+    dataset: str,
+    advice: Advice,
+    outcomes: np.ndarray,
+    metric: str,
+    groups: Mapping[str, np.ndarray],
+    *,
+    n_resamples: int,
+    confidence: float,
+) -> list[Result]:
+    """Judge the Student's advice, and what it is compared with, in groups of photographs.
+
+    Args:
+        dataset: name of the set.
+        advice: of `give_advice`.
+        outcomes: (N, 8) or (S, N, 8), what each repair achieves.
+        metric: key of `OUTCOMES`, for the names.
+        groups: name -> bool, (N,) or (S, N).
+        n_resamples: bootstrap replicates over patients and seeds.
+        confidence: coverage of the intervals, in (0, 1).
+
+    Returns:
+        Records ``recapture.<dataset>.asked.share.<group>`` (of the advice asked for) and
+        ``recapture.<dataset>.<student|random_other|student-random_other|oracle|all>.<metric>.<group>``.
+    """
+    knobs = {"n_resamples": n_resamples, "confidence": confidence}
+    judged = {name: achieved(advice, name, outcomes) for name in ("student", "random_other", "oracle", "all")}
+    judged["student-random_other"] = judged["student"] - judged["random_other"]
+    results = []
+    for group, members in groups.items():
+        here, word = np.broadcast_to(members, advice.asked.shape), group.replace(" ", "_")
+        share = np.where(advice.asked, here, np.nan).astype(float)
+        results += _records(f"recapture.{dataset}.asked.share.{word}", advice, share, **knobs)
+        for who, values in judged.items():
+            name = f"recapture.{dataset}.{who}.{metric}.{word}"
+            results += _records(name, advice, np.where(here, values, np.nan), **knobs)
+    return results
+
+
+def _records(
+    name: str, advice: Advice, values: np.ndarray, *, test_zero: bool = False, **knobs
+) -> list[Result]:
+    """Make the record of a mean, and of its p-value if there is one."""
+    patients = advice.images["patient_id"].to_numpy()
+    found = pooled_interval(values, groups=patients, test_zero=test_zero, **knobs)
+    shared = {"n": int((~np.isnan(values)).any(axis=0).sum()), "seeds": advice.seeds, "method": METHOD}
+    results = [record(name, found.value, low=found.low, high=found.high, **shared)]
+    if test_zero:
+        shared["method"] = "two-sided, of no difference; bootstrap over patients and seeds"
+        results.append(record(f"{name}.p_value", found.p_value, **shared))
+    return results

@@ -131,7 +131,7 @@ def answers_after_repairs(model: QualityNet, images: Mapping[int, np.ndarray]) -
 
 
 def own_grades(answers: Sequence[pd.DataFrame], n_images: int, n_classes: int) -> np.ndarray:
-    """Return the Students' classes after each repair, (S, N, 8), NaN for photographs that they were not shown.
+    """Return the Students' classes after each repair, (S, N, 8), NaN where they saw no photograph.
 
     Args:
         answers: of `answers_after_repairs`, one a seed.
@@ -176,6 +176,28 @@ def advice_results(dataset: str, advice: Advice, *, n_resamples: int, confidence
         for name, one in values.items()
         for item in _records(f"recapture.{dataset}.asked{name}", advice, one, **knobs)
     ]
+
+
+def confused_advice(advice: Advice, members: np.ndarray) -> pd.DataFrame:
+    """Set the Student's advice against the best: shares of each row, as text.
+
+    Args:
+        advice: of `give_advice`, with the policy "oracle".
+        members: bool (N,), the photographs that count.
+
+    Returns:
+        A row a detail that is best to repair, a column a detail that the Student calls worst, and "advice
+        given" (pairs of Student and photograph); a row without any has "–".
+    """
+    here = advice.asked & members
+    best = (advice.policies["oracle"][..., 2 ** np.arange(len(DETAILS))]).argmax(axis=-1)
+    counts = np.zeros((len(DETAILS), len(DETAILS)), dtype=int)
+    np.add.at(counts, (best[here], advice.worst[here]), 1)
+    rows = [
+        [*(f"{count / row.sum():.0%}" if row.sum() else "–" for count in row), str(row.sum())]
+        for row in counts
+    ]
+    return pd.DataFrame(rows, index=list(DETAILS), columns=[*DETAILS, "advice given"])
 
 
 def policy_results(

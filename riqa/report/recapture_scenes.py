@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from textwrap import fill
 
 import matplotlib as mpl
 import numpy as np
@@ -71,6 +72,7 @@ class Scene:
         image: uint8 (H, W, 3), the photograph.
         heat: float (h, w) in [0, 1], where the Student looks.
         before: a row of `riqa.learn.predict.PROBABILITIES` for the photograph.
+        advice: what the technician is told.
         truth: true class of the photograph, or "" where nobody knows.
         again: uint8 (H, W, 3), the photograph taken again, or None where it cannot be.
         after: the Student's answers then, or None.
@@ -81,6 +83,7 @@ class Scene:
     image: np.ndarray
     heat: np.ndarray
     before: pd.Series
+    advice: str
     truth: str = ""
     again: np.ndarray | None = None
     after: pd.Series | None = None
@@ -117,6 +120,7 @@ def scenes_figure(scenes: Sequence[Scene], n_classes: int, title: str) -> Figure
         truth = f"\ntruth: {scene.truth}" if scene.truth else ""
         photograph.set_title(f"Student: {said} ({p:.2f}){truth}", fontsize=8, pad=3)
         photograph.set_ylabel(scene.kind, fontsize=9, weight="bold")
+        photograph.set_xlabel(fill(f"“{scene.advice}”", 30), fontsize=7.5, labelpad=3, va="top")
         height, width = scene.image.shape[:2]
         heat.imshow(scene.image)
         heat.imshow(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from riqa.evaluate.means import pooled_interval
+from riqa.evaluate.means import pooled_intervals
 from riqa.evaluate.recapture import (
     N_CODES,
     best_detail,
@@ -168,14 +168,10 @@ def advice_results(dataset: str, advice: Advice, *, n_resamples: int, confidence
     same = (advice.policies["teacher"] * advice.policies["student"]).sum(axis=-1)
     said = {f".worst.{detail}": advice.worst == k for k, detail in enumerate(DETAILS)}
     said |= {".named": advice.named, ".same_as_teacher": same}
-    values = {name: np.where(advice.asked, one, np.nan) for name, one in said.items()}
-    values = {"": advice.asked.astype(float)} | values
-    knobs = {"n_resamples": n_resamples, "confidence": confidence}
-    return [
-        item
-        for name, one in values.items()
-        for item in _records(f"recapture.{dataset}.asked{name}", advice, one, **knobs)
-    ]
+    prefix = f"recapture.{dataset}.asked"
+    values = {prefix: advice.asked.astype(float)}
+    values |= {prefix + name: np.where(advice.asked, one, np.nan) for name, one in said.items()}
+    return _records(values, advice, n_resamples=n_resamples, confidence=confidence)
 
 
 def confused_advice(advice: Advice, members: np.ndarray) -> pd.DataFrame:
@@ -216,19 +212,17 @@ def policy_results(
         Records ``recapture.<dataset>.<policy>.<outcome>`` and ``.repairs`` (details repaired an image),
         ``recapture.<dataset>.student-<rival>.<outcome>`` (a difference) and ``.<outcome>.p_value``.
     """
-    knobs = {"n_resamples": n_resamples, "confidence": confidence}
     counted = {**outcomes, "repairs": np.array([code.bit_count() for code in range(N_CODES)], dtype=float)}
-    results = []
-    for policy in advice.policies:
-        for metric, values in counted.items():
-            name = f"recapture.{dataset}.{policy}.{metric}"
-            results += _records(name, advice, achieved(advice, policy, values), **knobs)
+    values = {
+        f"recapture.{dataset}.{policy}.{metric}": achieved(advice, policy, one)
+        for policy in advice.policies
+        for metric, one in counted.items()
+    }
     for rival in RIVALS:
-        for metric, values in outcomes.items():
-            difference = achieved(advice, "student", values) - achieved(advice, rival, values)
-            name = f"recapture.{dataset}.student-{rival}.{metric}"
-            results += _records(name, advice, difference, test_zero=True, **knobs)
-    return results
+        for metric, one in outcomes.items():
+            difference = achieved(advice, "student", one) - achieved(advice, rival, one)
+            values[f"recapture.{dataset}.student-{rival}.{metric}"] = difference
+    return _records(values, advice, n_resamples=n_resamples, confidence=confidence)
 
 
 def group_results(
@@ -256,29 +250,26 @@ def group_results(
         Records ``recapture.<dataset>.asked.share.<group>`` (of the advice asked for) and
         ``recapture.<dataset>.<student|random_other|student-random_other|oracle|all>.<metric>.<group>``.
     """
-    knobs = {"n_resamples": n_resamples, "confidence": confidence}
     judged = {name: achieved(advice, name, outcomes) for name in ("student", "random_other", "oracle", "all")}
     judged["student-random_other"] = judged["student"] - judged["random_other"]
-    results = []
+    values = {}
     for group, members in groups.items():
         here, word = np.broadcast_to(members, advice.asked.shape), group.replace(" ", "_")
-        share = np.where(advice.asked, here, np.nan).astype(float)
-        results += _records(f"recapture.{dataset}.asked.share.{word}", advice, share, **knobs)
-        for who, values in judged.items():
-            name = f"recapture.{dataset}.{who}.{metric}.{word}"
-            results += _records(name, advice, np.where(here, values, np.nan), **knobs)
-    return results
+        values[f"recapture.{dataset}.asked.share.{word}"] = np.where(advice.asked, here.astype(float), np.nan)
+        for who, one in judged.items():
+            values[f"recapture.{dataset}.{who}.{metric}.{word}"] = np.where(here, one, np.nan)
+    return _records(values, advice, n_resamples=n_resamples, confidence=confidence)
 
 
-def _records(
-    name: str, advice: Advice, values: np.ndarray, *, test_zero: bool = False, **knobs
-) -> list[Result]:
-    """Make the record of a mean, and of its p-value if there is one."""
-    patients = advice.images["patient_id"].to_numpy()
-    found = pooled_interval(values, groups=patients, test_zero=test_zero, **knobs)
-    shared = {"n": int((~np.isnan(values)).any(axis=0).sum()), "seeds": advice.seeds, "method": METHOD}
-    results = [record(name, found.value, low=found.low, high=found.high, **shared)]
-    if test_zero:
-        shared["method"] = "two-sided, of no difference; bootstrap over patients and seeds"
-        results.append(record(f"{name}.p_value", found.p_value, **shared))
+def _records(values: Mapping[str, np.ndarray], advice: Advice, **knobs) -> list[Result]:
+    """Make the record of every mean (S, N), by name, and of the p-value where it is a difference."""
+    patients, results = advice.images["patient_id"].to_numpy(), []
+    intervals = pooled_intervals(np.stack(list(values.values())), groups=patients, **knobs)
+    for (name, one), found in zip(values.items(), intervals, strict=True):
+        shared = {"n": int((~np.isnan(one)).any(axis=0).sum()), "seeds": advice.seeds}
+        ends = {"low": found.low, "high": found.high}
+        results.append(record(name, found.value, method=METHOD, **ends, **shared))
+        if "-" in name.split(".")[2]:
+            method = "two-sided, of no difference; bootstrap over patients and seeds"
+            results.append(record(f"{name}.p_value", found.p_value, method=method, **shared))
     return results

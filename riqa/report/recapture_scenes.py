@@ -72,11 +72,12 @@ class Scene:
         image: uint8 (H, W, 3), the photograph.
         heat: float (h, w) in [0, 1], where the Student looks.
         before: a row of `riqa.learn.predict.PROBABILITIES` for the photograph.
-        advice: what the technician is told.
+        advice: what the technician is told first.
         truth: true class of the photograph, or "" where nobody knows.
         again: uint8 (H, W, 3), the photograph taken again, or None where it cannot be.
         after: the Student's answers then, or None.
         truth_after: true class then, or "".
+        repaired: the detail that was repaired, or "".
     """
 
     kind: str
@@ -88,6 +89,7 @@ class Scene:
     again: np.ndarray | None = None
     after: pd.Series | None = None
     truth_after: str = ""
+    repaired: str = ""
 
 
 def overall_answer(answer: pd.Series, n_classes: int) -> tuple[str, float]:
@@ -108,7 +110,7 @@ def scenes_figure(scenes: Sequence[Scene], n_classes: int, title: str) -> Figure
     figure, axes = plt.subplots(
         len(scenes),
         4,
-        figsize=(WIDTH, 1.95 * len(scenes) + 0.75),
+        figsize=(WIDTH, 2.1 * len(scenes) + 0.9),
         squeeze=False,
         layout="constrained",
         width_ratios=[1, 1, 1, 0.95],
@@ -117,10 +119,10 @@ def scenes_figure(scenes: Sequence[Scene], n_classes: int, title: str) -> Figure
     for (photograph, heat, again, dots), scene in zip(axes, scenes, strict=True):
         photograph.imshow(scene.image)
         said, p = overall_answer(scene.before, n_classes)
-        truth = f"\ntruth: {scene.truth}" if scene.truth else ""
-        photograph.set_title(f"Student: {said} ({p:.2f}){truth}", fontsize=8, pad=3)
+        photograph.set_title(f"Student:\n{said} ({p:.2f})", fontsize=8, pad=3)
         photograph.set_ylabel(scene.kind, fontsize=9, weight="bold")
-        photograph.set_xlabel(fill(f"“{scene.advice}”", 30), fontsize=7.5, labelpad=3, va="top")
+        truth = f"truth: {scene.truth}\n" if scene.truth else ""
+        photograph.set_xlabel(truth + fill(f"“{scene.advice}”", 28), fontsize=8, labelpad=3, va="top")
         height, width = scene.image.shape[:2]
         heat.imshow(scene.image)
         heat.imshow(
@@ -135,8 +137,8 @@ def scenes_figure(scenes: Sequence[Scene], n_classes: int, title: str) -> Figure
         if scene.again is not None:
             again.imshow(scene.again)
             said, p = overall_answer(scene.after, n_classes)
-            truth = f"\ntruth: {scene.truth_after}" if scene.truth_after else ""
-            again.set_title(f"again: {said} ({p:.2f}){truth}", fontsize=8, pad=3)
+            again.set_title(f"{scene.repaired} repaired:\n{said} ({p:.2f})", fontsize=8, pad=3)
+            again.set_xlabel(f"truth: {scene.truth_after}", fontsize=8, labelpad=3)
         for axis in (photograph, heat, again):
             axis.set(xticks=[], yticks=[])
             axis.spines[:].set_visible(False)
@@ -181,7 +183,8 @@ def policies_figure(rows: pd.DataFrame, title: str, xlabel: str) -> Figure:
     styles = (("#222222", "o"), ("#0173B2", "s"))
     for k, (judge, (colour, marker)) in enumerate(zip(judges, styles, strict=False)):
         own = rows[(rows["judge"] == judge) & rows["value"].notna()]
-        y = own["policy"].map(labels.index) + (k - (len(judges) - 1) / 2) * 0.26
+        rows_of = np.array([labels.index(policy) for policy in own["policy"]], dtype=float)
+        y = rows_of + (k - (len(judges) - 1) / 2) * 0.26
         axes.hlines(y, own["low"], own["high"], color=colour, lw=2)
         axes.plot(own["value"], y, marker, color=colour, ms=6, label=judge)
     axes.set(yticks=range(len(labels)), yticklabels=labels, ylim=(len(labels) - 0.5, -0.5))

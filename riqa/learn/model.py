@@ -80,8 +80,12 @@ class QualityNet(nn.Module):
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """Return the logits of every head for images (N, 3, H, W) in [0, 1]."""
-        features = self.backbone((images - self.mean) / self.std)
+        features = self.features(images)
         return {task: head(features) for task, head in self.heads.items()}
+
+    def features(self, images: Tensor) -> Tensor:
+        """Return the shared representation h (N, D) that every head reads (paper, Eq. 2)."""
+        return self.backbone((images - self.mean) / self.std)
 
 
 def with_heads(model: QualityNet, n_overall: int, n_details: int) -> QualityNet:

@@ -1,0 +1,106 @@
+"""Every parameter of a chapter that trains decides what is trained; none is lost on the way.
+
+The chapters' own code is run up to the point where training would begin, on the smoke book's artifacts.
+"""
+
+import json
+
+import matplotlib
+import pandas as pd
+import pytest
+
+import riqa.learn.flips
+import riqa.learn.runs
+import riqa.learn.weighting
+from riqa.publish.parameters import declared_parameters
+from riqa.publish.plan import plan
+from tests.publish.toy import REPOSITORY
+
+pytestmark = pytest.mark.book
+
+CHAPTERS = ("02_train_teacher", "04_train_single_task", "05_train_multi_task")
+ELSEWHERE = {"work", "out", "beyond", "n_flip_images", "flip_margin"}  # paths, and what is only shown
+VALUES = {
+    "details_set": "phantom_observers",
+    "observer_set": "phantom_details",
+    "overall_sets": ["phantom_eyes"],
+    "seeds": [1],
+    "backbone": "resnet18",
+    "weights": "imagenet",
+    "epochs": 3,
+    "batch_size": 8,
+    "learning_rate": 0.5,
+    "momentum": 0.1,
+    "weight_decay": 0.2,
+    "schedule": "steps",
+    "halve_at": [1],
+    "warm_up": 0.4,
+    "lambda_overall": 0.7,
+    "lambda_details": 0.7,
+    "lambda_details_grid": [5.0],
+    "n_tuning_seeds": 2,
+    "pseudo_label_kind": "hard",
+    "precision": "bfloat16",
+    "device": "auto",
+    "max_transforms": 5,
+    "max_rotation": 3.0,
+    "max_colour_change": 0.3,
+}
+
+
+class TrainingBegins(Exception):  # noqa: N818
+    """Raised instead of training."""
+
+
+def runs_of(chapter, monkeypatch, **changes):
+    """Run a chapter's code with its smoke parameters, some changed, and return what it would train."""
+    asked = []
+
+    def begin(runs, *arguments, **options):
+        asked.append((runs, *(a for a in arguments if isinstance(a, tuple))))
+        raise TrainingBegins
+
+    def no_flips(*arguments, **options):
+        row = {"transformation": "vertical_flip", "strength": 1.0, "flipped": 0.0, "to_bad": 0.0}
+        rows = [
+            row,
+            row | {"transformation": "contrast"},
+            row | {"transformation": "contrast", "strength": 9.0},
+        ]
+        return pd.DataFrame(rows).assign(flipped_clear=0.0, largest=0.0, n=3, n_clear=3)
+
+    monkeypatch.setattr(riqa.learn.runs, "run_all", begin)
+    monkeypatch.setattr(riqa.learn.weighting, "run_trials", begin)
+    monkeypatch.setattr(riqa.learn.flips, "flip_table", no_flips)
+    job = next(job for job in plan(REPOSITORY, "smoke") if job.chapter.name == chapter)
+    declared = {name: one.default for name, one in declared_parameters(job.chapter.notebook).items()}
+    names = declared | job.parameters | changes
+    cells = json.loads(job.chapter.notebook.read_text())["cells"]
+    sources = {
+        cell["id"]: "".join(cell["source"])
+        for cell in cells
+        if cell["cell_type"] == "code" and "parameters" not in cell["metadata"].get("tags", [])
+    }
+    with pytest.raises(TrainingBegins):
+        execute(sources, names)
+    matplotlib.pyplot.close("all")
+    return str(asked)
+
+
+def execute(sources, names):
+    for identity, source in sources.items():
+        exec(compile(source, identity, "exec"), names)
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_every_parameter_decides_what_is_trained(smoke, chapter, monkeypatch):
+    matplotlib.use("agg")
+    monkeypatch.chdir(REPOSITORY)
+    notebook = REPOSITORY / "notebooks" / f"{chapter}.ipynb"
+    base = runs_of(chapter, monkeypatch)
+    assert base == runs_of(chapter, monkeypatch)
+    names = declared_parameters(notebook).keys() - ELSEWHERE
+    if chapter.startswith("05"):
+        names -= {"details_set"}  # names its Teacher's file as well, which only exists for one set
+    for name in names:
+        assert runs_of(chapter, monkeypatch, **{name: VALUES[name]}) != base, name

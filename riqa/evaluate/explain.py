@@ -75,6 +75,29 @@ def grad_cam(
     return np.concatenate(maps).astype(np.float32)
 
 
+def grad_cam_of_classes(
+    model: QualityNet, images: Tensor, classes: np.ndarray, *, min_side: int = MIN_SIDE
+) -> np.ndarray:
+    """Compute for each image the map of a class of its own, such as the one predicted (paper, Figure 4).
+
+    Args:
+        model: As in `grad_cam`, with an overall head.
+        images: (N, 3, H, W) RGB in [0, 1].
+        classes: (N,) overall classes.
+        min_side: See `find_map_layer`.
+
+    Returns:
+        float32 (N, H, W), as `grad_cam`.
+    """
+    maps = np.zeros((len(images), *images.shape[2:]), np.float32)
+    for target in np.unique(classes):
+        own = classes == target
+        maps[own] = grad_cam(
+            model, images[torch.from_numpy(own)], task="overall", target=int(target), min_side=min_side
+        )
+    return maps
+
+
 def find_map_layer(model: QualityNet, images: Tensor, min_side: int = MIN_SIDE) -> nn.Module:
     """Find the last layer that still says *where*, by one forward pass and for any convolutional backbone.
 

@@ -1,0 +1,176 @@
+"""Where a network looks: Grad-CAM maps of an overall class or of a bad detail (paper, Section 3.4, Figure 4).
+
+Grad-CAM (Selvaraju et al. 2017, doi:10.1109/ICCV.2017.74) weighs the feature maps of a late layer by the
+mean gradient of a logit with respect to each, adds them, and keeps what is positive. The maps come from the
+library pytorch-grad-cam; this file finds the layer, chooses the logit, and leaves the network as it was.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from pytorch_grad_cam import GradCAM
+from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+from torch import Tensor, nn
+
+from riqa.errors import InputError
+from riqa.learn.model import QualityNet
+
+TASKS = ("overall", "details")
+MIN_SIDE = 4
+"""Cells a side that the layer must have.
+
+The last layer of a ResNet has 7 at 224 pixels, as in the paper, but 2 at 64 pixels, which locates nothing;
+the last layer with 4 is then the one before it.
+"""
+_BATCH = 64
+
+
+def grad_cam(
+    model: QualityNet, images: Tensor, *, task: str, target: int, min_side: int = MIN_SIDE
+) -> np.ndarray:
+    """Compute the Grad-CAM map of one question for every image.
+
+    Args:
+        model: The network; its mode, weights and hooks are afterwards as they were.
+        images: (N, 3, H, W) RGB in [0, 1].
+        task: ``overall`` asks what speaks for class `target`; ``details`` asks what speaks for detail number
+            `target` (order of `riqa.labels.DETAILS`) being *bad*, the negative of its logit.
+        target: Position within the head.
+        min_side: See `find_map_layer`.
+
+    Returns:
+        float32 (N, H, W) in [0, 1], each map scaled to its own maximum; all 0 where nothing speaks for the
+        target.
+
+    Raises:
+        ValueError: Unknown task, a task that the model has no head for, a target outside the head, or images
+            of another shape.
+        InputError: The backbone has no spatial map, see `find_map_layer`.
+    """
+    if task not in TASKS:
+        raise ValueError(f"task is {task!r}, must be one of {TASKS}")
+    if task not in model.heads:
+        raise ValueError(f"the model has no head for task {task!r}, only for {', '.join(model.heads)}")
+    width = model.heads[task].out_features
+    if not 0 <= target < width:
+        raise ValueError(f"target is {target}, must be 0..{width - 1} for task {task!r}")
+    if images.ndim != 4 or images.shape[1] != 3:
+        raise ValueError(f"images must be (N, 3, H, W), got {tuple(images.shape)}")
+    if len(images) == 0:
+        return np.zeros((0, *images.shape[2:]), np.float32)
+    with _left_as_it_was(model), torch.inference_mode(False), torch.enable_grad():
+        layer = find_map_layer(model, images[:1], min_side)
+        # Not as a context manager: GradCAM's own swallows every IndexError, whatever went wrong.
+        cam = GradCAM(_Evidence(model, task), [layer])
+        try:
+            maps = []
+            for batch in images.split(_BATCH):
+                targets = [ClassifierOutputTarget(target)] * len(batch)
+                maps.append(cam(batch.float().detach().clone().requires_grad_(), targets))
+        finally:
+            cam.activations_and_grads.release()
+    return np.concatenate(maps).astype(np.float32)
+
+
+def grad_cam_of_classes(
+    model: QualityNet, images: Tensor, classes: np.ndarray, *, min_side: int = MIN_SIDE
+) -> np.ndarray:
+    """Compute for each image the map of a class of its own, such as the one predicted (paper, Figure 4).
+
+    Args:
+        model: As in `grad_cam`, with an overall head.
+        images: (N, 3, H, W) RGB in [0, 1].
+        classes: (N,) overall classes.
+        min_side: See `find_map_layer`.
+
+    Returns:
+        float32 (N, H, W), as `grad_cam`.
+    """
+    maps = np.zeros((len(images), *images.shape[2:]), np.float32)
+    for target in np.unique(classes):
+        own = classes == target
+        maps[own] = grad_cam(
+            model, images[torch.from_numpy(own)], task="overall", target=int(target), min_side=min_side
+        )
+    return maps
+
+
+def find_map_layer(model: QualityNet, images: Tensor, min_side: int = MIN_SIDE) -> nn.Module:
+    """Find the last layer that still says *where*, by one forward pass and for any convolutional backbone.
+
+    It is the last module with an output (N, C, h, w) whose h and w are at least `min_side` and at most the
+    image's. Modules that a network uses several times are passed over, as Grad-CAM would see their first use.
+
+    Args:
+        model: The network, in evaluation mode.
+        images: (N, 3, H, W), one image is enough.
+        min_side: Smallest h and w, cells.
+
+    Raises:
+        ValueError: If `min_side` is below 2: one cell says nothing of where.
+        InputError: If no module has such an output, or the network goes on with a sequence of tokens after
+            it, as vision transformers do: attention mixes places there, and no later layer is a map.
+    """
+    if min_side < 2:
+        raise ValueError(f"min_side is {min_side}, must be at least 2 cells")
+    outputs: list[tuple[nn.Module, tuple[int, ...]]] = []
+
+    def note(module: nn.Module, inputs: tuple, output: object) -> None:
+        if isinstance(output, Tensor):
+            outputs.append((module, tuple(output.shape)))
+
+    handles = [module.register_forward_hook(note) for module in model.backbone.modules()]
+    try:
+        with torch.no_grad():
+            model(images)
+    finally:
+        for handle in handles:
+            handle.remove()
+    uses = Counter(module for module, _ in outputs)
+    height, width = images.shape[2:]
+    for module, shape in reversed(outputs):
+        if len(shape) == 3:
+            break
+        if uses[module] > 1 or len(shape) != 4:
+            continue
+        if min_side <= shape[2] <= height and min_side <= shape[3] <= width:
+            return module
+    raise InputError(
+        f"backbone {model.architecture['backbone']} has no late layer that is a map of at least {min_side} "
+        f"x {min_side} cells at {height} x {width} pixels, which Grad-CAM needs; train a convolutional "
+        "backbone such as resnet18, or larger images"
+    )
+
+
+class _Evidence(nn.Module):
+    """The logits of one task as Grad-CAM wants them: a tensor, larger the more speaks for the target."""
+
+    def __init__(self, model: QualityNet, task: str):
+        super().__init__()
+        self.model, self.task = model, task
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits = self.model(images)[self.task]
+        return -logits if self.task == "details" else logits
+
+
+@contextmanager
+def _left_as_it_was(model: nn.Module) -> Iterator[None]:
+    """Put the model into evaluation mode with frozen weights, and back afterwards.
+
+    Frozen, so that the backward pass computes no gradients of weights: nobody asks for them here.
+    """
+    modes = [(module, module.training) for module in model.modules()]
+    frozen = [(weight, weight.requires_grad, weight.grad) for weight in model.parameters()]
+    model.eval().requires_grad_(False)
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
+        for weight, requires_grad, grad in frozen:
+            weight.requires_grad_(requires_grad)
+            weight.grad = grad

@@ -5,13 +5,13 @@ the true grade (`riqa.phantom.grades`), which needs no photograph, and by the St
 the photograph with the repair made.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from riqa.evaluate.means import pooled_interval
+from riqa.evaluate.means import pooled_intervals
 from riqa.evaluate.recapture import (
     N_CODES,
     best_detail,
@@ -23,6 +23,9 @@ from riqa.evaluate.recapture import (
     worst_detail,
 )
 from riqa.labels import DETAILS
+from riqa.learn.model import QualityNet
+from riqa.learn.predict import predict_images
+from riqa.phantom.repair import repaired_scores, spoilt_details
 from riqa.report.results import Result, record
 from riqa.report.seeds import stack_seeds
 
@@ -76,8 +79,7 @@ def give_advice(
     students: pd.DataFrame,
     teachers: pd.DataFrame,
     frequent: Mapping[int, str],
-    scores: pd.DataFrame,
-    spoilt: pd.DataFrame,
+    truth: pd.DataFrame | None,
 ) -> Advice:
     """Collect everybody's advice.
 
@@ -85,8 +87,8 @@ def give_advice(
         students: rows of `riqa.learn.predict.predict` of one Student on one set, any seeds.
         teachers: image_id, seed and p_<detail> of the Teachers of the same seeds.
         frequent: seed -> the detail that is bad most often, see `most_frequent`.
-        scores: index image_id, 8 columns, `riqa.phantom.repair.repaired_scores`.
-        spoilt: index image_id, 3 columns, `riqa.phantom.repair.spoilt_details`.
+        truth: `truth.parquet` of the set, index image_id; None where nobody knows, which leaves out the
+            policies "oracle" and "random_spoilt".
     """
     columns = [f"p_{detail}" for detail in DETAILS]
     overall = [name for name in students if name.startswith("p_overall_") and students[name].notna().all()]
@@ -97,22 +99,50 @@ def give_advice(
         [teachers[teachers["seed"] == seed].set_index("image_id").loc[names, columns] for seed in seeds]
     )
     worst = worst_detail(own)
-    here = np.broadcast_to(spoilt.loc[names].to_numpy(dtype=bool), own.shape)
     always = np.array([DETAILS.index(frequent[seed]) for seed in seeds])[:, None]
-    best = best_detail(scores.loc[names].to_numpy())[None]
-    others = worst[..., None] != np.arange(len(DETAILS))
     policies = {
         "student": repair_one(worst),
         "teacher": repair_one(worst_detail(of_teacher)),
         "frequent": repair_one(np.broadcast_to(always, worst.shape)),
-        "random_other": repair_any(others),
-        "random_spoilt": repair_any(here),
-        "oracle": repair_one(np.broadcast_to(best, worst.shape)),
+        "random_other": repair_any(worst[..., None] != np.arange(len(DETAILS))),
         "flagged": surely(repair_codes(own < 0.5)),
         "all": surely(np.full(worst.shape, N_CODES - 1)),
     }
+    if truth is not None:
+        best = best_detail(repaired_scores(truth.loc[names]))
+        policies["oracle"] = repair_one(np.broadcast_to(best, worst.shape))
+        policies["random_spoilt"] = repair_any(np.broadcast_to(spoilt_details(truth.loc[names]), own.shape))
     asked = probs[..., : len(overall)].argmax(axis=-1) < len(overall) - 1
     return Advice(images[["image_id", "patient_id"]], seeds, asked, worst, own.min(axis=-1) < 0.5, policies)
+
+
+def answers_after_repairs(model: QualityNet, images: Mapping[int, np.ndarray]) -> pd.DataFrame:
+    """Ask a Student about photographs taken again after each of `riqa.phantom.repair.REPAIRS`.
+
+    Args:
+        model: the Student.
+        images: position of the photograph -> uint8 (8, size, size, 3), of `riqa.phantom.repair.recaptures`.
+
+    Returns:
+        Index position and code of the repair, columns `riqa.learn.predict.PROBABILITIES`.
+    """
+    index = pd.MultiIndex.from_product([images, range(N_CODES)], names=["position", "code"])
+    return predict_images(model, np.concatenate(list(images.values()))).set_axis(index)
+
+
+def own_grades(answers: Sequence[pd.DataFrame], n_images: int, n_classes: int) -> np.ndarray:
+    """Return the Students' classes after each repair, (S, N, 8), NaN where they saw no photograph.
+
+    Args:
+        answers: of `answers_after_repairs`, one a seed.
+        n_images: N.
+        n_classes: 2 or 3.
+    """
+    grades = np.full((len(answers), n_images, N_CODES), np.nan)
+    for of_seed, said in zip(grades, answers, strict=True):
+        labels = said[[f"p_overall_{k}" for k in range(n_classes)]].to_numpy().argmax(axis=1)
+        of_seed[said.index.get_level_values("position"), said.index.get_level_values("code")] = labels
+    return grades
 
 
 def most_frequent(teachers: pd.DataFrame) -> dict[int, str]:
@@ -125,6 +155,45 @@ def most_frequent(teachers: pd.DataFrame) -> dict[int, str]:
 def achieved(advice: Advice, policy: str, outcomes: np.ndarray) -> np.ndarray:
     """Return what a policy achieves: (S, N), NaN where no advice is asked for or nobody knows."""
     return outcome(advice.policies[policy], outcomes, advice.asked)
+
+
+def advice_results(dataset: str, advice: Advice, *, n_resamples: int, confidence: float) -> list[Result]:
+    """Describe the advice; this needs no truth.
+
+    Returns:
+        Records ``recapture.<dataset>.asked`` (share of all photographs), and as shares of the advice asked
+        for ``.asked.worst.<detail>``, ``.asked.named`` (a detail has a probability of good below 0.5) and
+        ``.asked.same_as_teacher`` (the Teacher's worst detail is the Student's).
+    """
+    same = (advice.policies["teacher"] * advice.policies["student"]).sum(axis=-1)
+    said = {f".worst.{detail}": advice.worst == k for k, detail in enumerate(DETAILS)}
+    said |= {".named": advice.named, ".same_as_teacher": same}
+    prefix = f"recapture.{dataset}.asked"
+    values = {prefix: advice.asked.astype(float)}
+    values |= {prefix + name: np.where(advice.asked, one, np.nan) for name, one in said.items()}
+    return _records(values, advice, n_resamples=n_resamples, confidence=confidence)
+
+
+def confused_advice(advice: Advice, members: np.ndarray) -> pd.DataFrame:
+    """Set the Student's advice against the best: shares of each row, as text.
+
+    Args:
+        advice: of `give_advice`, with the policy "oracle".
+        members: bool (N,), the photographs that count.
+
+    Returns:
+        A row a detail that is best to repair, a column a detail that the Student calls worst, and "advice
+        given" (pairs of Student and photograph); a row without any has "–".
+    """
+    here = advice.asked & members
+    best = (advice.policies["oracle"][..., 2 ** np.arange(len(DETAILS))]).argmax(axis=-1)
+    counts = np.zeros((len(DETAILS), len(DETAILS)), dtype=int)
+    np.add.at(counts, (best[here], advice.worst[here]), 1)
+    rows = [
+        [*(f"{count / row.sum():.0%}" if row.sum() else "–" for count in row), str(row.sum())]
+        for row in counts
+    ]
+    return pd.DataFrame(rows, index=list(DETAILS), columns=[*DETAILS, "advice given"])
 
 
 def policy_results(
@@ -143,19 +212,17 @@ def policy_results(
         Records ``recapture.<dataset>.<policy>.<outcome>`` and ``.repairs`` (details repaired an image),
         ``recapture.<dataset>.student-<rival>.<outcome>`` (a difference) and ``.<outcome>.p_value``.
     """
-    knobs = {"n_resamples": n_resamples, "confidence": confidence}
     counted = {**outcomes, "repairs": np.array([code.bit_count() for code in range(N_CODES)], dtype=float)}
-    results = []
-    for policy in POLICIES:
-        for metric, values in counted.items():
-            name = f"recapture.{dataset}.{policy}.{metric}"
-            results += _records(name, advice, achieved(advice, policy, values), **knobs)
+    values = {
+        f"recapture.{dataset}.{policy}.{metric}": achieved(advice, policy, one)
+        for policy in advice.policies
+        for metric, one in counted.items()
+    }
     for rival in RIVALS:
-        for metric, values in outcomes.items():
-            difference = achieved(advice, "student", values) - achieved(advice, rival, values)
-            name = f"recapture.{dataset}.student-{rival}.{metric}"
-            results += _records(name, advice, difference, test_zero=True, **knobs)
-    return results
+        for metric, one in outcomes.items():
+            difference = achieved(advice, "student", one) - achieved(advice, rival, one)
+            values[f"recapture.{dataset}.student-{rival}.{metric}"] = difference
+    return _records(values, advice, n_resamples=n_resamples, confidence=confidence)
 
 
 def group_results(
@@ -183,29 +250,26 @@ def group_results(
         Records ``recapture.<dataset>.asked.share.<group>`` (of the advice asked for) and
         ``recapture.<dataset>.<student|random_other|student-random_other|oracle|all>.<metric>.<group>``.
     """
-    knobs = {"n_resamples": n_resamples, "confidence": confidence}
     judged = {name: achieved(advice, name, outcomes) for name in ("student", "random_other", "oracle", "all")}
     judged["student-random_other"] = judged["student"] - judged["random_other"]
-    results = []
+    values = {}
     for group, members in groups.items():
         here, word = np.broadcast_to(members, advice.asked.shape), group.replace(" ", "_")
-        share = np.where(advice.asked, here, np.nan).astype(float)
-        results += _records(f"recapture.{dataset}.asked.share.{word}", advice, share, **knobs)
-        for who, values in judged.items():
-            name = f"recapture.{dataset}.{who}.{metric}.{word}"
-            results += _records(name, advice, np.where(here, values, np.nan), **knobs)
-    return results
+        values[f"recapture.{dataset}.asked.share.{word}"] = np.where(advice.asked, here.astype(float), np.nan)
+        for who, one in judged.items():
+            values[f"recapture.{dataset}.{who}.{metric}.{word}"] = np.where(here, one, np.nan)
+    return _records(values, advice, n_resamples=n_resamples, confidence=confidence)
 
 
-def _records(
-    name: str, advice: Advice, values: np.ndarray, *, test_zero: bool = False, **knobs
-) -> list[Result]:
-    """Make the record of a mean, and of its p-value if there is one."""
-    patients = advice.images["patient_id"].to_numpy()
-    found = pooled_interval(values, groups=patients, test_zero=test_zero, **knobs)
-    shared = {"n": int((~np.isnan(values)).any(axis=0).sum()), "seeds": advice.seeds, "method": METHOD}
-    results = [record(name, found.value, low=found.low, high=found.high, **shared)]
-    if test_zero:
-        shared["method"] = "two-sided, of no difference; bootstrap over patients and seeds"
-        results.append(record(f"{name}.p_value", found.p_value, **shared))
+def _records(values: Mapping[str, np.ndarray], advice: Advice, **knobs) -> list[Result]:
+    """Make the record of every mean (S, N), by name, and of the p-value where it is a difference."""
+    patients, results = advice.images["patient_id"].to_numpy(), []
+    intervals = pooled_intervals(np.stack(list(values.values())), groups=patients, **knobs)
+    for (name, one), found in zip(values.items(), intervals, strict=True):
+        shared = {"n": int((~np.isnan(one)).any(axis=0).sum()), "seeds": advice.seeds}
+        ends = {"low": found.low, "high": found.high}
+        results.append(record(name, found.value, method=METHOD, **ends, **shared))
+        if "-" in name.split(".")[2]:
+            method = "two-sided, of no difference; bootstrap over patients and seeds"
+            results.append(record(f"{name}.p_value", found.p_value, method=method, **shared))
     return results

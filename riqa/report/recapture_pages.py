@@ -47,7 +47,7 @@ def rivals_for_page(results: Mapping[str, Result], dataset: str, caption: str) -
             if (rival, metric) not in names:
                 continue
             p = corrected.get((rival, metric))
-            after = "" if p is None else f"<br><small>{p_text(p)}</small>"
+            after = "" if p is None else f"<br>{p_text(p)}"
             cells[title] = _cell(results, names[rival, metric], "+.3f") + after
         rows.append(cells)
     shown = page_table(pd.DataFrame(rows), caption, index=False)
@@ -100,8 +100,9 @@ def advice_sentence(results: Mapping[str, Result], dataset: str, rival: str, met
             f"There is no photograph on which the Student's advice can be compared with *{POLICIES[rival]}*."
         )
     text = (
-        f"Following the Student: {OUTCOMES[metric]} on {own.value:.0%} of the photographs; "
-        f"*{POLICIES[rival]}*: on {other.value:.0%}. The difference is {interval_text(item, signed=True)}, "
+        f"Following the Student: {OUTCOMES[metric]} on {100 * own.value:.0f} % of the photographs; "
+        f"*{POLICIES[rival]}*: on {100 * other.value:.0f} %. "
+        f"The difference is {interval_text(item, signed=True)}, "
     )
     if item.low <= 0 <= item.high:
         return text + "and its interval includes zero: this build cannot tell the two apart."
@@ -112,7 +113,8 @@ def _cell(results: Mapping[str, Result], name: str, form: str = ".3f") -> str:
     item = results.get(name)
     if item is None or item.value is None:
         return "–"
-    return f"{item.value:{form}}<br><small>{item.low:{form}} – {item.high:{form}}</small>"
+    ends = "" if item.low == item.high else f"<br>{item.low:{form}} – {item.high:{form}}"
+    return f"{item.value:{form}}{ends}"
 
 
 def _number(value: float | None, form: str) -> str:

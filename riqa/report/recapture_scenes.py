@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from textwrap import fill
 
 import matplotlib as mpl
 import numpy as np
@@ -21,7 +22,11 @@ FAILURES = ("wrong detail", "not enough", "no word for it", "false alarm", "not 
 
 
 def choose_scenes(
-    advice: Advice, grades: np.ndarray, own_grades: np.ndarray, order: Sequence[int], n_classes: int
+    advice: Advice,
+    order: Sequence[int],
+    grades: np.ndarray | None = None,
+    own_grades: np.ndarray | None = None,
+    n_classes: int = 3,
 ) -> dict[str, int]:
     """Choose the first photograph, in a given order, that fits each kind of scene for the first seed.
 
@@ -29,28 +34,31 @@ def choose_scenes(
     the true class and the Student's. The failures: repairing another single detail would have raised the true
     class ("wrong detail"); only several together would ("not enough"); not even all three would, because of
     artifacts ("no word for it"); the photograph is truly good ("false alarm"); the true class rises but the
-    Student's does not ("not noticed").
+    Student's does not ("not noticed"). Without grades, where no photograph can be taken again, there is one
+    scene a detail that the Student calls worst, and bad.
 
     Args:
         advice: of `riqa.report.recapture.give_advice`.
-        grades: int (N, 8), true grade after each repair.
-        own_grades: (S, N, 8), the Student's class after each repair, NaN where it was not shown.
         order: positions of photographs, none of them NaN in `own_grades`.
+        grades: int (N, 8), true grade after each repair, or None.
+        own_grades: (S, N, 8), the Student's class after each repair, NaN where it was not shown; or None.
         n_classes: number of grades.
 
     Returns:
         Kind -> position; kinds that do not occur are left out.
     """
     asked, worst, named = advice.asked[0], advice.worst[0], advice.named[0]
-    rows = np.arange(len(worst))
-    truly, noticed = (raised(grades)[rows, 2**worst] == 1), (raised(own_grades[0])[rows, 2**worst] == 1)
-    cause = causes(grades, n_classes)
-    fits = {detail: (worst == k) & named & truly & noticed for k, detail in enumerate(DETAILS)}
-    fits["wrong detail"] = (cause == "one detail would do") & ~truly
-    fits["not enough"] = cause == "several details together"
-    fits["no word for it"] = cause == "no detail would do"
-    fits["false alarm"] = cause == "already good"
-    fits["not noticed"] = truly & ~noticed
+    fits = {detail: (worst == k) & named for k, detail in enumerate(DETAILS)}
+    if grades is not None:
+        code = np.arange(len(worst)), 2**worst
+        truly, noticed = raised(grades)[code] == 1, raised(own_grades[0])[code] == 1
+        fits = {detail: here & truly & noticed for detail, here in fits.items()}
+        cause = causes(grades, n_classes)
+        fits["wrong detail"] = (cause == "one detail would do") & ~truly
+        fits["not enough"] = cause == "several details together"
+        fits["no word for it"] = cause == "no detail would do"
+        fits["false alarm"] = cause == "already good"
+        fits["not noticed"] = truly & ~noticed
     found = {kind: [n for n in order if asked[n] and here[n]] for kind, here in fits.items()}
     return {kind: positions[0] for kind, positions in found.items() if positions}
 
@@ -64,20 +72,24 @@ class Scene:
         image: uint8 (H, W, 3), the photograph.
         heat: float (h, w) in [0, 1], where the Student looks.
         before: a row of `riqa.learn.predict.PROBABILITIES` for the photograph.
+        advice: what the technician is told first.
         truth: true class of the photograph, or "" where nobody knows.
         again: uint8 (H, W, 3), the photograph taken again, or None where it cannot be.
         after: the Student's answers then, or None.
         truth_after: true class then, or "".
+        repaired: the detail that was repaired, or "".
     """
 
     kind: str
     image: np.ndarray
     heat: np.ndarray
     before: pd.Series
+    advice: str
     truth: str = ""
     again: np.ndarray | None = None
     after: pd.Series | None = None
     truth_after: str = ""
+    repaired: str = ""
 
 
 def overall_answer(answer: pd.Series, n_classes: int) -> tuple[str, float]:
@@ -98,7 +110,7 @@ def scenes_figure(scenes: Sequence[Scene], n_classes: int, title: str) -> Figure
     figure, axes = plt.subplots(
         len(scenes),
         4,
-        figsize=(WIDTH, 1.95 * len(scenes) + 0.75),
+        figsize=(WIDTH, 2.1 * len(scenes) + 0.9),
         squeeze=False,
         layout="constrained",
         width_ratios=[1, 1, 1, 0.95],
@@ -107,9 +119,10 @@ def scenes_figure(scenes: Sequence[Scene], n_classes: int, title: str) -> Figure
     for (photograph, heat, again, dots), scene in zip(axes, scenes, strict=True):
         photograph.imshow(scene.image)
         said, p = overall_answer(scene.before, n_classes)
-        truth = f"\ntruth: {scene.truth}" if scene.truth else ""
-        photograph.set_title(f"Student: {said} ({p:.2f}){truth}", fontsize=8, pad=3)
+        photograph.set_title(f"Student:\n{said} ({p:.2f})", fontsize=8, pad=3)
         photograph.set_ylabel(scene.kind, fontsize=9, weight="bold")
+        truth = f"truth: {scene.truth}\n" if scene.truth else ""
+        photograph.set_xlabel(truth + fill(f"“{scene.advice}”", 28), fontsize=8, labelpad=3, va="top")
         height, width = scene.image.shape[:2]
         heat.imshow(scene.image)
         heat.imshow(
@@ -124,8 +137,8 @@ def scenes_figure(scenes: Sequence[Scene], n_classes: int, title: str) -> Figure
         if scene.again is not None:
             again.imshow(scene.again)
             said, p = overall_answer(scene.after, n_classes)
-            truth = f"\ntruth: {scene.truth_after}" if scene.truth_after else ""
-            again.set_title(f"again: {said} ({p:.2f}){truth}", fontsize=8, pad=3)
+            again.set_title(f"{scene.repaired} repaired:\n{said} ({p:.2f})", fontsize=8, pad=3)
+            again.set_xlabel(f"truth: {scene.truth_after}", fontsize=8, labelpad=3)
         for axis in (photograph, heat, again):
             axis.set(xticks=[], yticks=[])
             axis.spines[:].set_visible(False)
@@ -170,7 +183,8 @@ def policies_figure(rows: pd.DataFrame, title: str, xlabel: str) -> Figure:
     styles = (("#222222", "o"), ("#0173B2", "s"))
     for k, (judge, (colour, marker)) in enumerate(zip(judges, styles, strict=False)):
         own = rows[(rows["judge"] == judge) & rows["value"].notna()]
-        y = own["policy"].map(labels.index) + (k - (len(judges) - 1) / 2) * 0.26
+        rows_of = np.array([labels.index(policy) for policy in own["policy"]], dtype=float)
+        y = rows_of + (k - (len(judges) - 1) / 2) * 0.26
         axes.hlines(y, own["low"], own["high"], color=colour, lw=2)
         axes.plot(own["value"], y, marker, color=colour, ms=6, label=judge)
     axes.set(yticks=range(len(labels)), yticklabels=labels, ylim=(len(labels) - 0.5, -0.5))

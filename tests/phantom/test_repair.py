@@ -12,7 +12,8 @@ from riqa.phantom.photograph import spoil
 from riqa.phantom.raters import overall_score
 from riqa.phantom.repair import REPAIRS, recapture, recaptures, repaired_scores, spoilt_details, without
 from riqa.phantom.study import phantom_grades
-from tests.phantom.conftest import make_fundus
+
+from .conftest import make_fundus
 
 DRAW = ("phantom_grades", 0, 7)
 

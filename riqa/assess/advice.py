@@ -12,11 +12,15 @@ REMEDIES: dict[str, str] = {
 """The sentence for each detail that is bad; the order of `riqa.labels.DETAILS`."""
 
 NO_RETAKE = "no retake needed"
+BAD_BELOW = 0.5
+"""Probability of good below which a detail is called bad."""
 _FAILING = ("reject", "bad")  # the lowest class, of three and of two
 
 
-def advice(p_good: Mapping[str, float], overall: str | None = None, *, threshold: float = 0.5) -> list[str]:
-    """Say what a technician should do about a photograph (paper, Section 4.4 and Figure 5).
+def advice(
+    p_good: Mapping[str, float], overall: str | None = None, *, threshold: float = BAD_BELOW
+) -> list[str]:
+    """Say what a technician should do about a photograph (paper, Figures 1 and 5).
 
     A sentence for each bad detail, the worst first. Where overall quality and details do not tell the same
     story, a last sentence says so instead of inventing a reason.

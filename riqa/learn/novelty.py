@@ -24,8 +24,8 @@ from riqa.learn.examples import Examples
 from riqa.learn.model import QualityNet, model_file
 from riqa.learn.train import in_batches
 
-QUANTILE = 0.99
-"""Share of the validation images that must count as known; about one in a hundred alike is then refused."""
+QUANTILE = 0.98
+"""Share of the validation images that must count as known; about one photograph in fifty of their kind is then refused."""
 MOST_IMAGES = 1000
 """Training images that are enough to know their spread; evenly spaced, where there are more."""
 
@@ -173,13 +173,18 @@ def load_novelty(stem: Path) -> Novelty | None:
         tensors = {name: values.astype(np.float64) for name, values in load_file(file).items()}
         n_stages = sum(name.endswith(".mean") for name in tensors)
         stages = [
-            Stage(*(tensors[f"{k}.{part}"] for part in ("mean", "scale", "precision")), tensors[f"{k}.median"][0])
+            Stage(
+                *(tensors[f"{k}.{part}"] for part in ("mean", "scale", "precision")),
+                tensors[f"{k}.median"][0],
+            )
             for k in range(n_stages)
         ]
         return Novelty(tuple(stages), tensors["validation"])
     except (SafetensorError, KeyError) as error:
         reason = str(error).splitlines()[0]
-        raise InputError(f"{file}: cut short or no such file of riqa ({reason}); train the model again") from error
+        raise InputError(
+            f"{file}: cut short or no such file of riqa ({reason}); train the model again"
+        ) from error
 
 
 def _fit_stage(training: np.ndarray, validation: np.ndarray) -> Stage:

@@ -17,7 +17,9 @@ app = typer.Typer()
 
 @app.command()
 def assess(
-    model: Annotated[Path, typer.Argument(help="A trained model: one of its files, or their common stem.")],
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL", help="A trained model: one of its files, or their common stem.")
+    ],
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Photographs, folders of them.")],
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object a photograph on stdout.")
@@ -31,10 +33,10 @@ def assess(
         typer.Option(min=0.5, max=1.0, help="Share of photographs like the model's own to count as such."),
     ] = 0.98,
 ) -> None:
-    """Judge photographs: overall quality, what is wrong, what to do. No answer where there is no fundus.
+    """Judge photographs: overall quality, what is wrong, what to do.
 
-    Nor is there an answer for a photograph unlike those that the model learned from. Exit codes: 0 all
-    assessed; 1 assessed, but some files could not be read; 2 nothing could be assessed.
+    No answer is given where there is no fundus, nor for photographs unlike those that the model learned from.
+    Exit codes: 0 all assessed, 1 some files could not be read, 2 nothing could be assessed.
 
     Example: riqa assess models/multi_task-eyeq-s0 photographs/ --html assessment.html
     """

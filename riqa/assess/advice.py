@@ -32,7 +32,7 @@ def advice(
         threshold: a detail is bad below this probability of good.
 
     Returns:
-        At least one sentence, without a full stop.
+        At least one sentence, without a full stop; a colon parts what is the matter from what to do.
 
     Raises:
         ValueError: An unknown detail or class, or neither details nor overall class.
@@ -47,13 +47,11 @@ def advice(
     sentences = [REMEDIES[detail] for detail in bad]
     if bad:
         return sentences + (
-            [f"overall quality is {overall} all the same: retake only if there is time"]
-            if overall in ("usable", "good")
-            else []
+            [f"{overall} all the same: retake only if there is time"] if overall in ("usable", "good") else []
         )
     if overall in _FAILING:
-        why = "and no detail is bad" if p_good else "and this model judges no details"
-        return [f"overall quality is {overall}, {why}: look for what the heat map marks, and retake"]
+        why = "though no detail is bad" if p_good else "and this model judges no details"
+        return [f"{overall}, {why}: look for what the heat map marks, and retake"]
     if overall == "usable":
-        return [f"{NO_RETAKE}: usable, though not good; another try may help"]
+        return [f"{NO_RETAKE}: usable though not good, so another try may help"]
     return [NO_RETAKE]

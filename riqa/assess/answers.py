@@ -15,7 +15,8 @@ from riqa.learn.novelty import QUANTILE, Novelty, outputs_with_stages
 from riqa.learn.predict import MOST_CLASSES, probabilities
 from riqa.learn.train import in_batches
 
-NO_FUNDUS = "no field of view found"
+NO_FUNDUS = "no fundus: no field of view found"
+UNLIKE = "unlike the training photographs"
 
 
 @dataclass(frozen=True)
@@ -142,8 +143,9 @@ def _answer_all(
         if isinstance(photograph, Unreadable):
             yield photograph
         elif photograph.crop is None:
-            what = ["no fundus to be seen: look at what the photograph shows, and retake"]
-            yield Answer(photograph.path, {}, {}, what, NO_FUNDUS)
+            yield Answer(
+                photograph.path, {}, {}, ["look at what the photograph shows, and retake"], NO_FUNDUS
+            )
         else:
             yield _answer(model, novelty, quantile, photograph, *next(rows))
 
@@ -159,9 +161,7 @@ def _answer(
     """Turn a row of `riqa.learn.predict.PROBABILITIES` and a novelty score into an answer."""
     path, crop = photograph.path, photograph.crop
     if novelty is not None and score > novelty.threshold(quantile):
-        n_nearer, n = int((novelty.validation < score).sum()), len(novelty.validation)
-        reason = f"unlike the photographs of training: farther from them than {n_nearer} of {n} held back"
-        return Answer(path, {}, {}, ["unknown to this model: let a person judge it"], reason, crop)
+        return Answer(path, {}, {}, ["let a person judge it"], UNLIKE, crop)
     n_overall, n_details = (model.architecture[f"n_{task}"] for task in ("overall", "details"))
     names = class_names(n_overall) if n_overall else ()
     overall = dict(zip(names, probs[:n_overall].tolist(), strict=True))

@@ -1,8 +1,10 @@
 """Answers as a table on the terminal, and what they come to."""
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
@@ -14,29 +16,34 @@ from riqa.labels import DETAILS
 _STYLES = {"reject": "red", "bad": "red", "usable": "yellow", "good": "green"}
 
 
-def answers_table(answers: Sequence[Answer]) -> Table:
-    """Lay answers out, a row a photograph; details show their probability of good, and whether it is bad."""
+def answers_table(answers: Sequence[Answer]) -> Group:
+    """Lay answers out: a row a photograph, and below once in full whatever the rows say in short.
+
+    Overall shows the most probable class with its probability, details the probability of good. Paths are
+    relative to the folder that holds all of them.
+    """
     judged = [detail for detail in DETAILS if any(detail in answer.details for answer in answers)]
     has_overall = any(answer.overall for answer in answers)
-    table = Table(box=None, pad_edge=False)
-    table.add_column("photograph", overflow="fold")
+    folder = os.path.commonpath([answer.path.parent for answer in answers])
+    table = Table(box=None, pad_edge=False, title=folder, title_justify="left", title_style="dim")
+    table.add_column("photograph", overflow="fold", min_width=12)
     for name in ["overall"] * has_overall + judged:
         table.add_column(name, no_wrap=True)
-    table.add_column("advice", ratio=1)
+    table.add_column("advice")
     for answer in answers:
-        cells = [Text(str(answer.path))]
-        if has_overall:
-            cells.append(_overall(answer))
+        cells = [Text(os.path.relpath(answer.path, folder))]
+        cells += [_overall(answer)] * has_overall
         cells += [_detail(answer, detail) for detail in judged]
-        said = [f"no answer: {answer.reason}"] if answer.abstains else []
-        table.add_row(*cells, Text("\n".join([*said, *answer.advice])))
-    return table
+        table.add_row(*cells, Text("\n".join(_matter(said) for said in _said(answer))))
+    times = Counter(said for answer in answers for said in _said(answer))
+    lines = [Text(f"{said} ({n})") for said, n in times.most_common()]
+    return Group(table, Text(), Text("In full (photographs):", style="bold"), *lines)
 
 
 def summary(answers: Sequence[Answer], unreadable: Sequence[Unreadable]) -> str:
-    """Count in one line, e.g. ``4 photographs: 1 good, 2 reject, 1 without answer; 1 could not be read``."""
-    labels = [answer.label for answer in answers if answer.overall]
-    counts = [f"{n} {label}" for label, n in sorted(Counter(labels).items())]
+    """Count in one line: ``3 photographs: 1 good, 1 reject, 1 without answer; 2 could not be read``."""
+    labels = Counter(answer.label for answer in answers if answer.overall)
+    counts = [f"{labels[name]} {name}" for name in ("good", "usable", "reject", "bad") if labels[name]]
     details_only = sum(not answer.abstains and not answer.overall for answer in answers)
     counts += [f"{details_only} judged by details"] * bool(details_only)
     abstained = sum(answer.abstains for answer in answers)
@@ -44,6 +51,18 @@ def summary(answers: Sequence[Answer], unreadable: Sequence[Unreadable]) -> str:
     noun = "photograph" if len(answers) == 1 else "photographs"
     line = f"{len(answers)} {noun}: {', '.join(counts)}"
     return line + (f"; {len(unreadable)} could not be read" if unreadable else "")
+
+
+def _said(answer: Answer) -> list[str]:
+    """Return all that is said in words of a photograph."""
+    if not answer.abstains:
+        return answer.advice
+    return [f"{answer.reason}; {sentence}" for sentence in answer.advice]
+
+
+def _matter(sentence: str) -> str:
+    """Shorten a sentence to what is the matter; what to do follows after its colon."""
+    return sentence.partition(":")[0].partition(";")[0]
 
 
 def _overall(answer: Answer) -> Text:

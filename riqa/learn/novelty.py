@@ -25,13 +25,13 @@ from riqa.learn.model import QualityNet, model_file
 from riqa.learn.train import in_batches
 
 QUANTILE = 0.98
-"""Share of the validation images that must count as known; about one photograph in fifty of their kind is then refused."""
+"""Share of the validation images that count as known; one in fifty of their kind is then refused."""
 MOST_IMAGES = 1000
 """Training images that are enough to know their spread; evenly spaced, where there are more."""
 
 _STAGE = "stage_"
 _EXTENSION = "novelty.safetensors"
-_SMALLEST_SCALE = 1e-3  # of a stage's largest; a channel that never fires has no spread to measure by
+_SMALLEST_SCALE = 0.1  # of a stage's largest: by a channel that hardly ever fires nothing can be measured
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ def assess(
     quantile: Annotated[
         float,
         typer.Option(min=0.5, max=1.0, help="Share of photographs like the model's own to count as such."),
-    ] = 0.98,
+    ] = 0.99,
 ) -> None:
     """Judge photographs: overall quality, what is wrong, what to do.
 

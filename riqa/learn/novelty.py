@@ -24,8 +24,8 @@ from riqa.learn.examples import Examples
 from riqa.learn.model import QualityNet, model_file
 from riqa.learn.train import in_batches
 
-QUANTILE = 0.98
-"""Share of the validation images that count as known; one in fifty of their kind is then refused."""
+QUANTILE = 0.99
+"""Share of the validation images that count as known; about one in a hundred of their kind is refused."""
 MOST_IMAGES = 1000
 """Training images that are enough to know their spread; evenly spaced, where there are more."""
 

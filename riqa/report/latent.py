@@ -238,3 +238,19 @@ def answers_as_labels(predictions: pd.DataFrame, n_classes: int) -> pd.DataFrame
     overall = predictions[[f"p_overall_{code}" for code in range(n_classes)]].to_numpy().argmax(axis=1)
     details = {f"predicted_{d}": predictions[f"p_{d}"].ge(0.5).to_numpy(dtype=float) for d in DETAILS}
     return pd.DataFrame({"predicted_overall": overall.astype(float), **details})
+
+
+def difference_sentences(differences: pd.DataFrame, measure: str) -> list[str]:
+    """Say for each pair of `difference_frame` on which labels the interval excludes zero."""
+    sentences = []
+    for pair, rows in differences[differences["measure"] == measure].groupby("model", sort=False):
+        told = [
+            f"{label_name(row.label)} ({row.value:+.2f}, {row.low:+.2f} to {row.high:+.2f})"
+            for row in rows.itertuples()
+            if row.low > 0 or row.high < 0
+        ]
+        word = "on " + ", ".join(told) if told else "on no label"
+        sentences.append(
+            f"**{latent_name(pair)}**: the interval excludes zero {word}, of {len(rows)} labels."
+        )
+    return sentences

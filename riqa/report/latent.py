@@ -10,17 +10,20 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from pandas.io.formats.style import Styler
 
 from riqa.evaluate.means import mean_interval
-from riqa.evaluate.neighbourhoods import MEASURES, measurable, patient_permutations, together
-from riqa.labels import DETAILS
+from riqa.evaluate.neighbourhoods import (
+    MEASURES,
+    measurable,
+    mixing,
+    neighbour_order,
+    patient_permutations,
+    together,
+)
+from riqa.labels import DETAILS, class_names
 from riqa.report.results import Result, record
-from riqa.report.style import model_name
-from riqa.report.tables import page_table
 
 METHOD = "mean over seeds; leave-one-patient-out contributions, percentile bootstrap over patients and seeds"
-_WIDE = 'class="dataframe" style="margin-bottom: 1.5em; font-size: 0.8em"'
 
 
 @dataclass(frozen=True)
@@ -106,21 +109,28 @@ def structure_frame(
     """Give every structure its interval and its chance level.
 
     Returns:
-        A row a structure: model, label, measure, n, k, seeds, value, low, high (over patients and seeds),
-        chance (mean of the permuted), chance_low, chance_high (their central share), p_value (one-sided: how
-        often chance does as well), above_chance ((value - chance) / (1 - chance), as kappas are made).
+        A row a structure: model, label, measure, n, k, seeds, value, low, high (over patients and seeds, not
+        beyond what the measure can reach), chance (mean of the permuted), chance_low, chance_high (their
+        central share), p_value (one-sided: how often chance does as well), above_chance ((value - chance) /
+        (1 - chance), as kappas are made).
     """
     ends = [(1 - confidence) / 2, (1 + confidence) / 2]
     draw = {"n_resamples": n_resamples, "confidence": confidence, "seed": seed}
     rows = []
     for one in structures:
         found, chance = mean_interval(one.by_patient, **draw), one.permuted.mean()
+        least = -1.0 if one.measure.endswith("silhouette") else 0.0
         low, high = np.quantile(one.permuted, ends)
         as_well = (np.sum(one.permuted >= found.value) + 1) / (len(one.permuted) + 1)
         rows.append(
             {
                 **{"model": one.model, "label": one.label, "measure": one.measure, "n": one.n, "k": one.k},
-                **{"seeds": one.seeds, "value": found.value, "low": found.low, "high": found.high},
+                **{
+                    "seeds": one.seeds,
+                    "value": found.value,
+                    "low": max(found.low, least),
+                    "high": min(found.high, 1.0),
+                },
                 **{"chance": chance, "chance_low": low, "chance_high": high, "p_value": as_well},
                 "above_chance": (found.value - chance) / (1 - chance),
             }
@@ -176,58 +186,6 @@ def structure_records(dataset: str, frame: pd.DataFrame) -> list[Result]:
     return records
 
 
-def label_name(label: str) -> str:
-    """Return a label's name for readers: `predicted_clarity` becomes "clarity, predicted"."""
-    plain = label.removeprefix("predicted_")
-    return plain if plain == label else f"{plain}, predicted"
-
-
-def structure_for_page(frame: pd.DataFrame, measure: str, caption: str) -> Styler:
-    """Show one measure of `structure_frame`: a row a label, a column a model, value over interval.
-
-    The column *chance* is over the central range of labels dealt anew, of all models together.
-    """
-    rows = frame[frame["measure"] == measure]
-    cells: dict[str, dict[str, str]] = {}
-    for label, own in rows.groupby("label", sort=False):
-        chance = (own["chance"].mean(), own["chance_low"].min(), own["chance_high"].max())
-        cells[label_name(label)] = {"chance": over_interval(*chance)}
-        cells[label_name(label)] |= {
-            latent_name(row.model): over_interval(row.value, row.low, row.high) for row in own.itertuples()
-        }
-    table = pd.DataFrame.from_dict(cells, orient="index").fillna("–")
-    return page_table(table, caption).set_table_attributes(_WIDE)
-
-
-def spaces_for_page(frame: pd.DataFrame, caption: str) -> Styler:
-    """Show one model of `structure_frame` in its features and on its map: a row a label.
-
-    Columns: purity by chance, in the features and on the map, how far above chance both are, silhouettes.
-    """
-    heads = {"purity": "purity, features", "map_purity": "purity, map"}
-    heads |= {"silhouette": "silhouette, features", "map_silhouette": "silhouette, map"}
-    cells: dict[str, dict[str, str]] = {}
-    for row in frame[frame["measure"].isin(list(heads))].itertuples():
-        own = cells.setdefault(label_name(row.label), {})
-        own[heads[row.measure]] = over_interval(row.value, row.low, row.high)
-        if row.measure == "purity":
-            own["purity, chance"] = over_interval(row.chance, row.chance_low, row.chance_high)
-            own["above chance"] = f"{row.above_chance:.2f}"
-    order = ["purity, chance", "purity, features", "above chance", *list(heads.values())[1:]]
-    table = pd.DataFrame.from_dict(cells, orient="index").reindex(columns=order).fillna("–")
-    return page_table(table, caption).set_table_attributes(_WIDE)
-
-
-def latent_name(model: str) -> str:
-    """Return a model's name for readers of this chapter; `untrained` is "Untrained"."""
-    return " minus ".join({"untrained": "Untrained"}.get(p, model_name(p)) for p in model.split("-"))
-
-
-def over_interval(value: float, low: float, high: float, form: str = ".2f") -> str:
-    """Write a value over its interval, as HTML."""
-    return f"{value:{form}}<br><small>{low:{form}} – {high:{form}}</small>"
-
-
 def answers_as_labels(predictions: pd.DataFrame, n_classes: int) -> pd.DataFrame:
     """Turn one seed's probabilities into labels: predicted_overall (most probable) and predicted_<detail>.
 
@@ -240,17 +198,54 @@ def answers_as_labels(predictions: pd.DataFrame, n_classes: int) -> pd.DataFrame
     return pd.DataFrame({"predicted_overall": overall.astype(float), **details})
 
 
-def difference_sentences(differences: pd.DataFrame, measure: str) -> list[str]:
-    """Say for each pair of `difference_frame` on which labels the interval excludes zero."""
-    sentences = []
-    for pair, rows in differences[differences["measure"] == measure].groupby("model", sort=False):
-        told = [
-            f"{label_name(row.label)} ({row.value:+.2f}, {row.low:+.2f} to {row.high:+.2f})"
-            for row in rows.itertuples()
-            if row.low > 0 or row.high < 0
-        ]
-        word = "on " + ", ".join(told) if told else "on no label"
-        sentences.append(
-            f"**{latent_name(pair)}**: the interval excludes zero {word}, of {len(rows)} labels."
+def neighbour_shares(
+    distances: Mapping[int, np.ndarray], overall: np.ndarray, groups: np.ndarray, k: int, n_classes: int
+) -> pd.DataFrame:
+    """Count which grades the neighbours of images of each grade have.
+
+    Args:
+        distances: seed -> (N, N) distances between images.
+        overall: (N,) grades, NaN where unknown; such images neither ask nor answer.
+        groups: (N,) patient of each image.
+        k: neighbours to ask, lowered by `fitting_k`.
+        n_classes: 2 or 3.
+
+    Returns:
+        Index "<class> images" and "all images", columns the classes: shares, mean over seeds; each row sums
+        to one, or is NaN where no image has that grade.
+    """
+    known = ~np.isnan(overall)
+    codes, own = overall[known], fitting_k(k, known.sum())
+    found = [
+        mixing(neighbour_order(space[np.ix_(known, known)], groups[known], own)[:, :own], codes, n_classes)
+        for space in distances.values()
+    ]
+    names = class_names(n_classes)
+    table = pd.DataFrame(np.mean(found, axis=0), [f"{name} images" for name in names], list(names))
+    table.loc["all images"] = [np.mean(codes == code) for code in range(n_classes)]
+    return table
+
+
+def neighbour_records(
+    dataset: str, model: str, table: pd.DataFrame, n: int, seeds: Sequence[int]
+) -> list[Result]:
+    """Make records ``latent.<set>.<model>.overall.neighbours.<class>.<class of the neighbours>``.
+
+    Args:
+        dataset: the set's name.
+        model: the model's.
+        table: of `neighbour_shares`.
+        n: images with a grade.
+        seeds: of the model.
+    """
+    return [
+        record(
+            f"latent.{dataset}.{model}.overall.neighbours.{row.removesuffix(' images')}.{column}",
+            share,
+            n=n,
+            seeds=seeds,
+            method="share of neighbours, mean over images and seeds",
         )
-    return sentences
+        for row, shares in table.iterrows()
+        for column, share in shares.items()
+    ]

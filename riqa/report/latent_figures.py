@@ -50,6 +50,7 @@ def map_with_cases(
         names = class_names(n_classes)
         scatter(axis, positions, labels, names, [CLASS_COLOURS[name] for name in names])
         axis.legend(loc="best", title="labelled")
+    axis.set_aspect("equal", adjustable="datalim")
     for case in cases.itertuples():
         x, y = positions[case.row]
         axis.plot(x, y, "o", ms=12, mfc="none", mec="black", mew=1.3)

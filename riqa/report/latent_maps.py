@@ -10,6 +10,7 @@ from sklearn.metrics import pairwise_distances
 
 from riqa.evaluate.maps import fitting_perplexity, map_quality, neighbours_kept, pca_map, tsne_map
 from riqa.evaluate.neighbourhoods import neighbour_order, purity
+from riqa.report.latent_pages import over_interval
 from riqa.report.results import Result, record
 from riqa.report.tables import page_table
 
@@ -41,6 +42,24 @@ def maps_again(
         for perplexity in fitting
     }
     return {**maps, PCA: [pca_map(features)]}
+
+
+def first_maps(maps: Mapping[str, Sequence[np.ndarray]], perplexity: float, n: int) -> dict[str, np.ndarray]:
+    """Choose the maps to show: each kind's first, and a second start of the kind nearest to a perplexity.
+
+    Args:
+        maps: of `maps_again`.
+        perplexity: of the kind that is shown twice, if it has two maps.
+        n: images.
+    """
+    kinds = [name for name in maps if name != PCA]
+    twice = min(kinds, key=lambda name: abs(float(name.split()[1]) - fitting_perplexity(perplexity, n)))
+    chosen = {}
+    for name, by_seed in maps.items():
+        chosen[name] = by_seed[0]
+        if name == twice and len(by_seed) > 1:
+            chosen[f"{name}, again"] = by_seed[1]
+    return chosen
 
 
 def trust_frame(
@@ -84,9 +103,7 @@ def trust_for_page(frame: pd.DataFrame, caption: str) -> Styler:
     """Show `trust_frame`: a row a kind of map, each cell the mean over least and most."""
     cells = frame.assign(
         cell=[
-            "–"
-            if np.isnan(row.value)
-            else f"{row.value:.2f}<br><small>{row.low:.2f} – {row.high:.2f}</small>"
+            "–" if np.isnan(row.value) else over_interval(row.value, row.low, row.high)
             for row in frame.itertuples()
         ]
     )

@@ -9,7 +9,7 @@ from pandas.io.formats.style import Styler
 from riqa.evaluate.means import mean_interval
 from riqa.labels import DETAILS
 from riqa.report.details import judged_answers, reader_name
-from riqa.report.latent import over_interval
+from riqa.report.latent_pages import over_interval
 from riqa.report.results import Result, record
 from riqa.report.seeds import METHOD
 from riqa.report.tables import page_table
@@ -67,22 +67,24 @@ def share_records(dataset: str, shares: pd.DataFrame) -> list[Result]:
 
 
 def shares_for_page(shares: pd.DataFrame, planted: Mapping[str, float] | None, caption: str) -> Styler:
-    """Show `good_shares`: a row a detail, experts first, then each model's share and the difference.
+    """Show `good_shares`: a row a detail and model, with the difference over its interval.
 
     Args:
         shares: of `good_shares`.
         planted: detail -> share that is truly good, where somebody knows it (phantoms).
         caption: of the table.
     """
-    cells: dict[str, dict[str, str]] = {}
-    for row in shares.itertuples():
-        own = cells.setdefault(row.detail, {"experts": f"{row.experts:.0%}"})
-        if planted is not None:
-            own["planted"] = f"{planted[row.detail]:.0%}"
-        name = reader_name(row.model)
-        own[name] = f"{row.predicted:.0%}"
-        own[f"experts minus {name}"] = over_interval(row.value, row.low, row.high, "+.2f")
-    return page_table(pd.DataFrame.from_dict(cells, orient="index"), caption)
+    order = {detail: place for place, detail in enumerate(DETAILS)}
+    rows = shares.sort_values("detail", key=lambda details: details.map(order), kind="stable")
+    table = pd.DataFrame({"detail": rows["detail"], "experts": rows["experts"].map("{:.0%}".format)})
+    if planted is not None:
+        table["planted"] = [f"{planted[detail]:.0%}" for detail in rows["detail"]]
+    table["model"] = rows["model"].map(reader_name)
+    table["called good by it"] = rows["predicted"].map("{:.0%}".format)
+    table["experts minus model"] = [
+        over_interval(row.value, row.low, row.high, "+.2f") for row in rows.itertuples()
+    ]
+    return page_table(table, caption, index=False)
 
 
 def share_sentences(shares: pd.DataFrame, model: str) -> list[str]:
@@ -98,4 +100,23 @@ def share_sentences(shares: pd.DataFrame, model: str) -> list[str]:
             f"{row.detail.capitalize()}: {said} ({row.experts:.0%} against {row.predicted:.0%}; difference "
             f"{row.value:+.2f}, {row.low:+.2f} to {row.high:+.2f})."
         )
+    return sentences
+
+
+def nearer_to_planted(shares: pd.DataFrame, planted: Mapping[str, float], model: str) -> list[str]:
+    """Say for each detail whose share of good is nearer to the planted one, the experts' or a model's."""
+    sentences = []
+    for row in shares[shares["model"] == model].itertuples():
+        of_experts, of_model = (
+            abs(row.experts - planted[row.detail]),
+            abs(row.predicted - planted[row.detail]),
+        )
+        nearer = (
+            "both alike"
+            if of_experts == of_model
+            else "the experts"
+            if of_experts < of_model
+            else "the model"
+        )
+        sentences.append(f"{row.detail}: {nearer}")
     return sentences

@@ -51,7 +51,7 @@ def spaces_for_page(frame: pd.DataFrame, caption: str) -> Styler:
             own["above chance"] = f"{row.above_chance:.2f}"
             own["p"] = p_text(row.p_value).removeprefix("p = ").removeprefix("p ")
     order = ["purity, chance", "purity, features", "above chance", "p", *list(heads.values())[1:]]
-    table = pd.DataFrame.from_dict(cells, orient="index").reindex(columns=order).fillna("–")
+    table = pd.DataFrame.from_dict(cells, orient="index").reindex(columns=order).astype(object).fillna("–")
     return page_table(table, caption).set_table_attributes(_WIDE)
 
 
@@ -75,9 +75,7 @@ def difference_sentences(differences: pd.DataFrame, measure: str) -> list[str]:
             if row.low > 0 or row.high < 0
         ]
         word = "on " + ", ".join(told) if told else "on no label"
-        sentences.append(
-            f"**{latent_name(pair)}**: the interval excludes zero {word}, of {len(rows)} labels."
-        )
+        sentences.append(f"**{latent_name(pair)}**: the interval excludes zero {word} (of {len(rows)}).")
     return sentences
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 
 from riqa.labels import DETAILS, class_names
 from riqa.report.figures import WIDTH
@@ -16,6 +17,11 @@ from riqa.report.style import CLASS_COLOURS, FIGURE_STYLE
 UNKNOWN = "#BBBBBB"
 _MARKERS = ("v", "s", "o")  # a shape for each label as well as a colour
 _CELLS = 3  # images in a row below the map
+_OFFSETS = (
+    (8, 7),
+    (8, -15),
+    (-24, 7),
+)  # points from a case to its number; in turn, as cases may be neighbours
 
 
 @mpl.rc_context(FIGURE_STYLE)
@@ -51,10 +57,12 @@ def map_with_cases(
         scatter(axis, positions, labels, names, [CLASS_COLOURS[name] for name in names])
         axis.legend(loc="best", title="labelled")
     axis.set_aspect("equal", adjustable="datalim")
-    for case in cases.itertuples():
+    halo = [withStroke(linewidth=3, foreground="white")]
+    for place, case in enumerate(cases.itertuples()):
         x, y = positions[case.row]
         axis.plot(x, y, "o", ms=12, mfc="none", mec="black", mew=1.3)
-        axis.annotate(case.number, (x, y), (8, 7), textcoords="offset points", weight="bold")
+        offset = {"textcoords": "offset points", "xytext": _OFFSETS[place % len(_OFFSETS)]}
+        axis.annotate(case.number, (x, y), weight="bold", path_effects=halo, zorder=5, **offset)
     for place, (case, image, caption) in enumerate(zip(cases.itertuples(), images, captions, strict=True)):
         cell = figure.add_subplot(grid[1 + place // _CELLS, place % _CELLS])
         cell.imshow(image)

@@ -61,8 +61,8 @@ def latent_name(model: str) -> str:
 
 
 def over_interval(value: float, low: float, high: float, form: str = ".2f") -> str:
-    """Write a value over its interval, as HTML."""
-    return f"{value:{form}}<br>{low:{form}} – {high:{form}}"
+    """Write a value over its interval, as HTML that does not break within the interval."""
+    return f"{value:{form}}<br>{low:{form}}&nbsp;–&nbsp;{high:{form}}"
 
 
 def difference_sentences(differences: pd.DataFrame, measure: str) -> list[str]:

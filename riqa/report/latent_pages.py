@@ -74,8 +74,10 @@ def difference_sentences(differences: pd.DataFrame, measure: str) -> list[str]:
             for row in rows.itertuples()
             if row.low > 0 or row.high < 0
         ]
-        word = "on " + ", ".join(told) if told else "on no label"
-        sentences.append(f"**{latent_name(pair)}**: the interval excludes zero {word} (of {len(rows)}).")
+        sentences.append(
+            f"**{latent_name(pair)}**: of {len(rows)} labels, the interval excludes zero on "
+            f"{', '.join(told) or 'none'}."
+        )
     return sentences
 
 

@@ -87,8 +87,9 @@ def test_a_figure_has_its_rows_by_label():
 
 def test_sentences_name_what_excludes_zero():
     assert difference_sentences(DIFFERENCES, "purity") == [
-        "**Student minus Teacher**: the interval excludes zero on overall (+0.10, +0.05 to +0.20) (of 2).",
-        "**Student minus Single-task**: the interval excludes zero on no label (of 1).",
+        "**Student minus Teacher**: of 2 labels, the interval excludes zero on "
+        "overall (+0.10, +0.05 to +0.20).",
+        "**Student minus Single-task**: of 1 labels, the interval excludes zero on none.",
     ]
 
 

@@ -7,7 +7,7 @@ from riqa.report.figures import p_text
 from riqa.report.style import model_name
 from riqa.report.tables import page_table
 
-_WIDE = 'class="dataframe" style="margin-bottom: 1.5em; font-size: 0.8em"'
+_WIDE = 'class="dataframe" style="margin-bottom: 1.5em; font-size: 0.75em"'
 _NAMES = {"untrained": "Untrained", "multi_task": "Student", "single_task_control": "Control"}
 
 
@@ -62,7 +62,7 @@ def latent_name(model: str) -> str:
 
 def over_interval(value: float, low: float, high: float, form: str = ".2f") -> str:
     """Write a value over its interval, as HTML that does not break within the interval."""
-    return f"{value:{form}}<br>{low:{form}}&nbsp;–&nbsp;{high:{form}}"
+    return f'{value:{form}}<br><span style="white-space: nowrap">{low:{form}} – {high:{form}}</span>'
 
 
 def difference_sentences(differences: pd.DataFrame, measure: str) -> list[str]:

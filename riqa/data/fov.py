@@ -11,8 +11,8 @@ a small copy of the photograph:
 3. the circle is refined on the outermost edges along its radii (`rim`), and the bars are found as straight
    steps (`bars`);
 4. where that does not explain the photograph, further thresholds, a first circle by RANSAC, other colours of
-   the margin, and last a copy without its grain are tried; the best candidate wins, and a poor best means that
-   there is no circle (`search`).
+   the margin, and last a copy without its grain are tried; the best candidate wins, and a poor best means
+   that there is no circle (`search`).
 
 A photograph without any margin that may be a piece of retina is field everywhere.
 """

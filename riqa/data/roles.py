@@ -77,6 +77,15 @@ def build_set(
 
 def _real(name: str, data: str, seed: int) -> Dataset:
     """Load a published set, or the user's own, from the folder that the user gave."""
+    return adapters.load(name, real_folder(name, data), seed=seed)
+
+
+def real_folder(name: str, data: str) -> Path:
+    """Find the folder of a published set: a subfolder of `data` of its name, or `data` itself.
+
+    Raises:
+        InputError: If `data` is empty or no folder.
+    """
     if not data:
         raise InputError(
             f"this profile needs real images; give DATA=<folder that holds {name}/> to make book"
@@ -85,4 +94,4 @@ def _real(name: str, data: str, seed: int) -> Dataset:
     if not root.is_dir():
         raise InputError(f"{root} does not exist or is no folder; give DATA=<folder that holds {name}/>")
     folders = [root / name, root / name.replace("_", "-")]  # eyeq_d is published as EyeQ-D
-    return adapters.load(name, next((folder for folder in folders if folder.is_dir()), root), seed=seed)
+    return next((folder for folder in folders if folder.is_dir()), root)

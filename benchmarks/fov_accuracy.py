@@ -2,7 +2,7 @@
 
 Every camera with every defect at every severity, on a margin as the camera leaves it, and again on a white
 one with a number burnt into it; every contestant sees every photograph. Each seed adds a photograph a case;
-the default takes about ten minutes on one core. Run by `make bench-fov`, in an environment with the peers.
+the default takes five to ten minutes on one core. Run by `make bench-fov`, in an environment with the peers.
 """
 
 import argparse

@@ -75,16 +75,11 @@ def build_set(
             raise InputError(f"there is no set named {name!r}; there are {', '.join(NAMES)}")
 
 
-def _real(name: str, data: str, seed: int) -> Dataset:
-    """Load a published set, or the user's own, from the folder that the user gave."""
-    return adapters.load(name, real_folder(name, data), seed=seed)
-
-
 def real_folder(name: str, data: str) -> Path:
-    """Find the folder of a published set: a subfolder of `data` of its name, or `data` itself.
+    """Return the folder of a published set, or of the user's own, within the folder that the user gave.
 
     Raises:
-        InputError: If `data` is empty or no folder.
+        InputError: If no folder was given, or it is not there.
     """
     if not data:
         raise InputError(
@@ -95,3 +90,8 @@ def real_folder(name: str, data: str) -> Path:
         raise InputError(f"{root} does not exist or is no folder; give DATA=<folder that holds {name}/>")
     folders = [root / name, root / name.replace("_", "-")]  # eyeq_d is published as EyeQ-D
     return next((folder for folder in folders if folder.is_dir()), root)
+
+
+def _real(name: str, data: str, seed: int) -> Dataset:
+    """Load a published set, or the user's own, from the folder that the user gave."""
+    return adapters.load(name, real_folder(name, data), seed=seed)

@@ -2,6 +2,7 @@
 
 import json
 import urllib.error
+from collections import OrderedDict
 from pathlib import Path
 
 import torch
@@ -10,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torchvision.models import get_model, list_models
-from torchvision.models.resnet import BasicBlock, ResNet
+from torchvision.models.resnet import BasicBlock, conv1x1
 
 from riqa import __version__
 from riqa.errors import InputError
@@ -34,8 +35,9 @@ class QualityNet(nn.Module):
     The Teacher has only the details head, the single-task model only the overall head, the student both.
 
     Args:
-        backbone: ``resnet10`` (ResNet with one basic block a stage, for small images), ``efficientnet_lite0``
-            (its ImageNet weights come in a package), or the name of any torchvision classification model.
+        backbone: ``resnet10`` (ResNet with one basic block a stage and half of ResNet-18's width, for small
+            images), ``efficientnet_lite0`` (its ImageNet weights come in a package), or the name of any
+            torchvision classification model.
         n_overall: number of overall-quality classes, 2 or 3; 0 leaves the overall head out.
         n_details: number of quality details, 3; 0 leaves the details head out.
         weights: ``none`` for a random start, ``imagenet`` for pretrained weights.
@@ -78,8 +80,12 @@ class QualityNet(nn.Module):
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """Return the logits of every head for images (N, 3, H, W) in [0, 1]."""
-        features = self.backbone((images - self.mean) / self.std)
+        features = self.features(images)
         return {task: head(features) for task, head in self.heads.items()}
+
+    def features(self, images: Tensor) -> Tensor:
+        """Return the shared representation h (N, D) that every head reads (paper, Eq. 2)."""
+        return self.backbone((images - self.mean) / self.std)
 
 
 def with_heads(model: QualityNet, n_overall: int, n_details: int) -> QualityNet:
@@ -156,7 +162,7 @@ def _pretrained(backbone: str, weights: str) -> nn.Module:
     if backbone == "resnet10":
         if weights == "imagenet":
             raise InputError("backbone resnet10 has no ImageNet weights: set weights to none")
-        return ResNet(BasicBlock, [1, 1, 1, 1])
+        return _resnet10()
     if backbone == "efficientnet_lite0":
         return _efficientnet_lite0(weights)
     if backbone not in list_models(module=torchvision.models):
@@ -172,6 +178,27 @@ def _pretrained(backbone: str, weights: str) -> nn.Module:
             "the file into torch's hub cache, or use backbone efficientnet_lite0, whose weights come in "
             "a package"
         ) from error
+
+
+def _resnet10(width: int = 32, n_classes: int = 1000) -> nn.Module:
+    """Build a ResNet (He et al. 2016) with one basic block a stage and `width` channels in the first.
+
+    At 64 pixels half of ResNet-18's width validates as well as all of it, in less than a third of the time.
+    """
+    stem = nn.Conv2d(3, width, kernel_size=7, stride=2, padding=3, bias=False)
+    stages = OrderedDict(conv1=stem, bn1=nn.BatchNorm2d(width), relu=nn.ReLU(inplace=True))
+    stages["maxpool"] = nn.MaxPool2d(kernel_size=3, stride=2, padding=1)
+    stages["layer1"] = BasicBlock(width, width)
+    for stage in (2, 3, 4):
+        shortcut = nn.Sequential(conv1x1(width, 2 * width, stride=2), nn.BatchNorm2d(2 * width))
+        stages[f"layer{stage}"] = BasicBlock(width, 2 * width, stride=2, downsample=shortcut)
+        width *= 2
+    stages |= {"avgpool": nn.AdaptiveAvgPool2d(1), "flatten": nn.Flatten(), "fc": nn.Linear(width, n_classes)}
+    model = nn.Sequential(stages)
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+    return model
 
 
 def _efficientnet_lite0(weights: str) -> nn.Module:

@@ -3,10 +3,12 @@
 import numpy as np
 import pandas as pd
 import torch
+from torch import Tensor
 
 from riqa.data.store import Store
 from riqa.labels import DETAILS
-from riqa.learn.examples import examples_of
+from riqa.learn.examples import Examples, examples_of
+from riqa.learn.losses import UNKNOWN_OVERALL
 from riqa.learn.model import QualityNet
 from riqa.learn.train import compute_logits
 
@@ -35,12 +37,33 @@ def predict(model: QualityNet, store: Store, splits: tuple[str, ...], /, **colum
         logits = compute_logits(model, examples)
         truth = store.manifest.iloc[examples.rows].reset_index(drop=True)
         frame = truth[["image_id", "dataset", "split", "patient_id", "eye"]].assign(**columns)
-        probs = np.full((len(frame), len(PROBABILITIES)), np.nan)
-        if "overall" in logits:
-            probs[:, : logits["overall"].shape[1]] = torch.softmax(logits["overall"].double(), dim=1).numpy()
-        if "details" in logits:
-            probs[:, MOST_CLASSES:] = torch.sigmoid(logits["details"].double()).numpy()
-        frame[list(PROBABILITIES)] = probs
+        frame[list(PROBABILITIES)] = _probabilities(logits)
         frame[["overall", *DETAILS]] = truth[["overall", *DETAILS]]
         frames.append(frame)
     return pd.concat(frames, ignore_index=True)
+
+
+def predict_images(model: QualityNet, images: np.ndarray) -> pd.DataFrame:
+    """Apply a model to images that are in no store.
+
+    Args:
+        model: any `QualityNet`.
+        images: (N, size, size, 3) uint8 RGB, curated at the model's input size.
+
+    Returns:
+        N rows with the columns `PROBABILITIES`, as in `predict`.
+    """
+    n = len(images)
+    unknown = torch.full((n,), UNKNOWN_OVERALL), torch.full((n, len(DETAILS)), float("nan"))
+    logits = compute_logits(model, Examples(images, np.arange(n), *unknown))
+    return pd.DataFrame(_probabilities(logits), columns=list(PROBABILITIES))
+
+
+def _probabilities(logits: dict[str, Tensor]) -> np.ndarray:
+    """Turn logits into the columns `PROBABILITIES`, (N, 6), NaN where the model has no such answer."""
+    probs = np.full((len(next(iter(logits.values()))), len(PROBABILITIES)), np.nan)
+    if "overall" in logits:
+        probs[:, : logits["overall"].shape[1]] = torch.softmax(logits["overall"].double(), dim=1).numpy()
+    if "details" in logits:
+        probs[:, MOST_CLASSES:] = torch.sigmoid(logits["details"].double()).numpy()
+    return probs

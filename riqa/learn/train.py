@@ -184,17 +184,37 @@ def evaluate(model: QualityNet, examples: Examples, config: TrainingConfig) -> d
     return {"val_loss": loss.item(), "val_score": score}
 
 
-@torch.inference_mode()
 def compute_logits(model: nn.Module, examples: Examples, precision: str = "auto") -> dict[str, Tensor]:
     """Return the logits of every head for all images, float32 on the CPU, in the order of `examples`."""
+    return in_batches(model, model, examples, precision)
+
+
+@torch.inference_mode()
+def in_batches(
+    model: nn.Module,
+    outputs: Callable[[Tensor], dict[str, Tensor]],
+    examples: Examples,
+    precision: str = "auto",
+) -> dict[str, Tensor]:
+    """Apply a model, in evaluation mode, to all images, a batch at a time.
+
+    Args:
+        model: the network; it says which device is used.
+        outputs: what to compute from images (B, 3, H, W): the model itself, or a part of it.
+        examples: the images.
+        precision: see `TrainingConfig`.
+
+    Returns:
+        What `outputs` gives, (n, ...) float32 on the CPU, in the order of `examples`.
+    """
     model.eval()
     device = next(model.parameters()).device
     use_bfloat16 = resolve_precision(precision, device) == "bfloat16"
     parts = []
     for index in torch.arange(len(examples)).split(EVALUATION_BATCH):
         with torch.autocast(device.type, torch.bfloat16, enabled=use_bfloat16):
-            parts.append(model(examples.batch(index, device)))
-    return {task: torch.cat([part[task].float().cpu() for part in parts]) for task in parts[0]}
+            parts.append(outputs(examples.batch(index, device)))
+    return {name: torch.cat([part[name].float().cpu() for part in parts]) for name in parts[0]}
 
 
 def overall_macro_f1(logits: Tensor, overall: Tensor) -> float:

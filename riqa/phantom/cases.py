@@ -25,6 +25,7 @@ class Case:
         fov_mask: bool (H, W), the field of view.
         masks: For each defect present float32 (H, W) in [0, 1], how much it affects each pixel.
         severities: Severity of each defect present, in (0, 1].
+        draw: Study, seed and number of the photograph, from which its defects' random numbers follow.
     """
 
     image: np.ndarray
@@ -32,6 +33,7 @@ class Case:
     fov_mask: np.ndarray
     masks: dict[str, np.ndarray]
     severities: dict[str, float]
+    draw: tuple[str, int, int]
 
 
 def case(root: Path | str, image_id: str, *, source_root: Path | str | None = None) -> Case:
@@ -67,7 +69,7 @@ def case(root: Path | str, image_id: str, *, source_root: Path | str | None = No
         fundus = render_clean(exposure)
         clean, mask = fundus.image, fundus.fov_mask
     image, masks = spoil(clean, mask, study, seed, number, severities)
-    return Case(image, clean, mask, masks, severities)
+    return Case(image, clean, mask, masks, severities, (study, seed, number))
 
 
 def _real(path: str, source_root: Path | str | None, size: int) -> tuple[np.ndarray, np.ndarray]:

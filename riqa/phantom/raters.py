@@ -127,6 +127,17 @@ def rate_details(perceived: np.ndarray, raters: Sequence[Rater], rng: np.random.
     return (perceived[:, None, :] <= limits).astype(int)
 
 
+def grade_thresholds(n_classes: int) -> tuple[float, ...]:
+    """Return the overall scores at which an unbiased grader changes the grade, from good downwards.
+
+    Raises:
+        ValueError: If `n_classes` is neither 2 nor 3.
+    """
+    if n_classes not in (2, 3):
+        raise ValueError(f"n_classes must be 2 or 3, got {n_classes}")
+    return GRADE_THRESHOLDS if n_classes == 3 else (float(np.mean(GRADE_THRESHOLDS)),)
+
+
 def rate_overall(
     score: np.ndarray, raters: Sequence[Rater], n_classes: int, rng: np.random.Generator
 ) -> np.ndarray:
@@ -144,9 +155,7 @@ def rate_overall(
     Raises:
         ValueError: If `n_classes` is neither 2 nor 3.
     """
-    if n_classes not in (2, 3):
-        raise ValueError(f"n_classes must be 2 or 3, got {n_classes}")
-    thresholds = GRADE_THRESHOLDS if n_classes == 3 else (np.mean(GRADE_THRESHOLDS),)
+    thresholds = grade_thresholds(n_classes)
     bias = np.array([rater.bias["overall"] for rater in raters])
     noise = np.array([rater.noise["overall"] for rater in raters])
     seen = np.asarray(score)[:, None] - bias - noise * rng.standard_normal((len(score), len(raters)))

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from riqa.data.roles import build_set
+from riqa.data.roles import build_set, real_folder
 from riqa.errors import InputError
 
 SIZES = {
@@ -75,3 +75,13 @@ def test_real_thumbnails_agree_with_the_label_files(tmp_path):
     assert abs((manifest["split"] == "train").mean() - 0.6) < 0.01
     direct = build("eyeq", tmp_path, data=str(data / "eyeq")).manifest
     assert direct.equals(manifest)
+
+
+def test_a_real_set_lies_in_a_folder_of_its_name_or_in_the_folder_given(tmp_path):
+    (tmp_path / "eyeq").mkdir()
+    (tmp_path / "eyeq-d").mkdir()
+    assert real_folder("eyeq", str(tmp_path)) == tmp_path / "eyeq"
+    assert real_folder("eyeq_d", str(tmp_path)) == tmp_path / "eyeq-d"
+    assert real_folder("mshf", str(tmp_path)) == tmp_path
+    with pytest.raises(InputError, match="does not exist"):
+        real_folder("eyeq", str(tmp_path / "nowhere"))

@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from torchvision.models.resnet import BasicBlock, ResNet
 
 from riqa.errors import InputError
 from riqa.learn.model import QualityNet, load_model, save_model, with_heads
@@ -42,6 +43,14 @@ def test_any_backbone_by_name(backbone, images):
     logits = net(torch.nn.functional.interpolate(images, 64))
     assert logits["overall"].shape == (2, 3)
     assert logits["details"].shape == (2, 3)
+
+
+def test_resnet10_is_half_as_wide_as_torchvisions_resnet_of_one_block_a_stage():
+    ours = QualityNet("resnet10", n_overall=3, n_details=0).backbone.state_dict()
+    full = ResNet(BasicBlock, [1, 1, 1, 1]).state_dict()
+    shapes = [tuple(value.shape) for name, value in full.items() if not name.startswith("fc.")]
+    halved = [tuple(n if n in (1, 3, 7) else n // 2 for n in shape) for shape in shapes]
+    assert [tuple(value.shape) for value in ours.values()] == halved
 
 
 @pytest.mark.parametrize("backbone", ["resnet10", "mobilenet_v3_small", "efficientnet_lite0"])

@@ -1,0 +1,55 @@
+"""From probabilities to plain sentences: what to change, and whether to take the photograph again."""
+
+from collections.abc import Mapping
+
+from riqa.labels import DETAILS
+
+REMEDIES: dict[str, str] = {
+    "illumination": "badly lit: adjust the flash, centre on the pupil or widen it, and retake",
+    "clarity": "out of focus: refocus and retake",
+    "contrast": "low contrast: clean the lens, let the patient blink, and retake",
+}
+"""The sentence for each detail that is bad; the order of `riqa.labels.DETAILS`."""
+
+NO_RETAKE = "no retake needed"
+_FAILING = ("reject", "bad")  # the lowest class, of three and of two
+
+
+def advice(p_good: Mapping[str, float], overall: str | None = None, *, threshold: float = 0.5) -> list[str]:
+    """Say what a technician should do about a photograph (paper, Section 4.4 and Figure 5).
+
+    A sentence for each bad detail, the worst first. Where overall quality and details do not tell the same
+    story, a last sentence says so instead of inventing a reason.
+
+    Args:
+        p_good: probability in [0, 1] that a detail is good, by its name in `riqa.labels.DETAILS`; empty for a
+            model that judges no details.
+        overall: name of the overall class (`riqa.labels.class_names`); None for a model that judges none.
+        threshold: a detail is bad below this probability of good.
+
+    Returns:
+        At least one sentence, without a full stop.
+
+    Raises:
+        ValueError: An unknown detail or class, or neither details nor overall class.
+    """
+    if unknown := set(p_good) - set(DETAILS):
+        raise ValueError(f"details are {sorted(unknown)}, must be among {DETAILS}")
+    if overall not in (None, *_FAILING, "usable", "good"):
+        raise ValueError(f"overall is {overall!r}, must be reject, usable, good, bad or None")
+    if not p_good and overall is None:
+        raise ValueError("advice needs details, an overall class, or both")
+    bad = sorted((detail for detail in p_good if p_good[detail] < threshold), key=p_good.__getitem__)
+    sentences = [REMEDIES[detail] for detail in bad]
+    if bad:
+        return sentences + (
+            [f"overall quality is {overall} all the same: retake only if there is time"]
+            if overall in ("usable", "good")
+            else []
+        )
+    if overall in _FAILING:
+        why = "and no detail is bad" if p_good else "and this model judges no details"
+        return [f"overall quality is {overall}, {why}: look for what the heat map marks, and retake"]
+    if overall == "usable":
+        return [f"{NO_RETAKE}: usable, though not good; another try may help"]
+    return [NO_RETAKE]

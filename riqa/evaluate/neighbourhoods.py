@@ -1,0 +1,200 @@
+"""Do images of one label lie together? Neighbourhood purity and silhouette, their chance level and spread.
+
+Two photographs of one patient are alike for reasons that are not their quality, so a photograph is never
+compared with its own patient here.
+
+The spread over patients comes from leaving out one patient at a time, as the one who asks and as the
+neighbour who answers. Drawing patients with replacement would not do: copies crowd around their original, and
+for estimates from nearest neighbours the bootstrap fails in general (Abadie and Imbens 2008,
+doi:10.3982/ECTA6474), while the jackknife's variance errs, on average, on the large side (Efron and Stein
+1981, doi:10.1214/aos/1176345462).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+MEASURES = ("purity", "silhouette")
+
+
+@dataclass(frozen=True)
+class Together:
+    """How much images of one label lie together in one space.
+
+    Attributes:
+        value: of all images.
+        by_patient: (P,) what each patient contributes (jackknife pseudo-values, centred); their mean is
+            `value`, and means over drawn patients vary as `value` does.
+        permuted: (B,) the same measure after labels were dealt anew to patients.
+    """
+
+    value: float
+    by_patient: np.ndarray
+    permuted: np.ndarray
+
+
+def together(
+    distances: np.ndarray, labels: np.ndarray, groups: np.ndarray, *, k: int, permutations: np.ndarray
+) -> dict[str, Together]:
+    """Measure purity and silhouette of a labelling.
+
+    Args:
+        distances: (N, N) between images, zero on the diagonal.
+        labels: (N,) codes of any kind, none missing.
+        groups: (N,) patient of each image.
+        k: neighbours to ask.
+        permutations: (B, N) of `patient_permutations`.
+
+    Returns:
+        One `Together` a name of `MEASURES`: ``purity`` is the mean share of the k nearest images of other
+        patients with the image's own label, in [0, 1]; ``silhouette`` the mean of (b - a) / max(a, b), in
+        [-1, 1], where a is the mean distance to images of the own label and b to those of the nearest other
+        label; 0 for an image without company (Rousseeuw 1987, doi:10.1016/0377-0427(87)90125-7).
+
+    Raises:
+        ValueError: fewer than two labels have images of two patients, or too few images for k.
+    """
+    _, patients = np.unique(np.asarray(groups), return_inverse=True)
+    _, codes = np.unique(np.asarray(labels), return_inverse=True)
+    if not measurable(codes, patients):
+        raise ValueError("need two labels with images of at least two patients each")
+    dealt = codes[permutations]
+    order = neighbour_order(distances, patients, k)
+    by_class, counts = _distance_sums(distances, codes, patients)
+    found = {
+        "purity": (
+            purity(order[:, :k], codes),
+            _purity_without_each(order, codes, patients, k),
+            purity(order[:, :k], dealt),
+        ),
+        "silhouette": (
+            _silhouettes(by_class, counts, codes).mean(),
+            _silhouette_without_each(distances, by_class, counts, codes, patients),
+            np.array([_silhouettes(*_distance_sums(distances, own, patients), own).mean() for own in dealt]),
+        ),
+    }
+    return {
+        name: Together(float(value), value + (len(without) - 1) * (without.mean() - without), permuted)
+        for name, (value, without, permuted) in found.items()
+    }
+
+
+def measurable(labels: np.ndarray, groups: np.ndarray) -> bool:
+    """Return whether two labels or more have images of two patients or more, so that one can be left out."""
+    labels, groups = np.asarray(labels), np.asarray(groups)
+    return sum(len(set(groups[labels == label])) >= 2 for label in set(labels.tolist())) >= 2
+
+
+def neighbour_order(distances: np.ndarray, groups: np.ndarray, k: int) -> np.ndarray:
+    """List each image's nearest images of other patients.
+
+    Args:
+        distances: (N, N).
+        groups: (N,) patient of each image.
+        k: neighbours needed.
+
+    Returns:
+        int (N, k + m), nearest first; m is the most images that a patient has, so that k are left when any
+        one patient is left out.
+
+    Raises:
+        ValueError: k is below 1 or there are not so many images of other patients.
+    """
+    groups = np.asarray(groups)
+    most = np.unique(groups, return_counts=True)[1].max()
+    if not 1 <= k <= len(groups) - 2 * most:
+        raise ValueError(
+            f"k is {k}, must be from 1 to {len(groups) - 2 * most} for {len(groups)} images, "
+            f"of which one patient has {most}"
+        )
+    apart = np.where(groups[:, None] == groups, np.inf, distances)
+    return np.argsort(apart, axis=1, kind="stable")[:, : k + most]
+
+
+def purity(neighbours: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return the mean share of neighbours (N, k) with the image's own label; labels (..., N) -> (...,)."""
+    return (labels[..., neighbours] == labels[..., None]).mean(axis=(-2, -1))
+
+
+def mixing(neighbours: np.ndarray, labels: np.ndarray, n_classes: int) -> np.ndarray:
+    """Count whom images have as neighbours.
+
+    Args:
+        neighbours: (N, k).
+        labels: (N,) codes 0..n_classes-1.
+        n_classes: K.
+
+    Returns:
+        (K, K), row: label of the image, column: share of its neighbours' labels; a row of NaN for no image.
+    """
+    shares = (labels[neighbours][..., None] == np.arange(n_classes)).mean(axis=1)
+    rows = [shares[labels == code] for code in range(n_classes)]
+    return np.array([own.mean(axis=0) if len(own) else np.full(n_classes, np.nan) for own in rows])
+
+
+def patient_permutations(groups: np.ndarray, n: int, seed: int = 0) -> np.ndarray:
+    """Deal the labels of whole patients to other patients with as many images.
+
+    Labels of one patient's images may be alike; dealt together, they stay so, and chance is judged fairly. A
+    patient with a number of images that no other has keeps their labels.
+
+    Args:
+        groups: (N,) patient of each image.
+        n: B, how many permutations.
+        seed: of the draws.
+
+    Returns:
+        int (B, N): ``labels[permutations[b]]`` are the labels dealt anew.
+    """
+    rng = np.random.default_rng(seed)
+    _, patients, sizes = np.unique(np.asarray(groups), return_inverse=True, return_counts=True)
+    order = np.argsort(patients, kind="stable")
+    permutations = np.tile(np.arange(len(patients)), (n, 1))
+    for size in np.unique(sizes):
+        rows = order[np.isin(patients[order], np.flatnonzero(sizes == size))].reshape(-1, size)
+        for permutation in permutations:
+            permutation[rows] = rows[rng.permutation(len(rows))]
+    return permutations
+
+
+def _purity_without_each(order: np.ndarray, labels: np.ndarray, groups: np.ndarray, k: int) -> np.ndarray:
+    same, asked = labels[order] == labels[:, None], groups[order]
+    values = []
+    for patient in range(groups.max() + 1):
+        left = asked != patient
+        nearest = left & (left.cumsum(axis=1) <= k)
+        values.append((same & nearest)[groups != patient].sum(axis=1).mean() / k)
+    return np.array(values)
+
+
+def _distance_sums(
+    distances: np.ndarray, labels: np.ndarray, groups: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Sum each image's distances to every label (N, K), and count them, other patients only."""
+    apart = groups[:, None] != groups
+    one_hot = (labels[:, None] == np.arange(labels.max() + 1)).astype(float)
+    return (distances * apart) @ one_hot, apart @ one_hot
+
+
+def _silhouettes(sums: np.ndarray, counts: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    means = np.where(counts > 0, sums / np.maximum(counts, 1), np.inf)
+    own = np.take_along_axis(means, labels[:, None], axis=1)[:, 0]
+    others = means.copy()
+    np.put_along_axis(others, labels[:, None], np.inf, axis=1)
+    other = others.min(axis=1)
+    known = np.isfinite(own) & np.isfinite(other)
+    largest = np.maximum(own, other)
+    return np.where(known & (largest > 0), (other - own) / np.where(known & (largest > 0), largest, 1), 0.0)
+
+
+def _silhouette_without_each(
+    distances: np.ndarray, sums: np.ndarray, counts: np.ndarray, labels: np.ndarray, groups: np.ndarray
+) -> np.ndarray:
+    one_hot = (labels[:, None] == np.arange(labels.max() + 1)).astype(float)
+    values = []
+    for patient in range(groups.max() + 1):
+        out = groups == patient
+        less = distances[:, out] @ one_hot[out]
+        rest = _silhouettes(sums - less, counts - one_hot[out].sum(axis=0), labels)
+        values.append(rest[~out].mean())
+    return np.array(values)

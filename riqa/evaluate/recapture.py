@@ -1,0 +1,106 @@
+"""Was the advice right? What would have come of repairing one thing or another.
+
+Every choice of details to repair has a code, the sum of 2**k over the details k repaired: 0 repairs nothing,
+1, 2 and 4 one detail each, 7 all three (`riqa.phantom.repair.REPAIRS`). A *policy* says what to repair on
+each image; one that tosses a coin is a distribution over codes, and its outcome is the mean over the tosses,
+so that no luck of a single toss enters. Arrays are (S, N, 8): training seeds, images, codes.
+"""
+
+import numpy as np
+
+from riqa.labels import DETAILS
+
+_BIT = 2 ** np.arange(len(DETAILS))
+N_CODES = 2 ** len(DETAILS)
+
+CAUSES = ("already good", "one detail would do", "several details together", "no detail would do")
+"""Why a photograph is not good, by what would raise its class; see `causes`."""
+
+
+def repair_codes(details: np.ndarray) -> np.ndarray:
+    """Return the codes int (...) of repairing the details that are True in bool (..., 3)."""
+    return (np.asarray(details, dtype=bool) * _BIT).sum(axis=-1)
+
+
+def surely(codes: np.ndarray) -> np.ndarray:
+    """Turn codes int (...) into a policy without chance: float (..., 8), 1 at the code."""
+    return (np.asarray(codes)[..., None] == np.arange(N_CODES)).astype(float)
+
+
+def worst_detail(probs: np.ndarray) -> np.ndarray:
+    """Find the detail with the lowest probability of good: (..., 3) -> int (...), first of equals."""
+    return np.argmin(probs, axis=-1)
+
+
+def repair_one(detail: np.ndarray) -> np.ndarray:
+    """Repair one detail an image: positions int (...) in `DETAILS` -> policy (..., 8)."""
+    return surely(_BIT[np.asarray(detail)])
+
+
+def repair_any(candidates: np.ndarray) -> np.ndarray:
+    """Repair one detail at random out of the candidates, each as likely; nothing where there is none.
+
+    Args:
+        candidates: bool (..., 3).
+
+    Returns:
+        Policy (..., 8).
+    """
+    candidates = np.asarray(candidates, dtype=bool)
+    n = candidates.sum(axis=-1, keepdims=True)
+    chances = candidates / np.maximum(n, 1)
+    policy = np.zeros((*candidates.shape[:-1], N_CODES))
+    policy[..., _BIT] = chances
+    policy[..., 0] = (n == 0)[..., 0]
+    return policy
+
+
+def best_detail(scores: np.ndarray) -> np.ndarray:
+    """Find the detail whose repair leaves the lowest score, for one who knows the truth.
+
+    Args:
+        scores: (N, 8) true overall scores after each repair (0: flawless).
+
+    Returns:
+        int (N,), positions in `DETAILS`.
+    """
+    return np.argmin(np.asarray(scores)[..., _BIT], axis=-1)
+
+
+def outcome(policy: np.ndarray, outcomes: np.ndarray, asked: np.ndarray) -> np.ndarray:
+    """Compute what a policy achieves on each image where advice is asked for.
+
+    Args:
+        policy: (..., 8) chances of each code.
+        outcomes: (..., 8) what each code achieves; NaN where nobody knows.
+        asked: bool (S, N).
+
+    Returns:
+        (S, N), NaN where advice is not asked for or its outcome is unknown.
+    """
+    return np.where(asked, (policy * outcomes).sum(axis=-1), np.nan)
+
+
+def raised(grades: np.ndarray) -> np.ndarray:
+    """Say whether each repair raises the class: grades (..., 8), NaN unknown -> float (..., 8), 1, 0, NaN."""
+    grades = np.asarray(grades, dtype=float)
+    before = grades[..., :1]
+    return np.where(np.isnan(grades) | np.isnan(before), np.nan, grades > before)
+
+
+def causes(grades: np.ndarray, n_classes: int) -> np.ndarray:
+    """Sort photographs by what would raise their true class.
+
+    Args:
+        grades: int (N, 8), true grade after each repair.
+        n_classes: number of grades; the best is `n_classes` - 1.
+
+    Returns:
+        (N,) of `CAUSES`: the class is the best already; some single detail raises it; only several do; or
+        not even all three do, because artifacts hold it down.
+    """
+    up = raised(grades) == 1
+    single, every = up[:, _BIT].any(axis=-1), up[:, -1]
+    good = np.asarray(grades)[:, 0] == n_classes - 1
+    which = np.select([good, single, every], [0, 1, 2], default=3)
+    return np.array(CAUSES)[which]

@@ -1,0 +1,155 @@
+"""Against scikit-learn where no patient has two images, against a plain loop where some have."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import pairwise_distances, silhouette_score
+from sklearn.neighbors import NearestNeighbors
+
+from riqa.evaluate.neighbourhoods import (
+    measurable,
+    mixing,
+    neighbour_order,
+    patient_permutations,
+    purity,
+    together,
+)
+
+
+def cloud(n=40, gap=1.5, seed=0, share=0.4, per_patient=1):
+    """Two labels whose points are apart by `gap` standard deviations along the first of three axes."""
+    rng = np.random.default_rng(seed)
+    labels = (rng.random(n) < share).astype(int)
+    points = rng.normal(size=(n, 3))
+    points[:, 0] += gap * labels
+    return pairwise_distances(points), labels, np.arange(n) // per_patient, points
+
+
+def by_loop(distances, labels, groups, k):
+    """Transcribe both definitions image by image."""
+    shares, silhouettes = [], []
+    for i in range(len(labels)):
+        others = [j for j in range(len(labels)) if groups[j] != groups[i]]
+        near = sorted(others, key=lambda j: distances[i, j])[:k]
+        shares.append(sum(labels[j] == labels[i] for j in near) / k)
+        means = {}
+        for label in set(labels.tolist()):
+            members = [distances[i, j] for j in others if labels[j] == label]
+            if members:
+                means[label] = sum(members) / len(members)
+        own = means.pop(int(labels[i]), None)
+        silhouettes.append(0.0 if own is None or not means else
+                           (min(means.values()) - own) / max(min(means.values()), own))  # fmt: skip
+    return np.mean(shares), np.mean(silhouettes)
+
+
+def measure(distances, labels, groups, k=5, n=3):
+    return together(distances, labels, groups, k=k, permutations=patient_permutations(groups, n))
+
+
+def test_single_images_agree_with_scikit_learn():
+    distances, labels, groups, points = cloud()
+    found = measure(distances, labels, groups)
+    near = NearestNeighbors(n_neighbors=6).fit(points).kneighbors(points, return_distance=False)[:, 1:]
+    assert found["purity"].value == pytest.approx((labels[near] == labels[:, None]).mean())
+    assert found["silhouette"].value == pytest.approx(silhouette_score(points, labels))
+
+
+def test_patients_are_no_neighbours_of_themselves():
+    distances, labels, groups, _ = cloud(per_patient=2)
+    found = measure(distances, labels, groups)
+    expected = by_loop(distances, labels, groups, 5)
+    assert [found[name].value for name in ("purity", "silhouette")] == pytest.approx(expected)
+    copies = np.repeat(np.arange(20.0), 2)[:, None]  # two equal images a patient, labels at random
+    alone = measure(pairwise_distances(copies), labels, np.arange(40), k=1)["purity"].value
+    together_ = measure(pairwise_distances(copies), labels, groups, k=1)["purity"].value
+    assert alone == (labels[::2] == labels[1::2]).mean() != together_
+
+
+def test_three_labels_and_one_without_company():
+    distances, labels, groups, _ = cloud(per_patient=2)
+    labels = labels.copy()
+    labels[:10] = 2
+    labels[39] = 3  # the only one of its label: its silhouette is 0
+    found = measure(distances, labels, groups)
+    expected = by_loop(distances, labels, groups, 5)
+    assert [found[name].value for name in ("purity", "silhouette")] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_what_a_patient_contributes_is_found_by_leaving_it_out(index):
+    distances, labels, groups, _ = cloud(24, per_patient=2)
+    labels[:6] = 2
+    name = ("purity", "silhouette")[index]
+    found = measure(distances, labels, groups, k=4)[name]
+    without = []
+    for patient in range(12):
+        rest = groups != patient
+        without.append(by_loop(distances[np.ix_(rest, rest)], labels[rest], groups[rest], 4)[index])
+    assert found.by_patient.mean() == pytest.approx(found.value)
+    centred = found.value - np.array(without)
+    assert found.by_patient - found.value == pytest.approx(11 * (centred - centred.mean()))
+
+
+@pytest.mark.parametrize("share", [0.5, 0.15])
+def test_the_spread_is_that_of_repeated_studies_and_rather_too_large(share):
+    """With skewed labels, asking drawn images against a fixed set would miss half of the spread."""
+    values, estimated, naive = {"purity": [], "silhouette": []}, {"purity": [], "silhouette": []}, []
+    for seed in range(150):
+        distances, labels, groups, _ = cloud(80, seed=seed, share=share)
+        for name, found in measure(distances, labels, groups, k=8, n=1).items():
+            values[name].append(found.value)
+            estimated[name].append(found.by_patient.std() / np.sqrt(80))
+        near = neighbour_order(distances, groups, 8)[:, :8]
+        naive.append((labels[near] == labels[:, None]).mean(axis=1).std() / np.sqrt(80))
+    for name in values:
+        ratio = np.sqrt(np.mean(np.square(estimated[name]))) / np.std(values[name])
+        assert 0.9 < ratio < 1.35, name
+    if share < 0.5:
+        assert np.mean(naive) < 0.75 * np.std(values["purity"])
+
+
+def test_chance_is_what_counting_says():
+    distances, labels, groups, _ = cloud(60, gap=3.0)
+    found = measure(distances, labels, groups, n=400)
+    counts = np.bincount(labels)
+    expected = (counts * (counts - 1)).sum() / (60 * 59)
+    assert found["purity"].permuted.mean() == pytest.approx(expected, abs=0.01)
+    assert found["silhouette"].permuted.mean() == pytest.approx(0, abs=0.02)
+    assert found["purity"].value > found["purity"].permuted.max()
+
+
+def test_labels_are_dealt_to_patients_as_wholes():
+    groups = np.array(["c", "a", "b", "a", "b", "d", "e", "e", "e"])
+    permutations = patient_permutations(groups, 50, seed=1)
+    assert (np.sort(permutations, axis=1) == np.arange(9)).all()
+    assert (permutations[:, 6:] == [6, 7, 8]).all()  # no other has three images
+    pairs = {tuple(groups[row[[1, 3]]]) for row in permutations}
+    assert pairs == {("a", "a"), ("b", "b")}
+    assert {groups[row[0]] for row in permutations} == {"c", "d"}
+    assert not np.array_equal(permutations, patient_permutations(groups, 50, seed=2))
+
+
+def test_mixing_by_hand():
+    neighbours = np.array([[1, 2], [0, 2], [0, 1]])
+    shares = mixing(neighbours, np.array([0, 0, 1]), 3)
+    assert shares[:2].tolist() == [[0.5, 0.5, 0.0], [1.0, 0.0, 0.0]]
+    assert np.isnan(shares[2]).all()
+    assert purity(neighbours, np.array([0, 0, 1])) == pytest.approx(1 / 3)
+
+
+def test_the_number_of_neighbours_is_alive_and_checked():
+    distances, labels, groups, _ = cloud()
+    assert measure(distances, labels, groups, k=2)["purity"].value != \
+        measure(distances, labels, groups, k=9)["purity"].value  # fmt: skip
+    for k in (0, 39):
+        with pytest.raises(ValueError, match="from 1 to 38"):
+            measure(distances, labels, groups, k=k)
+
+
+def test_a_label_that_cannot_be_measured_is_refused():
+    distances, _, groups, _ = cloud(6)
+    assert not measurable([0, 0, 0, 0, 0, 1], groups)
+    assert measurable([0, 0, 0, 0, 1, 1], groups)
+    assert not measurable([0, 0, 0, 0, 1, 1], [0, 1, 2, 3, 4, 4])
+    with pytest.raises(ValueError, match="two labels"):
+        measure(distances, np.zeros(6), groups, k=2)

@@ -114,6 +114,16 @@ def sentence(item: Result, what: str, a: str, b: str) -> str:
     return f"{what}: larger for {a if item.value > 0 else b} ({interval})."
 
 
+def chance_sentence(item: Result, what: str) -> str:
+    """Say whether a record of a gain over chance is above or below it, and no more than that."""
+    if item.value is None or item.low is None:
+        return f"{what}: no image has a value, so nothing can be said."
+    interval = f"{item.value:+.3f}, interval {item.low:+.3f} to {item.high:+.3f}, {item.n} images"
+    if item.low <= 0 <= item.high:
+        return f"{what} cannot be told from chance ({interval})."
+    return f"{what} is {'above' if item.value > 0 else 'below'} chance ({interval})."
+
+
 def above_chance(results: Mapping[str, Result], names: Sequence[str]) -> tuple[int, int]:
     """Count the records whose interval lies above zero: (how many, of how many that have a value)."""
     known = [results[name] for name in names if name in results and results[name].low is not None]

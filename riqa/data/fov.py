@@ -158,6 +158,24 @@ def read_and_crop(path: Path | str, size: int) -> tuple[np.ndarray, FieldOfView]
         NoFieldError: If it shows no field of view.
         ValueError: If `size` is not positive.
     """
+    image, fov, shape = read_with_field(path, size)
+    return crop_to_fov(image, fov, size), fov.scaled(shape)
+
+
+def read_with_field(path: Path | str, size: int) -> tuple[np.ndarray, FieldOfView, tuple[int, int]]:
+    """Read a photograph at the scale at which `read_and_crop` crops it.
+
+    Args:
+        path: The file.
+        size: Side of the crop in pixels.
+
+    Returns:
+        The photograph, uint8 (H, W, 3), at most reduced; its field of view in these pixels; and the (height,
+        width) of the whole upright photograph.
+
+    Raises:
+        As `read_and_crop`.
+    """
     if size < 1:
         raise ValueError(f"size must be at least 1 pixel, got {size}")
     min_side = size
@@ -168,7 +186,7 @@ def read_and_crop(path: Path | str, size: int) -> tuple[np.ndarray, FieldOfView]
             raise NoFieldError("no field of view found")
         left, top, right, bottom = fov.bbox
         if max(right - left, bottom - top) >= size or image.shape[:2] == shape:
-            return crop_to_fov(image, fov, size), fov.scaled(shape)
+            return image, fov, shape
         min_side = min(image.shape[:2]) + 1
 
 

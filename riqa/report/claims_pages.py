@@ -51,20 +51,26 @@ def conclusion(claim: Claim, parts: Mapping[str, Part], evidence: Weighed) -> st
 
 
 def evidence_for_page(items: Iterable[Evidence], caption: str) -> Styler:
-    """Show evidence: a row a comparison, with interval, margin, images, Holm's p-value and finding."""
-    rows = [
-        {
-            "comparison": item.label,
-            "difference": f"{item.value:+.3f}" if item.low is not None else f"{item.value:+g}",
-            "interval": "–" if item.low is None else f"{item.low:+.3f} to {item.high:+.3f}",
-            "margin": _margin(item.part),
-            "images": "–" if item.n is None else str(item.n),
-            "p, Holm": "–" if item.p_holm is None else p_text(item.p_holm).removeprefix("p = "),
-            "finding": item.finding,
-        }
-        for item in items
-    ]
-    return page_table(pd.DataFrame(rows), caption, index=False)
+    """Show evidence: a row a comparison below its question, with interval, margin, Holm's p-value, finding."""
+    rows, asked = [], None
+    for item in items:
+        if item.part != asked:
+            asked = item.part
+            rows.append({"comparison": f"<b>{asked.title}</b>"})
+        difference = f"{item.value:+g}"
+        if item.low is not None:
+            difference = f"{item.value:+.3f}<br><small>{item.low:+.3f} to {item.high:+.3f}</small>"
+        rows.append(
+            {
+                "comparison": item.label,
+                "difference": difference,
+                "margin": _margin(item.part),
+                "images": "–" if item.n is None else str(item.n),
+                "p, Holm": "–" if item.p_holm is None else p_text(item.p_holm).removeprefix("p = "),
+                "finding": item.finding,
+            }
+        )
+    return page_table(pd.DataFrame(rows).fillna(""), caption, index=False)
 
 
 def kind_of_data(evidence: Weighed) -> str:

@@ -134,9 +134,8 @@ def claims() -> tuple[Claim, ...]:
             "Section 1",
             _table_2(),
             ("overall",),
-            f"{_OWN_DATA}: at EyeQ's test size a difference like the paper's is about as large as chapter "
-            "06 says can "
-            "be found. The control must be trained, too.",
+            f"{_OWN_DATA}: chapter 06 says how small a difference EyeQ's 16,249 test images could find. The "
+            "control must be trained, too.",
         ),
         Claim(
             "hypothesis_3",

@@ -59,6 +59,7 @@ def test_the_conclusion_says_what_is_hidden_and_what_is_missing():
 
 def test_the_table_shows_interval_margin_and_corrected_p_value():
     html = evidence_for_page(EVIDENCE["gain"] + EVIDENCE["loss"], "Evidence").to_html()
+    assert html.count("<b>Gain</b>") == html.count("<b>Loss</b>") == 1
     for text in ("+0.150", "+0.100 to +0.200", "+0.01", "-0.05", "0.002", "undecided"):
         assert text in html
 

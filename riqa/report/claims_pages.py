@@ -51,7 +51,7 @@ def conclusion(claim: Claim, parts: Mapping[str, Part], evidence: Weighed) -> st
 
 
 def evidence_for_page(items: Iterable[Evidence], caption: str) -> Styler:
-    """Show evidence: a row a comparison below its question, with interval, margin, Holm's p-value, finding."""
+    """Show evidence: a row a comparison, below its question, with interval, margin, p-value and finding."""
     rows, asked = [], None
     for item in items:
         if item.part != asked:
@@ -59,7 +59,8 @@ def evidence_for_page(items: Iterable[Evidence], caption: str) -> Styler:
             rows.append({"comparison": f"<b>{asked.title}</b>"})
         difference = f"{item.value:+g}"
         if item.low is not None:
-            difference = f"{item.value:+.3f}<br><small>{item.low:+.3f} to {item.high:+.3f}</small>"
+            ends = f'<small style="white-space: nowrap">{item.low:+.3f} to {item.high:+.3f}</small>'
+            difference = f"{item.value:+.3f}<br>{ends}"
         rows.append(
             {
                 "comparison": item.label,

@@ -7,7 +7,7 @@ from riqa.report.figures import p_text
 from riqa.report.style import model_name
 from riqa.report.tables import page_table
 
-_WIDE = 'class="dataframe" style="margin-bottom: 1.5em; font-size: 0.8em"'
+_WIDE = 'class="dataframe" style="margin-bottom: 1.5em; font-size: 0.75em"'
 _NAMES = {"untrained": "Untrained", "multi_task": "Student", "single_task_control": "Control"}
 
 
@@ -61,8 +61,8 @@ def latent_name(model: str) -> str:
 
 
 def over_interval(value: float, low: float, high: float, form: str = ".2f") -> str:
-    """Write a value over its interval, as HTML."""
-    return f"{value:{form}}<br>{low:{form}} – {high:{form}}"
+    """Write a value over its interval, as HTML that does not break within the interval."""
+    return f'{value:{form}}<br><span style="white-space: nowrap">{low:{form}} – {high:{form}}</span>'
 
 
 def difference_sentences(differences: pd.DataFrame, measure: str) -> list[str]:
@@ -74,8 +74,10 @@ def difference_sentences(differences: pd.DataFrame, measure: str) -> list[str]:
             for row in rows.itertuples()
             if row.low > 0 or row.high < 0
         ]
-        word = "on " + ", ".join(told) if told else "on no label"
-        sentences.append(f"**{latent_name(pair)}**: the interval excludes zero {word} (of {len(rows)}).")
+        sentences.append(
+            f"**{latent_name(pair)}**: of {len(rows)} labels, the interval excludes zero on "
+            f"{', '.join(told) or 'none'}."
+        )
     return sentences
 
 

@@ -11,6 +11,8 @@ from riqa.report.latent_pages import (
     structure_for_page,
 )
 
+NOWRAP = '<span style="white-space: nowrap">'
+
 
 def row(model, label, measure, value, low, high, chance=0.5, p=0.2):
     return {"model": model, "label": label, "measure": measure, "value": value, "low": low, "high": high,
@@ -34,14 +36,14 @@ def test_names():
     assert label_name("clarity") == "clarity"
     assert latent_name("multi_task-single_task_control") == "Student minus Control"
     assert latent_name("single_task") == "Single-task"
-    assert over_interval(0.123, -1, 1, "+.1f") == "+0.1<br>-1.0 – +1.0"
+    assert over_interval(0.123, -1, 1, "+.1f") == f"+0.1<br>{NOWRAP}-1.0 – +1.0</span>"
 
 
 def test_a_column_a_model_and_a_dash_where_one_was_not_measured():
     html = structure_for_page(FRAME, "purity", "Purity").to_html()
     assert html.index(">chance<") < html.index(">Teacher<") < html.index(">Student<")
-    assert "0.80<br>0.70 – 0.90" in html
-    assert "0.50<br>0.40 – 0.60" in html
+    assert f"0.80<br>{NOWRAP}0.70 – 0.90</span>" in html
+    assert f"0.50<br>{NOWRAP}0.40 – 0.60</span>" in html
     assert "0.30" not in html
     assert html.count(">–<") == 1  # the Teacher's prediction of clarity
 
@@ -60,7 +62,7 @@ def test_features_and_map_of_one_model_side_by_side():
     assert places == sorted(places)
     assert ">0.60<" in html  # from 0.5, 0.8 is six tenths of the way to 1
     assert "&lt; 0.001" in html or "< 0.001" in html
-    assert "0.30<br>-0.10 – 0.50" in html
+    assert f"0.30<br>{NOWRAP}-0.10 – 0.50</span>" in html
 
 
 DIFFERENCES = pd.DataFrame(
@@ -87,8 +89,9 @@ def test_a_figure_has_its_rows_by_label():
 
 def test_sentences_name_what_excludes_zero():
     assert difference_sentences(DIFFERENCES, "purity") == [
-        "**Student minus Teacher**: the interval excludes zero on overall (+0.10, +0.05 to +0.20) (of 2).",
-        "**Student minus Single-task**: the interval excludes zero on no label (of 1).",
+        "**Student minus Teacher**: of 2 labels, the interval excludes zero on "
+        "overall (+0.10, +0.05 to +0.20).",
+        "**Student minus Single-task**: of 1 labels, the interval excludes zero on none.",
     ]
 
 

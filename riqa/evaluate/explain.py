@@ -1,4 +1,4 @@
-"""Where a network looks: Grad-CAM maps of an overall class or of a bad detail (paper, Section 3.4, Figure 4).
+"""Where a network looks: Grad-CAM maps of a class or a bad detail (paper, Section 1.1.1, Figure 4).
 
 Grad-CAM (Selvaraju et al. 2017, doi:10.1109/ICCV.2017.74) weighs the feature maps of a late layer by the
 mean gradient of a logit with respect to each, adds them, and keeps what is positive. The maps come from the

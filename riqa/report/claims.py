@@ -86,12 +86,13 @@ class Claim:
 def find(part: Part, records: Mapping[str, Result]) -> list[Evidence]:
     """Collect the records that bear on a part, not judged yet, in the order of the file.
 
-    The placeholder `{detail}` stands for the three details, any other for a word without dot and hyphen.
+    The placeholder `{detail}` stands for the three details, `{rival}` for the two models without details, any
+    other for a word without dot and hyphen.
     A record without value or interval is no evidence: it says that this build has no such number. A count
     needs no interval.
     """
     texts = re.split(r"\{(\w+)\}", part.pattern)
-    values = {"detail": "|".join(DETAILS)}
+    values = {"detail": "|".join(DETAILS), "rival": "single_task|single_task_control"}
     expression = "".join(
         f"(?P<{text}>{values.get(text, '[^.-]+')})" if i % 2 else re.escape(text)
         for i, text in enumerate(texts)

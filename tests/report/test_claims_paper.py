@@ -26,6 +26,7 @@ NOT = {
     "matches": "details.eyeq_d.multi_task-eyeq-teacher.contrast.f1",
     "advice": "recapture.phantom_grades.student-random_other.true_raised.no_detail_would_do",
     "maps_answer": "explanations.eyeq.multi_task.deletion_gain",
+    "maps_place": "explanations.phantom_eyes.multi_task-shuffled.overall.any.energy_gain",
     "overall": "overall.eyeq.single_task_control-single_task.macro_f1",
 }
 

@@ -23,7 +23,8 @@ def curated_fields(store: Store, rows: Sequence[int]) -> np.ndarray:
     """
     numbers = pd.read_parquet(store.root / "fields.parquet").iloc[list(rows)]
     size = store.images.shape[1]
-    return np.stack([_crop_of_field(row, size) for row in numbers.itertuples()])
+    fields = [_crop_of_field(row, size) for row in numbers.itertuples()]
+    return np.stack(fields) if fields else np.zeros((0, size, size), bool)
 
 
 def _crop_of_field(row: tuple, size: int) -> np.ndarray:

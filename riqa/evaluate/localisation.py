@@ -1,6 +1,6 @@
 """Does a map point at a region? Pointing game, energy inside, and intersection over union.
 
-The pointing game and the energy follow Zhang et al. 2018 (doi:10.1007/s11263-017-1059-x) and Wang et al. 2020
+The pointing game and the energy follow Zhang et al. 2018 (arXiv:1608.00507) and Wang et al. 2020
 (doi:10.1109/CVPRW50498.2020.00020). A map that knows nothing reaches, on average, the share of the field that
 the region covers, in both; that share is the chance level.
 """

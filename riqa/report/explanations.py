@@ -101,20 +101,21 @@ def draw_located(
     truth = pd.read_parquet(root / "truth.parquet").set_index("image_id")
     candidates = set(truth.index[has_place(truth, groups)])
     order = [r for r in _shuffled_test_rows(store, seed) if store.manifest["image_id"].iloc[r] in candidates]
+    fields = curated_fields(store, order)
     size, rows, cases, places, n_spread = store.images.shape[1], [], [], [], 0
-    for row in order:
+    for row, field in zip(order, fields, strict=True):
         if len(rows) == n:
             break
         image_id = store.manifest["image_id"].iloc[row]
         one = curated_case(root, image_id, size, source_root=source_root)
-        found = regions(one, curated_fields(store, [row])[0], groups, largest_share)
+        found = regions(one, field, groups, largest_share)
         if not found:
             n_spread += 1
             continue
         rows.append(row)
         cases.append(one)
         places.append(found)
-    return Located(take(store, rows) if rows else _nobody(size), cases, places, n_spread)
+    return Located(take(store, rows), cases, places, n_spread)
 
 
 def localisation_rows(maps: np.ndarray, located: Located) -> pd.DataFrame:
@@ -248,8 +249,3 @@ def _long(curves: dict[str, np.ndarray], subjects: Subjects, shares: Sequence[fl
 def _shuffled_test_rows(store: Store, seed: int) -> list[int]:
     rows = np.flatnonzero((store.manifest["split"] == "test").to_numpy())
     return np.random.default_rng(seed).permutation(rows).tolist()
-
-
-def _nobody(size: int) -> Subjects:
-    ids = pd.DataFrame({"image_id": [], "patient_id": [], "overall": []})
-    return Subjects(ids, torch.zeros(0, 3, size, size), np.zeros((0, size, size), bool))

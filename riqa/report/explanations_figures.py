@@ -16,7 +16,7 @@ from riqa.report.results import Result
 from riqa.report.style import DETAIL_COLOURS, FIGURE_STYLE, MODEL_COLOURS
 
 _WIDTH = 6.4  # inches, see riqa.report.figures
-_STUDENT, _OTHER = MODEL_COLOURS["multi_task"], "#CA9161"
+_STUDENTS = (MODEL_COLOURS["multi_task"], "#56B4E9", "#CA9161")  # of several sets, side by side
 
 
 @dataclass(frozen=True)
@@ -132,11 +132,12 @@ def localisation_by_defect(
     """
     head = f"{prefix}.{models[0]}.{question}."
     defects = [name.removeprefix(head).split(".")[0] for name in results if name.startswith(head)]
-    defects = list(dict.fromkeys(defects))
+    defects = sorted(set(defects), key=lambda name: (name != "any", name))
     figure, axes = plt.subplots(
         1, 2, figsize=(_WIDTH, 0.42 * len(defects) + 1.5), sharey=True, layout="constrained"
     )
     figure.suptitle(title)
+    colours = _colours(models)
     for axis, metric, label in zip(
         axes, ("pointing", "energy"), ("pointing game: share of peaks inside", "energy inside"), strict=True
     ):
@@ -145,18 +146,19 @@ def localisation_by_defect(
                 item = results[f"{prefix}.{model}.{question}.{defect}.{metric}"]
                 y = place + (k - (len(models) - 1) / 2) * 0.2
                 if item.low is not None:
-                    axis.plot([item.low, item.high], [y, y], color=_colour(model), lw=1.8)
+                    axis.plot([item.low, item.high], [y, y], color=colours[model], lw=1.8)
                 if item.value is not None:
-                    axis.plot(item.value, y, "o", color=_colour(model), ms=4.5)
+                    axis.plot(item.value, y, "o", color=colours[model], ms=4.5)
             chance = results[f"{prefix}.{models[0]}.{question}.{defect}.share"].value
             axis.plot([chance, chance], [place - 0.38, place + 0.38], color="black", lw=1.6)
         axis.set(xlabel=label, xlim=(-0.02, 1.02))
         axis.grid(axis="x", color="#e6e6e6")
         axis.set_axisbelow(True)
     n_of = [results[f"{head}{defect}.share"].n for defect in defects]
-    labels = [f"{d.replace('_', ' ')} ({n})" for d, n in zip(defects, n_of, strict=True)]
+    words = ["all together" if name == "any" else name.replace("_", " ") for name in defects]
+    labels = [f"{word} ({n})" for word, n in zip(words, n_of, strict=True)]
     axes[0].set(yticks=range(len(defects)), yticklabels=labels, ylim=(len(defects) - 0.4, -0.6))
-    handles = [plt.Line2D([], [], color=_colour(m), marker="o", ms=4.5, label=reader_name(m)) for m in models]
+    handles = [plt.Line2D([], [], color=colours[m], marker="o", ms=4.5, label=reader_name(m)) for m in models]
     handles.append(plt.Line2D([], [], color="black", lw=1.6, label="chance"))
     figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 3))
     return figure
@@ -172,6 +174,7 @@ def iou_curves(results: Mapping[str, Result], prefixes: Mapping[str, str], title
         title: The figure's title.
     """
     figure, axis = plt.subplots(figsize=(_WIDTH, 3.0), layout="constrained")
+    colours = _colours(list(prefixes))
     for model, start in prefixes.items():
         found = {
             float(name.removeprefix(f"{start}iou_")): item
@@ -179,9 +182,9 @@ def iou_curves(results: Mapping[str, Result], prefixes: Mapping[str, str], title
             if name.startswith(f"{start}iou_") and item.low is not None
         }
         x = sorted(found)
-        axis.plot(x, [found[t].value for t in x], "o-", color=_colour(model), ms=4, label=reader_name(model))
+        axis.plot(x, [found[t].value for t in x], "o-", color=colours[model], ms=4, label=reader_name(model))
         low, high = [found[t].low for t in x], [found[t].high for t in x]
-        axis.fill_between(x, low, high, color=_colour(model), alpha=0.15, lw=0)
+        axis.fill_between(x, low, high, color=colours[model], alpha=0.15, lw=0)
     axis.set(xlabel="threshold, share of the map's maximum", ylabel="intersection over union", title=title)
     axis.set_ylim(bottom=0)
     axis.legend()
@@ -202,18 +205,19 @@ def perturbation_figure(curves: pd.DataFrame, panels: Mapping[str, Sequence[str]
         1, len(panels), figsize=(_WIDTH, 3.2), sharey=True, squeeze=False, layout="constrained"
     )
     figure.suptitle(title)
+    models = list(dict.fromkeys(curves["model"]))
+    colours = _colours(models)
     means = curves.groupby(["model", "curve", "share"], sort=False)["p"].mean()
     for axis, (panel, names) in zip(axes[0], panels.items(), strict=True):
-        for model in dict.fromkeys(curves["model"]):
+        for model in models:
             for name, style in zip(names, ("-", "--", ":"), strict=False):
                 line = means[model, name].sort_index()
                 y = line.to_numpy()[::-1] if name == "noise" and "insertion" in names else line.to_numpy()
-                axis.plot(line.index, y, style, color=_colour(model), lw=1.5)
-        axis.set(title=panel, xlabel="share of the field", ylim=(0, 1.02))
+                axis.plot(line.index, y, style, color=colours[model], lw=1.5)
+        axis.set(title=panel, xlabel="share of the field")
+    axes[0, 0].set_ylim(bottom=0)
     axes[0, 0].set_ylabel("mean probability of the class")
-    handles = [
-        plt.Line2D([], [], color=_colour(m), label=reader_name(m)) for m in dict.fromkeys(curves["model"])
-    ]
+    handles = [plt.Line2D([], [], color=colours[m], label=reader_name(m)) for m in models]
     kinds = list(dict.fromkeys(style for names in panels.values() for style in names[1:]))
     handles += [
         plt.Line2D([], [], color="#444444", ls=s, label=f"order of {name}")
@@ -223,5 +227,7 @@ def perturbation_figure(curves: pd.DataFrame, panels: Mapping[str, Sequence[str]
     return figure
 
 
-def _colour(model: str) -> str:
-    return MODEL_COLOURS.get(model, _STUDENT if model.startswith("multi_task") else _OTHER)
+def _colours(models: Sequence[str]) -> dict[str, str]:
+    """Return the colour of each model; Students of several sets get one each."""
+    students = iter(_STUDENTS)
+    return {m: MODEL_COLOURS[m] if m in MODEL_COLOURS else next(students) for m in models}

@@ -6,9 +6,11 @@ of such pictures makes any second model look good; so the opposite flips are cou
 
 import numpy as np
 import pandas as pd
+from pandas.io.formats.style import Styler
 
 from riqa.labels import DETAILS, class_names
 from riqa.report.results import Result, record
+from riqa.report.tables import page_table
 
 
 def answer_pairs(predictions: pd.DataFrame, before: str, after: str, n_classes: int) -> pd.DataFrame:
@@ -67,6 +69,24 @@ def count_flips(pairs: pd.DataFrame) -> pd.DataFrame:
     return counts.reset_index().sort_values(
         ["question", "truth"], key=lambda c: c.map(order) if c.name == "question" else c, ignore_index=True
     )
+
+
+def flips_for_page(counts: pd.DataFrame, n_classes: int, caption: str) -> Styler:
+    """Show `count_flips`: a row a question and true class.
+
+    Args:
+        counts: Of `count_flips`.
+        n_classes: Overall classes of the set; details have two.
+        caption: The table's caption.
+    """
+    names = [
+        class_names(n_classes if row.question == "overall" else 2)[row.truth] for row in counts.itertuples()
+    ]
+    shown = counts.assign(truth=names).round(1).astype(str)
+    shown = shown.rename(
+        columns={"n": "images", "wrong_to_right": "wrong → right", "right_to_wrong": "right → wrong"}
+    )
+    return page_table(shown, caption, index=False)
 
 
 def flip_results(counts: pd.DataFrame, prefix: str, n_classes: int, seeds: list[int]) -> list[Result]:

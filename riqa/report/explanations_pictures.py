@@ -1,6 +1,6 @@
 """The pictures of the paper's Figure 4: chosen images with the maps of two networks."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -84,15 +84,16 @@ def detail_pictures(
     return _assemble(chosen, images, truths, maps, texts, probs[1], planted)
 
 
-def planted_notes(truth: pd.DataFrame, least: float = 0.1) -> dict[str, str]:
-    """Say what was planted in each phantom: its two strongest defects of at least this severity.
+def planted_notes(truth: pd.DataFrame, image_ids: Iterable[str], least: float = 0.1) -> dict[str, str]:
+    """Say what was planted in phantoms: their two strongest defects of at least this severity.
 
     Args:
         truth: A set's truth table.
+        image_ids: Which of its images.
         least: Severity below which a defect is not worth a word.
     """
     notes = {}
-    for image_id, row in truth.set_index("image_id")[list(DEFECTS)].iterrows():
+    for image_id, row in truth.set_index("image_id").loc[list(image_ids), list(DEFECTS)].iterrows():
         strongest = row[row >= least].sort_values(ascending=False)[:2]
         words = [f"{name.replace('_', ' ')} {severity:.1f}" for name, severity in strongest.items()]
         notes[image_id] = "\n".join(words) or "nothing planted"

@@ -94,6 +94,27 @@ def record_table(results: Iterable[Result], caption: str, models: Sequence[str],
     return page_table(frame.loc[order].rename(columns=model_name), caption)
 
 
+def similarity_frame(
+    results: Mapping[str, Result], sets: Sequence[str], kinds: Mapping[str, str], models: Sequence[str]
+) -> pd.DataFrame:
+    """Collect rank correlations for `riqa.report.figures.interval_plot`: set, label, value, low, high.
+
+    Args:
+        results: Name -> record, ``explanations.<set>.<model>.<kind>``; those without a value are left out.
+        sets: Names of sets, in this order.
+        kinds: Metric -> words for its label.
+        models: Names of models.
+    """
+    found = [
+        (name, f"{model_name(model)}, {words}", results[f"explanations.{name}.{model}.{kind}"])
+        for name in sets
+        for kind, words in kinds.items()
+        for model in models
+    ]
+    rows = [(name, label, r.value, r.low, r.high) for name, label, r in found if r.low is not None]
+    return pd.DataFrame(rows, columns=["set", "label", "value", "low", "high"])
+
+
 def cell(item: Result, signed: bool = False) -> str:
     """Write a record as value over interval; "–" where this build has no such number."""
     if item.value is None:
@@ -112,6 +133,16 @@ def sentence(item: Result, what: str, a: str, b: str) -> str:
     if item.low <= 0 <= item.high:
         return f"{what}: {a} and {b} cannot be told apart ({interval})."
     return f"{what}: larger for {a if item.value > 0 else b} ({interval})."
+
+
+def chance_sentence(item: Result, what: str) -> str:
+    """Say whether a record of a gain over chance is above or below it, and no more than that."""
+    if item.value is None or item.low is None:
+        return f"{what}: no image has a value, so nothing can be said."
+    interval = f"{item.value:+.3f}, interval {item.low:+.3f} to {item.high:+.3f}, {item.n} images"
+    if item.low <= 0 <= item.high:
+        return f"{what} cannot be told from chance ({interval})."
+    return f"{what} is {'above' if item.value > 0 else 'below'} chance ({interval})."
 
 
 def above_chance(results: Mapping[str, Result], names: Sequence[str]) -> tuple[int, int]:

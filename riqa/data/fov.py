@@ -10,8 +10,9 @@ a small copy of the photograph:
    so that dark bites and missing arcs do not matter (`circle`);
 3. the circle is refined on the outermost edges along its radii (`rim`), and the bars are found as straight
    steps (`bars`);
-4. where that does not explain the photograph, further thresholds, a first circle by RANSAC, and other colours
-   of the margin are tried; the best candidate wins, and a poor best means that there is no circle (`search`).
+4. where that does not explain the photograph, further thresholds, a first circle by RANSAC, other colours of
+   the margin, and last a copy without its grain are tried; the best candidate wins, and a poor best means
+   that there is no circle (`search`).
 
 A photograph without any margin that may be a piece of retina is field everywhere.
 """
@@ -143,7 +144,8 @@ def read_and_crop(path: Path | str, size: int) -> tuple[np.ndarray, FieldOfView]
     """Read a photograph, find its field of view and crop to it.
 
     A JPEG is decoded at the smallest scale at which the field still has `size` pixels, so a crop is never
-    enlarged where the whole photograph would have shown more.
+    enlarged where the whole photograph would have shown more, and the field is never looked for in fewer
+    pixels than the search can use.
 
     Args:
         path: The file; see `read_photograph` for the kinds that are understood.
@@ -178,7 +180,7 @@ def read_with_field(path: Path | str, size: int) -> tuple[np.ndarray, FieldOfVie
     """
     if size < 1:
         raise ValueError(f"size must be at least 1 pixel, got {size}")
-    min_side = size
+    min_side = max(size, _WORK_SIDE)
     while True:
         image, shape = read_with_shape(path, min_side)
         fov = find_fov(image)

@@ -19,6 +19,7 @@ from riqa.data.store import open_store
 from riqa.labels import class_names
 from riqa.learn.examples import examples_of, with_pseudo_labels
 from riqa.learn.model import QualityNet, load_model, save_model, with_heads
+from riqa.learn.novelty import fit_novelty, save_novelty
 from riqa.learn.predict import predict
 from riqa.learn.train import TrainingConfig, resolve_precision, train
 
@@ -135,6 +136,7 @@ def execute(run: TrainingRun, epochs=None) -> tuple[pd.DataFrame, pd.DataFrame]:
         start_counts=run.start_counts,
         on_epoch=lambda record: epochs.put((name, record)) if epochs is not None else None,
     )
+    save_novelty(fit_novelty(model, training, validation), run.stem)
     save_model(
         model,
         run.stem,

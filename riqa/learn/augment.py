@@ -13,7 +13,8 @@ from torch import Tensor
 from torch.nn import functional
 
 LUMINANCE = (0.299, 0.587, 0.114)
-TRANSFORMS = ("rotation", "horizontal_flip", "vertical_flip", "brightness", "contrast", "saturation")
+GEOMETRIC = ("rotation", "horizontal_flip", "vertical_flip")
+TRANSFORMS = (*GEOMETRIC, "brightness", "contrast", "saturation")
 
 
 @dataclass(frozen=True)
@@ -54,17 +55,31 @@ def augment(images: Tensor, augmentation: Augmentation, generator: torch.Generat
     """
     if augmentation.max_transforms == 0:
         return images
-    affine, colour = draw_transforms(len(images), augmentation, generator)
+    affine, colour = draw_transforms(mean_colours(images).cpu(), augmentation, generator)
     return apply_transforms(images, affine.to(images.device), colour.to(images.device))
 
 
-def draw_transforms(n: int, augmentation: Augmentation, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def mean_colours(images: Tensor) -> Tensor:
+    """Return the mean colour (N, 3) of each image (N, 3, H, W) inside its field of view."""
+    n_inside = (images.amax(dim=1) > 0).sum((1, 2)).clamp(min=1)
+    return images.sum((2, 3)) / n_inside[:, None]
+
+
+def draw_transforms(
+    means: Tensor, augmentation: Augmentation, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
     """Draw the composed transformation of each of n images.
+
+    Args:
+        means: (n, 3) mean colour of each image; it is followed through the transformations drawn.
+        augmentation: what may happen, and how strongly.
+        generator: source of all randomness.
 
     Returns:
         affine: (n, 2, 2) map of output to input coordinates, about the image centre.
         colour: (n, 3, 4) map of (R, G, B, 1) to RGB.
     """
+    n = len(means)
     affine = torch.eye(2).repeat(n, 1, 1)
     colour = torch.eye(4).repeat(n, 1, 1)
     how_many = torch.randint(augmentation.max_transforms + 1, (n,), generator=generator)
@@ -76,11 +91,39 @@ def draw_transforms(n: int, augmentation: Augmentation, generator: torch.Generat
             rows = active & (choice == index)
             if not rows.any():
                 continue
-            if name in ("rotation", "horizontal_flip", "vertical_flip"):
+            if name in GEOMETRIC:
                 affine[rows] = geometric_matrix(name, strength[rows], augmentation) @ affine[rows]
             else:
-                colour[rows] = colour_matrix(name, strength[rows], augmentation) @ colour[rows]
+                now = _map_colours(colour[rows], means[rows])
+                colour[rows] = colour_matrix(name, strength[rows], augmentation, now) @ colour[rows]
     return affine, colour[:, :3]
+
+
+def apply_one(images: Tensor, name: str, strength: float, augmentation: Augmentation) -> Tensor:
+    """Give every image the same transformation, to see or to measure what it does.
+
+    Args:
+        images: (N, 3, H, W) RGB in [0, 1], black outside the field of view.
+        name: one of `TRANSFORMS`.
+        strength: in units of the interval that training draws from: -1 and 1 are its ends, anything outside
+            them is beyond what training does. Flips have no strength.
+        augmentation: the intervals.
+
+    Returns:
+        (N, 3, H, W) in [0, 1].
+
+    Raises:
+        ValueError: unknown transformation.
+    """
+    if name not in TRANSFORMS:
+        raise ValueError(f"transformation is {name!r}, must be one of {TRANSFORMS}")
+    n, strengths = len(images), torch.full((len(images),), float(strength))
+    affine, colour = torch.eye(2).repeat(n, 1, 1), torch.eye(4).repeat(n, 1, 1)
+    if name in GEOMETRIC:
+        affine = geometric_matrix(name, strengths, augmentation)
+    else:
+        colour = colour_matrix(name, strengths, augmentation, mean_colours(images).cpu())
+    return apply_transforms(images, affine.to(images.device), colour[:, :3].to(images.device))
 
 
 def geometric_matrix(name: str, strength: Tensor, augmentation: Augmentation) -> Tensor:
@@ -94,18 +137,19 @@ def geometric_matrix(name: str, strength: Tensor, augmentation: Augmentation) ->
     return torch.stack([torch.stack([cos, -sin], -1), torch.stack([sin, cos], -1)], -2)
 
 
-def colour_matrix(name: str, strength: Tensor, augmentation: Augmentation) -> Tensor:
+def colour_matrix(name: str, strength: Tensor, augmentation: Augmentation, means: Tensor) -> Tensor:
     """Return (n, 4, 4) maps of homogeneous colour for one colour transformation, strengths (n,) in [-1, 1].
 
-    Contrast turns about mid-grey, saturation about the pixel's own luminance.
+    Contrast turns about the luminance of the image's mean colour (n, 3), saturation about the pixel's own.
+    (About mid-grey, two per cent of contrast would take a fifth of its light from a dark photograph.)
     """
     factor = (1 + strength * augmentation.max_colour_change).view(-1, 1, 1)
     identity = torch.eye(4).repeat(len(strength), 1, 1)
-    towards = torch.zeros(4, 4)
+    towards = torch.zeros(len(strength), 4, 4)
     if name == "contrast":
-        towards[:3, 3] = 0.5
+        towards[:, :3, 3] = (means @ torch.tensor(LUMINANCE))[:, None]
     elif name == "saturation":
-        towards[:3, :3] = torch.tensor(LUMINANCE)
+        towards[:, :3, :3] = torch.tensor(LUMINANCE)
     mixed = factor * identity + (1 - factor) * towards
     mixed[:, 3] = torch.tensor([0.0, 0.0, 0.0, 1.0])
     return mixed
@@ -119,3 +163,8 @@ def apply_transforms(images: Tensor, affine: Tensor, colour: Tensor) -> Tensor:
     coloured = torch.einsum("nij,njhw->nihw", colour[:, :, :3], moved) + colour[:, :, 3, None, None]
     inside = moved.amax(dim=1, keepdim=True) > 0
     return (coloured * inside).clamp(0, 1)
+
+
+def _map_colours(colour: Tensor, colours: Tensor) -> Tensor:
+    """Send colours (n, 3) through maps of homogeneous colour (n, 4, 4)."""
+    return torch.einsum("nij,nj->ni", colour[:, :3, :3], colours) + colour[:, :3, 3]

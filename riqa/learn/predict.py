@@ -15,13 +15,16 @@ MOST_CLASSES = 3
 PROBABILITIES = tuple(f"p_overall_{k}" for k in range(MOST_CLASSES)) + tuple(f"p_{d}" for d in DETAILS)
 
 
-def predict(model: QualityNet, store: Store, splits: tuple[str, ...], /, **columns: object) -> pd.DataFrame:
+def predict(
+    model: QualityNet, store: Store, splits: tuple[str, ...], /, precision: str = "auto", **columns: object
+) -> pd.DataFrame:
     """Apply a model to splits of a store.
 
     Args:
         model: any `QualityNet`.
         store: curated images at the model's input size.
         splits: which splits, in this order.
+        precision: of arithmetic, see `riqa.learn.train.TrainingConfig`.
         **columns: constant columns to add: model, seed, trained_on.
 
     Returns:
@@ -33,7 +36,7 @@ def predict(model: QualityNet, store: Store, splits: tuple[str, ...], /, **colum
     frames = []
     for split in splits:
         examples = examples_of(store, split)
-        logits = compute_logits(model, examples)
+        logits = compute_logits(model, examples, precision)
         truth = store.manifest.iloc[examples.rows].reset_index(drop=True)
         frame = truth[["image_id", "dataset", "split", "patient_id", "eye"]].assign(**columns)
         frame[list(PROBABILITIES)] = probabilities(logits)

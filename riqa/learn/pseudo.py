@@ -7,12 +7,16 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from riqa.data.store import Store
+from riqa.learn.device import resolve_device
 from riqa.learn.model import load_model
 from riqa.learn.predict import predict
 
 
 def pseudo_label(
-    teachers: Mapping[int, Path], stores: Sequence[Store], splits: tuple[str, ...] | None = None
+    teachers: Mapping[int, Path],
+    stores: Sequence[Store],
+    splits: tuple[str, ...] | None = None,
+    device: str = "cpu",
 ) -> pd.DataFrame:
     """Apply every Teacher to every image of the stores.
 
@@ -21,6 +25,7 @@ def pseudo_label(
             the spread over seeds is that of the whole chain.
         stores: curated sets at the Teacher's input size.
         splits: splits to label; by default all that a store has.
+        device: ``cpu``, ``cuda`` or ``auto``, see `riqa.learn.device`.
 
     Returns:
         Rows of `riqa.learn.predict.predict`, one an image and a Teacher.
@@ -28,6 +33,7 @@ def pseudo_label(
     frames = []
     for seed, stem in tqdm(teachers.items(), desc="Teachers", unit="model"):
         teacher, description = load_model(stem)
+        teacher.to(resolve_device(device))
         names = {"model": "teacher", "trained_on": description["trained_on"], "seed": seed}
         for store in stores:
             present = [name for name in ("train", "val", "test") if (store.manifest["split"] == name).any()]

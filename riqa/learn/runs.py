@@ -17,6 +17,7 @@ from tqdm.auto import tqdm
 
 from riqa.data.store import open_store
 from riqa.labels import class_names
+from riqa.learn.device import resolve_device
 from riqa.learn.examples import examples_of, with_pseudo_labels
 from riqa.learn.model import QualityNet, load_model, save_model, with_heads
 from riqa.learn.novelty import fit_novelty, save_novelty
@@ -43,6 +44,7 @@ class TrainingRun:
         pseudo_labels: parquet file of the Teacher's answers, or None to learn from the store's own details.
         pseudo_label_kind: ``soft`` or ``hard``.
         predict_on: (store, splits) pairs to apply the trained model to.
+        device: ``cpu``, ``cuda`` or ``auto``, see `riqa.learn.device`.
     """
 
     model: str
@@ -59,6 +61,7 @@ class TrainingRun:
     pseudo_labels: Path | None = None
     pseudo_label_kind: str = "soft"
     predict_on: tuple[tuple[Path, tuple[str, ...]], ...] = ()
+    device: str = "cpu"
 
     @property
     def stem(self) -> Path:
@@ -88,6 +91,12 @@ def run_all(runs: Sequence[TrainingRun], workers: int = 1) -> tuple[pd.DataFrame
         predictions: rows of `riqa.learn.predict.predict`.
         Both in the order of `runs`.
     """
+    histories, predictions = zip(*run_each(runs, workers), strict=True)
+    return pd.concat(histories, ignore_index=True), pd.concat(predictions, ignore_index=True)
+
+
+def run_each(runs: Sequence[TrainingRun], workers: int = 1) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
+    """Do what `run_all` does, but return history and predictions of each run, in the order of `runs`."""
     total = sum(run.config.epochs for run in runs)
     context = multiprocessing.get_context("spawn")  # a notebook kernel has threads, which fork would break
     with (
@@ -106,12 +115,10 @@ def run_all(runs: Sequence[TrainingRun], workers: int = 1) -> tuple[pd.DataFrame
                     continue
                 progress.set_postfix_str(f"{name} epoch {record['epoch']} val {record['val_score']:.3f}")
                 progress.update()
-            results = [future.result() for future in futures]
+            return [future.result() for future in futures]
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    histories, predictions = zip(*results, strict=True)
-    return pd.concat(histories, ignore_index=True), pd.concat(predictions, ignore_index=True)
 
 
 def execute(run: TrainingRun, epochs=None) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -127,7 +134,7 @@ def execute(run: TrainingRun, epochs=None) -> tuple[pd.DataFrame, pd.DataFrame]:
             with_pseudo_labels(part, store.manifest, answers, run.pseudo_label_kind, run.pseudo_labels)
             for part in (training, validation)
         )
-    model = initial_model(run, image_size=store.images.shape[1])
+    model = initial_model(run, image_size=store.images.shape[1]).to(resolve_device(run.device))
     history = train(
         model,
         training,
@@ -149,12 +156,23 @@ def execute(run: TrainingRun, epochs=None) -> tuple[pd.DataFrame, pd.DataFrame]:
         pseudo_labels=run.pseudo_label_kind if run.pseudo_labels is not None else None,
         best_epoch=next(record["epoch"] for record in history if record["best"]),
     )
-    names = {"model": run.model, "trained_on": run.trained_on, "seed": run.config.seed}
-    predictions = [predict(model, open_store(path), splits, **names) for path, splits in run.predict_on]
-    return (
-        pd.DataFrame(history).assign(**names),
-        pd.concat(predictions, ignore_index=True) if predictions else pd.DataFrame(),
-    )
+    return pd.DataFrame(history).assign(**_names(run)), apply_model(run, model)
+
+
+def apply_model(run: TrainingRun, model: QualityNet | None = None) -> pd.DataFrame:
+    """Apply a trained model, by default the one that the run has written, to all that the run names."""
+    if model is None:
+        model = load_model(run.stem)[0].to(resolve_device(run.device))
+        model.to(memory_format=torch.channels_last)  # as in training, so that sums are taken alike
+    frames = [
+        predict(model, open_store(path), splits, precision=run.config.precision, **_names(run))
+        for path, splits in run.predict_on
+    ]
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+
+def _names(run: TrainingRun) -> dict[str, object]:
+    return {"model": run.model, "trained_on": run.trained_on, "seed": run.config.seed}
 
 
 def initial_model(run: TrainingRun, image_size: int) -> QualityNet:

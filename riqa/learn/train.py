@@ -39,6 +39,7 @@ class TrainingConfig:
         weight_decay: L2 penalty (not stated in the paper).
         schedule: ``steps`` halves the rate at `halve_at` (paper); ``one_cycle`` warms up and anneals to zero.
         halve_at: epochs at which ``steps`` halves the rate (paper: 30, 60, 80).
+        warm_up: share of all steps in which ``one_cycle`` climbs to its peak.
         lambda_overall: weight of the overall-quality loss (Eq. 4).
         lambda_details: weight of the quality-details loss (Eq. 4).
         augmentation: label-preserving transformations; the Teacher of the paper has none.
@@ -53,6 +54,7 @@ class TrainingConfig:
     weight_decay: float = 0.0
     schedule: str = "steps"
     halve_at: tuple[int, ...] = (30, 60, 80)
+    warm_up: float = 0.25
     lambda_overall: float = 1.0
     lambda_details: float = 1.0
     augmentation: Augmentation = field(default_factory=Augmentation)
@@ -73,6 +75,8 @@ class TrainingConfig:
             raise ValueError("lambda_overall and lambda_details are both 0: there is nothing to learn")
         if self.schedule not in SCHEDULES:
             raise ValueError(f"schedule is {self.schedule!r}, must be one of {SCHEDULES}")
+        if not 0 < self.warm_up < 1:
+            raise ValueError(f"warm_up is {self.warm_up}, must lie between 0 and 1")
         if self.precision not in PRECISIONS:
             raise ValueError(f"precision is {self.precision!r}, must be one of {PRECISIONS}")
 
@@ -268,7 +272,7 @@ def _scheduler(
             max_lr=config.learning_rate,
             total_steps=steps + 1,
             cycle_momentum=False,
-            pct_start=0.25,
+            pct_start=config.warm_up,
         )
     milestones = [epoch * batches for epoch in config.halve_at]
     return torch.optim.lr_scheduler.MultiStepLR(optimizer, milestones, gamma=0.5)

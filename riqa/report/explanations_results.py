@@ -13,6 +13,8 @@ from riqa.report.seeds import METHOD
 from riqa.report.style import model_name
 from riqa.report.tables import page_table
 
+_WIDE = 'class="dataframe" style="margin-bottom: 1.5em; font-size: 0.85em"'  # fits the page's column
+
 METRIC_NAMES = {
     "pointing": "pointing game",
     "pointing_gain": "pointing game above chance",
@@ -75,23 +77,27 @@ def difference_records(
     return _records(values_a - values_b, patients, seeds, prefix, metrics, n_resamples, confidence)
 
 
-def record_table(results: Iterable[Result], caption: str, models: Sequence[str], tail: str = "") -> Styler:
-    """Lay records of several models out: a row a metric, a column a model, value over interval.
+def record_table(
+    results: Iterable[Result], dataset: str, caption: str, models: Sequence[str], tail: str = ""
+) -> Styler:
+    """Lay records of several models on one set out: a row a metric, a column a model, value over interval.
 
     Args:
         results: Records ``explanations.<set>.<model>.<tail>.<metric>``.
+        dataset: The set.
         caption: The table's caption.
         models: In the order of the columns, differences among them.
         tail: What stands between model and metric, "" for nothing.
     """
     by_model: dict[str, dict[str, str]] = {model: {} for model in models}
     for item in results:
-        _, _, model, *between, metric = _parts(item.name)
-        if model in by_model and ".".join(between) == tail and metric in METRIC_NAMES:
+        _, own, model, *between, metric = _parts(item.name)
+        if own == dataset and model in by_model and ".".join(between) == tail and metric in METRIC_NAMES:
             by_model[model][METRIC_NAMES[metric]] = cell(item, signed="-" in model)
     frame = pd.DataFrame(by_model).fillna("")
     order = [name for name in METRIC_NAMES.values() if name in frame.index]
-    return page_table(frame.loc[order].rename(columns=model_name), caption)
+    shown = page_table(frame.loc[order].rename(columns=model_name), caption)
+    return shown.set_table_attributes(_WIDE)
 
 
 def similarity_frame(

@@ -6,12 +6,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from riqa.learn.augment import (
+    GEOMETRIC,
+    TRANSFORMS,
     Augmentation,
+    apply_one,
     apply_transforms,
     augment,
     colour_matrix,
     draw_transforms,
     geometric_matrix,
+    mean_colours,
 )
 
 
@@ -55,15 +59,20 @@ def test_a_quarter_turn_equals_rot90():
 def test_colour_matrices_by_hand():
     augmentation = Augmentation(max_colour_change=0.5)
     grey = torch.tensor([0.4, 0.4, 0.4, 1.0])
-    brighter = colour_matrix("brightness", torch.ones(1), augmentation)[0] @ grey
+    means = torch.tensor([[0.5, 0.5, 0.5]])
+
+    def change(name, strength, colour):
+        return colour_matrix(name, torch.tensor([strength]), augmentation, means)[0] @ colour
+
+    brighter = change("brightness", 1.0, grey)
     assert torch.allclose(brighter, torch.tensor([0.6, 0.6, 0.6, 1.0]))
-    # Contrast 1.5 about mid-grey: 0.5 + 1.5 * (0.4 - 0.5) = 0.35.
-    contrasted = colour_matrix("contrast", torch.ones(1), augmentation)[0] @ grey
+    # Contrast 1.5 about the image's mean, here mid-grey: 0.5 + 1.5 * (0.4 - 0.5) = 0.35.
+    contrasted = change("contrast", 1.0, grey)
     assert torch.allclose(contrasted, torch.tensor([0.35, 0.35, 0.35, 1.0]))
     # A grey pixel has no saturation to change; full desaturation of red leaves its luminance.
-    assert torch.allclose(colour_matrix("saturation", torch.ones(1), augmentation)[0] @ grey, grey, atol=1e-6)
+    assert torch.allclose(change("saturation", 1.0, grey), grey, atol=1e-6)
     red = torch.tensor([1.0, 0.0, 0.0, 1.0])
-    half = colour_matrix("saturation", -torch.ones(1), augmentation)[0] @ red
+    half = change("saturation", -1.0, red)
     assert torch.allclose(half, torch.tensor([0.5 + 0.5 * 0.299, 0.1495, 0.1495, 1.0]), atol=1e-6)
 
 
@@ -98,7 +107,7 @@ def test_every_strength_is_alive(knob, value):
 def test_the_number_of_transformations_is_uniform_up_to_the_maximum():
     # With flips alone impossible to separate, count images whose two maps both stayed the identity:
     # 1/4 draw none of 3; the others keep the identity only if flips cancel, which 3 random draws seldom do.
-    affine, colour = draw_transforms(8000, Augmentation(max_transforms=3), generator())
+    affine, colour = draw_transforms(torch.full((8000, 3), 0.5), Augmentation(max_transforms=3), generator())
     untouched = (
         ((affine == torch.eye(2)).all((1, 2)) & (colour == torch.eye(4)[:3]).all((1, 2))).float().mean()
     )
@@ -110,3 +119,56 @@ def test_the_number_of_transformations_is_uniform_up_to_the_maximum():
 def test_impossible_strengths_are_refused(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         Augmentation(**wrong)
+
+
+def test_contrast_keeps_the_mean_of_bright_and_dark_images():
+    images = torch.stack([0.08 * a_disc(1)[0], a_disc(1)[0]])  # clamping touches neither
+    changed = apply_one(images, "contrast", 1.0, Augmentation(max_colour_change=0.05))
+    luminance = torch.tensor([0.299, 0.587, 0.114])
+    assert torch.allclose(mean_colours(changed) @ luminance, mean_colours(images) @ luminance, atol=1e-5)
+    for before, after in zip(images, changed, strict=True):
+        inside = before.amax(0) > 0
+        assert torch.allclose(after[:, inside].std(1), 1.05 * before[:, inside].std(1), rtol=1e-3)
+
+
+def test_means_are_of_the_field_alone():
+    image = torch.zeros(1, 3, 32, 32)
+    image[:, :, :8] = torch.tensor([0.2, 0.4, 0.6]).view(1, 3, 1, 1)
+    assert torch.allclose(mean_colours(image), torch.tensor([[0.2, 0.4, 0.6]]))
+    assert torch.equal(mean_colours(torch.zeros(1, 3, 32, 32)), torch.zeros(1, 3))
+
+
+def test_the_mean_is_followed_through_a_chain_of_draws():
+    """Contrast after brightness turns about the brightened mean, so that it treats dark and bright alike."""
+    augmentation = Augmentation(max_transforms=9, max_colour_change=0.3)
+    means = torch.rand(500, 3, generator=generator(2))
+    _, colour = draw_transforms(means, augmentation, generator(3))
+    luminance = torch.tensor([0.299, 0.587, 0.114])
+    before = means @ luminance
+    after = (torch.einsum("nij,nj->ni", colour[:, :, :3], means) + colour[:, :, 3]) @ luminance
+    # Contrast and saturation keep it, brightness multiplies it by a factor out of [0.7, 1.3].
+    assert (after / before).min() >= 0.7**9
+    assert (after / before).max() <= 1.3**9
+    _, scaled = draw_transforms(0.1 * means, augmentation, generator(3))
+    dark = (torch.einsum("nij,nj->ni", scaled[:, :, :3], 0.1 * means) + scaled[:, :, 3]) @ luminance
+    assert torch.allclose(dark, 0.1 * after, rtol=1e-3)  # dark photographs are treated like bright ones
+
+
+@pytest.mark.parametrize("name", TRANSFORMS)
+def test_one_transformation_is_what_a_draw_of_it_alone_does(name):
+    images, augmentation = a_disc(), Augmentation(max_rotation=40, max_colour_change=0.3)
+    strength = torch.full((4,), 0.7)
+    affine, colour = torch.eye(2).repeat(4, 1, 1), torch.eye(4).repeat(4, 1, 1)
+    if name in GEOMETRIC:
+        affine = geometric_matrix(name, strength, augmentation)
+    else:
+        colour = colour_matrix(name, strength, augmentation, mean_colours(images))
+    expected = apply_transforms(images, affine, colour[:, :3])
+    one = apply_one(images, name, 0.7, augmentation)
+    assert torch.equal(one, expected)
+    assert not torch.allclose(one, images, atol=1e-3)
+
+
+def test_an_unknown_transformation_is_refused():
+    with pytest.raises(ValueError, match="sharpness"):
+        apply_one(a_disc(), "sharpness", 1.0, Augmentation())

@@ -7,73 +7,20 @@ import pandas as pd
 import pytest
 import torch
 
-from riqa.data.manifest import Dataset, validate_manifest
-from riqa.data.partial import Plan
-from riqa.data.store import open_store, write_store
+from riqa.data.store import open_store
 from riqa.errors import InputError
 from riqa.labels import DETAILS
-from riqa.learn.augment import Augmentation
 from riqa.learn.examples import examples_of, with_pseudo_labels
 from riqa.learn.model import load_model
 from riqa.learn.predict import predict
 from riqa.learn.pseudo import pseudo_label
-from riqa.learn.runs import TrainingRun, execute, model_stem, run_all
-from riqa.learn.train import TrainingConfig
-
-CONFIG = TrainingConfig(
-    epochs=2,
-    batch_size=8,
-    lambda_details=0.0,
-    augmentation=Augmentation(max_transforms=1),
-    precision="float32",
-)
+from riqa.learn.runs import apply_model, execute, initial_model, model_stem, run_all, run_each
+from tests.learn.chain import CONFIG, a_run, write_toy_store
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
-    """Forty images of twenty patients: brightness is the grade, some details known and some not."""
-    root = tmp_path_factory.mktemp("store")
-    rng = np.random.default_rng(0)
-    n = 40
-    overall = np.tile([0.0, 1.0, 2.0, 1.0], 10)
-    frame = pd.DataFrame(
-        {
-            "image_id": [f"i{k:02d}" for k in range(n)],
-            "path": [f"i{k:02d}.png" for k in range(n)],
-            "dataset": "toy",
-            "patient_id": [f"p{k // 2}" for k in range(n)],
-            "eye": ["left", "right"] * (n // 2),
-            "view": "1",
-            "source": "made",
-            "split": ["train"] * 24 + ["val"] * 8 + ["test"] * 8,
-            "overall": overall,
-            "illumination": (overall > 0).astype(float),
-            "clarity": np.where(np.arange(n) % 3 == 0, np.nan, 1.0),
-            "contrast": np.nan,
-        }
-    )
-    dataset = Dataset("toy", root, validate_manifest(frame, 3), 3, "made in a test", "MIT")
-    field = {"height": 32, "width": 32}
-    images = (
-        (rng.normal(50 + 60 * grade, 10, (32, 32, 3)).clip(0, 255).astype(np.uint8), field)
-        for grade in overall
-    )
-    return write_store(dataset, root / "store", Plan(32), lambda start: images)
-
-
-def a_run(store, tmp_path, model="single_task", seed=0, **changes):
-    config = changes.pop("config", CONFIG)
-    run = TrainingRun(
-        model,
-        "toy",
-        store.root,
-        n_overall=3,
-        n_details=0,
-        config=replace(config, seed=seed),
-        models=tmp_path / "models",
-        predict_on=((store.root, ("val", "test")),),
-    )
-    return replace(run, **changes)
+    return write_toy_store(tmp_path_factory.mktemp("store"))
 
 
 def test_examples_are_the_split_with_its_targets(store):
@@ -166,3 +113,42 @@ def test_the_whole_chain_teacher_to_student(store, tmp_path):
     assert soft_history["train_loss"].iloc[1] != hard_history["train_loss"].iloc[1]
     with pytest.raises(InputError, match=r"answers\.parquet: no pseudo-label"):
         execute(replace(student, config=replace(student.config, seed=5)))
+
+
+@pytest.mark.parametrize(
+    ("knob", "value"),
+    [("backbone", "resnet18"), ("weights", "imagenet"), ("seed", 1), ("n_overall", 2), ("n_details", 3)],
+)
+def test_every_choice_of_the_network_is_alive(store, tmp_path, knob, value):
+    base = a_run(store, tmp_path, backbone="efficientnet_lite0")
+    changes = {"config": replace(CONFIG, seed=value)} if knob == "seed" else {knob: value}
+    runs = (base, replace(base, **changes))
+    states = [initial_model(run, image_size=32).state_dict() for run in runs]
+    weights = [torch.cat([value.flatten() for value in state.values()]) for state in states]
+    assert weights[0].shape != weights[1].shape or not torch.equal(*weights)
+
+
+def test_what_runs_apart_equals_what_runs_together(store, tmp_path):
+    pair = [a_run(store, tmp_path, seed=seed) for seed in (0, 1)]
+    history, predictions = run_all(pair)
+    (_, first), (again, second) = run_each(pair)
+    pd.testing.assert_frame_equal(pd.concat([first, second], ignore_index=True), predictions)
+    assert again["seed"].eq(1).all()
+    assert len(history) == 2 * len(again)
+
+
+def test_a_model_is_applied_again_as_it_was(store, tmp_path):
+    run = a_run(store, tmp_path)
+    _, predictions = execute(run)
+    again = apply_model(run)
+    np.testing.assert_allclose(again["p_overall_2"], predictions["p_overall_2"], atol=1e-6)
+    assert again["image_id"].tolist() == predictions["image_id"].tolist()
+
+
+def test_the_device_is_alive(store, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        "riqa.learn.runs.resolve_device", lambda device: asked.append(device) or torch.device("cpu")
+    )
+    execute(a_run(store, tmp_path, device="auto"))
+    assert asked == ["auto"]

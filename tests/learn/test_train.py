@@ -1,6 +1,6 @@
 """The loop: it learns, keeps the best epoch, repeats itself exactly, and obeys every hyperparameter."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -83,28 +83,29 @@ def test_same_seed_same_weights():
         assert torch.equal(value, second.state_dict()[name])
 
 
-@pytest.mark.parametrize(
-    ("knob", "value"),
-    [
-        ("epochs", 2),
-        ("batch_size", 16),
-        ("learning_rate", 0.05),
-        ("momentum", 0.5),
-        ("weight_decay", 0.1),
-        ("schedule", "one_cycle"),
-        ("halve_at", (1,)),
-        ("lambda_overall", 0.3),
-        ("lambda_details", 0.3),
-        ("augmentation", Augmentation(max_transforms=0)),
-        ("precision", "float32"),
-        ("seed", 1),
-    ],
-)
-def test_every_hyperparameter_is_alive(knob, value):
-    base = replace(CONFIG, precision="bfloat16")
+KNOBS = {
+    "epochs": 2,
+    "batch_size": 16,
+    "learning_rate": 0.05,
+    "momentum": 0.5,
+    "weight_decay": 0.1,
+    "schedule": "one_cycle",
+    "halve_at": (1,),
+    "warm_up": 0.6,
+    "lambda_overall": 0.3,
+    "lambda_details": 0.3,
+    "augmentation": Augmentation(max_transforms=0),
+    "precision": "float32",
+    "seed": 1,
+}
+
+
+@pytest.mark.parametrize("knob", [field.name for field in fields(TrainingConfig)])
+def test_every_hyperparameter_is_alive(knob):
+    base = replace(CONFIG, precision="bfloat16", schedule="one_cycle" if knob == "warm_up" else "steps")
     losses = [
         [record["train_loss"] for record in run(config)[1][1:]]
-        for config in (base, replace(base, **{knob: value}))
+        for config in (base, replace(base, **{knob: KNOBS[knob]}))
     ]
     assert losses[0] != losses[1]
 
@@ -154,6 +155,7 @@ def test_precision_is_what_the_processor_has():
         {"lambda_details": -1.0},
         {"schedule": "linear"},
         {"precision": "float16"},
+        {"warm_up": 1.0},
     ],
 )
 def test_impossible_values_are_refused(wrong):

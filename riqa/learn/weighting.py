@@ -1,0 +1,112 @@
+"""The weight of the details loss in Eq. 4, chosen on validation images (paper, last lines of Section 3.2).
+
+The paper tunes both weights by the macro-F1 of overall quality on the validation set, and prints neither.
+With stochastic gradient descent a common factor of both is a change of the learning rate, so that only their
+ratio is left to choose: lambda_overall stays as it is given, and lambda_details is tried from a small grid.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+
+from riqa.learn.model import model_file
+from riqa.learn.runs import TrainingRun, run_each
+
+
+def candidate_weights(lambda_details: float, grid: Sequence[float]) -> tuple[float, ...]:
+    """Return the weights to compare, in rising order: the one given and those of the grid.
+
+    Args:
+        lambda_details: the weight that is taken unless another does better on validation images.
+        grid: further weights; with an empty grid there is nothing to compare.
+
+    Raises:
+        ValueError: a weight is negative.
+    """
+    weights = sorted({float(weight) for weight in (lambda_details, *grid)})
+    if weights[0] < 0:
+        raise ValueError(f"a weight of the details loss is {weights[0]}, must be 0 or more")
+    return tuple(weights)
+
+
+def trial(run: TrainingRun, weight: float, folder: Path) -> TrainingRun:
+    """Return the run with another weight: its model goes below `folder`, and it meets no test image.
+
+    Args:
+        run: a student, as it would be trained.
+        weight: lambda_details of the trial.
+        folder: where trials keep their models, a folder a weight.
+    """
+    models = Path(folder) / f"{weight:g}"
+    return replace(weighted(run, weight), models=models, predict_on=((run.store, ("val",)),))
+
+
+def weighted(run: TrainingRun, weight: float) -> TrainingRun:
+    """Return the run with lambda_details set to `weight`."""
+    return replace(run, config=replace(run.config, lambda_details=weight))
+
+
+def run_trials(
+    runs: Sequence[TrainingRun], weights: Sequence[float], folder: Path, workers: int = 1
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Train every run with every weight.
+
+    Args:
+        runs: students, as they would be trained.
+        weights: candidates for lambda_details.
+        folder: where trials keep their models.
+        workers: processes at a time.
+
+    Returns:
+        history and predictions as of `riqa.learn.runs.run_all`, each with a column lambda_details. The
+        predictions are of validation images only.
+    """
+    trials = [trial(run, weight, folder) for run in runs for weight in weights]
+    found = run_each(trials, workers)
+    tried = [run.config.lambda_details for run in trials]
+    history, predictions = (
+        pd.concat([frame.assign(lambda_details=w) for w, frame in zip(tried, frames, strict=True)])
+        for frames in zip(*found, strict=True)
+    )
+    return history.reset_index(drop=True), predictions.reset_index(drop=True)
+
+
+def choose_weights(history: pd.DataFrame, lambda_details: float) -> dict[str, float]:
+    """Choose a weight for every overall set: the best mean validation score of the epochs that were kept.
+
+    Args:
+        history: of `run_trials`.
+        lambda_details: the weight given, which wins a tie; else the smaller weight does.
+
+    Returns:
+        Chosen weight by the name of the set.
+    """
+    kept = history[history["best"]]
+    scores = kept.groupby(["trained_on", "lambda_details"], sort=False)["val_score"].mean()
+    chosen = {}
+    for name, of_set in scores.groupby(level=0, sort=False):
+        best = of_set.droplevel(0)
+        best = sorted(best.index[best == best.max()])
+        chosen[name] = float(lambda_details if lambda_details in best else best[0])
+    return chosen
+
+
+def adopt(run: TrainingRun, chosen: Mapping[str, float], folder: Path) -> TrainingRun:
+    """Make a trial's model the model of the run, instead of training it twice.
+
+    Args:
+        run: a student that `run_trials` has trained with the weight chosen for its set, among others.
+        chosen: of `choose_weights`.
+        folder: where the trials kept their models; the model moves from there to where the run's belongs.
+
+    Returns:
+        The run with the weight that it was trained with.
+    """
+    tried = trial(run, chosen[run.trained_on], folder)
+    run.models.mkdir(parents=True, exist_ok=True)
+    for extension in ("safetensors", "json"):
+        os.replace(model_file(tried.stem, extension), model_file(run.stem, extension))
+    return weighted(run, chosen[run.trained_on])

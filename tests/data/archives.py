@@ -1,0 +1,130 @@
+"""The paper's four archives in miniature, in the publishers' layouts: labels with traps, photographs drawn.
+
+Photographs are phantoms whose defects follow their labels, so that fields of view are found and there is
+something to learn. What the archives are known for is in them: see `tests.data.layouts`, and `TRAPS` here.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from riqa.phantom.photograph import Exposure, render_clean, spoil
+from tests.data import layouts
+
+WIDTH = 128  # of a photograph, pixels
+SMALL = 64  # of a photograph of DR-XJU, pixels
+
+EYEQ_TRAIN, EYEQ_TEST, EYEQ_D = 54, 27, 18
+"""Numbers of EyeQ's images; classes in turn, so that all are everywhere."""
+
+MSHF_GROUPS = {
+    "DR-XJU": 12,
+    "DR-ZJU": 12,
+    "Glaucoma": 8,
+    "Healthy": 6,
+    "Local1": 12,
+    "Local2": 10,
+    "UWF-mosaic": 3,
+}
+DEEPDRID_PATIENTS = {
+    "train": [1, 2, 3, 4, 27, 56, 77, 96, 164, 167],
+    "val": [301, 302, 303, 330],
+    "test": [347, 348, 349, 350],
+}
+
+NOT_THERE = "1012_left"  # a test image of EyeQ that is labelled and was not downloaded
+CUT_SHORT = "3_left"  # a training image of EyeQ whose file broke off
+WHITE = ("27", "96", "330")  # patients of DeepDRiD photographed on white, with an index burnt in
+
+DEFECTS = {"illumination": "under_exposure", "clarity": "defocus", "contrast": "haze"}
+_CAMERAS = ("tabletop_b", "tabletop_c", "reader_b", "portable")
+
+
+def write_archives(root: Path, seed: int = 0) -> Path:
+    """Write eyeq/, eyeq-d/, mshf/ and deepdrid/ below `root`, and return it."""
+    rng = np.random.default_rng(seed)
+    severities = _write_eyeq(root, rng) | _write_mshf(root, rng) | _write_deepdrid(root, rng)
+    for number, (stem, bad) in enumerate(severities.items()):
+        image = draw(stem, number, bad)
+        for path in sorted(root.rglob(f"{stem}.*")):
+            path.write_bytes(_encoded(image, path))
+    (root / "eyeq" / "test" / f"{NOT_THERE}.jpeg").unlink()
+    broken = root / "eyeq" / "train" / f"{CUT_SHORT}.jpeg"
+    broken.write_bytes(broken.read_bytes()[:300])
+    return root
+
+
+def draw(stem: str, number: int, severities: Mapping[str, float]) -> np.ndarray:
+    """Draw one photograph, uint8 RGB; small for DR-XJU, on white for some patients of DeepDRiD."""
+    small = stem.startswith("DR-XJU")
+    camera = "tabletop_c" if small else _CAMERAS[number % len(_CAMERAS)]
+    size = SMALL if small else WIDTH
+    study = ("phantom_details", 0)
+    shot = Exposure(*study, number, number, ("left", "right")[number % 2], "macula", camera, size, severities)
+    fundus = render_clean(shot)
+    image, _ = spoil(fundus.image, fundus.fov_mask, *study, number, severities)
+    if stem.split("_")[0] in WHITE and stem.split("_")[1][0] in "lr" and len(stem.split("_")[1]) == 2:
+        image[~fundus.fov_mask] = 255
+        cv2.putText(image, stem[:2], (2, 12), cv2.FONT_HERSHEY_SIMPLEX, 0.35, (0, 0, 0))
+    return image
+
+
+def _encoded(image: np.ndarray, path: Path) -> bytes:
+    """Encode in the format that the name says, so that .png and .jpg of one image differ only by it."""
+    options = [cv2.IMWRITE_JPEG_QUALITY, 92] if path.suffix != ".png" else []
+    suffix = ".jpg" if path.suffix == ".jpeg" else path.suffix
+    return cv2.imencode(suffix, image[..., ::-1], options)[1].tobytes()
+
+
+def _of_class(name: str, rng: np.random.Generator) -> dict[str, float]:
+    """Severities of an EyeQ-like grade: none for good, one in the middle for usable, two for reject."""
+    n = {"good": 0, "usable": 1, "reject": 2}[name]
+    chosen = rng.choice(list(DEFECTS.values()), n, replace=False)
+    return {str(defect): 0.55 if n == 1 else 0.95 for defect in chosen}
+
+
+def _write_eyeq(root: Path, rng: np.random.Generator) -> dict[str, dict[str, float]]:
+    """Write EyeQ and EyeQ-D; patients have both eyes, except the last of an odd number."""
+    names = ("good", "usable", "reject")
+    parts, first = {}, 1
+    for part, n in (("train", EYEQ_TRAIN), ("test", EYEQ_TEST)):
+        stems = [f"{first + k // 2}_{('left', 'right')[k % 2]}" for k in range(n)]
+        parts[part] = {stem: names[k % 3] for k, stem in enumerate(stems)}
+        first += 1000
+    layouts.write_eyeq(root / "eyeq", parts["train"], parts["test"])
+    severities = {stem: _of_class(name, rng) for part in parts.values() for stem, name in part.items()}
+    rows = []
+    for stem, name in list(parts["test"].items())[:EYEQ_D]:
+        details = [int(severities[stem].get(DEFECTS[detail], 0) < 0.5) for detail in DEFECTS]
+        rows.append((stem, 2 - layouts.EYEQ_RAW[name], *details))
+    layouts.write_eyeq_d(root / "eyeq-d" / "data", rows)
+    return severities
+
+
+def _write_mshf(root: Path, rng: np.random.Generator) -> dict[str, dict[str, float]]:
+    """Write MSHF: three readers say what is there, and each errs once in eight."""
+    scores, severities = {}, {}
+    for name in layouts.mshf_names(MSHF_GROUPS):
+        good = rng.random(3) < 0.6
+        truth = np.array([*good, good.sum() >= 2]).astype(int)
+        scores[name] = np.where(rng.random((3, 4)) < 1 / 8, 1 - truth, truth)
+        stem = Path(name).stem
+        severities[stem] = {
+            defect: 0.9 for defect, fine in zip(DEFECTS.values(), good, strict=True) if not fine
+        }
+    layouts.write_mshf(root / "mshf", groups=MSHF_GROUPS, scores=scores)
+    return severities
+
+
+def _write_deepdrid(root: Path, rng: np.random.Generator) -> dict[str, dict[str, float]]:
+    """Write DeepDRiD; a bad eye's views are spoilt alike."""
+    parts = {part: layouts.deepdrid_rows(ids, k) for k, (part, ids) in enumerate(DEEPDRID_PATIENTS.items())}
+    layouts.write_deepdrid(root / "deepdrid", parts)
+    rows = pd.concat(parts.values())
+    return {
+        row["image_id"]: {} if row["Overall quality"] else _of_class("reject", rng)
+        for _, row in rows.iterrows()
+    }

@@ -1,0 +1,128 @@
+"""Augmentation keeps labels: a Teacher that is trained here, on phantoms, is asked before and after."""
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from riqa.learn.augment import TRANSFORMS, Augmentation
+from riqa.learn.examples import Examples
+from riqa.learn.flips import AT_RANDOM, flip_table, strengths_of
+from riqa.learn.model import QualityNet
+from riqa.learn.train import TrainingConfig, train
+from riqa.phantom.photograph import Exposure, render_clean, spoil
+
+MARGIN = 0.1  # answers nearer to one half are on the fence: any change may tip them
+DEFECTS = ("under_exposure", "defocus", "haze")  # of illumination, clarity, contrast
+SIDE = 32
+
+
+def phantoms(first, n):
+    """Draw `n` patients whose details are beyond doubt: each is spoilt at severity 0.9 or not at all."""
+    details = np.random.default_rng(first).integers(2, size=(n, 3))
+    images = np.empty((n, SIDE, SIDE, 3), np.uint8)
+    for k, number in enumerate(range(first, first + n)):
+        bad = {defect: 0.9 for defect, good in zip(DEFECTS, details[k], strict=True) if not good}
+        study, side = ("phantom_details", 0), ("left", "right")[k % 2]
+        shot = Exposure(*study, number, number, side, "macula", "tabletop_b", 96, bad)
+        fundus = render_clean(shot)
+        image, _ = spoil(fundus.image, fundus.fov_mask, *study, number, bad)
+        rows, columns = (np.flatnonzero(fundus.fov_mask.any(axis)) for axis in (1, 0))
+        field = image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        images[k] = cv2.resize(field, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+    unknown = torch.full((n,), -1)
+    return Examples(images, np.arange(n), unknown, torch.from_numpy(details.astype(np.float32)))
+
+
+@pytest.fixture(scope="module")
+def teacher():
+    """A Teacher trained as the paper's, without augmentation."""
+    config = TrainingConfig(
+        epochs=24,
+        batch_size=16,
+        learning_rate=0.1,
+        schedule="one_cycle",
+        lambda_overall=0.0,
+        augmentation=Augmentation(max_transforms=0),
+        precision="float32",
+    )
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    model = QualityNet("resnet10", n_overall=0, n_details=3)
+    history = train(model, phantoms(0, 240), phantoms(1000, 32), config)
+    torch.set_num_threads(threads)
+    assert max(record["val_score"] for record in history) > 0.85  # it knows what it is asked about
+    return model
+
+
+@pytest.fixture(scope="module")
+def new_patients():
+    return phantoms(2000, 64)
+
+
+def test_no_label_flips_inside_the_intervals(teacher, new_patients):
+    """Of the answers that are clear, none flips: at no end of an interval, and not as training draws."""
+    table = flip_table(teacher, new_patients, Augmentation(), margin=MARGIN)
+    inside = table[(table["strength"].abs() <= 1) | table["strength"].isna()]
+    assert set(inside["transformation"]) == {*TRANSFORMS, AT_RANDOM}
+    assert inside["n_clear"].min() > 0.7 * inside["n"].max()  # most answers are clear: this says something
+    assert inside["flipped_clear"].max() == 0, inside
+    assert inside["largest"].max() < MARGIN
+
+
+def test_labels_do_flip_beyond_them(teacher, new_patients):
+    """The same measure finds what ten times the strength does: it is not blind."""
+    table = flip_table(teacher, new_patients, Augmentation(), margin=MARGIN)
+    beyond = table[table["strength"].abs() > 1].groupby("transformation")["flipped_clear"].max()
+    assert beyond["contrast"] > 0.05
+    assert beyond["brightness"] > 0
+
+
+class Brightness(torch.nn.Module):
+    """Says good for illumination where the mean is above 0.5; the others are always on the fence."""
+
+    def __init__(self):
+        super().__init__()
+        self.unused = torch.nn.Parameter(torch.zeros(1))
+
+    def forward(self, images):
+        logits = torch.zeros(len(images), 3)
+        logits[:, 0] = 40 * (images.mean((1, 2, 3)) - 0.5)
+        return {"details": logits}
+
+
+def test_shares_by_hand():
+    """Grey 0.45, 0.49, 0.515, 0.6 with brightness of 10 %: two of twelve answers cross one half."""
+    grey = np.array([0.45, 0.49, 0.515, 0.60]) * 255
+    images = np.repeat(grey.round().astype(np.uint8), 3 * 32 * 32).reshape(4, 32, 32, 3)
+    known = torch.full((4, 3), float("nan"))
+    examples = Examples(images, np.arange(4), torch.full((4,), -1), known)
+    table = flip_table(Brightness(), examples, Augmentation(max_colour_change=0.1), beyond=2.0, margin=0.2)
+    rows = table[table["transformation"] == "brightness"].set_index("strength")
+    # Up by 10 %: only 0.49 crosses (0.45 becomes 0.495). Down by 10 %: only 0.515 does.
+    assert rows.loc[1.0, ["flipped", "to_bad"]].tolist() == pytest.approx([1 / 12, 0])
+    assert rows.loc[-1.0, ["flipped", "to_bad"]].tolist() == pytest.approx([1 / 12, 1 / 12])
+    # Down by 20 %: 0.6 as well, whose probability was 1 / (1 + exp(-4)) = 0.982.
+    assert rows.loc[-2.0, "flipped"] == pytest.approx(2 / 12)
+    assert rows.loc[-2.0, "largest"] == pytest.approx(0.482, abs=2e-3)
+    # Clear, that is 0.2 away from one half, are 0.45 (0.12) and 0.6; 0.515 (0.63) is not quite.
+    assert rows.loc[-2.0, "n_clear"] == 2
+    assert rows.loc[-2.0, "flipped_clear"] == pytest.approx(1 / 2)
+    assert table.loc[table["transformation"].str.endswith("flip"), "flipped"].eq(0).all()
+
+
+@pytest.mark.parametrize("knob", ["beyond", "margin", "seed"])
+def test_every_choice_is_alive(teacher, new_patients, knob):
+    few = replace(new_patients, rows=new_patients.rows[:24])
+    value = {"beyond": 30.0, "margin": 0.45, "seed": 1}[knob]
+    strong = Augmentation(max_colour_change=0.3)
+    tables = [flip_table(teacher, few, strong, **options) for options in ({}, {knob: value})]
+    assert not tables[0].equals(tables[1])
+
+
+def test_strengths_are_the_ends_and_beyond():
+    assert strengths_of("contrast", 5.0) == (-5.0, -1.0, 1.0, 5.0)
+    assert strengths_of("vertical_flip", 5.0) == (1.0,)

@@ -85,8 +85,8 @@ def test_what_is_no_fundus_gets_no_answer(model, novelty, strangers):
     assert reasons["noise"] == reasons["grey"] == reasons["orange"] == {NO_FUNDUS}
     discs = ("noise", "text", "fur", "holiday")
     assert all(reasons[f"{kind} in a disc"] == {UNLIKE} for kind in discs)
-    assert reasons["text"] == reasons["grey disc"] == {UNLIKE}
-    assert None not in reasons["fur"] | reasons["holiday"]
+    assert reasons["grey disc"] == {UNLIKE}
+    assert None not in reasons["text"] | reasons["fur"] | reasons["holiday"]
 
 
 def test_an_abstention_quotes_no_number(model, novelty, strangers):

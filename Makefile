@@ -50,9 +50,12 @@ lock: .venv/.ok ## pin every package anew from pyproject.toml, and write environ
 	  -o requirements.lock --custom-compile-command 'make lock'
 	.venv/bin/python -m riqa.publish.environment
 
-bench-fov: _build/bench/peers/.ok ## field of view: speed and accuracy against public peers (RIQA_DATA=folder of JPEGs)
+bench-fov: _build/bench/peers/.ok ## field of view: speed and accuracy against public peers, margins (RIQA_DATA=folder of JPEGs)
 	PYTHONPATH=. OMP_NUM_THREADS=1 _build/bench/peers/bin/python benchmarks/fov_speed.py
 	PYTHONPATH=. OMP_NUM_THREADS=1 _build/bench/peers/bin/python benchmarks/fov_accuracy.py
+ifneq ($(RIQA_DATA),)
+	PYTHONPATH=. OMP_NUM_THREADS=1 _build/bench/peers/bin/python benchmarks/fov_margins.py
+endif
 
 # The peers pin other versions than this project does. opencv-python-headless stands for opencv-python, too.
 _build/bench/peers/.ok: benchmarks/requirements-fov.txt | .venv/.ok

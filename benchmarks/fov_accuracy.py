@@ -1,7 +1,8 @@
 """How well the field of view is found on phantoms, whose truth is known: this project and the public peers.
 
 Every camera with every defect at every severity, on a margin as the camera leaves it, and again on a white
-one with a number burnt into it. Run by `make bench-fov`, in an environment that has the peers.
+one with a number burnt into it; every contestant sees every photograph. Each seed adds a photograph a case;
+the default takes five to ten minutes on one core. Run by `make bench-fov`, in an environment with the peers.
 """
 
 import argparse
@@ -17,7 +18,7 @@ from riqa.data.fov import FieldOfView, find_fov
 from riqa.data.peers import installed_peers, peer_field
 from riqa.phantom.cameras import CAMERAS, Field
 from riqa.phantom.degrade import DEFECTS
-from riqa.phantom.photograph import JPEG_QUALITY, Exposure, render_clean, spoil
+from riqa.phantom.photograph import JPEG_QUALITY, Exposure, render_clean, run_all, spoil
 
 MEDIAN, FIRST_PERCENTILE = 0.99, 0.95
 """Intersection over union that is asked for."""
@@ -32,26 +33,32 @@ def truth_mask(field: Field) -> np.ndarray:
     return inside & (np.abs(ys - field.cy) <= field.cut * field.radius) if field.cut < 1 else inside
 
 
-def phantoms(
-    seed: int, size: int, severities: tuple[float, ...], cameras: tuple[str, ...] = tuple(CAMERAS)
+def cases(
+    severities: tuple[float, ...], cameras: tuple[str, ...] = tuple(CAMERAS)
+) -> list[tuple[int, str, str, float]]:
+    """Return every case: its number, camera, defect and severity."""
+    every = [(c, d, s) for c in cameras for d in DEFECTS for s in severities]
+    return [(number, *case) for number, case in enumerate(every)]
+
+
+def photographs(
+    seed: int, size: int, number: int, camera: str, defect: str, severity: float
 ) -> Iterator[tuple[dict, np.ndarray, np.ndarray]]:
-    """Yield what each photograph is, the photograph as a decoded JPEG uint8 (H, W, 3), and its true mask."""
-    cases = [(c, d, s) for c in cameras for d in DEFECTS for s in severities]
-    for number, (camera, defect, severity) in enumerate(cases):
-        side, view = ("left", "right")[number % 2], ("macula", "macula", "disc")[number % 3]
-        shot = Exposure("phantom_grades", seed, number, number, side, view, camera, size, {defect: severity})
-        clean = render_clean(shot)
-        image, _ = spoil(clean.image, clean.fov_mask, shot.study, seed, number, shot.severities)
-        mask = truth_mask(clean.field)
-        for surround in SURROUNDS:
-            if surround == "white":
-                page = np.full_like(image, 255)
-                place, scale = (3, page.shape[0] // 11), page.shape[0] / 400
-                cv2.putText(page, f"{number:05}", place, cv2.FONT_HERSHEY_SIMPLEX, scale, (0, 0, 0), 2)
-                image = np.where(clean.fov_mask[..., None], image, page)
-            data = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1]
-            what = {"camera": camera, "defect": defect, "severity": severity, "surround": surround}
-            yield what, cv2.imdecode(data, cv2.IMREAD_COLOR_RGB), mask
+    """Yield a case on each surround: what it is, its decoded JPEG uint8 (H, W, 3), and its true mask."""
+    side, view = ("left", "right")[number % 2], ("macula", "macula", "disc")[number % 3]
+    shot = Exposure("phantom_grades", seed, number, number, side, view, camera, size, {defect: severity})
+    clean = render_clean(shot)
+    image, _ = spoil(clean.image, clean.fov_mask, shot.study, seed, number, shot.severities)
+    mask = truth_mask(clean.field)
+    for surround in SURROUNDS:
+        if surround == "white":
+            page = np.full_like(image, 255)
+            place, scale = (3, page.shape[0] // 11), page.shape[0] / 400
+            cv2.putText(page, f"{number:05}", place, cv2.FONT_HERSHEY_SIMPLEX, scale, (0, 0, 0), 2)
+            image = np.where(clean.fov_mask[..., None], image, page)
+        data = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1]
+        what = {"seed": seed, "camera": camera, "defect": defect, "severity": severity, "surround": surround}
+        yield what, cv2.imdecode(data, cv2.IMREAD_COLOR_RGB), mask
 
 
 def overlap(found: FieldOfView | None, mask: np.ndarray) -> float:
@@ -62,13 +69,14 @@ def overlap(found: FieldOfView | None, mask: np.ndarray) -> float:
     return float((inside & mask).sum() / (inside | mask).sum())
 
 
-def measure(seeds: list[int], size: int, severities: tuple[float, ...]) -> list[dict]:
-    """Return a row a photograph and contestant: what it is, `by` whom it was found, and `iou`."""
+def examine(seed: int, size: int, number: int, camera: str, defect: str, severity: float) -> list[dict]:
+    """Return a row a surround and contestant of one case: what it is, `by` whom it was found, and `iou`."""
     rows = []
-    for seed in seeds:
-        for what, image, mask in phantoms(seed, size, severities):
+    for what, image, mask in photographs(seed, size, number, camera, defect, severity):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             fields = {"ours": find_fov(image)} | {name: peer_field(name, image) for name in installed_peers()}
-            rows += [what | {"seed": seed, "by": name, "iou": overlap(f, mask)} for name, f in fields.items()]
+        rows += [what | {"by": name, "iou": overlap(field, mask)} for name, field in fields.items()]
     return rows
 
 
@@ -91,32 +99,66 @@ def summarise(rows: list[dict]) -> list[dict]:
     return table
 
 
+def verdicts(table: list[dict]) -> list[tuple[str, bool]]:
+    """Return what is asked for, in words, and whether it is met on every surround.
+
+    Args:
+        table: What `summarise` returns.
+    """
+    ours = [row for row in table if row["by"] == "ours"]
+    peers = [row for row in table if row["by"] != "ours"]
+    asked = [
+        (f"median at least {MEDIAN}", all(row["median"] >= MEDIAN for row in ours)),
+        (
+            f"first percentile at least {FIRST_PERCENTILE}",
+            all(row["first_percentile"] >= FIRST_PERCENTILE for row in ours),
+        ),
+        ("no photograph set aside", not any(row["set_aside"] for row in ours)),
+    ]
+    for value in ("median", "first_percentile") if peers else ():
+        at_least = [
+            mine[value] >= theirs[value]
+            for mine in ours
+            for theirs in peers
+            if mine["surround"] == theirs["surround"]
+        ]
+        asked.append((f"{value.replace('_', ' ')} at least the best peer's", all(at_least)))
+    return asked
+
+
 def main() -> None:
     """Measure, print the table and the worst cases, write the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     # Seeds 7 to 9 were looked at while the search was made; these were not.
-    parser.add_argument("--seeds", type=int, nargs="+", default=[101, 102])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[211, 212], help="each: a photograph a case")
     parser.add_argument("--size", type=int, default=512)
     parser.add_argument("--severities", type=float, nargs="+", default=[0.1, 0.25, 0.5, 0.75, 1.0])
+    parser.add_argument("--jobs", type=int, default=1, help="processes side by side")
     parser.add_argument("--out", type=Path, default=Path("_build/bench/fov_accuracy.json"))
     options = parser.parse_args()
     cv2.setNumThreads(1)
-    warnings.simplefilter("ignore")
-    rows = measure(options.seeds, options.size, tuple(options.severities))
+    grid = cases(tuple(options.severities))
+    jobs = [(seed, options.size, *case) for seed in options.seeds for case in grid]
+    print(
+        f"{len(grid)} cases ({len(CAMERAS)} cameras, {len(DEFECTS)} defects, {len(options.severities)} "
+        f"severities), {len(options.seeds)} photographs a case, {len(SURROUNDS)} margins; all see all"
+    )
+    rows = [row for several in run_all(examine, jobs, options.jobs, "cases") for row in several]
     table = summarise(rows)
     print(f"{'margin':8} {'by':24} {'n':>6} {'median':>8} {'1st pct':>8} {'set aside':>10}")
     for row in table:
         numbers = f"{row['n']:6} {row['median']:8.4f} {row['first_percentile']:8.4f} {row['set_aside']:10}"
         print(f"{row['surround']:8} {row['by']:24} {numbers}")
-    ours = [row for row in table if row["by"] == "ours"]
-    met = all(r["median"] >= MEDIAN and r["first_percentile"] >= FIRST_PERCENTILE for r in ours)
-    print(f"median {MEDIAN} and first percentile {FIRST_PERCENTILE}: {'met' if met else 'MISSED'}")
+    asked = verdicts(table)
+    for words, met in asked:
+        print(f"{words}: {'met' if met else 'MISSED'}")
     print("our worst:")
     for row in sorted((row for row in rows if row["by"] == "ours"), key=lambda row: row["iou"])[:6]:
         case = f"{row['camera']}, {row['defect']} {row['severity']}, {row['surround']} margin"
         print(f"  {row['iou']:.3f}  {case}, seed {row['seed']}")
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps({"table": table, "photographs": rows}, indent=1) + "\n")
+    result = {"asked": dict(asked), "table": table, "photographs": rows}
+    options.out.write_text(json.dumps(result, indent=1) + "\n")
 
 
 if __name__ == "__main__":

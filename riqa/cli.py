@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from riqa import cli_data
+from riqa import cli_assess, cli_data
 from riqa.errors import InputError
 from riqa.stopping import stopping
 
@@ -42,8 +42,12 @@ with it, and turn it into a store of cropped images.
     riqa check deepdrid --root data/deepdrid
     riqa curate deepdrid --root data/deepdrid --out stores/deepdrid --size 256
 
-Exit codes: 0 done; 1 failed, or warnings under check --strict; 2 the input
-cannot be used, one line says why; 130 stopped.
+[bold]Your own photographs.[/bold] Ask a trained model what is wrong with them.
+
+    riqa assess MODEL photographs/ --html assessment.html
+
+Exit codes: 0 done; 1 failed, or warnings under check --strict, or files that
+assess could not read; 2 the input cannot be used, one line says why; 130 stopped.
 """
 
 app = typer.Typer(
@@ -55,6 +59,7 @@ app = typer.Typer(
 )
 
 app.add_typer(cli_data.app)
+app.add_typer(cli_assess.app)
 
 ProfileOption = Annotated[str, typer.Option("--profile", help="A file of profiles/, without .yaml.")]
 

@@ -32,7 +32,7 @@ def test_help_teaches_by_example(capsys):
         "Exit codes",
     ):
         assert expected in told
-    for command in ("book", "run", "chapters", "profiles", "serve", "fetch", "check", "curate"):
+    for command in ("book", "run", "chapters", "profiles", "serve", "fetch", "check", "curate", "assess"):
         ends_with(0, command, "--help")
         assert f"Example: riqa {command}" in capsys.readouterr().out
 

@@ -12,11 +12,15 @@ REMEDIES: dict[str, str] = {
 """The sentence for each detail that is bad; the order of `riqa.labels.DETAILS`."""
 
 NO_RETAKE = "no retake needed"
+BAD_BELOW = 0.5
+"""Probability of good below which a detail is called bad."""
 _FAILING = ("reject", "bad")  # the lowest class, of three and of two
 
 
-def advice(p_good: Mapping[str, float], overall: str | None = None, *, threshold: float = 0.5) -> list[str]:
-    """Say what a technician should do about a photograph (paper, Section 4.4 and Figure 5).
+def advice(
+    p_good: Mapping[str, float], overall: str | None = None, *, threshold: float = BAD_BELOW
+) -> list[str]:
+    """Say what a technician should do about a photograph (paper, Figures 1 and 5).
 
     A sentence for each bad detail, the worst first. Where overall quality and details do not tell the same
     story, a last sentence says so instead of inventing a reason.
@@ -28,7 +32,7 @@ def advice(p_good: Mapping[str, float], overall: str | None = None, *, threshold
         threshold: a detail is bad below this probability of good.
 
     Returns:
-        At least one sentence, without a full stop.
+        At least one sentence, without a full stop; a colon parts what is the matter from what to do.
 
     Raises:
         ValueError: An unknown detail or class, or neither details nor overall class.
@@ -43,13 +47,11 @@ def advice(p_good: Mapping[str, float], overall: str | None = None, *, threshold
     sentences = [REMEDIES[detail] for detail in bad]
     if bad:
         return sentences + (
-            [f"overall quality is {overall} all the same: retake only if there is time"]
-            if overall in ("usable", "good")
-            else []
+            [f"{overall} all the same: retake only if there is time"] if overall in ("usable", "good") else []
         )
     if overall in _FAILING:
-        why = "and no detail is bad" if p_good else "and this model judges no details"
-        return [f"overall quality is {overall}, {why}: look for what the heat map marks, and retake"]
+        why = "though no detail is bad" if p_good else "and this model judges no details"
+        return [f"{overall}, {why}: look for what the heat map marks, and retake"]
     if overall == "usable":
-        return [f"{NO_RETAKE}: usable, though not good; another try may help"]
+        return [f"{NO_RETAKE}: usable though not good, so another try may help"]
     return [NO_RETAKE]

@@ -108,9 +108,7 @@ def audit(name: str, root: Path | str, *, seed: int = 0, images: bool = True, jo
     if images and len(there):
         from riqa.data.inspection import inspect_images
 
-        told = {finding.code for finding in findings}
-        seen = inspect_images(there, catalogue.root, jobs)
-        findings += [one for one in seen if not _told_before(one, told)]
+        findings += inspect_images(there, catalogue.root, jobs)
     return Report(
         dataset=catalogue.name,
         usable=not any(finding.severity == "error" for finding in findings),
@@ -222,8 +220,3 @@ def _leaking_patients(table: pd.DataFrame) -> list[Finding]:
         return []
     text = f"{len(leaking)} patients have images in several splits; correct the splits, each patient to one"
     return [Finding("patients-across-splits", "error", text, tuple(leaking))]
-
-
-def _told_before(finding: Finding, codes: set[str]) -> bool:
-    """Whether the adapter of MSHF has already said what it knows better."""
-    return finding.code == "resolution-by-source" and "resolution-confounded" in codes

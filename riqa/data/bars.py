@@ -6,6 +6,7 @@ _SHALLOWEST = 0.045  # radii that a bar must cut off
 _NEAREST = 0.5  # rows from the image's border on which a bar can be told
 _NO_LIGHT = 2, 8  # grey levels of distance that rows in front of a bar do not exceed: without, with ripples
 _RIPPLES = 0.07  # radii
+_LOW = 24  # grey levels of distance: above the noise of most margins, below most retina
 
 
 def find_bars(
@@ -45,7 +46,11 @@ def _bar(distance: np.ndarray, x: float, y: float, radius: float, threshold: flo
         # save for the ripples of JPEG blocks, which end soon.
         light = distance[:, max(0, int(x - radius)) : int(x + radius) + 1].max(axis=1)
         faint, clear = (int(np.argmax(light > level)) for level in _NO_LIGHT)
-        row = float(clear if clear - faint <= _RIPPLES * radius else faint)
+        row = float(clear)
+        if clear - faint > _RIPPLES * radius:
+            # Ripples do not reach so far, unless a lower threshold shows the bar behind them.
+            row = _straight_start(distance, x, y, radius, _LOW) if threshold > _LOW else None
+            row = float(faint) if row is None else row
     return row if row > max(_NEAREST, shallowest) else 0.0
 
 

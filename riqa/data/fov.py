@@ -10,8 +10,9 @@ a small copy of the photograph:
    so that dark bites and missing arcs do not matter (`circle`);
 3. the circle is refined on the outermost edges along its radii (`rim`), and the bars are found as straight
    steps (`bars`);
-4. where that does not explain the photograph, further thresholds, a first circle by RANSAC, and other colours
-   of the margin are tried; the best candidate wins, and a poor best means that there is no circle (`search`).
+4. where that does not explain the photograph, further thresholds, a first circle by RANSAC, other colours of
+   the margin, and last a copy without its grain are tried; the best candidate wins, and a poor best means
+   that there is no circle (`search`).
 
 A photograph without any margin that may be a piece of retina is field everywhere.
 """
@@ -143,7 +144,8 @@ def read_and_crop(path: Path | str, size: int) -> tuple[np.ndarray, FieldOfView]
     """Read a photograph, find its field of view and crop to it.
 
     A JPEG is decoded at the smallest scale at which the field still has `size` pixels, so a crop is never
-    enlarged where the whole photograph would have shown more.
+    enlarged where the whole photograph would have shown more, and the field is never looked for in fewer
+    pixels than the search can use.
 
     Args:
         path: The file; see `read_photograph` for the kinds that are understood.
@@ -158,9 +160,27 @@ def read_and_crop(path: Path | str, size: int) -> tuple[np.ndarray, FieldOfView]
         NoFieldError: If it shows no field of view.
         ValueError: If `size` is not positive.
     """
+    image, fov, shape = read_with_field(path, size)
+    return crop_to_fov(image, fov, size), fov.scaled(shape)
+
+
+def read_with_field(path: Path | str, size: int) -> tuple[np.ndarray, FieldOfView, tuple[int, int]]:
+    """Read a photograph at the scale at which `read_and_crop` crops it.
+
+    Args:
+        path: The file.
+        size: Side of the crop in pixels.
+
+    Returns:
+        The photograph, uint8 (H, W, 3), at most reduced; its field of view in these pixels; and the (height,
+        width) of the whole upright photograph.
+
+    Raises:
+        As `read_and_crop`.
+    """
     if size < 1:
         raise ValueError(f"size must be at least 1 pixel, got {size}")
-    min_side = size
+    min_side = max(size, _WORK_SIDE)
     while True:
         image, shape = read_with_shape(path, min_side)
         fov = find_fov(image)
@@ -168,7 +188,7 @@ def read_and_crop(path: Path | str, size: int) -> tuple[np.ndarray, FieldOfView]
             raise NoFieldError("no field of view found")
         left, top, right, bottom = fov.bbox
         if max(right - left, bottom - top) >= size or image.shape[:2] == shape:
-            return crop_to_fov(image, fov, size), fov.scaled(shape)
+            return image, fov, shape
         min_side = min(image.shape[:2]) + 1
 
 

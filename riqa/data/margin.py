@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 
 _ALIKE = 12  # grey levels within which two corners count as the same margin
+_DARKEST = 24  # grey levels; retina without a margin that is darker cannot be told from stray light
+_GRAIN = 0.3  # what a pixel may differ from its neighbours, as part of the spread; more is noise
 
 
 def margin_colours(image: np.ndarray) -> Iterator[np.ndarray]:
@@ -46,19 +48,28 @@ def distance_from(image: np.ndarray, colour: np.ndarray) -> np.ndarray:
 def fills_frame(image: np.ndarray) -> bool:
     """Tell whether a photograph without a margin looks like a piece of retina: the field is all of it.
 
-    The border must be lit like the middle, neither it nor the picture may be flat, and the picture must be
-    smooth and not bluish, because blood and pigment leave little blue. Other subjects may look so, too.
+    Three quarters of the border must be lit, so that they are no margin, though vessels and shadows may cross
+    it. Neither border nor picture may be flat or noisy, and the picture must not be bluish, because blood and
+    pigment leave little blue. Other subjects may look so, too.
 
     Args:
         image: uint8 (H, W, 3), a small copy of the photograph.
     """
     light = image.max(axis=2)
     middle = float(np.median(light))
-    border = np.concatenate(
-        [light[:3].ravel(), light[-3:].ravel(), light[:, :3].ravel(), light[:, -3:].ravel()]
-    )
-    spread = float(light.std())
-    roughness = float(cv2.absdiff(light, cv2.blur(light, (3, 3))).mean())
+    border = _border(light)
+    lit = _DARKEST < middle < 250 and np.quantile(border, 0.25) > 0.25 * middle
+    varied = min(light.std(), border.std()) > 1.5
+    if not (lit and varied):
+        return False
+    grain = cv2.absdiff(light, cv2.blur(light, (3, 3)))
+    smooth = grain.mean() < _GRAIN * light.std() and _border(grain).mean() < _GRAIN * border.std()
     red, _, blue = np.median(image.reshape(-1, 3), axis=0)
-    lit = 12 < middle < 250 and np.quantile(border, 0.05) > 0.35 * middle
-    return bool(lit and min(spread, border.std()) > 1.5 and roughness < 0.5 * spread and red >= blue)
+    return bool(smooth and red >= 0.8 * blue)
+
+
+def _border(values: np.ndarray) -> np.ndarray:
+    """Return the values (H, W) within three pixels of the border, one after the other."""
+    return np.concatenate(
+        [values[:3].ravel(), values[-3:].ravel(), values[:, :3].ravel(), values[:, -3:].ravel()]
+    )

@@ -17,7 +17,6 @@ folders, and DR-XJU is published at thumbnail size with a cut field of view. Ove
 from pathlib import Path
 
 import pandas as pd
-from PIL import Image
 
 from riqa.data.catalogue import Catalogue
 from riqa.data.findings import Finding
@@ -90,7 +89,6 @@ def read_mshf(root: Path | str, *, seed: int = 0) -> Catalogue:
     findings.append(Finding("patients-unknown", "warning", text))
     findings += _find_images(base, table)
     findings += _split(base, table, seed)
-    findings += _resolution(base, table)
     return Catalogue(
         name="mshf",
         root=base,
@@ -185,24 +183,3 @@ def _split(base: Path, table: pd.DataFrame, seed: int) -> list[Finding]:
     shares = {"train": 1 - share, "val": share}
     table.loc[training, "split"] = grouped_stratified_split(table[training], shares, seed, DETAILS)
     return findings
-
-
-def _resolution(base: Path, table: pd.DataFrame) -> list[Finding]:
-    """Say which groups can be told by their resolution alone."""
-    widths: dict[str, list[int]] = {}
-    for path, group in table.loc[table["path"].notna(), ["path", "source"]].itertuples(index=False):
-        try:
-            with Image.open(base / path) as image:  # reads the header only
-                widths.setdefault(group, []).append(image.width)
-        except OSError:
-            continue  # curation says which images cannot be read
-    small = [
-        group
-        for group, mine in widths.items()
-        if len(widths) > 1 and max(mine) < min(min(other) for name, other in widths.items() if name != group)
-    ]
-    if not small:
-        return []
-    text = ", ".join(f"{name} {min(found)} to {max(found)}" for name, found in sorted(widths.items()))
-    text = f"{small[0]} can be told from every other group by its resolution alone (widths in pixels: {text})"
-    return [Finding("resolution-confounded", "info", text, tuple(small))]

@@ -18,6 +18,7 @@ _WINS_BY = 0.01  # by how much a higher threshold must do better: of a dark rim 
 _LEAST = 0.65  # score below which there is no field of view
 _NARROWEST = 0.35  # shorter side of a field / its longer side; a strip of a field could not be graded
 _SMALLEST = 0.05  # part of the image
+_GRAIN = 7  # px over which a margin is averaged that is as bright as the retina and told from it by noise
 _PADDING = 8  # grey levels by which a photograph differs from the padding or the page around it
 
 
@@ -42,6 +43,12 @@ def find_field(image: np.ndarray) -> Fit | None:
     Args:
         image: uint8 (H, W, 3), a small copy of the photograph.
     """
+    best = _best_circle(image) or _best_circle(cv2.blur(image, (_GRAIN, _GRAIN)))
+    return best if best is not None else _find_frame(image)
+
+
+def _best_circle(image: np.ndarray) -> Fit | None:
+    """Return the best circle ∩ rectangle over all margins and thresholds, or None when none is good."""
     best = None
     for colour in margin_colours(image):
         distance = distance_from(image, colour)
@@ -53,7 +60,7 @@ def find_field(image: np.ndarray) -> Fit | None:
                     best = fit
                 if fit.score > _GOOD_ENOUGH:
                     return best
-    return best if best is not None and best.score > _LEAST else _find_frame(image)
+    return best if best is not None and best.score > _LEAST else None
 
 
 def _fits(distance: np.ndarray, seen: np.ndarray, threshold: int) -> Iterator[Fit]:

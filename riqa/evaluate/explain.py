@@ -1,4 +1,4 @@
-"""Where a network looks: Grad-CAM maps of an overall class or of a bad detail (paper, Section 3.4, Figure 4).
+"""Where a network looks: Grad-CAM maps of a class or a bad detail (paper, Section 1.1.1, Figure 4).
 
 Grad-CAM (Selvaraju et al. 2017, doi:10.1109/ICCV.2017.74) weighs the feature maps of a late layer by the
 mean gradient of a logit with respect to each, adds them, and keeps what is positive. The maps come from the
@@ -50,29 +50,24 @@ def grad_cam(
             of another shape.
         InputError: The backbone has no spatial map, see `find_map_layer`.
     """
-    if task not in TASKS:
-        raise ValueError(f"task is {task!r}, must be one of {TASKS}")
-    if task not in model.heads:
-        raise ValueError(f"the model has no head for task {task!r}, only for {', '.join(model.heads)}")
-    width = model.heads[task].out_features
-    if not 0 <= target < width:
-        raise ValueError(f"target is {target}, must be 0..{width - 1} for task {task!r}")
-    if images.ndim != 4 or images.shape[1] != 3:
-        raise ValueError(f"images must be (N, 3, H, W), got {tuple(images.shape)}")
-    if len(images) == 0:
-        return np.zeros((0, *images.shape[2:]), np.float32)
-    with _left_as_it_was(model), torch.inference_mode(False), torch.enable_grad():
-        layer = find_map_layer(model, images[:1], min_side)
-        # Not as a context manager: GradCAM's own swallows every IndexError, whatever went wrong.
-        cam = GradCAM(_Evidence(model, task), [layer])
-        try:
-            maps = []
-            for batch in images.split(_BATCH):
-                targets = [ClassifierOutputTarget(target)] * len(batch)
-                maps.append(cam(batch.float().detach().clone().requires_grad_(), targets))
-        finally:
-            cam.activations_and_grads.release()
-    return np.concatenate(maps).astype(np.float32)
+    return _maps(model, images, task, [target] * len(images), min_side)
+
+
+def grad_cam_of_classes(
+    model: QualityNet, images: Tensor, classes: np.ndarray, *, min_side: int = MIN_SIDE
+) -> np.ndarray:
+    """Compute for each image the map of a class of its own, such as the one predicted (paper, Figure 4).
+
+    Args:
+        model: As in `grad_cam`, with an overall head.
+        images: (N, 3, H, W) RGB in [0, 1].
+        classes: (N,) overall classes.
+        min_side: See `find_map_layer`.
+
+    Returns:
+        float32 (N, H, W), as `grad_cam`.
+    """
+    return _maps(model, images, "overall", [int(target) for target in classes], min_side)
 
 
 def find_map_layer(model: QualityNet, images: Tensor, min_side: int = MIN_SIDE) -> nn.Module:
@@ -120,6 +115,37 @@ def find_map_layer(model: QualityNet, images: Tensor, min_side: int = MIN_SIDE) 
         f"x {min_side} cells at {height} x {width} pixels, which Grad-CAM needs; train a convolutional "
         "backbone such as resnet18, or larger images"
     )
+
+
+def _maps(model: QualityNet, images: Tensor, task: str, targets: list[int], min_side: int) -> np.ndarray:
+    """Check the arguments, and let the library draw the map of each image's own target."""
+    if task not in TASKS:
+        raise ValueError(f"task is {task!r}, must be one of {TASKS}")
+    if task not in model.heads:
+        raise ValueError(f"the model has no head for task {task!r}, only for {', '.join(model.heads)}")
+    width = model.heads[task].out_features
+    for target in targets:
+        if not 0 <= target < width:
+            raise ValueError(f"target is {target}, must be 0..{width - 1} for task {task!r}")
+    if images.ndim != 4 or images.shape[1] != 3 or len(images) != len(targets):
+        raise ValueError(
+            f"images must be (N, 3, H, W) with a target each, got {tuple(images.shape)} and {len(targets)}"
+        )
+    if len(images) == 0:
+        return np.zeros((0, *images.shape[2:]), np.float32)
+    with _left_as_it_was(model), torch.inference_mode(False), torch.enable_grad():
+        layer = find_map_layer(model, images[:1], min_side)
+        # Not as a context manager: GradCAM's own swallows every IndexError, whatever went wrong.
+        cam = GradCAM(_Evidence(model, task), [layer])
+        try:
+            maps = []
+            for start in range(0, len(images), _BATCH):
+                batch = images[start : start + _BATCH].float().detach().clone().requires_grad_()
+                wanted = [ClassifierOutputTarget(target) for target in targets[start : start + _BATCH]]
+                maps.append(cam(batch, wanted))
+        finally:
+            cam.activations_and_grads.release()
+    return np.concatenate(maps).astype(np.float32)
 
 
 class _Evidence(nn.Module):

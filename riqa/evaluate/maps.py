@@ -78,3 +78,33 @@ def map_quality(
         "distances": float(spearmanr(space[np.triu_indices(len(space), 1)], pdist(positions)).statistic),
         "radii": float(spearmanr(np.sort(space, axis=1)[:, k], np.sort(plane, axis=1)[:, k]).statistic),
     }
+
+
+def three_clouds(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Draw three clouds of 40 points on a plane, a known truth for maps to be compared with.
+
+    Returns:
+        positions (120, 2) and cloud (120,) 0, 1, 2. The first cloud is ten times as wide as the second; the
+        third is five times as far from the first as the second is.
+    """
+    cloud = np.repeat([0, 1, 2], 40)
+    centres, spread = np.array([[0.0, 0.0], [12.0, 0.0], [60.0, 0.0]]), np.array([3.0, 0.3, 1.0])
+    noise = np.random.default_rng(seed).normal(size=(len(cloud), 2))
+    return centres[cloud] + spread[cloud, None] * noise, cloud
+
+
+def cloud_ratios(positions: np.ndarray, cloud: np.ndarray) -> tuple[float, float]:
+    """Compare widths of two clouds and distances of three: the ratios that `three_clouds` has planted.
+
+    Args:
+        positions: (N, 2).
+        cloud: (N,) 0, 1, 2.
+
+    Returns:
+        width of 0 over that of 1 (root mean square distances to their centres), and the distance of centres
+        0 and 2 over that of 0 and 1.
+    """
+    centres = [positions[cloud == code].mean(axis=0) for code in range(3)]
+    widths = [np.sqrt(((positions[cloud == code] - centres[code]) ** 2).mean()) for code in range(2)]
+    far = np.linalg.norm(centres[2] - centres[0]) / np.linalg.norm(centres[1] - centres[0])
+    return float(widths[0] / widths[1]), float(far)

@@ -60,7 +60,8 @@ def together(
         raise ValueError("need two labels with images of at least two patients each")
     dealt = codes[permutations]
     order = neighbour_order(distances, patients, k)
-    by_class, counts = _distance_sums(distances, codes, patients)
+    apart = patients[:, None] != patients
+    far = np.where(apart, distances, 0.0)
     found = {
         "purity": (
             purity(order[:, :k], codes),
@@ -68,9 +69,9 @@ def together(
             purity(order[:, :k], dealt),
         ),
         "silhouette": (
-            _silhouettes(by_class, counts, codes).mean(),
-            _silhouette_without_each(distances, by_class, counts, codes, patients),
-            np.array([_silhouettes(*_distance_sums(distances, own, patients), own).mean() for own in dealt]),
+            silhouettes(far, apart, codes[None]).mean(),
+            _silhouette_without_each(far, apart, codes, patients),
+            silhouettes(far, apart, dealt).mean(axis=0),
         ),
     }
     return {
@@ -167,34 +168,40 @@ def _purity_without_each(order: np.ndarray, labels: np.ndarray, groups: np.ndarr
     return np.array(values)
 
 
-def _distance_sums(
-    distances: np.ndarray, labels: np.ndarray, groups: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Sum each image's distances to every label (N, K), and count them, other patients only."""
-    apart = groups[:, None] != groups
-    one_hot = (labels[:, None] == np.arange(labels.max() + 1)).astype(float)
-    return (distances * apart) @ one_hot, apart @ one_hot
+def silhouettes(far: np.ndarray, apart: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Compute each image's silhouette for many labellings at once.
+
+    Args:
+        far: (N, N) distances, 0 where `apart` is False.
+        apart: bool (N, N), which images count as company of each other.
+        labels: (B, N) codes 0, 1, ...
+
+    Returns:
+        (N, B), 0 where an image has no company of its own label or of another.
+    """
+    one_hot = labels.T[..., None] == np.arange(labels.max() + 1)  # (N, B, K)
+    flat = one_hot.reshape(len(far), -1).astype(float)
+    return _from_sums((far @ flat).reshape(one_hot.shape), (apart @ flat).reshape(one_hot.shape), one_hot)
 
 
-def _silhouettes(sums: np.ndarray, counts: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def _from_sums(sums: np.ndarray, counts: np.ndarray, one_hot: np.ndarray) -> np.ndarray:
+    """Turn sums of distances to each label (..., K), over `counts` images, into silhouettes (...)."""
     means = np.where(counts > 0, sums / np.maximum(counts, 1), np.inf)
-    own = np.take_along_axis(means, labels[:, None], axis=1)[:, 0]
-    others = means.copy()
-    np.put_along_axis(others, labels[:, None], np.inf, axis=1)
-    other = others.min(axis=1)
-    known = np.isfinite(own) & np.isfinite(other)
+    own = np.where(one_hot, means, 0.0).sum(axis=-1)
+    other = np.where(one_hot, np.inf, means).min(axis=-1)
     largest = np.maximum(own, other)
-    return np.where(known & (largest > 0), (other - own) / np.where(known & (largest > 0), largest, 1), 0.0)
+    known = np.isfinite(largest) & (largest > 0)
+    gap = np.subtract(other, own, out=np.zeros_like(own), where=known)
+    return np.divide(gap, largest, out=gap, where=known)
 
 
 def _silhouette_without_each(
-    distances: np.ndarray, sums: np.ndarray, counts: np.ndarray, labels: np.ndarray, groups: np.ndarray
+    far: np.ndarray, apart: np.ndarray, labels: np.ndarray, groups: np.ndarray
 ) -> np.ndarray:
-    one_hot = (labels[:, None] == np.arange(labels.max() + 1)).astype(float)
-    values = []
+    one_hot = labels[:, None] == np.arange(labels.max() + 1)
+    sums, counts, values = far @ one_hot, apart.astype(float) @ one_hot, []
     for patient in range(groups.max() + 1):
         out = groups == patient
-        less = distances[:, out] @ one_hot[out]
-        rest = _silhouettes(sums - less, counts - one_hot[out].sum(axis=0), labels)
-        values.append(rest[~out].mean())
+        less, fewer = far[:, out] @ one_hot[out], apart[:, out].astype(float) @ one_hot[out]
+        values.append(_from_sums(sums - less, counts - fewer, one_hot)[~out].mean())
     return np.array(values)

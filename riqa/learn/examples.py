@@ -56,6 +56,13 @@ def examples_of(store: Store, split: str) -> Examples:
     return Examples(store.images, rows, torch.from_numpy(overall), torch.from_numpy(details))
 
 
+def unlabelled(images: np.ndarray) -> Examples:
+    """Return images (N, H, W, 3), uint8 RGB, of which nothing is known."""
+    n = len(images)
+    overall, details = torch.full((n,), UNKNOWN_OVERALL), torch.full((n, len(DETAILS)), float("nan"))
+    return Examples(images, np.arange(n), overall, details)
+
+
 def with_pseudo_labels(
     examples: Examples, manifest: pd.DataFrame, pseudo_labels: pd.DataFrame, kind: str, source: Path
 ) -> Examples:

@@ -7,8 +7,7 @@ from torch import Tensor
 
 from riqa.data.store import Store
 from riqa.labels import DETAILS
-from riqa.learn.examples import Examples, examples_of
-from riqa.learn.losses import UNKNOWN_OVERALL
+from riqa.learn.examples import examples_of, unlabelled
 from riqa.learn.model import QualityNet
 from riqa.learn.train import compute_logits
 
@@ -40,7 +39,7 @@ def predict(
         logits = compute_logits(model, examples, precision)
         truth = store.manifest.iloc[examples.rows].reset_index(drop=True)
         frame = truth[["image_id", "dataset", "split", "patient_id", "eye"]].assign(**columns)
-        frame[list(PROBABILITIES)] = _probabilities(logits)
+        frame[list(PROBABILITIES)] = probabilities(logits)
         frame[["overall", *DETAILS]] = truth[["overall", *DETAILS]]
         frames.append(frame)
     return pd.concat(frames, ignore_index=True)
@@ -56,13 +55,11 @@ def predict_images(model: QualityNet, images: np.ndarray) -> pd.DataFrame:
     Returns:
         N rows with the columns `PROBABILITIES`, as in `predict`.
     """
-    n = len(images)
-    unknown = torch.full((n,), UNKNOWN_OVERALL), torch.full((n, len(DETAILS)), float("nan"))
-    logits = compute_logits(model, Examples(images, np.arange(n), *unknown))
-    return pd.DataFrame(_probabilities(logits), columns=list(PROBABILITIES))
+    logits = compute_logits(model, unlabelled(images))
+    return pd.DataFrame(probabilities(logits), columns=list(PROBABILITIES))
 
 
-def _probabilities(logits: dict[str, Tensor]) -> np.ndarray:
+def probabilities(logits: dict[str, Tensor]) -> np.ndarray:
     """Turn logits into the columns `PROBABILITIES`, (N, 6), NaN where the model has no such answer."""
     probs = np.full((len(next(iter(logits.values()))), len(PROBABILITIES)), np.nan)
     if "overall" in logits:

@@ -20,6 +20,7 @@ from riqa.labels import class_names
 from riqa.learn.device import resolve_device
 from riqa.learn.examples import examples_of, with_pseudo_labels
 from riqa.learn.model import QualityNet, load_model, save_model, with_heads
+from riqa.learn.novelty import fit_novelty, save_novelty
 from riqa.learn.predict import predict
 from riqa.learn.train import TrainingConfig, resolve_precision, train
 
@@ -142,6 +143,7 @@ def execute(run: TrainingRun, epochs=None) -> tuple[pd.DataFrame, pd.DataFrame]:
         start_counts=run.start_counts,
         on_epoch=lambda record: epochs.put((name, record)) if epochs is not None else None,
     )
+    save_novelty(fit_novelty(model, training, validation), run.stem)
     save_model(
         model,
         run.stem,

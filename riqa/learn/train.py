@@ -199,6 +199,7 @@ def in_batches(
     outputs: Callable[[Tensor], dict[str, Tensor]],
     examples: Examples,
     precision: str = "auto",
+    batch_size: int = EVALUATION_BATCH,
 ) -> dict[str, Tensor]:
     """Apply a model, in evaluation mode, to all images, a batch at a time.
 
@@ -207,6 +208,7 @@ def in_batches(
         outputs: what to compute from images (B, 3, H, W): the model itself, or a part of it.
         examples: the images.
         precision: see `TrainingConfig`.
+        batch_size: images at a time.
 
     Returns:
         What `outputs` gives, (n, ...) float32 on the CPU, in the order of `examples`.
@@ -215,7 +217,7 @@ def in_batches(
     device = next(model.parameters()).device
     use_bfloat16 = resolve_precision(precision, device) == "bfloat16"
     parts = []
-    for index in torch.arange(len(examples)).split(EVALUATION_BATCH):
+    for index in torch.arange(len(examples)).split(batch_size):
         with torch.autocast(device.type, torch.bfloat16, enabled=use_bfloat16):
             parts.append(outputs(examples.batch(index, device)))
     return {name: torch.cat([part[name].float().cpu() for part in parts]) for name in parts[0]}

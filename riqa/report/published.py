@@ -1,4 +1,4 @@
-"""The paper's numbers, as printed (Telesco et al. 2025, arXiv:2511.13353; Tables 2 to 5).
+"""The paper's numbers, as printed (Telesco et al. 2025, arXiv:2511.13353; Tables 1 to 5).
 
 Each function returns a tidy table, a row a number, with the place where it is printed. Where the paper
 contradicts itself the table is followed: Section 4.2 gives contrast on MSHF as 0.875 (student) and 0.940
@@ -20,6 +20,19 @@ METHODS = {"mcf_net": "MCF", "quickqual": "QuickQual"}
 GOOD_AGAINST_REST = {"Yi et al. 2023": 0.895, "Guo et al. 2024": 0.926, "MT-EyeQ": 0.940}
 """F1 of good against usable and reject together, on EyeQ (Section 4.1)."""
 
+# method as printed, quality output, training labels, label-efficiency strategy, interpretability
+_TABLE_1 = (
+    ("Muddamsetty & Moeslund 2021", "Only overall", "Image-level", "Supervised", "None"),
+    ("Leonardo et al. 2022", "Only overall", "Image-level", "Supervised", "None"),
+    ("Abramovich et al. 2023", "Only overall", "Image-level", "Semi-supervised", "CAM-only"),
+    ("Engelmann et al. 2023", "Only overall", "Image-level", "Lightweight head", "None"),
+    ("Xu et al. 2023", "Only overall", "Image-level", "Supervised", "Priors"),
+    ("Yi et al. 2023", "Overall + details", "None", "Zero-shot", "None"),
+    ("Huang et al. 2024", "Only overall", "Image-level", "Supervised", "CAM-only"),
+    ("König et al. 2024", "Overall + details", "Image-level", "Supervised", "Additional task"),
+    ("Guo et al. 2024", "Overall + details", "Image-level", "Supervised", "Additional task"),
+    ("Proposed approach", "Overall + details", "Image-level", "Semi-supervised", "Additional task + CAM"),
+)
 # set, method as printed, riqa's name of the model ("" for other people's), F1, precision, recall, accuracy
 _TABLE_2 = (
     ("eyeq", "Wang et al. 2015", "", 0.699, 0.740, 0.699, None),
@@ -92,6 +105,17 @@ _TABLE_5_STARS = {
     ("Teacher-A", "illumination", "precision"),
     ("Teacher-A", "contrast", "recall"),
 }
+
+
+def methods_of_the_literature() -> pd.DataFrame:
+    """Return Table 1: what recent methods answer, learn from and show; no numbers.
+
+    Returns:
+        A row a method, in the order of print: method, quality output, training labels, label-efficiency
+        strategy, interpretability.
+    """
+    columns = ["method", "quality output", "training labels", "label-efficiency strategy", "interpretability"]
+    return pd.DataFrame(_TABLE_1, columns=columns)
 
 
 def overall_quality() -> pd.DataFrame:

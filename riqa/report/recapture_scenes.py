@@ -107,22 +107,23 @@ def scenes_figure(scenes: Sequence[Scene], n_classes: int, title: str) -> Figure
         n_classes: 2 or 3.
         title: the figure's title.
     """
+    captions = [_caption(scene) for scene in scenes]
+    most_lines = 1 + max(caption.count("\n") for caption in captions)
     figure, axes = plt.subplots(
         len(scenes),
         4,
-        figsize=(WIDTH, 2.1 * len(scenes) + 0.9),
+        figsize=(WIDTH, (1.75 + 0.14 * most_lines) * len(scenes) + 0.9),
         squeeze=False,
         layout="constrained",
         width_ratios=[1, 1, 1, 0.95],
     )
     figure.suptitle(title)
-    for (photograph, heat, again, dots), scene in zip(axes, scenes, strict=True):
+    for (photograph, heat, again, dots), scene, caption in zip(axes, scenes, captions, strict=True):
         photograph.imshow(scene.image)
         said, p = overall_answer(scene.before, n_classes)
         photograph.set_title(f"Student:\n{said} ({p:.2f})", fontsize=8, pad=3)
         photograph.set_ylabel(scene.kind, fontsize=9, weight="bold")
-        truth = f"truth: {scene.truth}\n" if scene.truth else ""
-        photograph.set_xlabel(truth + fill(f"“{scene.advice}”", 28), fontsize=8, labelpad=3, va="top")
+        photograph.set_xlabel(caption, fontsize=8, labelpad=3, va="top")
         height, width = scene.image.shape[:2]
         heat.imshow(scene.image)
         heat.imshow(
@@ -147,6 +148,11 @@ def scenes_figure(scenes: Sequence[Scene], n_classes: int, title: str) -> Figure
     shown += [plt.Line2D([], [], marker="o", ls="", color="#333333", label="taken again")]
     figure.legend(handles=shown, loc="outside lower right", ncols=2, title="Student's probability of good")
     return figure
+
+
+def _caption(scene: Scene) -> str:
+    truth = f"truth: {scene.truth}\n" if scene.truth else ""
+    return truth + fill(f"“{scene.advice}”", 28)
 
 
 def _dots(axis: Axes, scene: Scene, n_classes: int) -> None:

@@ -9,6 +9,7 @@ MODEL_NAMES = {
     "single_task": "Single-task",
     "single_task_control": "Single-task control",
     "multi_task": "Multi-task",
+    "shuffled": "Shuffled weights",
     "mcf_net": "MCF-Net",
     "quickqual": "QuickQual",
 }
@@ -17,6 +18,7 @@ MODEL_COLOURS = {
     "single_task": "#DE8F05",
     "single_task_control": "#029E73",
     "multi_task": "#0173B2",
+    "shuffled": "#CC78BC",
 }
 CLASS_COLOURS = {"reject": "#D55E00", "bad": "#D55E00", "usable": "#ECE133", "good": "#0173B2"}
 DETAIL_COLOURS = {"illumination": "#DE8F05", "clarity": "#0173B2", "contrast": "#029E73"}

@@ -47,3 +47,14 @@ def test_ripples_of_compression_in_front_of_a_bar_are_no_field():
     distance[:25] = 0
     distance[21:25, 30:130] = 5
     assert find_bars(distance, circle, 8)[1] == 25
+
+
+def test_bar_in_front_of_retina_darker_than_the_threshold_is_found_behind_long_ripples():
+    distance, circle = lit_disc()
+    distance[:, 50:] //= 2  # at a threshold of 100 most columns have no field
+    distance[:30] = 0
+    distance[20:30, 30:130] = 5  # 0.14 radii
+    assert find_bars(distance, circle, 100)[1] == pytest.approx(30, abs=0.3)
+    dark = distance // 8  # nothing straight at any threshold: what little light there is counts
+    dark[20:30, 30:130] = 5
+    assert find_bars(dark, circle, 100)[1] == 20

@@ -41,3 +41,31 @@ def test_only_lit_smooth_and_varied_frames_may_be_retina():
     dark[:4] = 0
     dark[-4:] = 0
     assert not fills_frame(dark)  # has a margin
+
+
+def enhanced_retina():
+    """Return a smooth, nearly grey texture as enhancement leaves it, uint8 (90, 120, 3)."""
+    ramp = np.linspace(100, 200, 90)[:, None, None] * np.array([0.9, 1.0, 1.0]) * np.ones((90, 120, 1))
+    return ramp.astype(np.uint8)
+
+
+def test_enhanced_retina_with_a_shadow_at_its_border_fills_the_frame():
+    retina = enhanced_retina()
+    assert fills_frame(retina)
+    retina[:60, 90:] = 10  # a fifth of the border
+    assert fills_frame(retina)
+    retina[:, 60:] = 10  # half of it: this may be a margin
+    assert not fills_frame(retina)
+
+
+def test_retina_in_near_darkness_does_not_fill_the_frame():
+    assert fills_frame(enhanced_retina() // 5)
+    assert not fills_frame(enhanced_retina() // 8)  # 18 grey levels
+
+
+def test_noisy_border_is_a_margin():
+    smooth = (enhanced_retina() * [1.0, 0.6, 0.4]).astype(np.uint8)
+    noise = np.random.default_rng(0).integers(60, 200, smooth.shape).astype(np.uint8)
+    noise[4:-4, 4:-4] = smooth[4:-4, 4:-4]
+    assert fills_frame(smooth)
+    assert not fills_frame(noise)

@@ -155,13 +155,6 @@ def test_every_image_is_a_patient_and_that_is_said(base):
     assert found(catalogue, "patients-unknown").severity == "warning"
 
 
-def test_resolution_that_tells_the_group_is_said(base):
-    assert found(read_mshf(base), "resolution-confounded").items == ("DR-XJU",)
-    for path in (base / "Original" / "DR-XJU").iterdir():
-        path.write_bytes((base / "Original" / "Local1" / "Local1-1.jpg").read_bytes())
-    assert found(read_mshf(base), "resolution-confounded") is None
-
-
 def test_partial_download_keeps_the_official_split(base):
     for part in ("train", "test"):
         for path in (base / "AI-use" / part).glob("Local*"):

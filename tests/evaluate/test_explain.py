@@ -163,8 +163,8 @@ def test_the_model_is_left_as_it_was(training):
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert not any(module._forward_hooks or module._backward_hooks for module in model.modules())
     assert not model.backbone.conv1.weight.requires_grad
-    assert model.backbone.layer4[0].conv1.weight.requires_grad
-    assert model.backbone.layer4[0].conv1.weight.grad is None
+    assert model.backbone.layer4.conv1.weight.requires_grad
+    assert model.backbone.layer4.conv1.weight.grad is None
     assert (model.heads["overall"].weight.grad == 1).all()
 
 

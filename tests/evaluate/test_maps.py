@@ -3,7 +3,15 @@ import pytest
 from scipy.stats import spearmanr
 from sklearn.metrics import pairwise_distances
 
-from riqa.evaluate.maps import fitting_perplexity, map_quality, neighbours_kept, pca_map, tsne_map
+from riqa.evaluate.maps import (
+    cloud_ratios,
+    fitting_perplexity,
+    map_quality,
+    neighbours_kept,
+    pca_map,
+    three_clouds,
+    tsne_map,
+)
 
 
 @pytest.fixture(scope="module")
@@ -72,3 +80,13 @@ def test_quality_measures_distances_and_radii_as_defined(clusters):
     radii = [[sorted(row)[5] for row in table] for table in (space, plane)]
     assert found["radii"] == pytest.approx(spearmanr(*radii).statistic)
     assert found["kept"] != map_quality(clusters, positions, 10, metric="cosine")["kept"]
+
+
+def test_clouds_are_as_planted():
+    positions, cloud = three_clouds(3)
+    wide, far = cloud_ratios(positions, cloud)
+    assert wide == pytest.approx(10, rel=0.25)
+    assert far == pytest.approx(5, rel=0.1)
+    assert not np.array_equal(positions, three_clouds(4)[0])
+    square = np.array([[1.0, 0], [-1, 0], [10, 0.5], [10, -0.5], [0, 40], [0, 40]])
+    assert cloud_ratios(square, np.repeat([0, 1, 2], 2)) == pytest.approx((2, 4))

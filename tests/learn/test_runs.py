@@ -67,7 +67,8 @@ def test_the_number_of_processes_does_not_change_a_number(store, tmp_path):
     pd.testing.assert_frame_equal(one[0], two[0])
     pd.testing.assert_frame_equal(one[1], two[1])
     assert one[2] == two[2]
-    assert set(one[2]) == {f"single_task-toy-s{s}.{end}" for s in (0, 1) for end in ("json", "safetensors")}
+    endings = ("json", "safetensors", "novelty.safetensors")
+    assert set(one[2]) == {f"single_task-toy-s{s}.{end}" for s in (0, 1) for end in endings}
 
 
 def test_a_failed_run_raises_what_it_met(store, tmp_path):

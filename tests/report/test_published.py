@@ -75,3 +75,17 @@ def test_released_predictions_give_the_printed_scores(file, method):
         ]
         for row in rows.itertuples():
             assert scores[row.metric] == pytest.approx(row.value, abs=0.00101)
+
+
+def test_table_1_is_complete_and_the_paper_stands_alone_in_it():
+    table = published.methods_of_the_literature()
+    assert len(table) == 10
+    assert table["quality output"].value_counts().to_dict() == {"Only overall": 6, "Overall + details": 4}
+    both = table[
+        (table["quality output"] == "Overall + details")
+        & (table["label-efficiency strategy"] == "Semi-supervised")
+    ]
+    assert both["method"].tolist() == ["Proposed approach"]
+    assert both["interpretability"].tolist() == ["Additional task + CAM"]
+    by_strategy = table["label-efficiency strategy"].value_counts()
+    assert by_strategy["Supervised"] == 6

@@ -1,3 +1,6 @@
+from dataclasses import replace
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -106,3 +109,12 @@ def test_policies_are_drawn_in_their_order_and_gaps_left_out():
     assert [label.get_text() for label in axis.get_yticklabels()] == ["x", "y"]
     assert [list(line.get_xdata()) for line in axis.lines] == [[0.2, 0.6], []]
     plt.close(figure)
+
+
+def test_a_long_advice_does_not_run_into_the_next_row():
+    long = "overall quality is reject, and no detail is bad: look for what the heat map marks, and retake"
+    figure = scenes_figure([replace(scene(), advice=long)] * 3, 3, "title")
+    figure.canvas.draw()
+    photographs = figure.axes[::4]
+    for above, below in pairwise(photographs):
+        assert above.xaxis.label.get_window_extent().y0 > below.title.get_window_extent().y1

@@ -1,0 +1,174 @@
+"""What a model says of photographs: overall class, details, advice, or why it says nothing."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from riqa.assess.advice import advice
+from riqa.assess.photographs import Photograph, Unreadable
+from riqa.labels import DETAILS, class_names
+from riqa.learn.examples import unlabelled
+from riqa.learn.model import QualityNet
+from riqa.learn.novelty import QUANTILE, Novelty, outputs_with_stages
+from riqa.learn.predict import MOST_CLASSES, probabilities
+from riqa.learn.train import in_batches
+
+NO_FUNDUS = "no fundus: no field of view found"
+UNLIKE = "unlike the training photographs"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is said of one photograph.
+
+    Attributes:
+        path: the file, as it was named.
+        overall: probability of each overall class by name; empty when abstaining, or without such a head.
+        details: probability that each detail is good; empty when abstaining, or without such a head.
+        advice: what to do, a sentence or more.
+        reason: why the model abstains; None when it does not.
+        crop: uint8 (size, size, 3) that the model has seen, None without a field of view.
+    """
+
+    path: Path
+    overall: Mapping[str, float]
+    details: Mapping[str, float]
+    advice: list[str]
+    reason: str | None = None
+    crop: np.ndarray | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def label(self) -> str | None:
+        """The most probable overall class, None where there is none."""
+        return max(self.overall, key=self.overall.__getitem__) if self.overall else None
+
+    @property
+    def abstains(self) -> bool:
+        """Whether the model says nothing of quality."""
+        return self.reason is not None
+
+    def without_crop(self) -> "Answer":
+        """Return the answer alone: of thousands, the crops would fill the memory."""
+        return replace(self, crop=None)
+
+    def to_json(self) -> dict:
+        """Return the answer as `riqa assess --json` prints it; overall is null where nothing is said."""
+        overall = {"label": self.label, "probabilities": dict(self.overall)} if self.overall else None
+        return {
+            "path": str(self.path),
+            "overall": overall,
+            "details": {detail: {"good": p_good} for detail, p_good in self.details.items()},
+            "advice": self.advice,
+            "abstain": self.abstains,
+            "reason": self.reason,
+        }
+
+
+def assess(
+    model: QualityNet,
+    novelty: Novelty | None,
+    photographs: Iterable[Photograph | Unreadable],
+    *,
+    batch_size: int = 32,
+    quantile: float = QUANTILE,
+) -> Iterator[Answer | Unreadable]:
+    """Judge photographs, a batch at a time.
+
+    Args:
+        model: any `QualityNet`; it answers as far as its heads go.
+        novelty: when to abstain because a photograph is unlike those of training; None never abstains so.
+        photographs: what `read_ahead` yields.
+        batch_size: crops that go through the network at a time.
+        quantile: see `riqa.learn.novelty.Novelty.threshold`.
+
+    Yields:
+        An answer a photograph, in order; what could not be read is passed on.
+
+    Raises:
+        ValueError: batch_size below 1, or a quantile outside (0, 1].
+    """
+    if batch_size < 1:
+        raise ValueError(f"batch_size is {batch_size}, must be at least 1")
+    waiting: list[Photograph | Unreadable] = []
+    n_crops = 0
+    for photograph in photographs:
+        waiting.append(photograph)
+        n_crops += _has_crop(photograph)
+        if n_crops == batch_size:
+            yield from _answer_all(model, novelty, waiting, quantile)
+            waiting, n_crops = [], 0
+    yield from _answer_all(model, novelty, waiting, quantile)
+
+
+def speaks_against(answer: Answer) -> tuple[str, int, str, float]:
+    """Find what most speaks against a photograph: a bad detail, or the lowest overall class.
+
+    Returns:
+        task and target as `riqa.evaluate.explain.grad_cam` takes them, the claim in words, and its
+        probability, the largest of all such claims.
+
+    Raises:
+        ValueError: the answer is an abstention.
+    """
+    if answer.abstains:
+        raise ValueError(f"{answer.path}: the model abstains, nothing speaks against it")
+    claims = [
+        (1 - answer.details[detail], "details", DETAILS.index(detail), f"{detail} is bad")
+        for detail in answer.details
+    ]
+    if answer.overall:
+        lowest = next(iter(answer.overall))
+        claims.append((answer.overall[lowest], "overall", 0, f"overall quality is {lowest}"))
+    p, task, target, claim = max(claims)
+    return task, target, claim, p
+
+
+def _answer_all(
+    model: QualityNet, novelty: Novelty | None, batch: list[Photograph | Unreadable], quantile: float
+) -> Iterator[Answer | Unreadable]:
+    crops = [photograph.crop for photograph in batch if _has_crop(photograph)]
+    rows = iter(())
+    if crops:
+        outputs = in_batches(
+            model,
+            lambda images: outputs_with_stages(model, images),
+            unlabelled(np.stack(crops)),
+            batch_size=len(crops),
+        )
+        strange = novelty.scores(outputs) if novelty is not None else np.zeros(len(crops))
+        rows = zip(probabilities(outputs), strange, strict=True)
+    for photograph in batch:
+        if isinstance(photograph, Unreadable):
+            yield photograph
+        elif photograph.crop is None:
+            yield Answer(
+                photograph.path, {}, {}, ["look at what the photograph shows, and retake"], NO_FUNDUS
+            )
+        else:
+            yield _answer(model, novelty, quantile, photograph, *next(rows))
+
+
+def _answer(
+    model: QualityNet,
+    novelty: Novelty | None,
+    quantile: float,
+    photograph: Photograph,
+    probs: np.ndarray,
+    score: float,
+) -> Answer:
+    """Turn a row of `riqa.learn.predict.PROBABILITIES` and a novelty score into an answer."""
+    path, crop = photograph.path, photograph.crop
+    if novelty is not None and score > novelty.threshold(quantile):
+        return Answer(path, {}, {}, ["let a person judge it"], UNLIKE, crop)
+    n_overall, n_details = (model.architecture[f"n_{task}"] for task in ("overall", "details"))
+    names = class_names(n_overall) if n_overall else ()
+    overall = dict(zip(names, probs[:n_overall].tolist(), strict=True))
+    details = dict(zip(DETAILS, probs[MOST_CLASSES:].tolist(), strict=True)) if n_details else {}
+    label = max(overall, key=overall.__getitem__) if overall else None
+    return Answer(path, overall, details, advice(details, label), None, crop)
+
+
+def _has_crop(photograph: Photograph | Unreadable) -> bool:
+    return isinstance(photograph, Photograph) and photograph.crop is not None

@@ -1,0 +1,110 @@
+"""Answers as one HTML file that needs nothing else: pictures inside, no script, no request."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from riqa.assess.advice import BAD_BELOW
+from riqa.assess.answers import Answer
+from riqa.assess.photographs import Unreadable
+from riqa.assess.pictures import crop_for_page, data_uri, heat_map, overlay
+from riqa.errors import InputError
+from riqa.files import atomic_write
+from riqa.learn.model import QualityNet
+
+CROPPED, WHOLE = "cropped to the field of view", "all of the photograph"
+
+
+@dataclass(frozen=True)
+class Card:
+    """One photograph on the page.
+
+    Attributes:
+        answer: what is said of it.
+        framing: what the picture shows of it.
+        photograph: data URI of the picture; None beyond the limit, or if the file has vanished.
+        heat: data URI of the picture under its heat map; None as well when the model abstains or cannot tell.
+        claim: what the heat map is of, or why there is none; None when there was to be none.
+    """
+
+    answer: Answer
+    framing: str = ""
+    photograph: str | None = None
+    heat: str | None = None
+    claim: str | None = None
+
+
+def card(model: QualityNet, answer: Answer, *, picture: bool) -> tuple[Card, str | None]:
+    """Make a photograph's card.
+
+    Args:
+        model: the network that gave the answer.
+        answer: its answer.
+        picture: whether the card shows the photograph and the heat map.
+
+    Returns:
+        The card, and a note for the top of the page if this model can make no heat map.
+    """
+    bare, framing = answer.without_crop(), CROPPED if answer.crop is not None else WHOLE
+    image = crop_for_page(answer) if picture else None
+    if image is None:
+        return Card(bare), None
+    if answer.abstains:
+        return Card(bare, framing, data_uri(image)), None
+    try:
+        heat, claim, p = heat_map(model, answer)
+    except InputError as error:
+        return Card(bare, framing, data_uri(image)), f"no heat maps: {error}"
+    if not heat.any():
+        return Card(bare, framing, data_uri(image), None, f"no place speaks for: {claim} ({p:.2f})"), None
+    return Card(bare, framing, data_uri(image), data_uri(overlay(image, heat)), f"{claim} ({p:.2f})"), None
+
+
+def write_page(
+    file: Path,
+    cards: Sequence[Card],
+    unreadable: Sequence[Unreadable],
+    *,
+    model_name: str,
+    summary: str,
+    notes: Sequence[str],
+    most_pictures: int,
+) -> None:
+    """Write the page, aside and then renamed.
+
+    Args:
+        file: where to.
+        cards: a card a photograph.
+        unreadable: files that could not be read.
+        model_name: how the model is called.
+        summary: one line with the counts.
+        notes: what a reader has to know before the answers.
+        most_pictures: how many cards were to have pictures; said where there are more cards.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    environment = Environment(
+        loader=PackageLoader("riqa.assess"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    text = environment.get_template("page.html").render(
+        cards=cards,
+        unreadable=unreadable,
+        model_name=model_name,
+        summary=summary,
+        notes=notes,
+        most_pictures=most_pictures,
+        bad_below=BAD_BELOW,
+    )
+    try:
+        atomic_write(file, lambda aside: aside.write_text(text, encoding="utf-8"))
+    except OSError as error:
+        raise InputError(
+            f"{file} cannot be written ({error.strerror}); give another file to --html"
+        ) from None

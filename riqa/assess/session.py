@@ -1,0 +1,79 @@
+"""A model at work on files: everything that is needed, opened once."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tqdm import tqdm
+
+from riqa.assess.answers import Answer, assess
+from riqa.assess.photographs import Unreadable, find_images, read_ahead
+from riqa.learn.model import QualityNet, load_model
+from riqa.learn.novelty import Novelty, load_novelty
+
+NO_NOVELTY = (
+    "this model came without its .novelty.safetensors, so it does not recognise photographs unlike those of "
+    "training; train it again to have that"
+)
+_BATCHES_AHEAD = 2  # so that the network finds a full batch whenever it has done one
+_ENDINGS = (".novelty.safetensors", ".safetensors", ".json")
+
+
+@dataclass(frozen=True)
+class Session:
+    """What is assessed, and by what.
+
+    Attributes:
+        name: the model's file name without ending.
+        model: the network.
+        novelty: when it abstains; None if the model came without.
+        paths: the files to assess.
+        empty: folders that were named and hold no image.
+        notes: what to know before believing an answer.
+    """
+
+    name: str
+    model: QualityNet
+    novelty: Novelty | None
+    paths: list[Path]
+    empty: list[Unreadable]
+    notes: list[str]
+
+
+def open_session(model: Path, given: Sequence[Path]) -> Session:
+    """Load a model and find the files.
+
+    Args:
+        model: one of a model's files, or their common stem.
+        given: files and folders.
+
+    Raises:
+        InputError: no such model, a file of it that is cut short, or no image at all.
+    """
+    ending = next((ending for ending in _ENDINGS if model.name.endswith(ending)), "")
+    stem = model.with_name(model.name.removesuffix(ending))
+    network, _ = load_model(stem)
+    novelty = load_novelty(stem)
+    paths, empty = find_images(given)
+    return Session(stem.name, network, novelty, paths, empty, [] if novelty else [NO_NOVELTY])
+
+
+def answers(
+    session: Session, *, batch_size: int, threads: int, quantile: float
+) -> Iterator[Answer | Unreadable]:
+    """Assess the files of a session, in order, with a progress bar on stderr.
+
+    Args:
+        session: of `open_session`.
+        batch_size: see `riqa.assess.answers.assess`.
+        threads: see `riqa.assess.photographs.read_ahead`.
+        quantile: see `riqa.learn.novelty.Novelty.threshold`.
+    """
+    size = session.model.architecture["image_size"]
+    photographs = read_ahead(session.paths, size, threads=threads, ahead=_BATCHES_AHEAD * batch_size)
+    knobs = {"batch_size": batch_size, "quantile": quantile}
+    with tqdm(total=len(session.paths), unit="image", desc="assess", file=sys.stderr) as progress:
+        for answer in assess(session.model, session.novelty, photographs, **knobs):
+            yield answer
+            progress.update()

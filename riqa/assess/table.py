@@ -1,0 +1,78 @@
+"""Answers as a table on the terminal, and what they come to."""
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from riqa.assess.advice import BAD_BELOW
+from riqa.assess.answers import Answer
+from riqa.assess.photographs import Unreadable
+from riqa.labels import DETAILS
+
+_STYLES = {"reject": "red", "bad": "red", "usable": "yellow", "good": "green"}
+
+
+def answers_table(answers: Sequence[Answer]) -> Group:
+    """Lay answers out: a row a photograph, and below once in full whatever the rows say in short.
+
+    Overall shows the most probable class with its probability, details the probability of good. Paths are
+    relative to the folder that holds all of them.
+    """
+    judged = [detail for detail in DETAILS if any(detail in answer.details for answer in answers)]
+    has_overall = any(answer.overall for answer in answers)
+    folder = os.path.commonpath([answer.path.parent for answer in answers])
+    table = Table(box=None, pad_edge=False, title=folder, title_justify="left", title_style="dim")
+    table.add_column("photograph", overflow="fold", min_width=12)
+    for name in ["overall"] * has_overall + judged:
+        table.add_column(name, no_wrap=True)
+    table.add_column("advice")
+    for answer in answers:
+        cells = [Text(os.path.relpath(answer.path, folder))]
+        cells += [_overall(answer)] * has_overall
+        cells += [_detail(answer, detail) for detail in judged]
+        table.add_row(*cells, Text("\n".join(_matter(said) for said in _said(answer))))
+    times = Counter(said for answer in answers for said in _said(answer))
+    lines = [Text(f"{said} ({n})") for said, n in times.most_common()]
+    return Group(table, Text(), Text("In full (photographs):", style="bold"), *lines)
+
+
+def summary(answers: Sequence[Answer], unreadable: Sequence[Unreadable]) -> str:
+    """Count in one line: ``3 photographs: 1 good, 1 reject, 1 without answer; 2 could not be read``."""
+    labels = Counter(answer.label for answer in answers if answer.overall)
+    counts = [f"{labels[name]} {name}" for name in ("good", "usable", "reject", "bad") if labels[name]]
+    details_only = sum(not answer.abstains and not answer.overall for answer in answers)
+    counts += [f"{details_only} judged by details"] * bool(details_only)
+    abstained = sum(answer.abstains for answer in answers)
+    counts += [f"{abstained} without answer"] * bool(abstained)
+    noun = "photograph" if len(answers) == 1 else "photographs"
+    line = f"{len(answers)} {noun}: {', '.join(counts)}"
+    return line + (f"; {len(unreadable)} could not be read" if unreadable else "")
+
+
+def _said(answer: Answer) -> list[str]:
+    """Return all that is said in words of a photograph."""
+    if not answer.abstains:
+        return answer.advice
+    return [f"{answer.reason}; {sentence}" for sentence in answer.advice]
+
+
+def _matter(sentence: str) -> str:
+    """Shorten a sentence to what is the matter; what to do follows after its colon."""
+    return sentence.partition(":")[0].partition(";")[0]
+
+
+def _overall(answer: Answer) -> Text:
+    if answer.label is None:
+        return Text("-")
+    return Text(f"{answer.label} {answer.overall[answer.label]:.2f}", style=_STYLES[answer.label])
+
+
+def _detail(answer: Answer, detail: str) -> Text:
+    if detail not in answer.details:
+        return Text("-")
+    p_good = answer.details[detail]
+    return Text(f"{p_good:.2f} bad", style="red") if p_good < BAD_BELOW else Text(f"{p_good:.2f}")

@@ -1,0 +1,88 @@
+"""Pictures that are no fundus photographs: what a technician's folder holds by mistake, and worse."""
+
+from collections.abc import Callable
+
+import cv2
+import matplotlib.cbook
+import numpy as np
+from sklearn.datasets import load_sample_image
+
+SIDE = 256
+
+
+def noise(rng: np.random.Generator) -> np.ndarray:
+    return rng.integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
+
+
+def text_page(rng: np.random.Generator) -> np.ndarray:
+    page = np.full((SIDE, SIDE, 3), 245, np.uint8)
+    for y in range(14, SIDE, 12):
+        line = "".join(rng.choice(list("abcdefghilmnorstu   "), 46))
+        cv2.putText(page, line, (8, y), cv2.FONT_HERSHEY_SIMPLEX, 0.32, (30, 30, 30), 1, cv2.LINE_AA)
+    return page
+
+
+def fur(rng: np.random.Generator) -> np.ndarray:
+    """Tabby: hair along one direction, darker stripes across it, in brown."""
+    hair = rng.normal(0, 1, (2 * SIDE, 2 * SIDE)).astype(np.float32)
+    hair = cv2.GaussianBlur(hair, (0, 0), sigmaX=0.7, sigmaY=7)
+    hair /= hair.std()
+    y, x = np.mgrid[: 2 * SIDE, : 2 * SIDE]
+    wave = np.sin(2 * np.pi * (y + 14 * np.sin(x / 40 + rng.uniform(0, 6))) / rng.uniform(50, 90))
+    level = 0.5 + 0.13 * hair + 0.2 * wave
+    turn = cv2.getRotationMatrix2D((SIDE, SIDE), float(rng.uniform(0, 180)), 1)
+    level = cv2.warpAffine(level.astype(np.float32), turn, (2 * SIDE, 2 * SIDE))
+    middle = slice(SIDE // 2, SIDE // 2 + SIDE)
+    colour = np.array([200, 160, 115]) * rng.uniform(0.8, 1.2)
+    return (level[middle, middle, None] * colour).clip(0, 255).astype(np.uint8)
+
+
+def holiday(rng: np.random.Generator) -> np.ndarray:
+    """A piece of an everyday photograph that scikit-learn or matplotlib brings along."""
+    portrait = matplotlib.cbook.get_sample_data("grace_hopper.jpg", asfileobj=False)
+    pictures = [
+        load_sample_image("china.jpg"),
+        load_sample_image("flower.jpg"),
+        cv2.imread(str(portrait), cv2.IMREAD_COLOR_RGB),
+    ]
+    picture = pictures[rng.integers(len(pictures))]
+    side = int(rng.integers(300, 400))
+    y, x = (int(rng.integers(0, length - side)) for length in picture.shape[:2])
+    return cv2.resize(picture[y : y + side, x : x + side], (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+
+
+def grey(rng: np.random.Generator) -> np.ndarray:
+    return np.full((SIDE, SIDE, 3), rng.integers(60, 220), np.uint8)
+
+
+def orange(rng: np.random.Generator) -> np.ndarray:
+    """One colour, that of a retina."""
+    return np.tile((np.array([190, 95, 45]) * rng.uniform(0.7, 1.2)).astype(np.uint8), (SIDE, SIDE, 1))
+
+
+def in_a_disc(picture: Callable[[np.random.Generator], np.ndarray]) -> Callable:
+    """Show a picture through a camera's round aperture, which deceives every search for a field of view."""
+
+    def draw(rng: np.random.Generator) -> np.ndarray:
+        y, x = np.mgrid[:SIDE, :SIDE] - (SIDE - 1) / 2
+        inside = np.hypot(y, x) <= rng.uniform(0.4, 0.47) * SIDE
+        return np.where(inside[..., None], picture(rng), 0).astype(np.uint8)
+
+    return draw
+
+
+STRANGERS: dict[str, Callable[[np.random.Generator], np.ndarray]] = {
+    "noise": noise,
+    "text": text_page,
+    "fur": fur,
+    "holiday": holiday,
+    "grey": grey,
+    "orange": orange,
+    "noise in a disc": in_a_disc(noise),
+    "text in a disc": in_a_disc(text_page),
+    "fur in a disc": in_a_disc(fur),
+    "holiday in a disc": in_a_disc(holiday),
+    "grey disc": in_a_disc(grey),
+    "orange disc": in_a_disc(orange),
+}
+"""How to draw each kind: a function of a generator that returns uint8 (256, 256, 3) RGB."""

@@ -1,0 +1,57 @@
+from pathlib import Path
+
+from rich.console import Console
+
+from riqa.assess.answers import NO_FUNDUS, Answer
+from riqa.assess.photographs import Unreadable
+from riqa.assess.table import answers_table, summary
+
+BAD = Answer(
+    Path("clinic/a/1.jpg"),
+    {"reject": 0.9, "usable": 0.08, "good": 0.02},
+    {"illumination": 0.91, "clarity": 0.04, "contrast": 0.5},
+    ["out of focus: refocus and retake"],
+)
+GOOD = Answer(Path("clinic/b/[2].jpg"), {"reject": 0.1, "usable": 0.2, "good": 0.7}, {}, ["no retake needed"])
+NONE = Answer(Path("clinic/b/3.jpg"), {}, {}, ["look"], NO_FUNDUS)
+
+
+def lines(answers, width=120):
+    console = Console(width=width)
+    with console.capture() as capture:
+        console.print(answers_table(answers))
+    return [line.split() for line in capture.get().splitlines()]
+
+
+def test_a_row_a_photograph_and_every_sentence_once_in_full():
+    told = lines([BAD, GOOD, NONE, BAD])
+    assert told[0] == ["clinic"]
+    assert told[1] == ["photograph", "overall", "illumination", "clarity", "contrast", "advice"]
+    assert told[2] == ["a/1.jpg", "reject", "0.90", "0.91", "0.04", "bad", "0.50", "out", "of", "focus"]
+    assert told[3] == ["b/[2].jpg", "good", "0.70", "-", "-", "-", "no", "retake", "needed"]
+    assert told[4] == ["b/3.jpg", "-", "-", "-", "-", "no", "fundus"]
+    assert ["out", "of", "focus:", "refocus", "and", "retake", "(2)"] in told
+    assert f"{NO_FUNDUS}; look (1)".split() in told
+
+
+def test_a_model_without_an_overall_head_has_no_such_column():
+    told = lines([Answer(Path("1.jpg"), {}, {"clarity": 0.7}, ["no retake needed"])])
+    assert ["photograph", "clarity", "advice"] in told
+    assert ["1.jpg", "0.70", "no", "retake", "needed"] in told
+
+
+def test_it_fits_a_narrow_terminal():
+    console = Console(width=80)
+    with console.capture() as capture:
+        console.print(answers_table([BAD, GOOD, NONE]))
+    assert max(map(len, capture.get().splitlines())) <= 80
+    assert "0.04 bad" in capture.get()
+
+
+def test_the_summary_counts_everything():
+    unreadable = [Unreadable(Path("x"), "why")]
+    assert summary([BAD, GOOD, NONE, BAD], unreadable) == (
+        "4 photographs: 1 good, 2 reject, 1 without answer; 1 could not be read"
+    )
+    details = Answer(Path("x"), {}, {"clarity": 0.7}, ["no retake needed"])
+    assert summary([details], []) == "1 photograph: 1 judged by details"

@@ -12,6 +12,7 @@ import pytest
 import riqa.learn.flips
 import riqa.learn.runs
 import riqa.learn.weighting
+import riqa.report.figures
 from riqa.publish.parameters import declared_parameters
 from riqa.publish.plan import plan
 from tests.publish.toy import REPOSITORY
@@ -71,6 +72,7 @@ def runs_of(chapter, monkeypatch, **changes):
 
     monkeypatch.setattr(riqa.learn.runs, "run_all", begin)
     monkeypatch.setattr(riqa.learn.weighting, "run_trials", begin)
+    monkeypatch.setattr(riqa.report.figures, "contact_sheet", lambda *images, **options: None)
     monkeypatch.setattr(riqa.learn.flips, "flip_table", no_flips)
     job = next(job for job in plan(REPOSITORY, "smoke") if job.chapter.name == chapter)
     declared = {name: one.default for name, one in declared_parameters(job.chapter.notebook).items()}

@@ -56,6 +56,22 @@ def test_a_quarter_turn_equals_rot90():
     assert torch.allclose(turned, images.rot90(1, (2, 3)), atol=1e-4)
 
 
+def test_a_turn_and_its_return_blur_less_than_bilinear_interpolation_does():
+    """Fine texture must survive a rotation: blur is a label."""
+    image = torch.rand(1, 3, 64, 64, generator=generator(3))
+    image = torch.nn.functional.avg_pool2d(image, 3, 1, 1)
+    augmentation = Augmentation(max_rotation=15)
+    there = apply_one(image, "rotation", 1.0, augmentation)
+    affine = geometric_matrix("rotation", torch.ones(1), augmentation)
+    grid = torch.nn.functional.affine_grid(
+        torch.cat([affine, torch.zeros(1, 2, 1)], dim=2), [1, 3, 64, 64], align_corners=False
+    )
+    bilinear = torch.nn.functional.grid_sample(image, grid, align_corners=False)
+    kept, blurred = (x[..., 16:48, 16:48].std() / image[..., 16:48, 16:48].std() for x in (there, bilinear))
+    assert blurred < kept - 0.03
+    assert kept == pytest.approx(1, abs=0.08)
+
+
 def test_colour_matrices_by_hand():
     augmentation = Augmentation(max_colour_change=0.5)
     grey = torch.tensor([0.4, 0.4, 0.4, 1.0])

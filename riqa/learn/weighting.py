@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from riqa.learn.model import model_file
 from riqa.learn.runs import TrainingRun, run_each
 
 
@@ -107,6 +106,6 @@ def adopt(run: TrainingRun, chosen: Mapping[str, float], folder: Path) -> Traini
     """
     tried = trial(run, chosen[run.trained_on], folder)
     run.models.mkdir(parents=True, exist_ok=True)
-    for extension in ("safetensors", "json"):
-        os.replace(model_file(tried.stem, extension), model_file(run.stem, extension))
+    for path in sorted(tried.models.glob(f"{tried.stem.name}.*")):  # weights, description, novelty
+        os.replace(path, run.models / path.name)
     return weighted(run, chosen[run.trained_on])

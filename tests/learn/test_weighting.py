@@ -89,6 +89,7 @@ def test_trials_then_the_winner_is_taken_over_and_equals_a_run_of_its_own(studen
     found, predictions = run_trials([run], (0.0, 4.0), trials)
     assert set(predictions["split"]) == {"val"}
     assert predictions.groupby("lambda_details").size().tolist() == [8, 8]
+    written = {path.name for path in (trials / "4").iterdir()}
     losses = found[found["epoch"] == 1].set_index("lambda_details")["train_loss"]
     assert losses[0.0] < losses[4.0]  # the same images and start, a heavier second term
 
@@ -97,6 +98,7 @@ def test_trials_then_the_winner_is_taken_over_and_equals_a_run_of_its_own(studen
     applied = apply_model(kept)
     monkeypatch.undo()
     assert kept.config.lambda_details == 4.0
+    assert {path.name for path in run.models.iterdir()} == written
     assert json.loads(run.stem.with_suffix(".json").read_text())["training"]["lambda_details"] == 4.0
     assert sorted(path.name for path in trials.rglob("*.json")) == ["multi_task-toy-s0.json"]  # the loser
     assert set(applied["split"]) == {"val", "test"}

@@ -16,6 +16,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 from sklearn.covariance import LedoitWolf
+from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from riqa.errors import InputError
@@ -132,6 +133,7 @@ def outputs_with_stages(model: QualityNet, images: Tensor) -> dict[str, Tensor]:
     return logits | {f"{_STAGE}{k}": stage for k, stage in enumerate(pooled)}
 
 
+@threadpool_limits.wrap(limits=1)  # the order of floating-point sums, hence the last bits, depends on it
 def fit_novelty(model: QualityNet, training: Examples, validation: Examples) -> Novelty:
     """Learn the spread of the training images, and how far validation images usually lie.
 

@@ -13,8 +13,9 @@ from torch import Tensor
 from torch.nn import functional
 
 LUMINANCE = (0.299, 0.587, 0.114)
-GEOMETRIC = ("rotation", "horizontal_flip", "vertical_flip")
-TRANSFORMS = (*GEOMETRIC, "brightness", "contrast", "saturation")
+TRANSFORMS = ("rotation", "horizontal_flip", "vertical_flip", "brightness", "contrast", "saturation")
+NOTHING = -1
+"""Stands for no transformation where another image of the batch drew more."""
 
 
 @dataclass(frozen=True)
@@ -55,49 +56,21 @@ def augment(images: Tensor, augmentation: Augmentation, generator: torch.Generat
     """
     if augmentation.max_transforms == 0:
         return images
-    images = images.contiguous()  # faster to sample than the channels-last view that a batch comes as
-    affine, colour = draw_transforms(mean_colours(images).cpu(), augmentation, generator)
-    return apply_transforms(images, affine.to(images.device), colour.to(images.device))
+    names, strengths = draw_transforms(len(images), augmentation.max_transforms, generator)
+    return apply_transforms(images, names, strengths, augmentation)
 
 
-def mean_colours(images: Tensor) -> Tensor:
-    """Return the mean colour (N, 3) of each image (N, 3, H, W) inside its field of view."""
-    n_inside = (images.amax(dim=1) > 0).sum((1, 2)).clamp(min=1)
-    return images.sum((2, 3)) / n_inside[:, None]
-
-
-def draw_transforms(
-    means: Tensor, augmentation: Augmentation, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    """Draw the composed transformation of each of n images.
-
-    Args:
-        means: (n, 3) mean colour of each image; it is followed through the transformations drawn.
-        augmentation: what may happen, and how strongly.
-        generator: source of all randomness.
+def draw_transforms(n: int, max_transforms: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Draw what happens to each of n images, one transformation after the other.
 
     Returns:
-        affine: (n, 2, 2) map of output to input coordinates, about the image centre.
-        colour: (n, 3, 4) map of (R, G, B, 1) to RGB.
+        names: (n, max_transforms) positions in `TRANSFORMS`, or `NOTHING` after an image's last one.
+        strengths: (n, max_transforms) in [-1, 1].
     """
-    n = len(means)
-    affine = torch.eye(2).repeat(n, 1, 1)
-    colour = torch.eye(4).repeat(n, 1, 1)
-    how_many = torch.randint(augmentation.max_transforms + 1, (n,), generator=generator)
-    for step in range(augmentation.max_transforms):
-        choice = torch.randint(len(TRANSFORMS), (n,), generator=generator)
-        strength = 2 * torch.rand(n, generator=generator) - 1
-        active = step < how_many
-        for index, name in enumerate(TRANSFORMS):
-            rows = active & (choice == index)
-            if not rows.any():
-                continue
-            if name in GEOMETRIC:
-                affine[rows] = geometric_matrix(name, strength[rows], augmentation) @ affine[rows]
-            else:
-                now = _map_colours(colour[rows], means[rows])
-                colour[rows] = colour_matrix(name, strength[rows], augmentation, now) @ colour[rows]
-    return affine, colour[:, :3]
+    how_many = torch.randint(max_transforms + 1, (n, 1), generator=generator)
+    names = torch.randint(len(TRANSFORMS), (n, max_transforms), generator=generator)
+    strengths = 2 * torch.rand((n, max_transforms), generator=generator) - 1
+    return names.masked_fill(torch.arange(max_transforms) >= how_many, NOTHING), strengths
 
 
 def apply_one(images: Tensor, name: str, strength: float, augmentation: Augmentation) -> Tensor:
@@ -118,70 +91,108 @@ def apply_one(images: Tensor, name: str, strength: float, augmentation: Augmenta
     """
     if name not in TRANSFORMS:
         raise ValueError(f"transformation is {name!r}, must be one of {TRANSFORMS}")
-    n, strengths = len(images), torch.full((len(images),), float(strength))
-    affine, colour = torch.eye(2).repeat(n, 1, 1), torch.eye(4).repeat(n, 1, 1)
-    if name in GEOMETRIC:
-        affine = geometric_matrix(name, strengths, augmentation)
-    else:
-        colour = colour_matrix(name, strengths, augmentation, mean_colours(images).cpu())
-    return apply_transforms(images, affine.to(images.device), colour[:, :3].to(images.device))
+    names = torch.full((len(images), 1), TRANSFORMS.index(name))
+    return apply_transforms(images, names, torch.full((len(images), 1), float(strength)), augmentation)
 
 
-def geometric_matrix(name: str, strength: Tensor, augmentation: Augmentation) -> Tensor:
-    """Return (n, 2, 2) maps for one geometric transformation, strengths (n,) in [-1, 1]."""
-    if name == "horizontal_flip":
-        return torch.tensor([[-1.0, 0.0], [0.0, 1.0]]).repeat(len(strength), 1, 1)
-    if name == "vertical_flip":
-        return torch.tensor([[1.0, 0.0], [0.0, -1.0]]).repeat(len(strength), 1, 1)
-    angle = strength * math.radians(augmentation.max_rotation)
+def apply_transforms(images: Tensor, names: Tensor, strengths: Tensor, augmentation: Augmentation) -> Tensor:
+    """Compose each image's transformations, then move its pixels once and change its colours once.
+
+    Args:
+        images: (N, 3, H, W) RGB in [0, 1], black outside the field of view.
+        names: (N, T) positions in `TRANSFORMS`, in the order in which they happen, or `NOTHING`.
+        strengths: (N, T), 1 is the end of the interval that training draws from.
+        augmentation: the intervals.
+
+    Returns:
+        (N, 3, H, W) in [0, 1]; what stays where it is, or keeps its colours, is left as it is.
+    """
+    moved = _move(images, compose_affine(names, strengths, augmentation))
+    return _recolour(moved, compose_colour(names, strengths, augmentation, mean_colours(images).cpu()))
+
+
+def mean_colours(images: Tensor) -> Tensor:
+    """Return the mean colour (N, 3) of each image (N, 3, H, W) inside its field of view."""
+    n_inside = (images.amax(dim=1) > 0).sum((1, 2)).clamp(min=1)
+    return images.sum((2, 3)) / n_inside[:, None]
+
+
+def compose_affine(names: Tensor, strengths: Tensor, augmentation: Augmentation) -> Tensor:
+    """Return each image's map (n, 2, 2) of output to input coordinates, about the centre."""
+    angle = _where("rotation", names, strengths * math.radians(augmentation.max_rotation), 0.0)
+    flip_x = _where("horizontal_flip", names, -1.0, 1.0)
+    flip_y = _where("vertical_flip", names, -1.0, 1.0)
     cos, sin = torch.cos(angle), torch.sin(angle)
-    return torch.stack([torch.stack([cos, -sin], -1), torch.stack([sin, cos], -1)], -2)
+    steps = torch.stack([torch.stack([flip_x * cos, -sin], -1), torch.stack([sin, flip_y * cos], -1)], -2)
+    affine = torch.eye(2).repeat(len(names), 1, 1)
+    for step in steps.unbind(1):
+        affine = step @ affine
+    return affine
 
 
-def colour_matrix(name: str, strength: Tensor, augmentation: Augmentation, means: Tensor) -> Tensor:
-    """Return (n, 4, 4) maps of homogeneous colour for one colour transformation, strengths (n,) in [-1, 1].
+def compose_colour(names: Tensor, strengths: Tensor, augmentation: Augmentation, means: Tensor) -> Tensor:
+    """Return each image's map (n, 3, 4) of (R, G, B, 1) to RGB.
 
-    Contrast turns about the luminance of the image's mean colour (n, 3), saturation about the pixel's own.
-    (About mid-grey, two per cent of contrast would take a fifth of its light from a dark photograph.)
+    Brightness multiplies a colour. Contrast moves it away from the grey of the image's mean luminance as it
+    is by then, saturation away from the grey of its own luminance. (About mid-grey, two per cent of contrast
+    would take a fifth of its light from a dark photograph.) Neither of these two changes the mean luminance,
+    and but for that grey all commute; so the products of their factors are all there is to compose.
+
+    Args:
+        names: see `apply_transforms`.
+        strengths: see `apply_transforms`.
+        augmentation: the intervals.
+        means: (n, 3) mean colour of each image before any transformation.
     """
-    factor = (1 + strength * augmentation.max_colour_change).view(-1, 1, 1)
-    identity = torch.eye(4).repeat(len(strength), 1, 1)
-    towards = torch.zeros(len(strength), 4, 4)
-    if name == "contrast":
-        towards[:, :3, 3] = (means @ torch.tensor(LUMINANCE))[:, None]
-    elif name == "saturation":
-        towards[:, :3, :3] = torch.tensor(LUMINANCE)
-    mixed = factor * identity + (1 - factor) * towards
-    mixed[:, 3] = torch.tensor([0.0, 0.0, 0.0, 1.0])
-    return mixed
+    factors = 1 + strengths * augmentation.max_colour_change
+    brightness, contrast, saturation = (
+        _where(name, names, factors, 1.0).prod(1)[:, None]
+        for name in ("brightness", "contrast", "saturation")
+    )
+    luminance = torch.tensor(LUMINANCE)
+    grey = (1 - contrast) * brightness * (means @ luminance)[:, None]
+    scale = (contrast * brightness)[..., None]
+    own = saturation[..., None] * torch.eye(3) + (1 - saturation[..., None]) * luminance
+    return torch.cat([scale * own, grey[..., None].expand(-1, 3, 1)], dim=2)
 
 
-def apply_transforms(images: Tensor, affine: Tensor, colour: Tensor) -> Tensor:
-    """Sample each image once through its affine map and multiply its colours once.
+def _where(name: str, names: Tensor, then: Tensor | float, otherwise: float) -> Tensor:
+    """Choose `then` at the steps (n, T) that are the transformation `name`."""
+    return torch.where(names == TRANSFORMS.index(name), then, otherwise)
 
-    What stays where it is, or keeps its colours, is left as it is. The interpolation is bicubic: a bilinear
-    one blurs so much that a Teacher calls turned photographs unclear.
+
+def _move(images: Tensor, affine: Tensor) -> Tensor:
+    """Sample each image once through its affine map; those only mirrored need no sampling.
+
+    The interpolation is bicubic: a bilinear one blurs so much that a Teacher calls turned photographs
+    unclear.
     """
-    changed, size = images.clone(), images.shape[2:]
-    rows = (affine != torch.eye(2, device=affine.device)).any((1, 2))
-    if rows.any():
+    images = images.contiguous()  # faster to sample than the channels-last view that a batch comes as
+    moved = images.clone()
+    upright = (affine[:, 0, 1] == 0) & (affine[:, 1, 0] == 0)
+    for dims, x, y in (((3,), -1, 1), ((2,), 1, -1), ((2, 3), -1, -1)):
+        rows = (upright & (affine[:, 0, 0] == x) & (affine[:, 1, 1] == y)).nonzero()[:, 0]
+        moved[rows] = images[rows].flip(dims)
+    rows = (~upright).nonzero()[:, 0]
+    if len(rows):
         turned = images[rows]
-        grid_map = torch.cat([affine[rows], turned.new_zeros(len(turned), 2, 1)], dim=2)
+        grid_map = torch.cat([affine[rows], torch.zeros(len(rows), 2, 1)], dim=2).to(images.device)
         grid = functional.affine_grid(grid_map, list(turned.shape), align_corners=False)
         # Cubic weights leave traces in the surround, which is to stay black: the field is moved linearly.
         field = (turned.amax(dim=1, keepdim=True) > 0).float()
         field = functional.grid_sample(field, grid, align_corners=False) > 0
         turned = functional.grid_sample(turned, grid, mode="bicubic", align_corners=False)
-        changed[rows] = (turned * field).clamp_(0, 1)
-    rows = (colour != torch.eye(3, 4, device=colour.device)).any((1, 2))
-    if rows.any():
-        pixels = changed[rows].flatten(2)
-        coloured = torch.baddbmm(colour[rows, :, 3:], colour[rows, :, :3], pixels)
-        inside = pixels.amax(dim=1, keepdim=True) > 0
-        changed[rows] = (coloured * inside).clamp_(0, 1).unflatten(2, size)
-    return changed
+        moved[rows] = turned.mul_(field).clamp_(0, 1)
+    return moved
 
 
-def _map_colours(colour: Tensor, colours: Tensor) -> Tensor:
-    """Send colours (n, 3) through maps of homogeneous colour (n, 4, 4)."""
-    return torch.einsum("nij,nj->ni", colour[:, :3, :3], colours) + colour[:, :3, 3]
+def _recolour(images: Tensor, colour: Tensor) -> Tensor:
+    """Send the colours inside the field of view through each image's map, in place."""
+    rows = (colour != torch.eye(3, 4)).any((1, 2)).nonzero()[:, 0]
+    if len(rows):
+        matrix, grey = colour[rows].to(images.device).split([3, 1], dim=2)
+        pixels = images[rows].flatten(2)
+        inside = (pixels.amax(dim=1, keepdim=True) > 0).float()
+        coloured = torch.bmm(matrix, pixels).addcmul_(grey, inside).clamp_(0, 1)
+        images[rows] = coloured.unflatten(2, images.shape[2:])
+    return images

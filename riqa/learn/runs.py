@@ -19,6 +19,7 @@ from riqa.data.store import open_store
 from riqa.labels import class_names
 from riqa.learn.device import resolve_device
 from riqa.learn.examples import examples_of, with_pseudo_labels
+from riqa.learn.memory import keep_freed_memory
 from riqa.learn.model import QualityNet, load_model, save_model, with_heads
 from riqa.learn.novelty import fit_novelty, save_novelty
 from riqa.learn.predict import predict
@@ -123,6 +124,7 @@ def run_each(runs: Sequence[TrainingRun], workers: int = 1) -> list[tuple[pd.Dat
 
 def execute(run: TrainingRun, epochs=None) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Train one model, write it, and apply it; `epochs` is a queue that is told of each epoch."""
+    keep_freed_memory()
     torch.set_num_threads(1)  # the order of floating-point sums, hence the result, depends on it
     name = run.stem.name
     store = open_store(run.store)

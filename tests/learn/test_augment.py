@@ -6,15 +6,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from riqa.learn.augment import (
-    GEOMETRIC,
+    LUMINANCE,
+    NOTHING,
     TRANSFORMS,
     Augmentation,
     apply_one,
     apply_transforms,
     augment,
-    colour_matrix,
+    compose_affine,
+    compose_colour,
     draw_transforms,
-    geometric_matrix,
     mean_colours,
 )
 
@@ -37,22 +38,27 @@ def test_no_transformation_is_the_identity():
 
 def test_a_draw_of_zero_transformations_leaves_the_pixels():
     images = a_disc()
-    affine, colour = torch.eye(2).repeat(4, 1, 1), torch.eye(4)[:3].repeat(4, 1, 1)
-    assert torch.allclose(apply_transforms(images, affine, colour), images, atol=1e-6)
+    assert torch.equal(
+        apply_transforms(images, torch.full((4, 3), NOTHING), torch.ones(4, 3), Augmentation()), images
+    )
 
 
 @pytest.mark.parametrize(("name", "dim"), [("horizontal_flip", 3), ("vertical_flip", 2)])
 def test_flips_equal_torch_flip(name, dim):
     images = a_disc()
-    affine = geometric_matrix(name, torch.zeros(4), Augmentation())
-    flipped = apply_transforms(images, affine, torch.eye(4)[:3].repeat(4, 1, 1))
-    assert torch.allclose(flipped, images.flip(dim), atol=1e-5)
+    assert torch.equal(apply_one(images, name, 0.0, Augmentation()), images.flip(dim))
+
+
+def test_both_flips_are_half_a_turn():
+    images = a_disc()
+    names = torch.tensor([[TRANSFORMS.index("horizontal_flip"), TRANSFORMS.index("vertical_flip")]] * 4)
+    both = apply_transforms(images, names, torch.zeros(4, 2), Augmentation())
+    assert torch.equal(both, images.rot90(2, (2, 3)))
 
 
 def test_a_quarter_turn_equals_rot90():
     images = a_disc()
-    affine = geometric_matrix("rotation", torch.ones(4), Augmentation(max_rotation=90))
-    turned = apply_transforms(images, affine, torch.eye(4)[:3].repeat(4, 1, 1))
+    turned = apply_one(images, "rotation", 1.0, Augmentation(max_rotation=90))
     assert torch.allclose(turned, images.rot90(1, (2, 3)), atol=1e-4)
 
 
@@ -62,7 +68,8 @@ def test_a_turn_and_its_return_blur_less_than_bilinear_interpolation_does():
     image = torch.nn.functional.avg_pool2d(image, 3, 1, 1)
     augmentation = Augmentation(max_rotation=15)
     there = apply_one(image, "rotation", 1.0, augmentation)
-    affine = geometric_matrix("rotation", torch.ones(1), augmentation)
+    names = torch.full((1, 1), TRANSFORMS.index("rotation"))
+    affine = compose_affine(names, torch.ones(1, 1), augmentation)
     grid = torch.nn.functional.affine_grid(
         torch.cat([affine, torch.zeros(1, 2, 1)], dim=2), [1, 3, 64, 64], align_corners=False
     )
@@ -74,22 +81,63 @@ def test_a_turn_and_its_return_blur_less_than_bilinear_interpolation_does():
 
 def test_colour_matrices_by_hand():
     augmentation = Augmentation(max_colour_change=0.5)
-    grey = torch.tensor([0.4, 0.4, 0.4, 1.0])
     means = torch.tensor([[0.5, 0.5, 0.5]])
 
     def change(name, strength, colour):
-        return colour_matrix(name, torch.tensor([strength]), augmentation, means)[0] @ colour
+        names = torch.full((1, 1), TRANSFORMS.index(name))
+        matrix = compose_colour(names, torch.full((1, 1), strength), augmentation, means)[0]
+        return matrix @ torch.tensor([*colour, 1.0])
 
-    brighter = change("brightness", 1.0, grey)
-    assert torch.allclose(brighter, torch.tensor([0.6, 0.6, 0.6, 1.0]))
+    grey = [0.4, 0.4, 0.4]
+    assert torch.allclose(change("brightness", 1.0, grey), torch.tensor([0.6, 0.6, 0.6]))
     # Contrast 1.5 about the image's mean, here mid-grey: 0.5 + 1.5 * (0.4 - 0.5) = 0.35.
-    contrasted = change("contrast", 1.0, grey)
-    assert torch.allclose(contrasted, torch.tensor([0.35, 0.35, 0.35, 1.0]))
-    # A grey pixel has no saturation to change; full desaturation of red leaves its luminance.
-    assert torch.allclose(change("saturation", 1.0, grey), grey, atol=1e-6)
-    red = torch.tensor([1.0, 0.0, 0.0, 1.0])
-    half = change("saturation", -1.0, red)
-    assert torch.allclose(half, torch.tensor([0.5 + 0.5 * 0.299, 0.1495, 0.1495, 1.0]), atol=1e-6)
+    assert torch.allclose(change("contrast", 1.0, grey), torch.tensor([0.35, 0.35, 0.35]))
+    # A grey pixel has no saturation to change; half desaturation of red leaves its luminance.
+    assert torch.allclose(change("saturation", 1.0, grey), torch.tensor(grey), atol=1e-6)
+    half = change("saturation", -1.0, [1.0, 0.0, 0.0])
+    assert torch.allclose(half, torch.tensor([0.5 + 0.5 * 0.299, 0.1495, 0.1495]), atol=1e-6)
+
+
+def one_after_another(names, strengths, augmentation, mean):
+    """Compose step by step in 2x2 and 4x4 matrices, for a single image: the definition, written plainly."""
+    affine, colour = torch.eye(2), torch.eye(4)
+    luminance = torch.tensor(LUMINANCE)
+    for position, strength in zip(names.tolist(), strengths.tolist(), strict=True):
+        name = TRANSFORMS[position] if position != NOTHING else None
+        angle = torch.tensor(strength * augmentation.max_rotation).deg2rad()
+        factor = 1 + strength * augmentation.max_colour_change
+        step = torch.eye(4)
+        if name == "rotation":
+            turn = torch.tensor([[angle.cos(), -angle.sin()], [angle.sin(), angle.cos()]])
+            affine = turn @ affine
+        elif name == "horizontal_flip":
+            affine = torch.tensor([[-1.0, 0.0], [0.0, 1.0]]) @ affine
+        elif name == "vertical_flip":
+            affine = torch.tensor([[1.0, 0.0], [0.0, -1.0]]) @ affine
+        elif name == "brightness":
+            step[:3, :3] *= factor
+        elif name == "contrast":
+            now = colour[:3, :3] @ mean + colour[:3, 3]
+            step[:3, :3] *= factor
+            step[:3, 3] = (1 - factor) * (luminance @ now)
+        elif name == "saturation":
+            step[:3, :3] = factor * torch.eye(3) + (1 - factor) * luminance
+        colour = step @ colour
+    return affine, colour[:3]
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(1, 9), st.integers(0, 10_000), st.floats(1, 180), st.floats(0.01, 0.4))
+def test_a_composition_is_its_steps_one_after_another(most, seed, max_rotation, max_colour_change):
+    augmentation = Augmentation(most, max_rotation, max_colour_change)
+    names, strengths = draw_transforms(6, most, generator(seed))
+    means = torch.rand(6, 3, generator=generator(seed + 1))
+    affine = compose_affine(names, strengths, augmentation)
+    colour = compose_colour(names, strengths, augmentation, means)
+    for row in range(6):
+        expected = one_after_another(names[row], strengths[row], augmentation, means[row])
+        assert torch.allclose(affine[row], expected[0], atol=1e-5)
+        assert torch.allclose(colour[row], expected[1], atol=1e-4)
 
 
 @settings(max_examples=20, deadline=None)
@@ -120,15 +168,16 @@ def test_every_strength_is_alive(knob, value):
     assert not torch.allclose(changed, augment(images, Augmentation(), generator()))
 
 
-def test_the_number_of_transformations_is_uniform_up_to_the_maximum():
-    # With flips alone impossible to separate, count images whose two maps both stayed the identity:
-    # 1/4 draw none of 3; the others keep the identity only if flips cancel, which 3 random draws seldom do.
-    affine, colour = draw_transforms(torch.full((8000, 3), 0.5), Augmentation(max_transforms=3), generator())
-    untouched = (
-        ((affine == torch.eye(2)).all((1, 2)) & (colour == torch.eye(4)[:3]).all((1, 2))).float().mean()
-    )
-    # Exactly one step twice the same flip: steps = 2 -> 2/36; steps = 3 -> none of an odd number cancel.
-    assert untouched.item() == pytest.approx(1 / 4 + 1 / 4 * 2 / 36, abs=0.015)
+def test_numbers_names_and_strengths_are_uniform():
+    names, strengths = draw_transforms(8000, 3, generator())
+    drawn = names != NOTHING
+    assert ((drawn.sum(1)[:, None] == torch.arange(4)).float().mean(0) - 1 / 4).abs().max() < 0.015
+    assert drawn[:, 0].float().mean() >= drawn[:, 1].float().mean()  # nothing comes only after the last one
+    shares = (names[drawn][:, None] == torch.arange(len(TRANSFORMS))).float().mean(0)
+    assert (shares - 1 / len(TRANSFORMS)).abs().max() < 0.015
+    assert strengths.min() >= -1
+    assert strengths.max() <= 1
+    assert strengths.std().item() == pytest.approx(3**-0.5, abs=0.01)
 
 
 @pytest.mark.parametrize("wrong", [{"max_transforms": -1}, {"max_rotation": 181}, {"max_colour_change": 1.0}])
@@ -152,37 +201,6 @@ def test_means_are_of_the_field_alone():
     image[:, :, :8] = torch.tensor([0.2, 0.4, 0.6]).view(1, 3, 1, 1)
     assert torch.allclose(mean_colours(image), torch.tensor([[0.2, 0.4, 0.6]]))
     assert torch.equal(mean_colours(torch.zeros(1, 3, 32, 32)), torch.zeros(1, 3))
-
-
-def test_the_mean_is_followed_through_a_chain_of_draws():
-    """Contrast after brightness turns about the brightened mean, so that it treats dark and bright alike."""
-    augmentation = Augmentation(max_transforms=9, max_colour_change=0.3)
-    means = torch.rand(500, 3, generator=generator(2))
-    _, colour = draw_transforms(means, augmentation, generator(3))
-    luminance = torch.tensor([0.299, 0.587, 0.114])
-    before = means @ luminance
-    after = (torch.einsum("nij,nj->ni", colour[:, :, :3], means) + colour[:, :, 3]) @ luminance
-    # Contrast and saturation keep it, brightness multiplies it by a factor out of [0.7, 1.3].
-    assert (after / before).min() >= 0.7**9
-    assert (after / before).max() <= 1.3**9
-    _, scaled = draw_transforms(0.1 * means, augmentation, generator(3))
-    dark = (torch.einsum("nij,nj->ni", scaled[:, :, :3], 0.1 * means) + scaled[:, :, 3]) @ luminance
-    assert torch.allclose(dark, 0.1 * after, rtol=1e-3)  # dark photographs are treated like bright ones
-
-
-@pytest.mark.parametrize("name", TRANSFORMS)
-def test_one_transformation_is_what_a_draw_of_it_alone_does(name):
-    images, augmentation = a_disc(), Augmentation(max_rotation=40, max_colour_change=0.3)
-    strength = torch.full((4,), 0.7)
-    affine, colour = torch.eye(2).repeat(4, 1, 1), torch.eye(4).repeat(4, 1, 1)
-    if name in GEOMETRIC:
-        affine = geometric_matrix(name, strength, augmentation)
-    else:
-        colour = colour_matrix(name, strength, augmentation, mean_colours(images))
-    expected = apply_transforms(images, affine, colour[:, :3])
-    one = apply_one(images, name, 0.7, augmentation)
-    assert torch.equal(one, expected)
-    assert not torch.allclose(one, images, atol=1e-3)
 
 
 def test_an_unknown_transformation_is_refused():

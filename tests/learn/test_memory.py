@@ -1,0 +1,40 @@
+"""Freed memory is used again: counted in page faults of a process of its own."""
+
+import subprocess
+import sys
+
+import pytest
+
+from riqa.learn.memory import keep_freed_memory
+
+COUNT = """
+import resource
+import sys
+import torch
+from riqa.learn.memory import keep_freed_memory
+if sys.argv[1] == "kept" and not keep_freed_memory():
+    sys.exit(3)
+make = lambda: torch.ones(16 * 2**20).sum()  # 64 MiB, 16,384 pages
+make()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(10):
+    make()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+def page_faults(how):
+    return subprocess.run([sys.executable, "-c", COUNT, how], capture_output=True, text=True, check=False)
+
+
+def test_freed_memory_is_used_again_where_the_c_library_can():
+    kept = page_faults("kept")
+    if kept.returncode == 3:
+        pytest.skip("this C library has no such setting")
+    assert int(kept.stdout) < 1000
+    assert int(kept.stdout) < int(page_faults("given back").stdout) / 4
+
+
+def test_a_c_library_without_the_setting_changes_nothing(monkeypatch):
+    monkeypatch.setattr("ctypes.CDLL", lambda name: object())
+    assert keep_freed_memory() is False

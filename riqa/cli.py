@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from riqa import cli_assess, cli_data
+from riqa import cli_assess, cli_data, cli_train
 from riqa.errors import InputError
 from riqa.stopping import stopping
 
@@ -42,6 +42,10 @@ with it, and turn it into a store of cropped images.
     riqa check deepdrid --root data/deepdrid
     riqa curate deepdrid --root data/deepdrid --out stores/deepdrid --size 256
 
+[bold]Your own models.[/bold] Train on a store, with settings of your own.
+
+    riqa train --config my_training.yaml
+
 [bold]Your own photographs.[/bold] Ask a trained model what is wrong with them.
 
     riqa assess MODEL photographs/ --html assessment.html
@@ -59,6 +63,7 @@ app = typer.Typer(
 )
 
 app.add_typer(cli_data.app)
+app.add_typer(cli_train.app)
 app.add_typer(cli_assess.app)
 
 ProfileOption = Annotated[str, typer.Option("--profile", help="A file of profiles/, without .yaml.")]

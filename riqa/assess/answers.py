@@ -10,10 +10,10 @@ from riqa.assess.advice import advice
 from riqa.assess.photographs import Photograph, Unreadable
 from riqa.labels import DETAILS, class_names
 from riqa.learn.examples import unlabelled
+from riqa.learn.inference import in_batches
 from riqa.learn.model import QualityNet
 from riqa.learn.novelty import QUANTILE, Novelty, outputs_with_stages
 from riqa.learn.predict import MOST_CLASSES, probabilities
-from riqa.learn.train import in_batches
 
 NO_FUNDUS = "no fundus: no field of view found"
 UNLIKE = "unlike the training photographs"

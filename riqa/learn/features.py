@@ -4,8 +4,8 @@ import numpy as np
 
 from riqa.data.store import Store
 from riqa.learn.examples import examples_of
+from riqa.learn.inference import in_batches
 from riqa.learn.model import QualityNet
-from riqa.learn.train import in_batches
 
 
 def shared_features(model: QualityNet, store: Store, split: str, precision: str = "auto") -> np.ndarray:

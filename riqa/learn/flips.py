@@ -15,8 +15,8 @@ from torch import Tensor
 
 from riqa.learn.augment import TRANSFORMS, Augmentation, apply_one, augment
 from riqa.learn.examples import Examples
+from riqa.learn.inference import EVALUATION_BATCH
 from riqa.learn.model import QualityNet
-from riqa.learn.train import EVALUATION_BATCH
 
 AT_RANDOM = "as in training"
 """Name of the row in which images are transformed as `riqa.learn.augment.augment` does it."""

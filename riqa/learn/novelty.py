@@ -22,8 +22,8 @@ from torch import Tensor
 from riqa.errors import InputError
 from riqa.files import atomic_write
 from riqa.learn.examples import Examples
+from riqa.learn.inference import in_batches
 from riqa.learn.model import QualityNet, model_file
-from riqa.learn.train import in_batches
 
 QUANTILE = 0.99
 """Share of the validation images that count as known; about one in a hundred of their kind is refused."""

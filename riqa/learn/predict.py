@@ -8,8 +8,8 @@ from torch import Tensor
 from riqa.data.store import Store
 from riqa.labels import DETAILS
 from riqa.learn.examples import examples_of, unlabelled
+from riqa.learn.inference import compute_logits
 from riqa.learn.model import QualityNet
-from riqa.learn.train import compute_logits
 
 MOST_CLASSES = 3
 PROBABILITIES = tuple(f"p_overall_{k}" for k in range(MOST_CLASSES)) + tuple(f"p_{d}" for d in DETAILS)

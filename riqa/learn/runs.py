@@ -3,27 +3,38 @@
 Each run has a process of its own and one thread, so that results never depend on how many run at a time.
 """
 
+import hashlib
+import json
+import math
 import multiprocessing
 import os
 import queue
 from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import pandas as pd
 import torch
 from tqdm.auto import tqdm
 
-from riqa.data.store import open_store
+from riqa import __version__
+from riqa.data.store import Store, open_store
 from riqa.labels import class_names
-from riqa.learn.device import resolve_device
+from riqa.learn.config import TrainingConfig
+from riqa.learn.device import resolve_device, resolve_precision
 from riqa.learn.examples import examples_of, with_pseudo_labels
 from riqa.learn.memory import keep_freed_memory
 from riqa.learn.model import QualityNet, load_model, save_model, with_heads
 from riqa.learn.novelty import fit_novelty, save_novelty
 from riqa.learn.predict import predict
-from riqa.learn.train import TrainingConfig, resolve_precision, train
+from riqa.learn.train import train
+
+
+def checkpoint_folder() -> Path | None:
+    """Folder for the checkpoints of this process's runs, set by the chapter runner; none by default."""
+    folder = os.environ.get("RIQA_CHECKPOINTS")
+    return Path(folder) if folder else None
 
 
 @dataclass(frozen=True)
@@ -46,6 +57,8 @@ class TrainingRun:
         pseudo_label_kind: ``soft`` or ``hard``.
         predict_on: (store, splits) pairs to apply the trained model to.
         device: ``cpu``, ``cuda`` or ``auto``, see `riqa.learn.device`.
+        checkpoints: folder in which the run leaves what it has done after every epoch, and finds it again
+            after it was killed; None to start from the beginning every time. Never changes results.
     """
 
     model: str
@@ -63,6 +76,7 @@ class TrainingRun:
     pseudo_label_kind: str = "soft"
     predict_on: tuple[tuple[Path, tuple[str, ...]], ...] = ()
     device: str = "cpu"
+    checkpoints: Path | None = field(default_factory=checkpoint_folder)
 
     @property
     def stem(self) -> Path:
@@ -80,42 +94,49 @@ def worker_count() -> int:
     return int(os.environ.get("RIQA_WORKERS", "1"))
 
 
-def run_all(runs: Sequence[TrainingRun], workers: int = 1) -> tuple[pd.DataFrame, pd.DataFrame]:
+def run_all(
+    runs: Sequence[TrainingRun], workers: int = 1, quiet: bool = False
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Train every run and apply each trained model, with one progress bar counted in epochs.
 
     Args:
         runs: what to train.
         workers: processes at a time; the numbers that come out do not depend on it.
+        quiet: whether to show no progress.
 
     Returns:
         history: model, trained_on, seed and the records of `riqa.learn.train.train`.
         predictions: rows of `riqa.learn.predict.predict`.
         Both in the order of `runs`.
     """
-    histories, predictions = zip(*run_each(runs, workers), strict=True)
+    histories, predictions = zip(*run_each(runs, workers, quiet), strict=True)
     return pd.concat(histories, ignore_index=True), pd.concat(predictions, ignore_index=True)
 
 
-def run_each(runs: Sequence[TrainingRun], workers: int = 1) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
+def run_each(
+    runs: Sequence[TrainingRun], workers: int = 1, quiet: bool = False
+) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
     """Do what `run_all` does, but return history and predictions of each run, in the order of `runs`."""
     total = sum(run.config.epochs for run in runs)
     context = multiprocessing.get_context("spawn")  # a notebook kernel has threads, which fork would break
     with (
         context.Manager() as manager,
         ProcessPoolExecutor(min(workers, len(runs)), mp_context=context) as pool,
-        tqdm(total=total, unit="epoch", desc="training") as progress,
+        tqdm(total=total, unit="epoch", desc="training", disable=quiet) as progress,
     ):
         epochs = manager.Queue()
         futures = [pool.submit(execute, run, epochs) for run in runs]
         try:
-            while progress.n < total:
+            told = 0
+            while told < total and not all(future.done() for future in futures):
                 _raise_failure(futures)
                 try:
-                    name, record = epochs.get(timeout=0.5)
+                    name, record, rate = epochs.get(timeout=0.5)
                 except queue.Empty:
                     continue
-                progress.set_postfix_str(f"{name} epoch {record['epoch']} val {record['val_score']:.3f}")
+                progress.set_postfix_str(_one_line(name, record, rate))
                 progress.update()
+                told += 1
             return [future.result() for future in futures]
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
@@ -143,7 +164,8 @@ def execute(run: TrainingRun, epochs=None) -> tuple[pd.DataFrame, pd.DataFrame]:
         validation,
         run.config,
         start_counts=run.start_counts,
-        on_epoch=lambda record: epochs.put((name, record)) if epochs is not None else None,
+        checkpoint=_checkpoint(run, store, model),
+        on_epoch=lambda *progress: epochs.put((name, *progress)) if epochs is not None else None,
     )
     save_novelty(fit_novelty(model, training, validation), run.stem)
     save_model(
@@ -171,6 +193,34 @@ def apply_model(run: TrainingRun, model: QualityNet | None = None) -> pd.DataFra
         for path, splits in run.predict_on
     ]
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+
+def _checkpoint(run: TrainingRun, store: Store, model: QualityNet) -> Path | None:
+    """Return the run's own checkpoint file: its name has a digest of all that decides the outcome."""
+    if run.checkpoints is None:
+        return None
+    told = {
+        "store": store.meta["sha256"],
+        "config": asdict(run.config),
+        "start_counts": run.start_counts,
+        "kind": run.pseudo_label_kind,
+        "device": run.device,
+        "precision": resolve_precision(run.config.precision, next(model.parameters()).device),
+        "versions": [__version__, torch.__version__],
+    }
+    digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode())
+    for value in model.state_dict().values():
+        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+    if run.pseudo_labels is not None:
+        digest.update(Path(run.pseudo_labels).read_bytes())
+    return run.checkpoints / f"{run.stem.name}-{digest.hexdigest()[:16]}.safetensors"
+
+
+def _one_line(name: str, record: dict, images_per_second: float) -> str:
+    """Say where a run is, for the progress bar."""
+    rate = "kept" if math.isnan(images_per_second) else f"{images_per_second:.0f} images/s"
+    scores = f"loss {record['train_loss']:.3f} val {record['val_score']:.3f}"
+    return f"{name} epoch {record['epoch']} {scores} {rate}"
 
 
 def _names(run: TrainingRun) -> dict[str, object]:

@@ -1,84 +1,29 @@
 """The one training loop: Teacher, single-task model, its control and the student all pass through it."""
 
-import copy
 import math
+import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import torch
-from sklearn.metrics import f1_score
-from torch import Tensor, nn
 
 from riqa.errors import InputError
-from riqa.learn.augment import Augmentation, augment
+from riqa.learn.augment import augment
+from riqa.learn.checkpoint import Progress, load_checkpoint, save_checkpoint
+from riqa.learn.config import TrainingConfig
+from riqa.learn.device import resolve_precision
 from riqa.learn.examples import Examples
-from riqa.learn.losses import UNKNOWN_OVERALL, multi_task_loss
+from riqa.learn.losses import multi_task_loss
 from riqa.learn.model import QualityNet
+from riqa.learn.scores import evaluate
 
-SCHEDULES = ("steps", "one_cycle")
-PRECISIONS = ("auto", "float32", "bfloat16")
-EVALUATION_BATCH = 128
 SMALLEST_IMAGE = 32
 """Side in pixels below which nothing is trained.
 
 Backbones halve an image five times. With one pixel left before the last halving, the bfloat16 convolution of
 torch 2.14 (oneDNN) leaves parts of its gradient uninitialised.
 """
-
-
-@dataclass(frozen=True)
-class TrainingConfig:
-    """Everything that decides how a model is trained, besides its data and its starting weights.
-
-    Attributes:
-        epochs: passes over the training images (paper: 115).
-        batch_size: images a step (not stated in the paper).
-        learning_rate: initial rate of stochastic gradient descent, or peak of ``one_cycle`` (paper: 0.01).
-        momentum: of stochastic gradient descent (paper: 0.9).
-        weight_decay: L2 penalty (not stated in the paper).
-        schedule: ``steps`` halves the rate at `halve_at` (paper); ``one_cycle`` warms up and anneals to zero.
-        halve_at: epochs at which ``steps`` halves the rate (paper: 30, 60, 80).
-        warm_up: share of all steps in which ``one_cycle`` climbs to its peak.
-        lambda_overall: weight of the overall-quality loss (Eq. 4).
-        lambda_details: weight of the quality-details loss (Eq. 4).
-        augmentation: label-preserving transformations; the Teacher of the paper has none.
-        precision: ``auto`` is bfloat16 where the processor computes it natively, else float32.
-        seed: of shuffling, augmentation and dropout.
-    """
-
-    epochs: int
-    batch_size: int = 32
-    learning_rate: float = 0.01
-    momentum: float = 0.9
-    weight_decay: float = 0.0
-    schedule: str = "steps"
-    halve_at: tuple[int, ...] = (30, 60, 80)
-    warm_up: float = 0.25
-    lambda_overall: float = 1.0
-    lambda_details: float = 1.0
-    augmentation: Augmentation = field(default_factory=Augmentation)
-    precision: str = "auto"
-    seed: int = 0
-
-    def __post_init__(self):
-        """Refuse values with which nothing could be learned."""
-        for name in ("epochs", "batch_size"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}, must be at least 1")
-        if self.learning_rate <= 0:
-            raise ValueError(f"learning_rate is {self.learning_rate}, must be positive")
-        for name in ("lambda_overall", "lambda_details", "weight_decay"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} is {getattr(self, name)}, must be 0 or more")
-        if not (self.lambda_overall or self.lambda_details):
-            raise ValueError("lambda_overall and lambda_details are both 0: there is nothing to learn")
-        if self.schedule not in SCHEDULES:
-            raise ValueError(f"schedule is {self.schedule!r}, must be one of {SCHEDULES}")
-        if not 0 < self.warm_up < 1:
-            raise ValueError(f"warm_up is {self.warm_up}, must lie between 0 and 1")
-        if self.precision not in PRECISIONS:
-            raise ValueError(f"precision is {self.precision!r}, must be one of {PRECISIONS}")
 
 
 def train(
@@ -88,7 +33,8 @@ def train(
     config: TrainingConfig,
     *,
     start_counts: bool = False,
-    on_epoch: Callable[[dict], None] = lambda record: None,
+    checkpoint: Path | None = None,
+    on_epoch: Callable[[dict, float], None] = lambda record, images_per_second: None,
 ) -> list[dict]:
     """Train a model in place; leave it with the weights of its best epoch on validation (paper, Section 3.2).
 
@@ -99,7 +45,11 @@ def train(
         config: hyperparameters.
         start_counts: whether the starting weights compete for the best epoch, as in the paper's control,
             which keeps "the best checkpoint over all epochs" of both of its phases.
-        on_epoch: called with each epoch's record.
+        checkpoint: file that holds, after every epoch, all that a later call needs to go on; a call that
+            finds it goes on, and ends with the very numbers of a call that was never stopped. Only for a call
+            with the same other arguments: give each its own file. None: keep nothing.
+        on_epoch: called with each epoch's record and how many training images it took a second, validation
+            included; again, with NaN, for the epochs of a checkpoint.
 
     Returns:
         A record an epoch: epoch (0 is the start), train_loss, val_loss, val_score, learning_rate, best.
@@ -107,7 +57,7 @@ def train(
         the mean over details.
 
     Raises:
-        InputError: the images are too small for the backbone.
+        InputError: the images are too small for the backbone, or the checkpoint cannot be read.
     """
     side = training.images.shape[1]
     if side < SMALLEST_IMAGE:
@@ -127,13 +77,22 @@ def train(
     )
     batches = max(len(training) // config.batch_size, 1)
     scheduler = _scheduler(optimizer, config, steps=config.epochs * batches, batches=batches)
+    progress = Progress(model, optimizer, scheduler, generator)
+    if checkpoint is not None and checkpoint.exists():
+        load_checkpoint(progress, checkpoint)
+        for record in progress.history[1:]:
+            on_epoch(record, math.nan)
+    else:
+        start = {
+            "epoch": 0,
+            "train_loss": math.nan,
+            **evaluate(model, validation, config),
+            "learning_rate": 0.0,
+        }
+        progress.add(start, may_be_best=start_counts)
 
-    history = [
-        {"epoch": 0, "train_loss": math.nan, **evaluate(model, validation, config), "learning_rate": 0.0}
-    ]
-    best_score = history[0]["val_score"] if start_counts else -math.inf
-    best_state, best_epoch = copy.deepcopy(model.state_dict()), 0
-    for epoch in range(1, config.epochs + 1):
+    for epoch in range(len(progress.history), config.epochs + 1):
+        started = time.perf_counter()
         model.train()
         order = torch.randperm(len(training), generator=generator)
         losses = []
@@ -154,112 +113,20 @@ def train(
             loss.backward()
             optimizer.step()
             scheduler.step()
-            losses.append(loss.item())
+            losses.append(loss.detach())
         record = {
             "epoch": epoch,
-            "train_loss": float(np.mean(losses)),
+            "train_loss": float(np.mean(torch.stack(losses).tolist())),
             **evaluate(model, validation, config),
             "learning_rate": scheduler.get_last_lr()[0],
         }
-        history.append(record)
-        on_epoch(record)
-        if record["val_score"] > best_score:
-            best_score, best_epoch = record["val_score"], epoch
-            best_state = copy.deepcopy(model.state_dict())
-    model.load_state_dict(best_state)
+        progress.add(record)
+        if checkpoint is not None:
+            save_checkpoint(progress, checkpoint)
+        on_epoch(record, batches * config.batch_size / (time.perf_counter() - started))
+    model.load_state_dict(progress.best_state)
     model.eval()
-    return [{**record, "best": record["epoch"] == best_epoch} for record in history]
-
-
-def evaluate(model: QualityNet, examples: Examples, config: TrainingConfig) -> dict[str, float]:
-    """Return val_loss and val_score of a model, as `train` describes them."""
-    logits = compute_logits(model, examples, config.precision)
-    loss = multi_task_loss(
-        logits,
-        examples.overall,
-        examples.details,
-        lambda_overall=config.lambda_overall,
-        lambda_details=config.lambda_details,
-    )
-    if config.lambda_overall:
-        score = overall_macro_f1(logits["overall"], examples.overall)
-    else:
-        score = details_macro_f1(logits["details"], examples.details)
-    return {"val_loss": loss.item(), "val_score": score}
-
-
-def compute_logits(model: nn.Module, examples: Examples, precision: str = "auto") -> dict[str, Tensor]:
-    """Return the logits of every head for all images, float32 on the CPU, in the order of `examples`."""
-    return in_batches(model, model, examples, precision)
-
-
-@torch.inference_mode()
-def in_batches(
-    model: nn.Module,
-    outputs: Callable[[Tensor], dict[str, Tensor]],
-    examples: Examples,
-    precision: str = "auto",
-    batch_size: int = EVALUATION_BATCH,
-) -> dict[str, Tensor]:
-    """Apply a model, in evaluation mode, to all images, a batch at a time.
-
-    Args:
-        model: the network; it says which device is used.
-        outputs: what to compute from images (B, 3, H, W): the model itself, or a part of it.
-        examples: the images.
-        precision: see `TrainingConfig`.
-        batch_size: images at a time.
-
-    Returns:
-        What `outputs` gives, (n, ...) float32 on the CPU, in the order of `examples`.
-    """
-    model.eval()
-    device = next(model.parameters()).device
-    use_bfloat16 = resolve_precision(precision, device) == "bfloat16"
-    parts = []
-    for index in torch.arange(len(examples)).split(batch_size):
-        with torch.autocast(device.type, torch.bfloat16, enabled=use_bfloat16):
-            parts.append(outputs(examples.batch(index, device)))
-    return {name: torch.cat([part[name].float().cpu() for part in parts]) for name in parts[0]}
-
-
-def overall_macro_f1(logits: Tensor, overall: Tensor) -> float:
-    """Macro-F1 over all classes of the head, of the images whose grade is known."""
-    known = overall != UNKNOWN_OVERALL
-    classes = list(range(logits.shape[1]))
-    predicted = logits[known].argmax(1)
-    return float(f1_score(overall[known], predicted, labels=classes, average="macro", zero_division=0))
-
-
-def details_macro_f1(logits: Tensor, details: Tensor) -> float:
-    """Mean over details of the two-class macro-F1; soft targets count as the class that they lean to.
-
-    A detail without any known target is left out.
-
-    Raises:
-        InputError: no detail of any image is known.
-    """
-    if torch.isnan(details).all():
-        raise InputError(
-            "no image of the validation split has a detail label; the best epoch cannot be chosen"
-        )
-    scores = []
-    for detail_logits, target in zip(logits.T, details.T, strict=True):
-        known = ~torch.isnan(target)
-        if not known.any():
-            continue
-        truth, predicted = target[known] > 0.5, detail_logits[known] > 0
-        scores.append(f1_score(truth, predicted, labels=[False, True], average="macro", zero_division=0))
-    return float(np.mean(scores))
-
-
-def resolve_precision(precision: str, device: torch.device) -> str:
-    """Turn ``auto`` into bfloat16 where the processor or GPU computes it natively, else float32."""
-    if precision != "auto":
-        return precision
-    if device.type == "cuda":
-        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
-    return "bfloat16" if torch.cpu._is_avx512_bf16_supported() else "float32"
+    return [{**record, "best": record["epoch"] == progress.best_epoch} for record in progress.history]
 
 
 def _scheduler(

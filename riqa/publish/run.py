@@ -1,6 +1,7 @@
 """One chapter, through papermill: a source notebook and parameters become an executed one and artifacts."""
 
 import argparse
+import hashlib
 import json
 import logging
 import os
@@ -98,7 +99,7 @@ def run_chapter(run: ChapterRun) -> None:
             run.out.rename(previous)
         try:
             run.out.mkdir(parents=True)
-            facts = _execute(run, parameters, progress)
+            facts = _execute(run, parameters, progress, _keep_checkpoints_of(run, recipe))
             _publish(run, recipe, facts)
         except BaseException:
             shutil.rmtree(run.out, ignore_errors=True)
@@ -106,6 +107,7 @@ def run_chapter(run: ChapterRun) -> None:
                 previous.rename(run.out)
             raise
         shutil.rmtree(previous, ignore_errors=True)
+        shutil.rmtree(_checkpoints(run), ignore_errors=True)
     except BaseException as error:
         expected = isinstance(error, (InputError, ChapterError))
         message = (
@@ -120,6 +122,25 @@ def _recipe(run: ChapterRun, parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Collect what decides the outcome of a run."""
     inputs = {os.path.relpath(path, run.root): file_digest(path) for path in run.inputs}
     return {"inputs": inputs, "parameters": dict(parameters), "fingerprint": run.fingerprint}
+
+
+def _checkpoints(run: ChapterRun) -> Path:
+    """Return the folder beside the artifacts in which an unfinished chapter keeps its training."""
+    return run.out.with_name(f".{run.out.name}.checkpoints")
+
+
+def _keep_checkpoints_of(run: ChapterRun, recipe: dict[str, Any]) -> Path:
+    """Return the folder for checkpoints of this very recipe, after deleting those of any other.
+
+    A stopped chapter goes on with what its training has done only where notebook, modules, parameters and
+    what it reads are the same.
+    """
+    text = json.dumps(recipe, sort_keys=True)
+    own = _checkpoints(run) / hashlib.sha256(text.encode()).hexdigest()[:16]
+    for other in _checkpoints(run).glob("*"):
+        if other != own:
+            shutil.rmtree(other)
+    return own.resolve()
 
 
 def _publish_again(run: ChapterRun, recipe: dict[str, Any]) -> bool:
@@ -152,7 +173,9 @@ def _publish(run: ChapterRun, recipe: dict[str, Any], facts: dict[str, Any]) -> 
     write_json(run.out / LISTING, artifacts)
 
 
-def _execute(run: ChapterRun, parameters: dict[str, Any], progress: ProgressHandler) -> dict[str, Any]:
+def _execute(
+    run: ChapterRun, parameters: dict[str, Any], progress: ProgressHandler, checkpoints: Path
+) -> dict[str, Any]:
     """Execute the notebook into its log.
 
     Returns:
@@ -169,7 +192,7 @@ def _execute(run: ChapterRun, parameters: dict[str, Any], progress: ProgressHand
     started = time.time()
     build_pid = os.environ.get("RIQA_BUILD_PID")
     with (
-        _kernel_environment(run.workers),
+        _kernel_environment(run.workers, checkpoints),
         _listening(progress),
         Watch(int(build_pid) if build_pid else None) as watch,
     ):
@@ -230,13 +253,14 @@ def _has_error(cell: dict[str, Any]) -> bool:
 
 
 @contextmanager
-def _kernel_environment(workers: int) -> Iterator[None]:
+def _kernel_environment(workers: int, checkpoints: Path) -> Iterator[None]:
     """Set what a chapter's kernel inherits: one thread a process, so that results do not depend on cores."""
     wanted = {
         "OMP_NUM_THREADS": "1",
         "PYTHONHASHSEED": "0",
         "JUPYTER_PREFER_ENV_PATH": "1",  # this environment's kernel, not one that a user installed
         "RIQA_WORKERS": str(workers),
+        "RIQA_CHECKPOINTS": str(checkpoints),
     }
     before = {name: os.environ.get(name) for name in wanted}
     os.environ.update(wanted)

@@ -7,8 +7,8 @@ from riqa.data.curate import curate
 from riqa.data.manifest import Dataset
 from riqa.data.store import Store
 from riqa.learn.augment import Augmentation
+from riqa.learn.config import TrainingConfig
 from riqa.learn.runs import TrainingRun, execute
-from riqa.learn.train import TrainingConfig
 from riqa.phantom.study import phantom_grades
 
 

@@ -9,8 +9,8 @@ from riqa.data.manifest import Dataset, validate_manifest
 from riqa.data.partial import Plan
 from riqa.data.store import write_store
 from riqa.learn.augment import Augmentation
+from riqa.learn.config import TrainingConfig
 from riqa.learn.runs import TrainingRun
-from riqa.learn.train import TrainingConfig
 
 CONFIG = TrainingConfig(
     epochs=2,

@@ -8,10 +8,11 @@ import pytest
 import torch
 
 from riqa.learn.augment import TRANSFORMS, Augmentation
+from riqa.learn.config import TrainingConfig
 from riqa.learn.examples import Examples
 from riqa.learn.flips import AT_RANDOM, flip_table, strengths_of
 from riqa.learn.model import QualityNet
-from riqa.learn.train import TrainingConfig, train
+from riqa.learn.train import train
 from riqa.phantom.photograph import Exposure, render_clean, spoil
 
 MARGIN = 0.1  # answers nearer to one half are on the fence: any change may tip them

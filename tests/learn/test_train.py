@@ -9,16 +9,13 @@ from sklearn.metrics import f1_score
 
 from riqa.errors import InputError
 from riqa.learn.augment import Augmentation
+from riqa.learn.config import TrainingConfig
+from riqa.learn.device import resolve_precision
 from riqa.learn.examples import Examples
+from riqa.learn.inference import compute_logits
 from riqa.learn.model import QualityNet
-from riqa.learn.train import (
-    TrainingConfig,
-    compute_logits,
-    details_macro_f1,
-    overall_macro_f1,
-    resolve_precision,
-    train,
-)
+from riqa.learn.scores import details_macro_f1, overall_macro_f1
+from riqa.learn.train import train
 
 CONFIG = TrainingConfig(
     epochs=3, batch_size=8, learning_rate=0.02, augmentation=Augmentation(max_transforms=2), halve_at=(2,)

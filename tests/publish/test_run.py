@@ -160,3 +160,24 @@ def test_as_a_process_bad_input_is_exit_code_2(run):
     assert done.returncode == 2
     assert done.stderr.startswith("riqa: 01_make_data declares no parameter 'm'")
     assert done.stderr.count("\n") == 1
+
+
+def test_checkpoints_outlive_a_stop_but_neither_another_recipe_nor_the_end(run):
+    """A cell leaves a mark, and fails until it finds one; what it finds it tells."""
+    rewrite(
+        run,
+        "import os, pathlib\n"
+        'folder = pathlib.Path(os.environ["RIQA_CHECKPOINTS"])\n'
+        "folder.mkdir(parents=True, exist_ok=True)\n"
+        "value = sorted(file.name for file in folder.iterdir())\n"
+        '(folder / f"mark{n}").touch()\n'
+        "assert value, 'nothing yet'",
+    )
+    for n in (4, 5):  # the mark of 4 is not there for 5, and no longer for a second 4
+        with pytest.raises(ChapterError, match="nothing yet"):
+            run_chapter(replace(run, parameters={**run.parameters, "n": n}))
+    with pytest.raises(ChapterError, match="nothing yet"):
+        run_chapter(run)
+    run_chapter(run)
+    assert value(run) == ["mark4"]
+    assert not list(run.out.parent.glob(".*"))

@@ -1,0 +1,69 @@
+"""The command that trains models outside the book."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from riqa.stopping import stopping
+
+app = typer.Typer()
+
+
+@app.command()
+def train(
+    config: Annotated[Path, typer.Option("--config", help="YAML file that says what to train.")],
+    jobs: Annotated[int, typer.Option(min=1, help="Models that train side by side, a core each.")] = 2,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Forget what a stopped training has done.")
+    ] = False,
+) -> None:
+    """Train models of your own, one a seed, as the chapters do.
+
+    The file names a store (riqa curate makes one), a folder for the results, the heads, and hyperparameters:
+
+        store: stores/deepdrid
+        out: models/deepdrid
+        heads: [overall]            # or [details], or [overall, details]
+        backbone: resnet18
+        seeds: [0, 1, 2]
+        training: {epochs: 115, learning_rate: 0.01, schedule: one_cycle}
+
+    It leaves a model a seed (riqa assess can use it), history.csv and predictions.parquet in that folder. A
+    stopped or killed training goes on after its last whole epoch.
+
+    Example: riqa train --config my_training.yaml
+    """
+    from riqa.files import atomic_write
+    from riqa.learn.device import resolve_device, resolve_precision
+    from riqa.learn.plan_file import plan_runs, read_plan
+    from riqa.learn.runs import run_all
+
+    plan = read_plan(config)
+    runs = plan_runs(plan)
+    checkpoints = plan.out / "checkpoints"
+    if restart:
+        shutil.rmtree(checkpoints, ignore_errors=True)
+    device = resolve_device(plan.device)
+    precision = resolve_precision(plan.training.precision, device)
+    print(f"riqa: {len(runs)} model(s) on {device.type}, computing in {precision}", file=sys.stderr)
+    os.environ["OMP_NUM_THREADS"] = "1"  # a process a model: more threads would only wait for each other
+    with stopping("What is done is kept; the same command goes on."):
+        history, predictions = run_all(runs, jobs, quiet=not sys.stderr.isatty())
+    atomic_write(plan.out / "history.csv", lambda aside: history.to_csv(aside, index=False))
+    atomic_write(plan.out / "predictions.parquet", lambda aside: predictions.to_parquet(aside, index=False))
+    shutil.rmtree(checkpoints, ignore_errors=True)
+    Console().print(_summary(history, runs))
+
+
+def _summary(history, runs) -> Table:
+    table = Table("model", "best epoch", "macro-F1 on validation images")
+    best = history[history["best"]]
+    for run, (_, row) in zip(runs, best.iterrows(), strict=True):
+        table.add_row(str(run.stem), str(row["epoch"]), f"{row['val_score']:.3f}")
+    return table

@@ -1,0 +1,114 @@
+"""What a training run knows between two epochs, in memory and in a file that outlives a killed process."""
+
+import copy
+import json
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from riqa.errors import InputError
+from riqa.files import atomic_write
+
+
+@dataclass
+class Progress:
+    """A training run between two epochs.
+
+    Attributes:
+        model: the network.
+        optimizer: its optimiser.
+        scheduler: the schedule of its learning rate.
+        generator: source of shuffling and augmentation.
+        history: a record an epoch, the start (epoch 0) among them.
+        best_state: weights of the best epoch so far; those of the start until an epoch has ended.
+        best_epoch: its number.
+        best_score: its val_score; minus infinity as long as only a start that does not count is known.
+    """
+
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    scheduler: torch.optim.lr_scheduler.LRScheduler
+    generator: torch.Generator
+    history: list[dict] = field(default_factory=list)
+    best_state: dict[str, Tensor] = field(default_factory=dict)
+    best_epoch: int = 0
+    best_score: float = -math.inf
+
+    def add(self, record: dict, *, may_be_best: bool = True) -> None:
+        """Note the end of an epoch, and keep the weights if none was better."""
+        self.history.append(record)
+        if may_be_best and record["val_score"] > self.best_score:
+            self.best_score, self.best_epoch = record["val_score"], record["epoch"]
+            self.best_state = {}
+        if not self.best_state:
+            self.best_state = copy.deepcopy(self.model.state_dict())
+
+
+def save_checkpoint(progress: Progress, path: Path) -> None:
+    """Write everything that decides how the run goes on, as one safetensors file, aside and then renamed.
+
+    The file holds the tensors ``model.*``, ``best.*`` and ``optimizer.<parameter>.*``, the states of the
+    random generators, and, as text, what is not a tensor.
+    """
+    optimizer = progress.optimizer.state_dict()
+    tensors = {f"model.{name}": value for name, value in progress.model.state_dict().items()}
+    tensors |= {f"best.{name}": value for name, value in progress.best_state.items()}
+    for parameter, state in optimizer["state"].items():
+        tensors |= {f"optimizer.{parameter}.{name}": value for name, value in state.items()}
+    tensors |= {"random.own": progress.generator.get_state(), "random.global": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        tensors["random.cuda"] = torch.cuda.get_rng_state()
+    schedule = progress.scheduler.state_dict()
+    described = {
+        "history": progress.history,
+        "best_epoch": progress.best_epoch,
+        "best_score": progress.best_score,
+        "param_groups": optimizer["param_groups"],
+        "schedule": {name: schedule[name] for name in ("last_epoch", "_step_count", "_last_lr")},
+    }
+    tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    metadata = {"progress": json.dumps(described)}
+    atomic_write(path, lambda aside: save_file(tensors, aside, metadata))
+
+
+def load_checkpoint(progress: Progress, path: Path) -> None:
+    """Bring a run, set up as at its start, to where `save_checkpoint` left it.
+
+    Raises:
+        InputError: the file is cut short, or belongs to another network.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            described = json.loads(file.metadata()["progress"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        progress.model.load_state_dict(_below("model.", tensors))
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, value in _below("optimizer.", tensors).items():
+            parameter, _, key = name.partition(".")
+            state.setdefault(int(parameter), {})[key] = value
+        groups = described["param_groups"]
+        progress.optimizer.load_state_dict({"state": state, "param_groups": groups})
+    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(
+            f"{path}: this checkpoint is cut short or of another network ({reason}); delete it to train from "
+            "the start"
+        ) from error
+    progress.scheduler.load_state_dict(progress.scheduler.state_dict() | described["schedule"])
+    progress.generator.set_state(tensors["random.own"])
+    torch.set_rng_state(tensors["random.global"])
+    if "random.cuda" in tensors and torch.cuda.is_available():
+        torch.cuda.set_rng_state(tensors["random.cuda"])
+    progress.history = described["history"]
+    progress.best_epoch, progress.best_score = described["best_epoch"], described["best_score"]
+    progress.best_state = _below("best.", tensors)
+
+
+def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors whose names begin with a prefix, without it."""
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

@@ -1,0 +1,62 @@
+"""What decides how a model is trained, besides its data and its starting weights."""
+
+from dataclasses import dataclass, field
+
+from riqa.learn.augment import Augmentation
+
+SCHEDULES = ("steps", "one_cycle")
+PRECISIONS = ("auto", "float32", "bfloat16")
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """Everything that decides how a model is trained, besides its data and its starting weights.
+
+    Attributes:
+        epochs: passes over the training images (paper: 115).
+        batch_size: images a step (not stated in the paper).
+        learning_rate: initial rate of stochastic gradient descent, or peak of ``one_cycle`` (paper: 0.01).
+        momentum: of stochastic gradient descent (paper: 0.9).
+        weight_decay: L2 penalty (not stated in the paper).
+        schedule: ``steps`` halves the rate at `halve_at` (paper); ``one_cycle`` warms up and anneals to zero.
+        halve_at: epochs at which ``steps`` halves the rate (paper: 30, 60, 80).
+        warm_up: share of all steps in which ``one_cycle`` climbs to its peak.
+        lambda_overall: weight of the overall-quality loss (Eq. 4).
+        lambda_details: weight of the quality-details loss (Eq. 4).
+        augmentation: label-preserving transformations; the Teacher of the paper has none.
+        precision: ``auto`` is bfloat16 where the processor computes it natively, else float32.
+        seed: of shuffling, augmentation and dropout.
+    """
+
+    epochs: int
+    batch_size: int = 32
+    learning_rate: float = 0.01
+    momentum: float = 0.9
+    weight_decay: float = 0.0
+    schedule: str = "steps"
+    halve_at: tuple[int, ...] = (30, 60, 80)
+    warm_up: float = 0.25
+    lambda_overall: float = 1.0
+    lambda_details: float = 1.0
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    precision: str = "auto"
+    seed: int = 0
+
+    def __post_init__(self):
+        """Refuse values with which nothing could be learned."""
+        for name in ("epochs", "batch_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}, must be at least 1")
+        if self.learning_rate <= 0:
+            raise ValueError(f"learning_rate is {self.learning_rate}, must be positive")
+        for name in ("lambda_overall", "lambda_details", "weight_decay"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} is {getattr(self, name)}, must be 0 or more")
+        if not (self.lambda_overall or self.lambda_details):
+            raise ValueError("lambda_overall and lambda_details are both 0: there is nothing to learn")
+        if self.schedule not in SCHEDULES:
+            raise ValueError(f"schedule is {self.schedule!r}, must be one of {SCHEDULES}")
+        if not 0 < self.warm_up < 1:
+            raise ValueError(f"warm_up is {self.warm_up}, must lie between 0 and 1")
+        if self.precision not in PRECISIONS:
+            raise ValueError(f"precision is {self.precision!r}, must be one of {PRECISIONS}")

@@ -1,0 +1,46 @@
+"""Applying a network to many images: evaluation mode, no gradients, large batches."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from riqa.learn.device import resolve_precision
+from riqa.learn.examples import Examples
+
+EVALUATION_BATCH = 128
+
+
+def compute_logits(model: nn.Module, examples: Examples, precision: str = "auto") -> dict[str, Tensor]:
+    """Return the logits of every head for all images, float32 on the CPU, in the order of `examples`."""
+    return in_batches(model, model, examples, precision)
+
+
+@torch.inference_mode()
+def in_batches(
+    model: nn.Module,
+    outputs: Callable[[Tensor], dict[str, Tensor]],
+    examples: Examples,
+    precision: str = "auto",
+    batch_size: int = EVALUATION_BATCH,
+) -> dict[str, Tensor]:
+    """Apply a model, in evaluation mode, to all images, a batch at a time.
+
+    Args:
+        model: the network; it says which device is used.
+        outputs: what to compute from images (B, 3, H, W): the model itself, or a part of it.
+        examples: the images.
+        precision: see `riqa.learn.device.resolve_precision`.
+        batch_size: images at a time.
+
+    Returns:
+        What `outputs` gives, (n, ...) float32 on the CPU, in the order of `examples`.
+    """
+    model.eval()
+    device = next(model.parameters()).device
+    use_bfloat16 = resolve_precision(precision, device) == "bfloat16"
+    parts = []
+    for index in torch.arange(len(examples)).split(batch_size):
+        with torch.autocast(device.type, torch.bfloat16, enabled=use_bfloat16):
+            parts.append(outputs(examples.batch(index, device)))
+    return {name: torch.cat([part[name].float().cpu() for part in parts]) for name in parts[0]}

@@ -1,0 +1,60 @@
+"""How good a model is on validation images: the numbers by which `riqa.learn.train` chooses its epoch."""
+
+import numpy as np
+import torch
+from sklearn.metrics import f1_score
+from torch import Tensor
+
+from riqa.errors import InputError
+from riqa.learn.config import TrainingConfig
+from riqa.learn.examples import Examples
+from riqa.learn.inference import compute_logits
+from riqa.learn.losses import UNKNOWN_OVERALL, multi_task_loss
+from riqa.learn.model import QualityNet
+
+
+def evaluate(model: QualityNet, examples: Examples, config: TrainingConfig) -> dict[str, float]:
+    """Return val_loss and val_score of a model, as `riqa.learn.train.train` describes them."""
+    logits = compute_logits(model, examples, config.precision)
+    loss = multi_task_loss(
+        logits,
+        examples.overall,
+        examples.details,
+        lambda_overall=config.lambda_overall,
+        lambda_details=config.lambda_details,
+    )
+    if config.lambda_overall:
+        score = overall_macro_f1(logits["overall"], examples.overall)
+    else:
+        score = details_macro_f1(logits["details"], examples.details)
+    return {"val_loss": loss.item(), "val_score": score}
+
+
+def overall_macro_f1(logits: Tensor, overall: Tensor) -> float:
+    """Macro-F1 over all classes of the head, of the images whose grade is known."""
+    known = overall != UNKNOWN_OVERALL
+    classes = list(range(logits.shape[1]))
+    predicted = logits[known].argmax(1)
+    return float(f1_score(overall[known], predicted, labels=classes, average="macro", zero_division=0))
+
+
+def details_macro_f1(logits: Tensor, details: Tensor) -> float:
+    """Mean over details of the two-class macro-F1; soft targets count as the class that they lean to.
+
+    A detail without any known target is left out.
+
+    Raises:
+        InputError: no detail of any image is known.
+    """
+    if torch.isnan(details).all():
+        raise InputError(
+            "no image of the validation split has a detail label; the best epoch cannot be chosen"
+        )
+    scores = []
+    for detail_logits, target in zip(logits.T, details.T, strict=True):
+        known = ~torch.isnan(target)
+        if not known.any():
+            continue
+        truth, predicted = target[known] > 0.5, detail_logits[known] > 0
+        scores.append(f1_score(truth, predicted, labels=[False, True], average="macro", zero_division=0))
+    return float(np.mean(scores))

@@ -1,0 +1,68 @@
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+from riqa.cli import main
+from riqa.learn.model import load_model
+from tests.learn.chain import write_toy_store
+
+
+@pytest.fixture
+def plan(tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    store = write_toy_store(tmp_path)
+    file = tmp_path / "plan.yaml"
+    file.write_text(
+        f"{{store: {store.root}, out: {tmp_path}/models, seeds: [0, 1],"
+        " training: {epochs: 2, batch_size: 8, precision: float32}}"
+    )
+    return file
+
+
+def train(*arguments):
+    with pytest.raises(SystemExit) as ended:
+        main(["train", *map(str, arguments)])
+    return ended.value.code
+
+
+def test_a_plan_becomes_models_history_and_predictions(plan, tmp_path, capsys):
+    assert train("--config", plan, "--jobs", 1) == 0
+    told = capsys.readouterr()
+    out = tmp_path / "models"
+    history = pd.read_csv(out / "history.csv")
+    predictions = pd.read_parquet(out / "predictions.parquet")
+    assert history.groupby("seed")["epoch"].apply(list).tolist() == [[0, 1, 2]] * 2
+    assert predictions.groupby(["seed", "split"]).size().tolist() == [8, 8, 8, 8]
+    for seed in (0, 1):
+        model, description = load_model(out / f"single_task-toy-s{seed}")
+        assert model.architecture["n_overall"] == 3
+        best = history[(history["seed"] == seed) & history["best"]]
+        assert description["best_epoch"] == best["epoch"].item()
+        assert f"{best['val_score'].item():.3f}" in told.out
+    assert not (out / "checkpoints").exists()
+    assert told.err.splitlines()[0] == "riqa: 2 model(s) on cpu, computing in float32"
+    assert "epoch/s" not in told.err  # no progress bar where nobody watches
+
+
+def test_restart_forgets_what_was_kept(plan, tmp_path):
+    kept = tmp_path / "models" / "checkpoints" / "left.safetensors"
+    kept.parent.mkdir(parents=True)
+    kept.touch()
+    assert train("--config", plan, "--restart") == 0
+    assert not kept.exists()
+
+
+def test_a_wrong_plan_ends_in_one_line_and_2(plan, tmp_path):
+    plan.write_text(plan.read_text().replace("epochs: 2", "epoch: 2"))
+    done = subprocess.run(
+        [sys.executable, "-m", "riqa.cli", "train", "--config", plan],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "training.epochs: Field required" in done.stderr

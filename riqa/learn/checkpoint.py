@@ -10,6 +10,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 from riqa.errors import InputError
 from riqa.files import atomic_write
@@ -24,6 +25,7 @@ class Progress:
         optimizer: its optimiser.
         scheduler: the schedule of its learning rate.
         generator: source of shuffling and augmentation.
+        average: moving average of the network's weights, where there is one.
         history: a record an epoch, the start (epoch 0) among them.
         best_state: weights of the best epoch so far; those of the start until an epoch has ended.
         best_epoch: its number.
@@ -34,10 +36,16 @@ class Progress:
     optimizer: torch.optim.Optimizer
     scheduler: torch.optim.lr_scheduler.LRScheduler
     generator: torch.Generator
+    average: AveragedModel | None = None
     history: list[dict] = field(default_factory=list)
     best_state: dict[str, Tensor] = field(default_factory=dict)
     best_epoch: int = 0
     best_score: float = -math.inf
+
+    @property
+    def kept_model(self) -> nn.Module:
+        """The network that is validated and kept: the average, where there is one."""
+        return self.model if self.average is None else self.average.module
 
     def add(self, record: dict, *, may_be_best: bool = True) -> None:
         """Note the end of an epoch, and keep the weights if none was better."""
@@ -46,18 +54,20 @@ class Progress:
             self.best_score, self.best_epoch = record["val_score"], record["epoch"]
             self.best_state = {}
         if not self.best_state:
-            self.best_state = copy.deepcopy(self.model.state_dict())
+            self.best_state = copy.deepcopy(self.kept_model.state_dict())
 
 
 def save_checkpoint(progress: Progress, path: Path) -> None:
     """Write everything that decides how the run goes on, as one safetensors file, aside and then renamed.
 
-    The file holds the tensors ``model.*``, ``best.*`` and ``optimizer.<parameter>.*``, the states of the
-    random generators, and, as text, what is not a tensor.
+    The file holds the tensors ``model.*``, ``best.*``, ``average.*`` and ``optimizer.<parameter>.*``, the
+    states of the random generators, and, as text, what is not a tensor.
     """
     optimizer = progress.optimizer.state_dict()
     tensors = {f"model.{name}": value for name, value in progress.model.state_dict().items()}
     tensors |= {f"best.{name}": value for name, value in progress.best_state.items()}
+    if progress.average is not None:
+        tensors |= {f"average.{name}": value for name, value in progress.average.state_dict().items()}
     for parameter, state in optimizer["state"].items():
         tensors |= {f"optimizer.{parameter}.{name}": value for name, value in state.items()}
     tensors |= {"random.own": progress.generator.get_state(), "random.global": torch.get_rng_state()}
@@ -87,6 +97,8 @@ def load_checkpoint(progress: Progress, path: Path) -> None:
             described = json.loads(file.metadata()["progress"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         progress.model.load_state_dict(_below("model.", tensors))
+        if progress.average is not None:
+            progress.average.load_state_dict(_below("average.", tensors))
         state: dict[int, dict[str, Tensor]] = {}
         for name, value in _below("optimizer.", tensors).items():
             parameter, _, key = name.partition(".")

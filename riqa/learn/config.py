@@ -21,6 +21,11 @@ class TrainingConfig:
         schedule: ``steps`` halves the rate at `halve_at` (paper); ``one_cycle`` warms up and anneals to zero.
         halve_at: epochs at which ``steps`` halves the rate (paper: 30, 60, 80).
         warm_up: share of all steps in which ``one_cycle`` climbs to its peak.
+        start_scale: side of the images in the first epoch, as a share of the whole; it grows linearly and is
+            whole in the last third of the epochs. 1 trains on whole images throughout (paper).
+        ema_decay: what is validated and kept is a moving average of the weights, which keeps this share of
+            itself at every step; 0 keeps the weights themselves (paper).
+        patience: stop after so many epochs without a better one; 0 trains all epochs (paper).
         lambda_overall: weight of the overall-quality loss (Eq. 4).
         lambda_details: weight of the quality-details loss (Eq. 4).
         augmentation: label-preserving transformations; the Teacher of the paper has none.
@@ -36,6 +41,9 @@ class TrainingConfig:
     schedule: str = "steps"
     halve_at: tuple[int, ...] = (30, 60, 80)
     warm_up: float = 0.25
+    start_scale: float = 1.0
+    ema_decay: float = 0.0
+    patience: int = 0
     lambda_overall: float = 1.0
     lambda_details: float = 1.0
     augmentation: Augmentation = field(default_factory=Augmentation)
@@ -58,5 +66,11 @@ class TrainingConfig:
             raise ValueError(f"schedule is {self.schedule!r}, must be one of {SCHEDULES}")
         if not 0 < self.warm_up < 1:
             raise ValueError(f"warm_up is {self.warm_up}, must lie between 0 and 1")
+        if not 0 < self.start_scale <= 1:
+            raise ValueError(f"start_scale is {self.start_scale}, must be above 0 and at most 1")
+        if not 0 <= self.ema_decay < 1:
+            raise ValueError(f"ema_decay is {self.ema_decay}, must be 0 or more and below 1")
+        if self.patience < 0:
+            raise ValueError(f"patience is {self.patience}, must be 0 or more")
         if self.precision not in PRECISIONS:
             raise ValueError(f"precision is {self.precision!r}, must be one of {PRECISIONS}")

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch.nn import functional
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from riqa.errors import InputError
 from riqa.learn.augment import augment
@@ -77,7 +79,8 @@ def train(
     )
     batches = max(len(training) // config.batch_size, 1)
     scheduler = _scheduler(optimizer, config, steps=config.epochs * batches, batches=batches)
-    progress = Progress(model, optimizer, scheduler, generator)
+    average = _moving_average(model, config.ema_decay)
+    progress = Progress(model, optimizer, scheduler, generator, average)
     if checkpoint is not None and checkpoint.exists():
         load_checkpoint(progress, checkpoint)
         for record in progress.history[1:]:
@@ -92,13 +95,18 @@ def train(
         progress.add(start, may_be_best=start_counts)
 
     for epoch in range(len(progress.history), config.epochs + 1):
+        if config.patience and epoch - progress.best_epoch > config.patience:
+            break
         started = time.perf_counter()
+        scaled_side = image_side(side, epoch, config)
         model.train()
         order = torch.randperm(len(training), generator=generator)
         losses = []
         # The incomplete last batch is left out: batch normalisation over a handful of images is noise.
         for index in order[: batches * config.batch_size].split(config.batch_size):
             images = augment(training.batch(index, device), config.augmentation, generator)
+            if scaled_side < side:
+                images = functional.interpolate(images, scaled_side, mode="bilinear", antialias=True)
             images = images.contiguous(memory_format=torch.channels_last)
             with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
                 logits = model(images)
@@ -113,11 +121,13 @@ def train(
             loss.backward()
             optimizer.step()
             scheduler.step()
+            if average is not None:
+                average.update_parameters(model)
             losses.append(loss.detach())
         record = {
             "epoch": epoch,
             "train_loss": float(np.mean(torch.stack(losses).tolist())),
-            **evaluate(model, validation, config),
+            **evaluate(progress.kept_model, validation, config),
             "learning_rate": scheduler.get_last_lr()[0],
         }
         progress.add(record)
@@ -127,6 +137,20 @@ def train(
     model.load_state_dict(progress.best_state)
     model.eval()
     return [{**record, "best": record["epoch"] == progress.best_epoch} for record in progress.history]
+
+
+def image_side(side: int, epoch: int, config: TrainingConfig) -> int:
+    """Return the side in pixels of the training images of an epoch, a multiple of 8 unless it is whole."""
+    grown = min((epoch - 1) / max(2 / 3 * config.epochs, 1), 1)
+    scale = config.start_scale + (1 - config.start_scale) * grown
+    return side if scale == 1 else min(max(round(scale * side / 8) * 8, SMALLEST_IMAGE), side)
+
+
+def _moving_average(model: QualityNet, decay: float) -> AveragedModel | None:
+    """Return a moving average of a model's weights and running statistics, if there is to be one."""
+    if not decay:
+        return None
+    return AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
 
 
 def _scheduler(

@@ -59,6 +59,17 @@ def test_a_stopped_run_ends_with_the_numbers_of_an_undisturbed_one(tmp_path, sch
     assert [rate > 0 for _, rate in told] == [epoch > stop_after for epoch in (1, 2, 3, 4)]
 
 
+def test_the_average_goes_on_and_patience_remembers(tmp_path):
+    config = replace(CONFIG, epochs=6, ema_decay=0.8, patience=2, learning_rate=5.0)
+    whole, expected, _ = run(config, None)
+    with pytest.raises(StoppedError):
+        run(config, tmp_path / "c.safetensors", 2)
+    resumed, history, _ = run(config, tmp_path / "c.safetensors")
+    assert str(history) == str(expected)
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, resumed.state_dict()[name]), name
+
+
 def test_dropout_goes_on_with_its_own_random_numbers(tmp_path):
     """MobileNetV3 drops features out, with the global generator."""
     config = replace(CONFIG, epochs=2)

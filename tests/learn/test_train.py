@@ -1,6 +1,7 @@
 """The loop: it learns, keeps the best epoch, repeats itself exactly, and obeys every hyperparameter."""
 
 from dataclasses import fields, replace
+from itertools import count
 
 import numpy as np
 import pytest
@@ -15,19 +16,19 @@ from riqa.learn.examples import Examples
 from riqa.learn.inference import compute_logits
 from riqa.learn.model import QualityNet
 from riqa.learn.scores import details_macro_f1, overall_macro_f1
-from riqa.learn.train import train
+from riqa.learn.train import image_side, train
 
 CONFIG = TrainingConfig(
     epochs=3, batch_size=8, learning_rate=0.02, augmentation=Augmentation(max_transforms=2), halve_at=(2,)
 )
 
 
-def brightness_task(n=48, seed=0):
+def brightness_task(n=48, seed=0, side=32):
     """Images whose brightness is the grade: dark 0, middle 1, bright 2; the details say red, green, blue."""
     rng = np.random.default_rng(seed)
     overall = rng.integers(3, size=n)
     details = rng.integers(2, size=(n, 3))
-    images = rng.normal(40 + 60 * overall[:, None, None, None], 12, (n, 32, 32, 3))
+    images = rng.normal(40 + 60 * overall[:, None, None, None], 12, (n, side, side, 3))
     images = images + 30 * (2 * details[:, None, None, :] - 1)
     return Examples(
         images.clip(0, 255).astype(np.uint8),
@@ -37,10 +38,11 @@ def brightness_task(n=48, seed=0):
     )
 
 
-def run(config=CONFIG, n_overall=3, n_details=3, **options):
+def run(config=CONFIG, n_overall=3, n_details=3, side=32, **options):
     torch.manual_seed(0)
     model = QualityNet("resnet10", n_overall, n_details)
-    history = train(model, brightness_task(), brightness_task(24, seed=1), config, **options)
+    training, validation = brightness_task(side=side), brightness_task(24, seed=1, side=side)
+    history = train(model, training, validation, config, **options)
     return model, history
 
 
@@ -89,6 +91,9 @@ KNOBS = {
     "schedule": "one_cycle",
     "halve_at": (1,),
     "warm_up": 0.6,
+    "start_scale": 0.5,
+    "ema_decay": 0.9,
+    "patience": 1,
     "lambda_overall": 0.3,
     "lambda_details": 0.3,
     "augmentation": Augmentation(max_transforms=0),
@@ -100,11 +105,57 @@ KNOBS = {
 @pytest.mark.parametrize("knob", [field.name for field in fields(TrainingConfig)])
 def test_every_hyperparameter_is_alive(knob):
     base = replace(CONFIG, precision="bfloat16", schedule="one_cycle" if knob == "warm_up" else "steps")
-    losses = [
-        [record["train_loss"] for record in run(config)[1][1:]]
-        for config in (base, replace(base, **{knob: KNOBS[knob]}))
+    if knob == "patience":  # a rate that ruins everything, so that no epoch is better than the first
+        base = replace(base, learning_rate=50.0)
+    side = 64 if knob == "start_scale" else 32  # the smallest images cannot shrink
+    configs = (base, replace(base, **{knob: KNOBS[knob]}))
+    first, second = (str(run(config, side=side)[1][1:]) for config in configs)
+    assert first != second
+
+
+def test_images_grow_to_their_whole_size():
+    config = replace(CONFIG, epochs=9, start_scale=0.5)
+    assert [image_side(128, epoch, config) for epoch in range(1, 10)] == [
+        64,
+        72,
+        88,
+        96,
+        104,
+        120,
+        128,
+        128,
+        128,
     ]
-    assert losses[0] != losses[1]
+    assert image_side(40, 1, config) == 32
+    assert {image_side(100, epoch, replace(config, start_scale=1.0)) for epoch in range(1, 10)} == {100}
+    assert image_side(64, 1, replace(config, epochs=1)) == 32
+
+
+def test_training_stops_when_no_epoch_is_better_any_more():
+    ruinous = replace(CONFIG, learning_rate=50.0, epochs=8, patience=3)
+    _, history = run(ruinous)
+    (best,) = [record["epoch"] for record in history if record["best"]]
+    assert history[-1]["epoch"] == best + 3 < 8
+
+
+def test_what_is_kept_is_the_moving_average(monkeypatch):
+    """Of one step an epoch: it begins with the weights after the first, and then moves half-way to each."""
+    states, scores = [], count()
+    sgd_step = torch.optim.SGD.step
+
+    def step(self, *arguments):
+        sgd_step(self, *arguments)
+        states.append(self.param_groups[0]["params"][-1].detach().clone())
+
+    monkeypatch.setattr(torch.optim.SGD, "step", step)
+    monkeypatch.setattr(
+        "riqa.learn.train.evaluate", lambda *_: {"val_loss": 0.0, "val_score": float(next(scores))}
+    )
+    model, history = run(replace(CONFIG, batch_size=48, ema_decay=0.5))
+    assert history[-1]["best"]
+    expected = ((states[0] + states[1]) / 2 + states[2]) / 2
+    assert torch.allclose(list(model.parameters())[-1], expected, atol=1e-7)
+    assert not torch.allclose(expected, states[2], atol=1e-5)
 
 
 def test_the_rate_is_halved_where_the_paper_says():
@@ -153,6 +204,9 @@ def test_precision_is_what_the_processor_has():
         {"schedule": "linear"},
         {"precision": "float16"},
         {"warm_up": 1.0},
+        {"start_scale": 0.0},
+        {"ema_decay": 1.0},
+        {"patience": -1},
     ],
 )
 def test_impossible_values_are_refused(wrong):

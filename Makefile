@@ -12,7 +12,7 @@ CUDA_ONLY := ^(nvidia-|cuda-|triton==)
 RIQA := .venv/bin/riqa
 
 .DEFAULT_GOAL := help
-.PHONY: help book test unit-test book-test serve lint strip clean lock bench-fov
+.PHONY: help book test unit-test book-test serve lint strip clean lock bench-fov bench-train
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -56,6 +56,9 @@ bench-fov: _build/bench/peers/.ok ## field of view: speed and accuracy against p
 ifneq ($(RIQA_DATA),)
 	PYTHONPATH=. OMP_NUM_THREADS=1 _build/bench/peers/bin/python benchmarks/fov_margins.py
 endif
+
+bench-train: .venv/.ok ## training: images/s against its bare step and against a loop over image files
+	OMP_NUM_THREADS=1 .venv/bin/python benchmarks/train_speed.py
 
 # The peers pin other versions than this project does. opencv-python-headless stands for opencv-python, too.
 _build/bench/peers/.ok: benchmarks/requirements-fov.txt | .venv/.ok

@@ -3,7 +3,7 @@
 `riqa book` (and so `make book`) runs this file; it can be run by hand too, on a cluster for instance:
 
     snakemake --cores 2 --config profile=quick
-    snakemake --executor slurm --jobs 6 --config profile=paper data=../photographs
+    snakemake --workflow-profile profiles/slurm --config profile=paper data=../photographs
 """
 
 import json

@@ -93,7 +93,7 @@ def _answers(teacher: QualityNet, examples: Examples, transform) -> np.ndarray:
     """Return the probabilities of good (N, 3) for transformed images."""
     device = next(teacher.parameters()).device
     parts: list[Tensor] = []
-    for index in torch.arange(len(examples)).split(EVALUATION_BATCH):
+    for index in torch.arange(len(examples)).split(EVALUATION_BATCH[device.type]):
         images = transform(examples.batch(index, device))
         parts.append(torch.sigmoid(teacher(images)["details"].double()).cpu())
     return torch.cat(parts).numpy()

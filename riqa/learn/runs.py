@@ -118,11 +118,12 @@ def run_each(
 ) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
     """Do what `run_all` does, but return history and predictions of each run, in the order of `runs`."""
     total = sum(run.config.epochs for run in runs)
+    precision = resolve_precision(runs[0].config.precision, resolve_device(runs[0].device))
     context = multiprocessing.get_context("spawn")  # a notebook kernel has threads, which fork would break
     with (
         context.Manager() as manager,
         ProcessPoolExecutor(min(workers, len(runs)), mp_context=context) as pool,
-        tqdm(total=total, unit="epoch", desc="training", disable=quiet) as progress,
+        tqdm(total=total, unit="epoch", desc=f"training ({precision})", disable=quiet) as progress,
     ):
         epochs = manager.Queue()
         futures = [pool.submit(execute, run, epochs) for run in runs]

@@ -5,7 +5,7 @@ import torch
 
 from riqa.data.store import Store
 from riqa.errors import InputError
-from riqa.learn import train
+from riqa.learn import inference
 from riqa.learn.features import shared_features
 from riqa.learn.model import QualityNet
 from riqa.learn.predict import predict
@@ -41,7 +41,7 @@ def test_heads_turn_the_features_of_the_split_into_its_predictions(store, model)
 def test_batches_do_not_matter_and_dropout_is_off(store, model, monkeypatch):
     model.train()
     whole = shared_features(model, store, "test", precision="float32")
-    monkeypatch.setattr(train, "EVALUATION_BATCH", 3)
+    monkeypatch.setitem(inference.EVALUATION_BATCH, "cpu", 3)
     assert shared_features(model, store, "test", precision="float32") == pytest.approx(whole, abs=1e-5)
     assert not model.training
 

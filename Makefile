@@ -58,7 +58,7 @@ ifneq ($(RIQA_DATA),)
 endif
 
 bench-train: .venv/.ok ## training: images/s against its bare step and against a loop over image files
-	OMP_NUM_THREADS=1 .venv/bin/python benchmarks/train_speed.py
+	PYTHONPATH=. OMP_NUM_THREADS=1 .venv/bin/python benchmarks/train_speed.py
 
 # The peers pin other versions than this project does. opencv-python-headless stands for opencv-python, too.
 _build/bench/peers/.ok: benchmarks/requirements-fov.txt | .venv/.ok

@@ -7,6 +7,7 @@ peers.
 """
 
 import argparse
+import itertools
 import json
 import os
 import subprocess
@@ -93,14 +94,14 @@ def compare(seconds: dict[str, np.ndarray], size: int) -> list[dict]:
 
 
 def phantom_files(folder: Path, n: int = 6, width: int = 2600) -> list[Path]:
-    """Write photographs at the resolution of a camera, for users without any; return their files."""
+    """Draw clean phantoms, `width` pixels wide, once, the cameras in turn; return their files."""
     from riqa.phantom.cameras import CAMERAS
     from riqa.phantom.photograph import Exposure, render_clean, write_jpeg
 
     folder.mkdir(parents=True, exist_ok=True)
     files = []
-    for number, camera in enumerate(list(CAMERAS)[:n]):
-        files.append(folder / f"{camera}.jpg")
+    for number, camera in zip(range(n), itertools.cycle(CAMERAS), strict=False):
+        files.append(folder / f"{number}_{camera}.jpg")
         if not files[-1].is_file():
             shot = Exposure("phantom_grades", 0, number, number, "left", "macula", camera, width, {})
             write_jpeg(files[-1], render_clean(shot).image)

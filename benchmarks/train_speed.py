@@ -26,6 +26,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 from torchvision.models import resnet18
 
+from benchmarks.fov_speed import phantom_files
 from riqa.data.fov import read_and_crop
 from riqa.learn.config import TrainingConfig
 from riqa.learn.device import resolve_precision
@@ -33,26 +34,11 @@ from riqa.learn.examples import Examples
 from riqa.learn.memory import keep_freed_memory
 from riqa.learn.model import IMAGENET_MEAN, IMAGENET_STD, QualityNet
 from riqa.learn.train import train
-from riqa.phantom.cameras import CAMERAS
-from riqa.phantom.photograph import Exposure, render_clean, write_jpeg
 from riqa.publish.provenance import hardware, versions
 
 CPU = torch.device("cpu")
 TARGETS = {"bare": 0.85, "files of 256 px": 3.0, "files of a camera": 6.0}
 """Least images/s of this project's loop, as a multiple of each other one's."""
-
-
-def draw_photographs(folder: Path, n: int, width: int) -> list[Path]:
-    """Draw clean phantoms of the given width, pixels, once; return their files."""
-    folder.mkdir(parents=True, exist_ok=True)
-    files = []
-    for number in range(n):
-        camera = list(CAMERAS)[number % len(CAMERAS)]
-        files.append(folder / f"{number}.jpg")
-        if not files[-1].is_file():
-            shot = Exposure("phantom_grades", 0, number, number, "left", "macula", camera, width, {})
-            write_jpeg(files[-1], render_clean(shot).image)
-    return files
 
 
 def examples(files: list[Path], n: int, side: int) -> Examples:
@@ -167,8 +153,8 @@ def main() -> None:
     keep_freed_memory()
     photographs = options.out.parent / "training_photographs"
     small, large = (
-        draw_photographs(photographs / "256", 20, 256),
-        draw_photographs(photographs / "camera", 6, 2600),
+        phantom_files(photographs / "256", 20, 256),
+        phantom_files(photographs / "camera", 6, 2600),
     )
     training, validation = (examples(small, n, options.side) for n in (options.images, options.images // 10))
     config = TrainingConfig(epochs=1, lambda_details=0.0, precision=options.precision)

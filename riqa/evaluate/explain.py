@@ -16,6 +16,7 @@ from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import Tensor, nn
 
 from riqa.errors import InputError
+from riqa.learn.inference import images_at_a_time
 from riqa.learn.model import QualityNet
 
 TASKS = ("overall", "details")
@@ -25,7 +26,6 @@ MIN_SIDE = 4
 The last layer of a ResNet has 7 at 224 pixels, as in the paper, but 2 at 64 pixels, which locates nothing;
 the last layer with 4 is then the one before it.
 """
-_BATCH = 16  # gradients of every layer are kept: 64 images of 160 pixels would take several GB
 
 
 def grad_cam(
@@ -139,10 +139,10 @@ def _maps(model: QualityNet, images: Tensor, task: str, targets: list[int], min_
         cam = GradCAM(_Evidence(model, task), [layer])
         try:
             maps = []
-            for start in range(0, len(images), _BATCH):
-                batch = images[start : start + _BATCH].float().detach().clone().requires_grad_()
-                wanted = [ClassifierOutputTarget(target) for target in targets[start : start + _BATCH]]
-                maps.append(cam(batch, wanted))
+            # Few at a time: gradients of every layer are kept, 64 images of 160 pixels would take several GB.
+            for index in torch.arange(len(images)).split(images_at_a_time(images.shape[-1], images.device)):
+                batch = images[index].float().detach().requires_grad_()
+                maps.append(cam(batch, [ClassifierOutputTarget(targets[i]) for i in index]))
         finally:
             cam.activations_and_grads.release()
     return np.concatenate(maps).astype(np.float32)

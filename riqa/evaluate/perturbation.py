@@ -15,9 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from riqa.learn.inference import images_at_a_time
 from riqa.learn.model import QualityNet
-
-_BATCH = 128
 
 
 def ranks_in_field(maps: np.ndarray, fields: np.ndarray, seed: int = 0) -> np.ndarray:
@@ -68,7 +67,8 @@ def replaced(images: Tensor, baselines: Tensor, ranks: np.ndarray, share: float)
 @torch.inference_mode()
 def class_probs(model: QualityNet, images: Tensor, classes: np.ndarray) -> np.ndarray:
     """Return the probability (N,) that the overall head gives to each image's own class."""
-    parts = [torch.softmax(model(batch)["overall"].double(), dim=1) for batch in images.split(_BATCH)]
+    batches = images.split(images_at_a_time(images.shape[-1], images.device))
+    parts = [torch.softmax(model(batch)["overall"].double(), dim=1) for batch in batches]
     return torch.cat(parts)[torch.arange(len(images)), torch.from_numpy(classes)].numpy()
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from riqa.learn.augment import TRANSFORMS, Augmentation, apply_one, augment
 from riqa.learn.examples import Examples
-from riqa.learn.inference import EVALUATION_BATCH
+from riqa.learn.inference import images_at_a_time
 from riqa.learn.model import QualityNet
 
 AT_RANDOM = "as in training"
@@ -92,8 +92,9 @@ def _all(augmentation: Augmentation, beyond: float, seed: int) -> Iterator[tuple
 def _answers(teacher: QualityNet, examples: Examples, transform) -> np.ndarray:
     """Return the probabilities of good (N, 3) for transformed images."""
     device = next(teacher.parameters()).device
+    batch_size = images_at_a_time(examples.images.shape[1], device)
     parts: list[Tensor] = []
-    for index in torch.arange(len(examples)).split(EVALUATION_BATCH[device.type]):
+    for index in torch.arange(len(examples)).split(batch_size):
         images = transform(examples.batch(index, device))
         parts.append(torch.sigmoid(teacher(images)["details"].double()).cpu())
     return torch.cat(parts).numpy()

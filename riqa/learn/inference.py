@@ -8,8 +8,13 @@ from torch import Tensor, nn
 from riqa.learn.device import resolve_precision
 from riqa.learn.examples import Examples
 
-EVALUATION_BATCH = {"cpu": 32, "cuda": 256}
-"""Images at a time, by kind of device. On a processor more are no faster, and take more memory."""
+_PIXELS = {"cpu": 2**18, "cuda": 2**24}
+"""Pixels at a time, by kind of device. On a processor more are no faster, and take more memory."""
+
+
+def images_at_a_time(side: int, device: torch.device) -> int:
+    """Return how many images of `side` x `side` pixels a device is best given at once; at least 1."""
+    return max(_PIXELS[device.type] // side**2, 1)
 
 
 def compute_logits(model: nn.Module, examples: Examples, precision: str = "auto") -> dict[str, Tensor]:
@@ -40,8 +45,9 @@ def in_batches(
     model.eval()
     device = next(model.parameters()).device
     use_bfloat16 = resolve_precision(precision, device) == "bfloat16"
+    batch_size = batch_size or images_at_a_time(examples.images.shape[1], device)
     parts = []
-    for index in torch.arange(len(examples)).split(batch_size or EVALUATION_BATCH[device.type]):
+    for index in torch.arange(len(examples)).split(batch_size):
         with torch.autocast(device.type, torch.bfloat16, enabled=use_bfloat16):
             parts.append(outputs(examples.batch(index, device)))
     return {name: torch.cat([part[name].float().cpu() for part in parts]) for name in parts[0]}

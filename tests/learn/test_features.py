@@ -41,7 +41,7 @@ def test_heads_turn_the_features_of_the_split_into_its_predictions(store, model)
 def test_batches_do_not_matter_and_dropout_is_off(store, model, monkeypatch):
     model.train()
     whole = shared_features(model, store, "test", precision="float32")
-    monkeypatch.setitem(inference.EVALUATION_BATCH, "cpu", 3)
+    monkeypatch.setattr(inference, "images_at_a_time", lambda side, device: 3)
     assert shared_features(model, store, "test", precision="float32") == pytest.approx(whole, abs=1e-5)
     assert not model.training
 

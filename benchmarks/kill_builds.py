@@ -23,7 +23,7 @@ from riqa.publish.content import read_json, tree_digests
 from riqa.publish.layout import Build, find_root
 from riqa.publish.progress import read_progress
 
-SOURCES = ("riqa", "notebooks", "profiles", "book", "Snakefile", "_config.yml", "_toc.yml")
+SOURCES = ("riqa", "notebooks", "profiles", "book", "benchmarks", "Snakefile", "_config.yml", "_toc.yml")
 
 
 def copy_sources(root: Path, folder: Path) -> Build:

@@ -13,9 +13,7 @@ Run: make bench-train
 """
 
 import argparse
-import json
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +24,8 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 from torchvision.models import resnet18
 
-from benchmarks.fov_speed import phantom_files
+from benchmarks.photographs import phantom_files
+from benchmarks.results import compare, interleave, report
 from riqa.data.fov import read_and_crop
 from riqa.learn.config import TrainingConfig
 from riqa.learn.device import resolve_precision
@@ -34,7 +33,6 @@ from riqa.learn.examples import Examples
 from riqa.learn.memory import keep_freed_memory
 from riqa.learn.model import IMAGENET_MEAN, IMAGENET_STD, QualityNet
 from riqa.learn.train import train
-from riqa.publish.provenance import hardware, versions
 
 CPU = torch.device("cpu")
 TARGETS = {"bare": 0.85, "files of 256 px": 3.0, "files of a camera": 6.0}
@@ -110,36 +108,6 @@ def from_files(paths: list[Path], n: int, side: int, config: TrainingConfig) -> 
     return len(loader) * config.batch_size / (time.perf_counter() - start)
 
 
-def interleave(contestants: dict[str, Callable[[], float]], rounds: int) -> dict[str, np.ndarray]:
-    """Return each contestant's images/s in every round; a round to warm up is left out."""
-    names, rates = list(contestants), {name: [] for name in contestants}
-    for turn in range(rounds + 1):
-        for name in names[turn % len(names) :] + names[: turn % len(names)]:
-            rates[name].append(contestants[name]())
-    return {name: np.array(values[1:]) for name, values in rates.items()}
-
-
-def compare(rates: dict[str, np.ndarray]) -> list[dict]:
-    """Return a row a contestant: both rates, and median and range of their ratio over the rounds."""
-    rows = []
-    for name in rates.keys() - {"ours"}:
-        ratio = rates["ours"] / rates[name]
-        row = {
-            "peer_name": name,
-            "ours": float(np.median(rates["ours"])),
-            "peer": float(np.median(rates[name])),
-            "unit": "images/s",
-            "ratio": {
-                "median": float(np.median(ratio)),
-                "low": float(ratio.min()),
-                "high": float(ratio.max()),
-            },
-            "target": TARGETS[name],
-        }
-        rows.append(row | {"met": row["ratio"]["median"] >= row["target"]})
-    return sorted(rows, key=lambda row: row["target"])
-
-
 def main() -> None:
     """Measure, print the table, write the results."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -159,7 +127,11 @@ def main() -> None:
     training, validation = (examples(small, n, options.side) for n in (options.images, options.images // 10))
     config = TrainingConfig(epochs=1, lambda_details=0.0, precision=options.precision)
     precision = resolve_precision(config.precision, CPU)
-    print(f"ResNet-18 at {options.side} pixels, batches of {config.batch_size}, {precision}, one thread")
+    conditions = (
+        f"ResNet-18 at {options.side} pixels, epochs of {options.images} phantoms in batches of "
+        f"{config.batch_size}, one thread; {precision}, but float32 from files"
+    )
+    print(conditions)
     rates = interleave(
         {
             "ours": lambda: ours(training, validation, config),
@@ -169,17 +141,8 @@ def main() -> None:
         },
         options.rounds,
     )
-    rows = compare(rates)
-    print(f"{'against':20} {'ours':>10} {'theirs':>10} {'ratio':>7} {'range':>15} {'target':>7}  images/s")
-    for row in rows:
-        ratio, verdict = row["ratio"], "met" if row["met"] else "MISSED"
-        print(
-            f"{row['peer_name']:20} {row['ours']:10.1f} {row['peer']:10.1f} {ratio['median']:7.2f}"
-            f" {ratio['low']:6.2f} to {ratio['high']:5.2f} {row['target']:7.2f}  {verdict}"
-        )
-    measured = {"hardware": hardware(), "versions": versions(), "precision": precision, "side": options.side}
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(measured | {"comparisons": rows}, indent=1) + "\n")
+    rows = compare(rates, TARGETS, "an epoch of training", "images/s", more_is_better=True)
+    report(options.out, conditions, rows)
 
 
 if __name__ == "__main__":

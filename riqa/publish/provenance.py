@@ -4,6 +4,7 @@ import os
 import platform
 import shutil
 import subprocess
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -21,19 +22,23 @@ PACKAGES = (
 
 def hardware() -> dict[str, str | int | float]:
     """Describe this machine: processor, cores that may be used, memory (GB) and graphics processor if any."""
-    import psutil
-
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     described: dict[str, str | int | float] = {
         "processor": _processor(),
         "cores": cores,
-        "memory_gb": round(psutil.virtual_memory().total / 1e9),
+        "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9),
     }
     if shutil.which("nvidia-smi"):
         names = _output(["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]).splitlines()
         if names:
             described["gpu"] = f"{len(names)} x {names[0]}"
     return described
+
+
+def machine(described: Mapping[str, str | int | float]) -> str:
+    """Put what `hardware` found into words: ``AMD EPYC, 2 cores, 25 GB, 1 x NVIDIA H100``."""
+    graphics = f", {described['gpu']}" if "gpu" in described else ""
+    return f"{described['processor']}, {described['cores']} cores, {described['memory_gb']} GB{graphics}"
 
 
 def _processor() -> str:

@@ -15,10 +15,13 @@ from nbformat.v4 import new_markdown_cell
 
 from riqa.publish.content import read_json, write_if_changed
 from riqa.publish.layout import Build
+from riqa.publish.measured import fill_in
 from riqa.publish.parameters import Parameter, declared_parameters
 from riqa.publish.profiles import Profile
+from riqa.publish.provenance import machine
 
 STATUS_PAGE = "book/build_status.md"
+MEASURED = "benchmarks/measured"
 
 
 def stage_book(
@@ -35,11 +38,17 @@ def stage_book(
 
     Returns:
         The staged files that were written, relative to the site.
+
+    Raises:
+        InputError: If a page shows the result of a benchmark that is missing or cannot be read.
     """
     pages: dict[str, bytes] = {}
     for path in sorted((build.root / "book").rglob("*")):
         if path.is_file() and "__pycache__" not in path.parts and not path.name.startswith("."):
-            pages[path.relative_to(build.root).as_posix()] = path.read_bytes()
+            content = path.read_bytes()
+            if path.suffix == ".md":
+                content = fill_in(content.decode(), build.root / MEASURED).encode()
+            pages[path.relative_to(build.root).as_posix()] = content
     pages["_config.yml"] = configuration(build.root, repository_url).encode()
     pages["_toc.yml"] = (build.root / "_toc.yml").read_bytes()
     facts: dict[str, dict[str, Any]] = {}
@@ -123,8 +132,6 @@ def _insert_provenance(notebook: Any, facts: Mapping[str, Any]) -> None:
 
 def provenance_block(facts: Mapping[str, Any]) -> str:
     """Return the lines that tell a reader which profile, data, machine and code made a page."""
-    machine = facts["hardware"]
-    graphics = f", {machine['gpu']}" if "gpu" in machine else ""
     packages = ", ".join(f"{name} {number}" for name, number in facts["versions"].items() if name != "riqa")
     seeds = ", ".join(str(seed) for seed in _flat(facts["seeds"])) or "none"
     return "\n".join(
@@ -133,7 +140,7 @@ def provenance_block(facts: Mapping[str, Any]) -> str:
             f"**Profile {facts['profile']}** on {facts['data']}. Seeds: {seeds}. "
             f"Ran on {facts['date']} in {duration(facts['seconds'])} "
             f"(peak memory {memory(facts['peak_memory_mb'])}) "
-            f"on {machine['processor']}, {machine['cores']} cores, {machine['memory_gb']} GB{graphics}; "
+            f"on {machine(facts['hardware'])}; "
             f"riqa {facts['versions'].get('riqa', '')} at {facts['code']}; {packages}.",
             "```",
             "",
@@ -190,7 +197,7 @@ def status_page(profile: Profile, facts: Mapping[str, Mapping[str, Any]]) -> str
         for name, f in facts.items()
     ]
     total = duration(sum(f["seconds"] for f in facts.values()))
-    machines = sorted({_machine(f) for f in facts.values()})
+    machines = sorted({machine(f["hardware"]) for f in facts.values()})
     packages: dict[str, set[str]] = {}
     for f in facts.values():
         for package, number in f["versions"].items():
@@ -229,13 +236,6 @@ def status_page(profile: Profile, facts: Mapping[str, Mapping[str, Any]]) -> str
         "",
     ]
     return "\n".join(lines)
-
-
-def _machine(facts: Mapping[str, Any]) -> str:
-    """Describe the machine of one run."""
-    machine = facts["hardware"]
-    graphics = f", {machine['gpu']}" if "gpu" in machine else ""
-    return f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gb']} GB{graphics}"
 
 
 def read_facts(build: Build, chapter: str) -> dict[str, Any]:

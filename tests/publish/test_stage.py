@@ -5,9 +5,11 @@ import pytest
 import yaml
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+from riqa.errors import InputError
 from riqa.publish.layout import Build
 from riqa.publish.profiles import Profile, read_profile
 from riqa.publish.stage import (
+    MEASURED,
     STATUS_PAGE,
     configuration,
     duration,
@@ -17,6 +19,7 @@ from riqa.publish.stage import (
     status_page,
     write_site,
 )
+from tests.publish.test_measured import RESULT
 
 FACTS = {
     "profile": "toy",
@@ -122,6 +125,18 @@ def test_staging_again_touches_nothing(toy, executed):
     assert stage_book(build, profile, sources) == []
     (toy / "book" / "preface.md").write_text("# New\n")
     assert stage_book(build, profile, sources) == ["book/preface.md"]
+
+
+def test_a_page_that_asks_for_a_benchmark_is_staged_with_its_table(toy, executed):
+    build, profile = Build(toy, "toy"), read_profile(toy, "toy")
+    sources = {"01_make_data": toy / "notebooks" / "01_make_data.ipynb"}
+    (toy / "book" / "cost.md").write_text("# Cost\n\n<!-- measured: toy -->\n")
+    with pytest.raises(InputError, match=r"benchmarks/measured/toy.json is missing"):
+        stage_book(build, profile, sources)
+    (toy / MEASURED).mkdir(parents=True)
+    (toy / MEASURED / "toy.json").write_text(json.dumps(RESULT))
+    assert "book/cost.md" in stage_book(build, profile, sources)
+    assert "Measured on 2026-01-02 on Abacus" in (build.site / "book" / "cost.md").read_text()
 
 
 def test_a_page_that_is_gone_leaves_the_site(tmp_path):

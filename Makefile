@@ -12,10 +12,11 @@ CUDA_ONLY := ^(nvidia-|cuda-|triton==)
 RIQA := .venv/bin/riqa
 
 .DEFAULT_GOAL := help
-.PHONY: help book test unit-test book-test serve lint strip clean lock bench-fov bench-train
+.PHONY: help book test unit-test book-test serve lint strip clean lock \
+  bench bench-fov bench-fov-speed bench-train bench-assess bench-memory bench-keep
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
 	@echo
 	@echo 'Settings: PROFILE=quick DATA=folder JOBS=2 PORT=8000 TORCH_INDEX=address'
 
@@ -50,15 +51,28 @@ lock: .venv/.ok ## pin every package anew from pyproject.toml, and write environ
 	  -o requirements.lock --custom-compile-command 'make lock'
 	.venv/bin/python -m riqa.publish.environment
 
-bench-fov: _build/bench/peers/.ok ## field of view: speed and accuracy against public peers, margins (RIQA_DATA=folder of JPEGs)
-	PYTHONPATH=. OMP_NUM_THREADS=1 _build/bench/peers/bin/python benchmarks/fov_speed.py
+bench: bench-fov-speed bench-train bench-assess bench-memory ## speed and memory against others, a result a benchmark in _build/bench
+
+bench-fov: bench-fov-speed ## field of view: speed and accuracy against public peers, margins (RIQA_DATA=folder of JPEGs)
 	PYTHONPATH=. OMP_NUM_THREADS=1 _build/bench/peers/bin/python benchmarks/fov_accuracy.py
 ifneq ($(RIQA_DATA),)
 	PYTHONPATH=. OMP_NUM_THREADS=1 _build/bench/peers/bin/python benchmarks/fov_margins.py
 endif
 
+bench-fov-speed: _build/bench/peers/.ok ## field of view: speed alone
+	PYTHONPATH=. OMP_NUM_THREADS=1 _build/bench/peers/bin/python benchmarks/fov_speed.py
+
 bench-train: .venv/.ok ## training: images/s against its bare step and against a loop over image files
 	PYTHONPATH=. OMP_NUM_THREADS=1 .venv/bin/python benchmarks/train_speed.py
+
+bench-assess: .venv/.ok ## riqa assess: images/s against bare decoding and inference and against QuickQual's way
+	PYTHONPATH=. .venv/bin/python benchmarks/assess_speed.py
+
+bench-memory: .venv/.ok ## memory of a training on a store of EyeQ's size, which takes 4.3 GB of disk meanwhile
+	PYTHONPATH=. OMP_NUM_THREADS=1 .venv/bin/python benchmarks/train_memory.py
+
+bench-keep: .venv/.ok ## keep what make bench measured, for the book's page "Cost and speed"
+	PYTHONPATH=. .venv/bin/python benchmarks/results.py
 
 # The peers pin other versions than this project does. opencv-python-headless stands for opencv-python, too.
 _build/bench/peers/.ok: benchmarks/requirements-fov.txt | .venv/.ok

@@ -2,10 +2,10 @@
 
 Grad-CAM (Selvaraju et al. 2017, doi:10.1109/ICCV.2017.74) weighs the feature maps of a late layer by the
 mean gradient of a logit with respect to each, adds them, and keeps what is positive. The maps come from the
-library pytorch-grad-cam; this file finds the layer, chooses the logit, and leaves the network as it was.
+library pytorch-grad-cam; this file chooses the logit and leaves the network as it was, and
+`riqa.evaluate.map_layer` finds the layer.
 """
 
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,17 +15,11 @@ from pytorch_grad_cam import GradCAM
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import Tensor, nn
 
-from riqa.errors import InputError
+from riqa.evaluate.map_layer import MIN_SIDE, find_map_layer
 from riqa.learn.inference import images_at_a_time
 from riqa.learn.model import QualityNet
 
 TASKS = ("overall", "details")
-MIN_SIDE = 4
-"""Cells a side that the layer must have.
-
-The last layer of a ResNet has 7 at 224 pixels, as in the paper, but 2 at 64 pixels, which locates nothing;
-the last layer with 4 is then the one before it.
-"""
 
 
 def grad_cam(
@@ -39,7 +33,7 @@ def grad_cam(
         task: ``overall`` asks what speaks for class `target`; ``details`` asks what speaks for detail number
             `target` (order of `riqa.labels.DETAILS`) being *bad*, the negative of its logit.
         target: Position within the head.
-        min_side: See `find_map_layer`.
+        min_side: See `riqa.evaluate.map_layer.find_map_layer`.
 
     Returns:
         float32 (N, H, W) in [0, 1], each map scaled to its own maximum; all 0 where nothing speaks for the
@@ -48,7 +42,7 @@ def grad_cam(
     Raises:
         ValueError: Unknown task, a task that the model has no head for, a target outside the head, or images
             of another shape.
-        InputError: The backbone has no spatial map, see `find_map_layer`.
+        InputError: The backbone has no spatial map, see `riqa.evaluate.map_layer.find_map_layer`.
     """
     return _maps(model, images, task, [target] * len(images), min_side)
 
@@ -62,59 +56,12 @@ def grad_cam_of_classes(
         model: As in `grad_cam`, with an overall head.
         images: (N, 3, H, W) RGB in [0, 1].
         classes: (N,) overall classes.
-        min_side: See `find_map_layer`.
+        min_side: See `riqa.evaluate.map_layer.find_map_layer`.
 
     Returns:
         float32 (N, H, W), as `grad_cam`.
     """
     return _maps(model, images, "overall", [int(target) for target in classes], min_side)
-
-
-def find_map_layer(model: QualityNet, images: Tensor, min_side: int = MIN_SIDE) -> nn.Module:
-    """Find the last layer that still says *where*, by one forward pass and for any convolutional backbone.
-
-    It is the last module with an output (N, C, h, w) whose h and w are at least `min_side` and at most the
-    image's. Modules that a network uses several times are passed over, as Grad-CAM would see their first use.
-
-    Args:
-        model: The network, in evaluation mode.
-        images: (N, 3, H, W), one image is enough.
-        min_side: Smallest h and w, cells.
-
-    Raises:
-        ValueError: If `min_side` is below 2: one cell says nothing of where.
-        InputError: If no module has such an output, or the network goes on with a sequence of tokens after
-            it, as vision transformers do: attention mixes places there, and no later layer is a map.
-    """
-    if min_side < 2:
-        raise ValueError(f"min_side is {min_side}, must be at least 2 cells")
-    outputs: list[tuple[nn.Module, tuple[int, ...]]] = []
-
-    def note(module: nn.Module, inputs: tuple, output: object) -> None:
-        if isinstance(output, Tensor):
-            outputs.append((module, tuple(output.shape)))
-
-    handles = [module.register_forward_hook(note) for module in model.backbone.modules()]
-    try:
-        with torch.no_grad():
-            model(images)
-    finally:
-        for handle in handles:
-            handle.remove()
-    uses = Counter(module for module, _ in outputs)
-    height, width = images.shape[2:]
-    for module, shape in reversed(outputs):
-        if len(shape) == 3:
-            break
-        if uses[module] > 1 or len(shape) != 4:
-            continue
-        if min_side <= shape[2] <= height and min_side <= shape[3] <= width:
-            return module
-    raise InputError(
-        f"backbone {model.architecture['backbone']} has no late layer that is a map of at least {min_side} "
-        f"x {min_side} cells at {height} x {width} pixels, which Grad-CAM needs; train a convolutional "
-        "backbone such as resnet18, or larger images"
-    )
 
 
 def _maps(model: QualityNet, images: Tensor, task: str, targets: list[int], min_side: int) -> np.ndarray:
@@ -134,9 +81,9 @@ def _maps(model: QualityNet, images: Tensor, task: str, targets: list[int], min_
     if len(images) == 0:
         return np.zeros((0, *images.shape[2:]), np.float32)
     with _left_as_it_was(model), torch.inference_mode(False), torch.enable_grad():
-        layer = find_map_layer(model, images[:1], min_side)
+        layer, layout = find_map_layer(model, images, min_side)
         # Not as a context manager: GradCAM's own swallows every IndexError, whatever went wrong.
-        cam = GradCAM(_Evidence(model, task), [layer])
+        cam = GradCAM(_Evidence(model, task), [layer], layout)
         try:
             maps = []
             # Few at a time: gradients of every layer are kept, 64 images of 160 pixels would take several GB.

@@ -6,7 +6,7 @@ from collections import OrderedDict
 import torch
 import torchvision
 from torch import nn
-from torchvision.models import get_model, list_models
+from torchvision.models import VisionTransformer, get_model, list_models
 from torchvision.models.resnet import BasicBlock, conv1x1
 
 from riqa.errors import InputError
@@ -16,9 +16,10 @@ def build_backbone(name: str, weights: str, image_size: int) -> tuple[nn.Module,
     """Build a network without its classifier.
 
     Args:
-        name: ``resnet10`` (ResNet with one basic block a stage and half of ResNet-18's width, for small
-            images), ``efficientnet_lite0`` (its ImageNet weights come in a package), or the name of any
-            torchvision classification model, convolutional or transformer.
+        name: ``resnet10`` (ResNet with one basic block a stage and half of ResNet-18's width) and
+            ``vit_tiny`` (Vision Transformer of six layers), both for small images, ``efficientnet_lite0``
+            (its ImageNet weights come in a package), or the name of any torchvision classification model,
+            convolutional or transformer.
         weights: ``none`` for a random start, ``imagenet`` for pretrained weights.
         image_size: side of the images in pixels, which some transformers must know.
 
@@ -29,16 +30,16 @@ def build_backbone(name: str, weights: str, image_size: int) -> tuple[nn.Module,
         InputError: unknown name, a network that cannot take images of this size, or pretrained weights that
             cannot be had.
     """
-    if name == "resnet10":
+    if name in ("resnet10", "vit_tiny"):
         if weights == "imagenet":
-            raise InputError("backbone resnet10 has no ImageNet weights: set weights to none")
-        return _headless(_resnet10())
+            raise InputError(f"backbone {name} has no ImageNet weights: set weights to none")
+        return _headless(_resnet10() if name == "resnet10" else _vit_tiny(image_size))
     if name == "efficientnet_lite0":
         return _headless(_efficientnet_lite0(weights))
     if name not in list_models(module=torchvision.models):
         raise InputError(
-            f"backbone {name!r} is unknown: use resnet10, efficientnet_lite0 or a torchvision "
-            "classification model such as resnet18"
+            f"backbone {name!r} is unknown: use resnet10, vit_tiny, efficientnet_lite0 or a "
+            "torchvision classification model such as resnet18"
         )
     return _headless(_without_auxiliary_heads(_from_torchvision(name, weights, image_size)))
 
@@ -99,6 +100,16 @@ def _resnet10(width: int = 32, n_classes: int = 1000) -> nn.Module:
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
     return model
+
+
+def _vit_tiny(image_size: int, patch: int = 16) -> nn.Module:
+    """Build a Vision Transformer with the width of DeiT-Ti (Touvron et al. 2021) and half of its depth."""
+    if image_size % patch:
+        raise InputError(
+            f"backbone vit_tiny cannot take images of {image_size} pixels: set image_size to a multiple of "
+            f"{patch}, or another backbone"
+        )
+    return VisionTransformer(image_size, patch, num_layers=6, num_heads=3, hidden_dim=192, mlp_dim=768)
 
 
 def _efficientnet_lite0(weights: str) -> nn.Module:

@@ -153,7 +153,7 @@ def faithfulness_rows(
         model: A network in evaluation mode with an overall head.
         subjects: The images.
         shares: Where the curves are computed.
-        min_side: See `riqa.evaluate.explain.find_map_layer`.
+        min_side: See `riqa.evaluate.map_layer.find_map_layer`.
         seed: Seed of noise maps and of the shuffling of weights.
         twin: The same kind of network from another training seed, whose maps tell how alike maps can be.
 

@@ -28,7 +28,7 @@ def overall_pictures(
         chosen: Rows of `riqa.report.explanations_flips.choose_flips`, question "overall".
         store: The set.
         networks: Two, by the name that stands above their maps; the second has a details head.
-        min_side: See `riqa.evaluate.explain.find_map_layer`.
+        min_side: See `riqa.evaluate.map_layer.find_map_layer`.
         planted: What stands below the details, by image_id.
     """
     images = _images(chosen, store)

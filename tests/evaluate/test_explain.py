@@ -5,10 +5,9 @@ import pytest
 import torch
 from torch import nn
 from torch.nn import functional
-from torchvision.models import VisionTransformer
+from torchvision.models import SwinTransformer, VisionTransformer
 
-from riqa.errors import InputError
-from riqa.evaluate.explain import find_map_layer, grad_cam
+from riqa.evaluate.explain import grad_cam
 from riqa.learn.model import QualityNet
 
 
@@ -43,9 +42,64 @@ def peak(saliency):
     return np.unravel_index(saliency.argmax(), saliency.shape)
 
 
+def on_backbone(backbone, n_features):
+    """Return a network of three classes on a backbone of the test's own."""
+    model = QualityNet("resnet10", n_overall=3, n_details=0, image_size=32)
+    model.backbone, model.heads["overall"] = backbone, nn.Linear(n_features, 3)
+    return model.eval()
+
+
+def drawn(raw, side):
+    """Bring cells (N, h, w) to the side of the image, each map scaled to [0, 1] before and after."""
+    raw = raw - raw.amin(dim=(1, 2), keepdim=True)
+    raw = raw / raw.amax(dim=(1, 2), keepdim=True)
+    maps = functional.interpolate(raw[:, None], size=(side, side), mode="bilinear", align_corners=False)[:, 0]
+    maps = maps - maps.amin(dim=(1, 2), keepdim=True)  # the library scales once more after resizing
+    return (maps / maps.amax(dim=(1, 2), keepdim=True)).numpy()
+
+
+class Cells(nn.Module):
+    """Mean colours of 8 x 8 cells, laid out as the layers of transformers are."""
+
+    def __init__(self, layout):
+        super().__init__()
+        self.layout = layout
+
+    def forward(self, images):
+        cells = functional.avg_pool2d(images, 4).permute(0, 2, 3, 1)
+        if self.layout == "channels last":
+            return cells
+        tokens = cells.flatten(1, 2)
+        return tokens if self.layout == "patches" else functional.pad(tokens, (0, 0, 1, 0))
+
+
+class ClassToken(nn.Module):
+    """The class token looks at all patches once, and a layer later it is all that is used."""
+
+    def __init__(self):
+        super().__init__()
+        self.last = nn.Identity()
+
+    def forward(self, tokens):
+        return self.last(tokens + tokens.mean(dim=1, keepdim=True))[:, 0]
+
+
+class Mean(nn.Module):
+    def forward(self, cells):
+        return cells.flatten(1, -2).mean(dim=1)
+
+
+def laid_out(layout):
+    """Return the network of `spot_net` as a transformer would lay it out, for an image of 8 x 8 patches."""
+    model = spot_net()
+    model.backbone = nn.Sequential(Cells(layout), ClassToken() if layout == "class token" else Mean())
+    return model
+
+
 UPPER, LOWER = ((4, 8), (4, 8)), ((24, 28), (20, 24))
 
 
+@pytest.mark.parametrize("layout", ["channels first", "channels last", "patches", "class token"])
 @pytest.mark.parametrize(
     ("task", "target", "places"),
     [
@@ -55,8 +109,9 @@ UPPER, LOWER = ((4, 8), (4, 8)), ((24, 28), (20, 24))
         ("details", 1, (UPPER, LOWER)),  # bad clarity is red
     ],
 )
-def test_a_map_peaks_where_the_signal_was_planted(task, target, places):
-    maps = grad_cam(spot_net(), spots(), task=task, target=target)
+def test_a_map_peaks_where_the_signal_was_planted(task, target, places, layout):
+    model = spot_net() if layout == "channels first" else laid_out(layout)
+    maps = grad_cam(model, spots(), task=task, target=target)
     assert maps.shape == (2, 32, 32)
     assert maps.dtype == np.float32
     for saliency, ((top, bottom), (left, right)) in zip(maps, places, strict=True):
@@ -85,12 +140,45 @@ def test_it_is_the_formula_of_the_paper_on_a_residual_network():
     logits = model.heads["overall"](features.mean(dim=(2, 3)))
     logits[:, 1].sum().backward()
     raw = functional.relu((features.grad.mean(dim=(2, 3), keepdim=True) * features).sum(dim=1)).detach()
-    raw = raw - raw.amin(dim=(1, 2), keepdim=True)
-    raw = raw / raw.amax(dim=(1, 2), keepdim=True)
-    wanted = functional.interpolate(raw[:, None], size=(128, 128), mode="bilinear", align_corners=False)[:, 0]
-    wanted = wanted - wanted.amin(dim=(1, 2), keepdim=True)  # the library scales once more after resizing
-    wanted = wanted / wanted.amax(dim=(1, 2), keepdim=True)
-    np.testing.assert_allclose(found, wanted.numpy(), atol=2e-3)
+    np.testing.assert_allclose(found, drawn(raw, 128), atol=2e-3)
+
+
+def test_it_is_the_formula_on_the_tokens_of_a_vision_transformer():
+    """What the last attention reads, the class token left out, and token 4 r + c at row r and column c."""
+    vit = VisionTransformer(32, 8, num_layers=2, num_heads=2, hidden_dim=16, mlp_dim=32).eval()
+    vit.heads = nn.Identity()
+    model, images = on_backbone(vit, 16), torch.rand(3, 3, 32, 32)
+    found = grad_cam(model, images, task="overall", target=1)
+
+    x = vit._process_input((images - model.mean) / model.std)
+    x = torch.cat([vit.class_token.expand(3, -1, -1), x], dim=1) + vit.encoder.pos_embedding
+    x, last = vit.encoder.layers[0](x), vit.encoder.layers[1]
+    tokens = last.ln_1(x)
+    tokens.retain_grad()
+    x = x + last.self_attention(tokens, tokens, tokens)[0]
+    x = vit.encoder.ln(x + last.mlp(last.ln_2(x)))[:, 0]
+    model.heads["overall"](x)[:, 1].sum().backward()
+    raw = torch.zeros(3, 4, 4)
+    for image in range(3):
+        alpha = tokens.grad[image, 1:].mean(dim=0)
+        for token in range(16):
+            raw[image, token // 4, token % 4] = functional.relu(alpha @ tokens[image, 1 + token]).detach()
+    np.testing.assert_allclose(found, drawn(raw, 32), atol=2e-3)
+
+
+def test_it_is_the_formula_on_the_maps_of_a_swin_transformer():
+    swin = SwinTransformer([4, 4], 16, depths=[1, 1], num_heads=[2, 2], window_size=[4, 4]).eval()
+    swin.head = nn.Identity()
+    model, images = on_backbone(swin, 32), torch.rand(3, 3, 32, 32)
+    found = grad_cam(model, images, task="overall", target=2, min_side=8)
+
+    maps = swin.features[1](swin.features[0]((images - model.mean) / model.std))
+    assert maps.shape == (3, 8, 8, 16)
+    maps.retain_grad()
+    features = swin.norm(swin.features[3](swin.features[2](maps))).mean(dim=(1, 2))
+    model.heads["overall"](features)[:, 2].sum().backward()
+    raw = functional.relu(torch.einsum("nc,nhwc->nhw", maps.grad.mean(dim=(1, 2)), maps)).detach()
+    np.testing.assert_allclose(found, drawn(raw, 32), atol=2e-3)
 
 
 def test_bad_is_the_negative_of_good():
@@ -102,52 +190,6 @@ def test_bad_is_the_negative_of_good():
     good = grad_cam(model, images, task="details", target=0)
     assert not np.allclose(bad, good)
     assert np.minimum(bad, good).max() < 1  # what speaks most for one does not speak most for the other
-
-
-@pytest.mark.parametrize(
-    ("backbone", "side", "cells"),
-    [
-        ("resnet10", 32, 4),
-        ("resnet10", 64, 4),
-        ("resnet10", 128, 4),
-        ("resnet18", 160, 5),
-        ("efficientnet_lite0", 128, 4),
-        ("mobilenet_v3_small", 128, 4),
-    ],
-)
-def test_the_layer_is_found_in_any_convolutional_backbone(backbone, side, cells):
-    model = QualityNet(backbone, n_overall=3, n_details=0, image_size=side).eval()
-    images = torch.rand(1, 3, side, side)
-    seen = []
-    layer = find_map_layer(model, images)
-    handle = layer.register_forward_hook(lambda module, inputs, output: seen.append(tuple(output.shape)))
-    maps = grad_cam(model, images, task="overall", target=0)
-    handle.remove()
-    assert seen[0][2:] == (cells, cells)
-    assert maps.shape == (1, side, side)
-    assert np.isfinite(maps).all()
-
-
-def test_min_side_chooses_the_layer():
-    model = QualityNet("resnet10", n_overall=3, n_details=0, image_size=64).eval()
-    images = torch.rand(2, 3, 64, 64)
-    layers = [find_map_layer(model, images, side) for side in (2, 4, 8)]
-    assert layers == [model.backbone.layer4, model.backbone.layer3, model.backbone.layer2]
-    with torch.no_grad():
-        model.heads["overall"].weight.abs_()  # so that something speaks for every class
-    maps = [grad_cam(model, images, task="overall", target=0, min_side=side) for side in (2, 4, 8)]
-    assert all(found.any() for found in maps)
-    assert not np.allclose(maps[0], maps[1])
-    assert not np.allclose(maps[1], maps[2])
-
-
-def test_a_transformer_ends_with_a_clear_message():
-    model = QualityNet("resnet10", n_overall=3, n_details=0, image_size=32)
-    model.architecture["backbone"] = "vit_tiny"
-    vit = VisionTransformer(32, 8, num_layers=1, num_heads=1, hidden_dim=8, mlp_dim=8)
-    vit.heads, model.backbone, model.heads["overall"] = nn.Identity(), vit, nn.Linear(8, 3)
-    with pytest.raises(InputError, match=r"vit_tiny has no late layer that is a map.*convolutional"):
-        grad_cam(model, torch.rand(1, 3, 32, 32), task="overall", target=0)
 
 
 @pytest.mark.parametrize("training", [True, False])

@@ -52,7 +52,7 @@ def test_no_family_is_forgotten():
     assert {family(name) for name in list_models(module=torchvision.models)} <= known
 
 
-@pytest.mark.parametrize("name", ["regnet_y_400mf", "squeezenet1_1", "googlenet", "vit_b_32"])
+@pytest.mark.parametrize("name", ["regnet_y_400mf", "squeezenet1_1", "googlenet", "vit_b_32", "vit_tiny"])
 def test_gradients_reach_the_first_layer(name):
     torch.manual_seed(0)
     net = QualityNet(name, n_overall=3, n_details=3, image_size=64).train()
@@ -78,6 +78,14 @@ def test_looking_whether_the_size_fits_draws_no_random_number_and_changes_no_sta
 def test_a_network_for_other_sizes_says_so(name):
     with pytest.raises(InputError, match=f"backbone {name} cannot take images of 64 pixels .*: set another"):
         build_backbone(name, "none", 64)
+
+
+def test_the_small_networks_say_what_they_cannot():
+    for name in ("resnet10", "vit_tiny"):
+        with pytest.raises(InputError, match=f"backbone {name} has no ImageNet weights: set weights to none"):
+            build_backbone(name, "imagenet", 64)
+    with pytest.raises(InputError, match="vit_tiny cannot take images of 40 pixels: .* a multiple of 16"):
+        build_backbone("vit_tiny", "none", 40)
 
 
 def test_an_unknown_name_is_refused():

@@ -13,6 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from riqa import __version__
 from riqa.publish.provenance import hardware, versions
@@ -84,20 +85,31 @@ def report(out: Path, conditions: str, rows: list[dict], packages: tuple[str, ..
             f" {ratio['low']:6.2f} to {ratio['high']:6.2f} {row['target']:7.2f}  {verdict:6}"
             f"  {row['what']}, {row['unit']}"
         )
-    measured = {
+    _write(out, conditions, {"rows": rows}, packages)
+
+
+def tabulate(out: Path, conditions: str, table: pd.DataFrame) -> None:
+    """Print a table of strings, and write it with what it depends on, as `report` does."""
+    print(table.to_string(index=False))
+    cells = table.astype(str).to_numpy().tolist()
+    _write(out, conditions, {"columns": list(table.columns), "cells": cells})
+
+
+def _write(out: Path, conditions: str, found: dict, packages: tuple[str, ...] = ()) -> None:
+    """Write what a benchmark found in the form that `riqa.publish.measured` reads."""
+    told = {
         "name": out.stem,
         "date": datetime.date.today().isoformat(),
         "hardware": hardware(),
         "versions": {"riqa": __version__} | versions() | {name: version(name) for name in packages},
         "conditions": conditions,
-        "rows": rows,
     }
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
+    out.write_text(json.dumps(told | found, indent=1) + "\n", encoding="utf-8")
 
 
 def keep(built: Path, kept: Path) -> list[str]:
-    """Copy the results that have the common form, and return their names."""
+    """Copy the results that have the common form, and the pictures beside them; return the results' names."""
     from riqa.errors import InputError
     from riqa.publish.measured import read_measured
 
@@ -109,6 +121,8 @@ def keep(built: Path, kept: Path) -> list[str]:
             print(f"left out: {error}")
             continue
         kept.mkdir(parents=True, exist_ok=True)
+        (kept / path.name).write_bytes(path.read_bytes())
+    for path in sorted(built.glob("*.png")):
         (kept / path.name).write_bytes(path.read_bytes())
     return names
 

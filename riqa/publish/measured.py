@@ -5,6 +5,7 @@ benchmarks write these files (`make bench`), and the repository keeps them (`mak
 build of the book has to measure anything.
 """
 
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from riqa.errors import InputError
 from riqa.publish.provenance import machine
 
+_AGAIN = "restore it, or run make bench and make bench-keep"
 _PLACE = re.compile(r"^<!-- measured: (\w+) -->$", re.MULTILINE)
 _HEAD = [
     "| measured | against | this project | the other | ratio | range | target | verdict |",
@@ -57,7 +59,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Measured:
-    """The result of one benchmark.
+    """What every result of a benchmark says of itself.
 
     Attributes:
         name: of the benchmark, and of the file without ending.
@@ -65,7 +67,6 @@ class Measured:
         hardware: of `riqa.publish.provenance.hardware`.
         versions: version by package.
         conditions: what was held equal, in words.
-        rows: the comparisons.
     """
 
     name: str
@@ -73,41 +74,76 @@ class Measured:
     hardware: dict[str, str | int | float]
     versions: dict[str, str]
     conditions: str
+
+
+@dataclass(frozen=True)
+class Compared(Measured):
+    """The result of a benchmark that compares this project with others.
+
+    Attributes:
+        rows: the comparisons.
+    """
+
     rows: tuple[Comparison, ...]
 
 
-def read_measured(path: Path) -> Measured:
+@dataclass(frozen=True)
+class Tabulated(Measured):
+    """The result of a benchmark of another kind, as the table that a page shows.
+
+    Attributes:
+        columns: their heads.
+        cells: a tuple a row, as many as there are columns.
+    """
+
+    columns: tuple[str, ...]
+    cells: tuple[tuple[str, ...], ...]
+
+    def __post_init__(self):
+        """Refuse rows that do not fit the heads."""
+        for number, row in enumerate(self.cells):
+            if len(row) != len(self.columns):
+                raise ValueError(f"row {number} has {len(row)} cells for {len(self.columns)} columns")
+
+
+def read_measured(path: Path) -> Compared | Tabulated:
     """Read the result of a benchmark.
 
     Raises:
         InputError: the file is missing, cut short, or of another form.
     """
     try:
-        return TypeAdapter(Measured).validate_json(path.read_bytes())
+        content = json.loads(path.read_bytes())
+        kind = Tabulated if isinstance(content, dict) and "columns" in content else Compared
+        return TypeAdapter(kind).validate_python(content)
     except OSError:
         raise InputError(f"{path} is missing; run make bench and make bench-keep, or restore it") from None
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path} is no result of a benchmark (no JSON: {error}); {_AGAIN}") from None
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise InputError(
-            f"{path} is no result of a benchmark ({where + ': ' if where else ''}{first['msg']}); "
-            "restore it, or run make bench and make bench-keep"
+            f"{path} is no result of a benchmark ({where + ': ' if where else ''}{first['msg']}); {_AGAIN}"
         ) from None
 
 
-def table(measured: Measured) -> str:
-    """Return a result as a table in MyST, a row a comparison, and below it where it comes from."""
-    rows = [
-        f"| {row.what}, {row.unit} | {row.peer_name} | {_number(row.ours)} | {_number(row.peer)} "
-        f"| {row.ratio.median:.2f} | {row.ratio.low:.2f} to {row.ratio.high:.2f} "
-        f"| at least {row.target:g} | {'met' if row.met else '**missed**'} |"
-        for row in measured.rows
-    ]
+def table(measured: Compared | Tabulated) -> str:
+    """Return a result as a table in MyST, and below it where it comes from."""
     packages = ", ".join(f"{name} {number}" for name, number in measured.versions.items())
     told = [
         "```{div} riqa-provenance",
         f"{measured.conditions}. Measured on {measured.date} on {machine(measured.hardware)}; {packages}.",
         "```",
+    ]
+    if isinstance(measured, Tabulated):
+        lines = [measured.columns, ["---"] * len(measured.columns), *measured.cells]
+        return "\n".join([*(f"| {' | '.join(line)} |" for line in lines), "", *told])
+    rows = [
+        f"| {row.what}, {row.unit} | {row.peer_name} | {_number(row.ours)} | {_number(row.peer)} "
+        f"| {row.ratio.median:.2f} | {row.ratio.low:.2f} to {row.ratio.high:.2f} "
+        f"| at least {row.target:g} | {'met' if row.met else '**missed**'} |"
+        for row in measured.rows
     ]
     return "\n".join([*_HEAD, *rows, "", *told])
 

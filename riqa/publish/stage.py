@@ -49,6 +49,8 @@ def stage_book(
             if path.suffix == ".md":
                 content = fill_in(content.decode(), build.root / MEASURED).encode()
             pages[path.relative_to(build.root).as_posix()] = content
+    for path in sorted((build.root / MEASURED).glob("*.png")):
+        pages[f"book/measured/{path.name}"] = path.read_bytes()
     pages["_config.yml"] = configuration(build.root, repository_url).encode()
     pages["_toc.yml"] = (build.root / "_toc.yml").read_bytes()
     facts: dict[str, dict[str, Any]] = {}

@@ -58,6 +58,16 @@ def test_a_page_gets_its_tables_where_it_asks_for_them(toy):
     assert fill_in("No place.", toy.parent) == "No place."
 
 
+def test_a_result_that_is_a_table_is_shown_as_it_is(toy):
+    told = {key: value for key, value in RESULT.items() if key != "rows"}
+    toy.write_text(
+        json.dumps(told | {"columns": ["set", "PFLOP"], "cells": [["small", "1.0"], ["all", "13"]]})
+    )
+    lines = table(read_measured(toy)).splitlines()
+    assert lines[:5] == ["| set | PFLOP |", "| --- | --- |", "| small | 1.0 |", "| all | 13 |", ""]
+    assert lines[6].startswith("One thread. Measured on 2026-01-02")
+
+
 def message(path):
     with pytest.raises(InputError) as refused:
         fill_in(f"<!-- measured: {path.stem} -->", path.parent)
@@ -77,5 +87,8 @@ def test_a_malformed_file_is_named_in_one_line(toy):
         assert message(toy).startswith(f"{toy} is no result of a benchmark (")
         assert said in message(toy)
         assert "\n" not in message(toy)
+    told = {key: value for key, value in RESULT.items() if key != "rows"}
+    toy.write_text(json.dumps(told | {"columns": ["a", "b"], "cells": [["1", "2"], ["3"]]}))
+    assert "row 1 has 1 cells for 2 columns" in message(toy)
     toy.unlink()
     assert message(toy).startswith(f"{toy} is missing; run make bench")

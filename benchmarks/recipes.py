@@ -1,0 +1,187 @@
+"""The paper's recipe of training against a faster one: what macro-F1 does each reach, and at what cost?
+
+Both train the same network from the same weights on the same images, with the same augmentation; only the
+schedule differs. The paper's takes 115 passes with a learning rate that is halved three times (Section 3.2).
+The faster one takes 14, fewer than an eighth, with a rate that rises and falls once (Smith and Topin 2019,
+arXiv:1708.07120). Each is scored by the macro-F1 of its best epoch on validation images, as the paper chooses
+its models; the best of 115 looks is a more flattering maximum than the best of 14, in favour of the paper's.
+
+A run that is stopped goes on after its last whole epoch. Run, after make book:
+python benchmarks/recipes.py phantom --store _build/quick/work/01_curate_images/stores/phantom_grades
+"""
+
+import argparse
+import json
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.results import tabulate
+from riqa.data.store import open_store
+from riqa.evaluate.stats import paired_bootstrap
+from riqa.learn.augment import Augmentation
+from riqa.learn.config import TrainingConfig
+from riqa.learn.runs import TrainingRun, run_all
+from riqa.learn.train import image_side
+from riqa.report.recipes import recipe_figure, recipe_table
+
+PAPER = TrainingConfig(
+    epochs=115,
+    learning_rate=0.01,
+    schedule="steps",
+    weight_decay=0.0005,
+    lambda_details=0.0,
+    augmentation=Augmentation(max_transforms=7),
+)
+FASTER_EPOCHS = PAPER.epochs // 8
+
+
+def runs_of(
+    recipe: str, config: TrainingConfig, options: argparse.Namespace, n_classes: int
+) -> list[TrainingRun]:
+    """Return one run a seed."""
+    folder = options.out / options.name / recipe
+    return [
+        TrainingRun(
+            "single_task",
+            options.name,
+            options.store,
+            n_overall=n_classes,
+            n_details=0,
+            config=replace(config, seed=seed),
+            models=folder / "models",
+            backbone=options.backbone,
+            weights=options.weights,
+            predict_on=((options.store, ("val",)),),
+            checkpoints=folder / "checkpoints",
+        )
+        for seed in options.seeds
+    ]
+
+
+def curve(history: pd.DataFrame, config: TrainingConfig, side: int, n_images: int) -> list[dict]:
+    """Return for every epoch and seed what it had cost by then, and how good the model was."""
+    rows = []
+    for seed, records in history[history["epoch"] > 0].groupby("seed"):
+        sides = np.array([image_side(side, epoch, config) for epoch in records["epoch"]])
+        rows += [
+            {
+                "seed": int(seed),
+                "epoch": int(epoch),
+                "passes": int(n_images * epoch),
+                "cost": float(cost),
+                "score": score,
+            }
+            for epoch, cost, score in zip(
+                records["epoch"], n_images * np.cumsum((sides / side) ** 2), records["val_score"], strict=True
+            )
+        ]
+    return rows
+
+
+def contest(options: argparse.Namespace) -> dict | None:
+    """Train with both recipes and return what they reached at which cost; None if only one was wanted."""
+    store = open_store(options.store)
+    n_images = int((store.manifest["split"] == "train").sum())
+    n_images -= n_images % PAPER.batch_size  # the incomplete last batch of an epoch is left out
+    side, n_classes = store.images.shape[1], store.meta["n_classes"]
+    recipes = {
+        "paper": PAPER,
+        "faster": replace(
+            PAPER,
+            epochs=FASTER_EPOCHS,
+            schedule="one_cycle",
+            learning_rate=options.learning_rate,
+            start_scale=options.start_scale,
+            ema_decay=options.ema_decay,
+        ),
+    }
+    told, predictions = {}, {}
+    for recipe, config in recipes.items():
+        if options.only not in (None, recipe):
+            continue
+        begun = time.monotonic()
+        history, answers = run_all(runs_of(recipe, config, options, n_classes), options.jobs)
+        seconds = time.monotonic() - begun
+        best = history[history["best"]].set_index("seed")
+        told[recipe] = {
+            "config": asdict(config),
+            "curve": curve(history, config, side, n_images),
+            "best": {
+                int(seed): {"epoch": int(row["epoch"]), "score": row["val_score"]}
+                for seed, row in best.iterrows()
+            },
+            "seconds": seconds,
+        }
+        columns = [f"p_overall_{k}" for k in range(n_classes)]
+        predictions[recipe] = np.stack(
+            [own[columns].to_numpy().argmax(1) for _, own in answers.groupby("seed")]
+        )
+        each = ", ".join(f"{score:.3f}" for score in best["val_score"])
+        print(f"{recipe}: {best['val_score'].mean():.3f} ({each}), {seconds:.0f} s", flush=True)
+    if options.only:
+        return None
+    images = answers[answers["seed"] == options.seeds[0]]
+    difference = paired_bootstrap(
+        images["overall"].to_numpy(dtype=int),
+        predictions["faster"],
+        predictions["paper"],
+        n_classes=n_classes,
+        groups=images["patient_id"].to_numpy(),
+    )
+    passes = FASTER_EPOCHS / PAPER.epochs
+    return {
+        "name": options.name,
+        "backbone": options.backbone,
+        "weights": options.weights,
+        "side": side,
+        "n_train": n_images,
+        "n_validation": len(images),
+        "recipes": told,
+        "difference": asdict(difference),
+        "passes": passes,
+        "met": bool(difference.value >= 0 and passes <= 1 / 8),
+    }
+
+
+def tell(folder: Path) -> None:
+    """Put all contests of a folder into one table and one figure, beside the folder."""
+    contests = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
+    validation = ", ".join(f"{contest['name']} {contest['n_validation']}" for contest in contests)
+    conditions = (
+        "Macro-F1 of the best epoch on validation images, mean over seeds; difference with its 95 % interval "
+        f"over patients and seeds; passes and time as a share of the paper's. Validation images: {validation}"
+    )
+    tabulate(folder.with_suffix(".json"), conditions, recipe_table(contests))
+    recipe_figure(contests).savefig(folder.with_suffix(".png"), dpi=200)
+
+
+def main() -> None:
+    """Train with both recipes, compare them, write the results."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("name", help="of the contest, for the page")
+    parser.add_argument("--store", type=Path, required=True, help="curated set with overall grades")
+    parser.add_argument("--backbone", default="resnet10")
+    parser.add_argument("--weights", default="none", choices=["none", "imagenet"])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--learning-rate", type=float, default=0.05, help="peak of the faster recipe")
+    parser.add_argument(
+        "--start-scale", type=float, default=1.0, help="first side of the faster recipe, share"
+    )
+    parser.add_argument("--ema-decay", type=float, default=0.0, help="moving average of the faster recipe")
+    parser.add_argument("--only", choices=["paper", "faster"], help="train with this recipe, compare nothing")
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--out", type=Path, default=Path("_build/bench/recipes"), help="folder")
+    options = parser.parse_args()
+    found = contest(options)
+    if found is not None:
+        options.out.mkdir(parents=True, exist_ok=True)
+        (options.out / f"{options.name}.json").write_text(json.dumps(found, indent=1) + "\n")
+        tell(options.out)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+"""What the trainings of a profile cost: operations counted, not guessed, and how fast this machine does them.
+
+Counts the operations of one training step by image (forward and backward), multiplies by images, epochs and
+models of the profile, and times the same step here, on one core in float32. Run, for the profile paper:
+python benchmarks/training_cost.py
+"""
+
+import argparse
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.results import tabulate
+from riqa.data import deepdrid, eyeq, mshf
+from riqa.labels import DETAILS
+from riqa.learn.cost import flop_per_image
+from riqa.learn.memory import keep_freed_memory
+from riqa.learn.model import QualityNet
+from riqa.learn.weighting import candidate_weights
+from riqa.publish.chapters import read_chapters
+from riqa.publish.layout import find_root
+from riqa.publish.parameters import declared_parameters
+from riqa.publish.plan import resolve_parameters
+from riqa.publish.profiles import read_profile
+from riqa.report.training_cost import cost_table, time_table
+
+TRAINING_IMAGES = {
+    "mshf": mshf.PUBLISHED["train"]["all"] - mshf.VALIDATION,
+    "eyeq": round(0.9 * eyeq.PUBLISHED["train"]["all"]),
+    "deepdrid": deepdrid.PUBLISHED["train"]["all"],
+}
+"""Images that the sets of the paper have to learn from, validation images taken off."""
+
+
+def values_of(root: Path, profile_name: str, chapter: str) -> dict[str, Any]:
+    """Return what a chapter's parameters are in a profile."""
+    declared = declared_parameters(read_chapters(root)[chapter].notebook)
+    defaults = {name: parameter.default for name, parameter in declared.items()}
+    return defaults | resolve_parameters(read_profile(root, profile_name), chapter, declared, {})
+
+
+def trainings(root: Path, profile_name: str) -> list[dict[str, Any]]:
+    """List what chapters 02, 04 and 05 train: a row a chapter and a set."""
+    teacher, single, multi = (
+        values_of(root, profile_name, chapter)
+        for chapter in ("02_train_teacher", "04_train_single_task", "05_train_multi_task")
+    )
+    n_weights = len(candidate_weights(multi["lambda_details"], multi["lambda_details_grid"]))
+    n_trials = (n_weights - 1) * min(multi["n_tuning_seeds"], len(multi["seeds"]))
+    planned = [("02_train_teacher", teacher, teacher["details_set"], len(teacher["seeds"]))]
+    planned += [
+        ("04_train_single_task", single, name, len(single["seeds"])) for name in single["overall_sets"]
+    ]
+    planned += [
+        ("05_train_multi_task", multi, name, 2 * len(multi["seeds"]) + n_trials)
+        for name in multi["overall_sets"]
+    ]
+    return [
+        {
+            "chapter": chapter,
+            "set": name,
+            "models": models,
+            "images": TRAINING_IMAGES[name],
+            "epochs": values["epochs"],
+        }
+        for chapter, values, name, models in planned
+    ]
+
+
+def step_rate(backbone: str, side: int, batch_size: int, steps: int) -> float:
+    """Return how many images a second one core trains on, in float32; the first step is left out."""
+    torch.set_num_threads(1)
+    keep_freed_memory()
+    model = (
+        QualityNet(backbone, n_overall=3, n_details=len(DETAILS))
+        .to(memory_format=torch.channels_last)
+        .train()
+    )
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
+    images = torch.rand(batch_size, 3, side, side).contiguous(memory_format=torch.channels_last)
+    for step in range(steps + 1):
+        if step == 1:
+            begun = time.perf_counter()
+        loss = sum(logits.square().mean() for logits in model(images).values())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return steps * batch_size / (time.perf_counter() - begun)
+
+
+def main() -> None:
+    """Count, measure, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--profile", default="paper", help="one whose sets are those of the paper")
+    parser.add_argument("--steps", type=int, default=8, help="timed steps of the network")
+    parser.add_argument("--out", type=Path, default=Path("_build/bench"), help="folder")
+    options = parser.parse_args()
+    root = find_root()
+    single = values_of(root, options.profile, "04_train_single_task")
+    backbone, batch_size = single["backbone"], single["batch_size"]
+    side = values_of(root, options.profile, "01_curate_images")["image_size"]
+    gflop = flop_per_image(QualityNet(backbone, n_overall=3, n_details=len(DETAILS)), side) / 1e9
+    measured = {
+        "gflop_per_image": gflop,
+        "images_per_second": step_rate(backbone, side, batch_size, options.steps),
+        "trainings": trainings(root, options.profile),
+    }
+    counted = f"Profile {options.profile}: {backbone} at {side} pixels, {gflop:.1f} GFLOP an image"
+    tabulate(options.out / "training_cost.json", counted, cost_table(measured))
+    conditions = f"{counted}; timed in float32 on one core, batches of {batch_size}"
+    tabulate(options.out / "training_time.json", conditions, time_table(measured))
+
+
+if __name__ == "__main__":
+    main()

@@ -18,7 +18,10 @@ app = typer.Typer()
 @app.command()
 def train(
     config: Annotated[Path, typer.Option("--config", help="YAML file that says what to train.")],
-    jobs: Annotated[int, typer.Option(min=1, help="Models that train side by side, a core each.")] = 2,
+    jobs: Annotated[
+        int,
+        typer.Option(min=1, help="Models that train side by side, a core each; not under accelerate launch."),
+    ] = 2,
     restart: Annotated[
         bool, typer.Option("--restart", help="Forget what a stopped training has done.")
     ] = False,
@@ -38,27 +41,54 @@ def train(
     stopped or killed training goes on after its last whole epoch.
 
     Example: riqa train --config my_training.yaml
+
+    Several graphics cards train one model after another together, batch_size images a step among them all.
+    With four of them, and device: cuda in the file:
+
+        accelerate launch --multi_gpu --num_processes 4 -m riqa.cli train --config my_training.yaml
     """
     from riqa.files import atomic_write
     from riqa.learn.device import resolve_device, resolve_precision
+    from riqa.learn.distributed import launched_processes
     from riqa.learn.plan_file import plan_runs, read_plan
-    from riqa.learn.runs import run_all
+    from riqa.learn.runs import run_all, run_together
 
     plan = read_plan(config)
     runs = plan_runs(plan)
     checkpoints = plan.out / "checkpoints"
-    if restart:
-        shutil.rmtree(checkpoints, ignore_errors=True)
     device = resolve_device(plan.device)
     precision = resolve_precision(plan.training.precision, device)
-    print(f"riqa: {len(runs)} model(s) on {device.type}, computing in {precision}", file=sys.stderr)
+    quiet = not sys.stderr.isatty()
     os.environ["OMP_NUM_THREADS"] = "1"  # a process a model: more threads would only wait for each other
-    with stopping("What is done is kept; the same command goes on."):
-        history, predictions = run_all(runs, jobs, quiet=not sys.stderr.isatty())
+    with (
+        stopping("What is done is kept; the same command goes on."),
+        launched_processes(device) as processes,
+    ):
+        if processes.is_main:
+            if restart:
+                shutil.rmtree(checkpoints, ignore_errors=True)
+            where = f"{device.type}{_together(processes.n, device.type)}"
+            print(f"riqa: {len(runs)} model(s) on {where}, computing in {precision}", file=sys.stderr)
+        processes.wait()
+        if processes.n == 1:
+            history, predictions = run_all(runs, jobs, quiet)
+        else:
+            history, predictions = run_together(runs, processes, quiet)
+        processes.wait()
+        if not processes.is_main:
+            return
     atomic_write(plan.out / "history.csv", lambda aside: history.to_csv(aside, index=False))
     atomic_write(plan.out / "predictions.parquet", lambda aside: predictions.to_parquet(aside, index=False))
     shutil.rmtree(checkpoints, ignore_errors=True)
     Console().print(_summary(history, runs))
+
+
+def _together(n_processes: int, device: str) -> str:
+    """Say that several processes train each model, and what is then not as with one."""
+    if n_processes == 1:
+        return ""
+    apart = ", which batch-normalise each its own images" if device == "cpu" else ""
+    return f", {n_processes} processes for each{apart}"
 
 
 def _summary(history, runs) -> Table:

@@ -43,21 +43,31 @@ class Augmentation:
             raise ValueError(f"max_colour_change is {self.max_colour_change}, must lie in [0, 1)")
 
 
-def augment(images: Tensor, augmentation: Augmentation, generator: torch.Generator) -> Tensor:
+def augment(
+    images: Tensor,
+    augmentation: Augmentation,
+    generator: torch.Generator,
+    *,
+    part: int = 0,
+    n_parts: int = 1,
+) -> Tensor:
     """Transform each image of a batch by its own random draw.
 
     Args:
         images: (N, 3, H, W) RGB in [0, 1], black outside the field of view.
         augmentation: what may happen, and how strongly.
         generator: source of all randomness, on the CPU.
+        part: number of the part of a batch that `images` are: every `n_parts`-th of its images, this one
+            first. The draw is that of the whole batch, so that an image's own does not depend on the parts.
+        n_parts: how many parts there are, all of N images.
 
     Returns:
         (N, 3, H, W) in [0, 1]; the surround stays black.
     """
     if augmentation.max_transforms == 0:
         return images
-    names, strengths = draw_transforms(len(images), augmentation.max_transforms, generator)
-    return apply_transforms(images, names, strengths, augmentation)
+    names, strengths = draw_transforms(n_parts * len(images), augmentation.max_transforms, generator)
+    return apply_transforms(images, names[part::n_parts], strengths[part::n_parts], augmentation)
 
 
 def draw_transforms(n: int, max_transforms: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:

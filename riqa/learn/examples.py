@@ -34,6 +34,10 @@ class Examples:
         """Return the number of images of the split."""
         return len(self.rows)
 
+    def at(self, index: Tensor) -> "Examples":
+        """Return the examples at positions `index` within the split."""
+        return Examples(self.images, self.rows[index.numpy()], self.overall[index], self.details[index])
+
     def batch(self, index: Tensor, device: torch.device) -> Tensor:
         """Return images (B, 3, H, W) in [0, 1], channels last, for positions `index` within the split."""
         pixels = torch.from_numpy(np.ascontiguousarray(self.images[self.rows[index.numpy()]]))

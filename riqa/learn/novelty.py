@@ -143,8 +143,7 @@ def fit_novelty(model: QualityNet, training: Examples, validation: Examples) -> 
         validation: images of other patients, on which the threshold stands.
     """
     chosen = np.linspace(0, len(training) - 1, min(len(training), MOST_IMAGES)).round().astype(int)
-    index = torch.from_numpy(chosen)
-    some = Examples(training.images, training.rows[chosen], training.overall[index], training.details[index])
+    some = training.at(torch.from_numpy(chosen))
     known = _stages(in_batches(model, lambda images: outputs_with_stages(model, images), some))
     others = _stages(in_batches(model, lambda images: outputs_with_stages(model, images), validation))
     stages = tuple(_fit_stage(*pair) for pair in zip(known, others, strict=True))

@@ -1,6 +1,7 @@
-"""Training runs, side by side.
+"""Training runs, side by side or one after another.
 
-Each run has a process of its own and one thread, so that results never depend on how many run at a time.
+Side by side, each run has a process of its own and one thread, so that results never depend on how many run
+at a time. Processes that were launched to train together do one run after another.
 """
 
 import hashlib
@@ -10,8 +11,9 @@ import multiprocessing
 import os
 import queue
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from multiprocessing.context import BaseContext
 from pathlib import Path
@@ -25,6 +27,7 @@ from riqa.data.store import Store, open_store
 from riqa.labels import class_names
 from riqa.learn.config import TrainingConfig
 from riqa.learn.device import resolve_device, resolve_precision
+from riqa.learn.distributed import ALONE, Processes
 from riqa.learn.examples import examples_of, with_pseudo_labels
 from riqa.learn.memory import give_back_freed_memory, keep_freed_memory
 from riqa.learn.model import QualityNet, load_model, save_model, with_heads
@@ -137,24 +140,21 @@ def run_each(
     """Do what `run_all` does, but return history and predictions of each run, in the order of `runs`."""
     total = sum(run.config.epochs for run in runs)
     give_back_freed_memory()  # what this process did before must not stand beside what the training needs
-    precision = resolve_precision(runs[0].config.precision, resolve_device(runs[0].device))
     with (
         multiprocessing.get_context("spawn").Manager() as manager,  # a small process, it imports nothing
         ProcessPoolExecutor(min(workers, len(runs)), mp_context=_PROCESSES) as pool,
-        tqdm(total=total, unit="epoch", desc=f"training ({precision})", disable=quiet) as progress,
+        _progress_bar(runs, quiet) as show,
     ):
         epochs = manager.Queue()
-        futures = [pool.submit(execute, run, epochs) for run in runs]
+        futures = [pool.submit(execute, run, epochs.put) for run in runs]
         try:
             told = 0
             while told < total and not all(future.done() for future in futures):
                 _raise_failure(futures)
                 try:
-                    name, record, rate = epochs.get(timeout=0.5)
+                    show(epochs.get(timeout=0.5))
                 except queue.Empty:
                     continue
-                progress.set_postfix_str(_one_line(name, record, rate))
-                progress.update()
                 told += 1
             return [future.result() for future in futures]
         except BaseException:
@@ -162,8 +162,34 @@ def run_each(
             raise
 
 
-def execute(run: TrainingRun, epochs=None) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Train one model, write it, and apply it; `epochs` is a queue that is told of each epoch."""
+def run_together(
+    runs: Sequence[TrainingRun], processes: Processes, quiet: bool = False
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Do what `run_all` does, one run after another, each by all processes; every process calls it.
+
+    Returns:
+        As `run_all`; the predictions are empty in every process but the main one, which alone writes models
+        and applies them.
+    """
+    with _progress_bar(runs, quiet or not processes.is_main) as show:
+        done = [execute(run, show, processes) for run in runs]
+    histories, predictions = zip(*done, strict=True)
+    return pd.concat(histories, ignore_index=True), pd.concat(predictions, ignore_index=True)
+
+
+def execute(
+    run: TrainingRun,
+    tell: Callable[[tuple[str, dict, float]], object] = lambda epoch: None,
+    processes: Processes = ALONE,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Train one model, write it, and apply it.
+
+    Args:
+        run: what to train.
+        tell: called after every epoch with the run's name, the epoch's record, and images a second.
+        processes: those that train it together, each by the same call. The main one alone writes and applies
+            the model; the others return no predictions.
+    """
     keep_freed_memory()
     torch.set_num_threads(1)  # the order of floating-point sums, hence the result, depends on it
     name = run.stem.name
@@ -183,9 +209,13 @@ def execute(run: TrainingRun, epochs=None) -> tuple[pd.DataFrame, pd.DataFrame]:
         validation,
         run.config,
         start_counts=run.start_counts,
-        checkpoint=_checkpoint(run, store, model),
-        on_epoch=lambda *progress: epochs.put((name, *progress)) if epochs is not None else None,
+        checkpoint=_checkpoint(run, store, model, processes.n),
+        on_epoch=lambda *progress: tell((name, *progress)),
+        processes=processes,
     )
+    told = pd.DataFrame(history).assign(**_names(run))
+    if not processes.is_main:
+        return told, pd.DataFrame()
     save_novelty(fit_novelty(model, training, validation), run.stem)
     save_model(
         model,
@@ -196,10 +226,11 @@ def execute(run: TrainingRun, epochs=None) -> tuple[pd.DataFrame, pd.DataFrame]:
         seed=run.config.seed,
         training=asdict(run.config),
         precision=resolve_precision(run.config.precision, next(model.parameters()).device),
+        processes=processes.n,
         pseudo_labels=run.pseudo_label_kind if run.pseudo_labels is not None else None,
         best_epoch=next(record["epoch"] for record in history if record["best"]),
     )
-    return pd.DataFrame(history).assign(**_names(run)), apply_model(run, model)
+    return told, apply_model(run, model)
 
 
 def apply_model(run: TrainingRun, model: QualityNet | None = None) -> pd.DataFrame:
@@ -214,7 +245,7 @@ def apply_model(run: TrainingRun, model: QualityNet | None = None) -> pd.DataFra
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
 
-def _checkpoint(run: TrainingRun, store: Store, model: QualityNet) -> Path | None:
+def _checkpoint(run: TrainingRun, store: Store, model: QualityNet, n_processes: int) -> Path | None:
     """Return the run's own checkpoint file: its name has a digest of all that decides the outcome."""
     if run.checkpoints is None:
         return None
@@ -224,6 +255,7 @@ def _checkpoint(run: TrainingRun, store: Store, model: QualityNet) -> Path | Non
         "start_counts": run.start_counts,
         "kind": run.pseudo_label_kind,
         "device": run.device,
+        "processes": n_processes,
         "precision": resolve_precision(run.config.precision, next(model.parameters()).device),
         "versions": [__version__, torch.__version__],
     }
@@ -233,6 +265,22 @@ def _checkpoint(run: TrainingRun, store: Store, model: QualityNet) -> Path | Non
     if run.pseudo_labels is not None:
         digest.update(Path(run.pseudo_labels).read_bytes())
     return run.checkpoints / f"{run.stem.name}-{digest.hexdigest()[:16]}.safetensors"
+
+
+@contextmanager
+def _progress_bar(
+    runs: Sequence[TrainingRun], quiet: bool
+) -> Iterator[Callable[[tuple[str, dict, float]], None]]:
+    """Show a bar counted in epochs, moved by calls with an epoch's name, record and rate."""
+    total = sum(run.config.epochs for run in runs)
+    precision = resolve_precision(runs[0].config.precision, resolve_device(runs[0].device))
+    with tqdm(total=total, unit="epoch", desc=f"training ({precision})", disable=quiet) as bar:
+
+        def show(epoch: tuple[str, dict, float]) -> None:
+            bar.set_postfix_str(_one_line(*epoch))
+            bar.update()
+
+        yield show
 
 
 def _one_line(name: str, record: dict, images_per_second: float) -> str:

@@ -7,15 +7,22 @@ from torch import Tensor
 
 from riqa.errors import InputError
 from riqa.learn.config import TrainingConfig
+from riqa.learn.distributed import ALONE, Processes
 from riqa.learn.examples import Examples
 from riqa.learn.inference import compute_logits
 from riqa.learn.losses import UNKNOWN_OVERALL, multi_task_loss
 from riqa.learn.model import QualityNet
 
 
-def evaluate(model: QualityNet, examples: Examples, config: TrainingConfig) -> dict[str, float]:
-    """Return val_loss and val_score of a model, as `riqa.learn.train.train` describes them."""
-    logits = compute_logits(model, examples, config.precision)
+def evaluate(
+    model: QualityNet, examples: Examples, config: TrainingConfig, processes: Processes = ALONE
+) -> dict[str, float]:
+    """Return val_loss and val_score of a model, as `riqa.learn.train.train` describes them.
+
+    Several processes share the images, and each returns the numbers of all images, every image counted once.
+    """
+    part = examples.at(processes.spread(len(examples)))
+    logits = processes.gather(compute_logits(model, part, config.precision), len(examples))
     loss = multi_task_loss(
         logits,
         examples.overall,

@@ -15,8 +15,9 @@ from riqa.learn.augment import augment
 from riqa.learn.checkpoint import Progress, load_checkpoint, save_checkpoint
 from riqa.learn.config import TrainingConfig
 from riqa.learn.device import resolve_precision
+from riqa.learn.distributed import ALONE, Processes
 from riqa.learn.examples import Examples
-from riqa.learn.losses import multi_task_loss
+from riqa.learn.losses import multi_task_loss, part_scales
 from riqa.learn.model import QualityNet
 from riqa.learn.scores import evaluate
 
@@ -37,8 +38,14 @@ def train(
     start_counts: bool = False,
     checkpoint: Path | None = None,
     on_epoch: Callable[[dict, float], None] = lambda record, images_per_second: None,
+    processes: Processes = ALONE,
 ) -> list[dict]:
     """Train a model in place; leave it with the weights of its best epoch on validation (paper, Section 3.2).
+
+    Several processes may do it together, each by the same call. Batches, shuffling and augmentation are then
+    those of one process, and so is the result, up to rounding, but for two things. Dropout and stochastic
+    depth draw other random numbers. And where there is no graphics card, batch normalisation takes its
+    statistics over a process's own part of each batch, and keeps the running ones of the main process.
 
     Args:
         model: network with a head for every task of positive weight.
@@ -52,6 +59,8 @@ def train(
             with the same other arguments: give each its own file. None: keep nothing.
         on_epoch: called with each epoch's record and how many training images it took a second, validation
             included; again, with NaN, for the epochs of a checkpoint.
+        processes: those that train together; `config.batch_size` is the images of all of them a step, and
+            the main one writes the checkpoint.
 
     Returns:
         A record an epoch: epoch (0 is the start), train_loss, val_loss, val_score, learning_rate, best.
@@ -59,16 +68,24 @@ def train(
         the mean over details.
 
     Raises:
-        InputError: the images are too small for the backbone, or the checkpoint cannot be read.
+        InputError: the images are too small for the backbone, the processes cannot share a batch evenly, or
+            the checkpoint cannot be read.
     """
     side = training.images.shape[1]
     if side < SMALLEST_IMAGE:
         raise InputError(
             f"image_size is {side} pixels, must be at least {SMALLEST_IMAGE}; curate the images again"
         )
+    batch_size = min(config.batch_size, len(training))
+    if batch_size % processes.n:
+        raise InputError(
+            f"{processes.n} processes cannot share {batch_size} images a step evenly: set batch_size to a "
+            f"multiple of {processes.n}, at most {len(training)}, the number of training images"
+        )
     device = next(model.parameters()).device
     precision = resolve_precision(config.precision, device)
     model.to(memory_format=torch.channels_last)
+    shared = processes.wrap(model, any(not getattr(config, f"lambda_{task}") for task in model.heads))
     generator = torch.Generator().manual_seed(config.seed)
     torch.manual_seed(config.seed)  # dropout and stochastic depth read the global generator
     optimizer = torch.optim.SGD(
@@ -81,7 +98,7 @@ def train(
     scheduler = _scheduler(optimizer, config, steps=config.epochs * batches, batches=batches)
     average = _moving_average(model, config.ema_decay)
     progress = Progress(model, optimizer, scheduler, generator, average)
-    if checkpoint is not None and checkpoint.exists():
+    if checkpoint is not None and processes.find(checkpoint):
         load_checkpoint(progress, checkpoint)
         for record in progress.history[1:]:
             on_epoch(record, math.nan)
@@ -89,7 +106,7 @@ def train(
         start = {
             "epoch": 0,
             "train_loss": math.nan,
-            **evaluate(model, validation, config),
+            **evaluate(model, validation, config, processes),
             "learning_rate": 0.0,
         }
         progress.add(start, may_be_best=start_counts)
@@ -99,23 +116,32 @@ def train(
             break
         started = time.perf_counter()
         scaled_side = image_side(side, epoch, config)
+        processes.seed_dropout(config.seed, epoch)
         model.train()
         order = torch.randperm(len(training), generator=generator)
         losses = []
         # The incomplete last batch is left out: batch normalisation over a handful of images is noise.
         for index in order[: batches * config.batch_size].split(config.batch_size):
-            images = augment(training.batch(index, device), config.augmentation, generator)
+            mine = processes.part(index)
+            images = augment(
+                training.batch(mine, device),
+                config.augmentation,
+                generator,
+                part=processes.rank,
+                n_parts=processes.n,
+            )
             if scaled_side < side:
                 images = functional.interpolate(images, scaled_side, mode="bilinear", antialias=True)
             images = images.contiguous(memory_format=torch.channels_last)
             with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
-                logits = model(images)
+                logits = shared(images)
             loss = multi_task_loss(
                 logits,
-                training.overall[index].to(device),
-                training.details[index].to(device),
+                training.overall[mine].to(device),
+                training.details[mine].to(device),
                 lambda_overall=config.lambda_overall,
                 lambda_details=config.lambda_details,
+                **part_scales(training.overall[index], training.details[index], processes.rank, processes.n),
             )
             optimizer.zero_grad()
             loss.backward()
@@ -124,14 +150,15 @@ def train(
             if average is not None:
                 average.update_parameters(model)
             losses.append(loss.detach())
+        processes.share_buffers(progress.kept_model)
         record = {
             "epoch": epoch,
-            "train_loss": float(np.mean(torch.stack(losses).tolist())),
-            **evaluate(progress.kept_model, validation, config),
+            "train_loss": float(np.mean(processes.mean(torch.stack(losses)).tolist())),
+            **evaluate(progress.kept_model, validation, config, processes),
             "learning_rate": scheduler.get_last_lr()[0],
         }
         progress.add(record)
-        if checkpoint is not None:
+        if checkpoint is not None and processes.is_main:
             save_checkpoint(progress, checkpoint)
         on_epoch(record, batches * config.batch_size / (time.perf_counter() - started))
     model.load_state_dict(progress.best_state)

@@ -159,6 +159,16 @@ def test_same_generator_same_images():
     assert not torch.equal(first, augment(images, Augmentation(), generator(6)))
 
 
+def test_the_parts_of_a_batch_are_changed_as_the_whole():
+    images = a_disc(6)
+    whole = augment(images, Augmentation(), generator(5))
+    for part in range(3):
+        own, draws = images[part::3], generator(5)
+        changed = augment(own, Augmentation(), draws, part=part, n_parts=3)
+        assert torch.allclose(changed, whole[part::3], atol=1e-6)
+    assert not torch.allclose(augment(own, Augmentation(), generator(5)), whole[2::3], atol=1e-3)
+
+
 @pytest.mark.parametrize(
     ("knob", "value"), [("max_transforms", 2), ("max_rotation", 45.0), ("max_colour_change", 0.2)]
 )

@@ -112,14 +112,13 @@ from tests.learn.chain import CONFIG, a_run
 from riqa.data.store import open_store
 from dataclasses import replace
 
-class Queue:
-    def put(self, told):
-        if told[1]["epoch"] == 2:
-            os.kill(os.getpid(), signal.SIGKILL)
+def tell(epoch):
+    if epoch[1]["epoch"] == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
 
 folder = Path(sys.argv[2])
 run = a_run(open_store(sys.argv[1]), folder, config=replace(CONFIG, epochs=4), checkpoints=folder / "kept")
-runs.execute(run, Queue())
+runs.execute(run, tell)
 """
 
 
@@ -140,7 +139,7 @@ def test_a_killed_process_is_gone_on_with(tmp_path):
     assert kept.name.startswith("single_task-toy-s0-")
     resumed = the_run(tmp_path / "killed", tmp_path / "killed" / "kept")
     told = []
-    again, also = execute(resumed, type("Queue", (), {"put": lambda self, told_: told.append(told_)})())
+    again, also = execute(resumed, told.append)
     assert [record["epoch"] for _, record, rate in told if rate > 0] == [3, 4]
     assert again.equals(history)
     assert also.equals(predictions)

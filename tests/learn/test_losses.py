@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from riqa.learn.losses import details_loss, multi_task_loss, overall_loss
+from riqa.learn.losses import details_loss, multi_task_loss, overall_loss, part_scales
 
 
 def slow_cross_entropy(logits, classes):
@@ -90,3 +90,50 @@ def test_unknown_entries_leave_no_gradient():
     logits = torch.randn(2, 3, requires_grad=True)
     details_loss(logits, torch.tensor([[1.0, math.nan, 0.0], [math.nan] * 3])).backward()
     assert torch.equal(logits.grad == 0, torch.tensor([[False, True, False], [True] * 3]))
+
+
+def test_scales_by_hand():
+    # Parts 0 and 1 know 3 and 1 of 4 grades, and 0 and 2 of 2 details.
+    overall = torch.tensor([0, -1, 1, 2, 2, -1])
+    details = torch.full((6, 3), math.nan)
+    details[1, 0] = details[3, 2] = 1
+    assert part_scales(overall, details, 0, 2) == {"scale_overall": 1.5, "scale_details": 0.0}
+    assert part_scales(overall, details, 1, 2) == {"scale_overall": 0.5, "scale_details": 2.0}
+    assert part_scales(overall, details, 0, 1) == {"scale_overall": 1.0, "scale_details": 1.0}
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(1, 3),
+    st.lists(
+        st.tuples(
+            st.lists(scores, min_size=3, max_size=3),
+            st.integers(-1, 2),
+            st.lists(targets, min_size=3, max_size=3),
+        ),
+        min_size=6,
+        max_size=6,
+    ),
+)
+def test_the_mean_over_parts_is_the_loss_of_the_batch(n_parts, rows):
+    """In value and in gradient, however unequally the parts know their targets, or know none at all."""
+    logits, overall, details = (torch.tensor(column) for column in zip(*rows, strict=True))
+
+    def loss_of(part, n_parts):
+        leaf = logits[part::n_parts].clone().requires_grad_()
+        loss = multi_task_loss(
+            {"overall": leaf, "details": leaf},
+            overall[part::n_parts],
+            details[part::n_parts],
+            lambda_overall=0.7,
+            lambda_details=1.3,
+            **part_scales(overall, details, part, n_parts),
+        )
+        loss.backward()  # every part has a gradient, if one of zeros
+        return loss.item(), leaf.grad
+
+    whole, gradient = loss_of(0, 1)
+    losses, gradients = zip(*(loss_of(part, n_parts) for part in range(n_parts)), strict=True)
+    assert sum(losses) / n_parts == pytest.approx(whole, abs=1e-5)
+    for part, own in enumerate(gradients):
+        torch.testing.assert_close(own / n_parts, gradient[part::n_parts], atol=1e-6, rtol=0)

@@ -35,6 +35,16 @@ def test_examples_are_the_split_with_its_targets(store):
     )
 
 
+def test_some_of_the_examples_in_another_order(store):
+    examples = examples_of(store, "val")
+    some = examples.at(torch.tensor([5, 2]))
+    assert some.rows.tolist() == [29, 26]
+    assert some.overall.tolist() == [1, 2]
+    torch.testing.assert_close(some.details, examples.details[[5, 2]], equal_nan=True)
+    everything = examples.batch(torch.arange(8), torch.device("cpu"))
+    assert torch.equal(some.batch(torch.arange(2), torch.device("cpu")), everything[[5, 2]])
+
+
 def test_an_empty_split_is_named(store):
     with pytest.raises(InputError, match="'holdout' holds no image"):
         examples_of(store, "holdout")

@@ -1,0 +1,130 @@
+"""Several processes for a test: started without a launcher, joined as a launcher would have them join."""
+
+import os
+import socket
+from concurrent.futures import ProcessPoolExecutor
+from datetime import timedelta
+
+import pytest
+import torch
+from torch import nn
+
+from riqa.learn import distributed
+from riqa.learn.examples import Examples
+from riqa.learn.model import QualityNet
+from riqa.learn.runs import _PROCESSES, run_together
+from riqa.learn.train import train
+from tests.learn.test_train import brightness_task
+
+
+def in_processes(n, function, *arguments):
+    """Call function(processes, *arguments) in n processes, and return what each returns."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with ProcessPoolExecutor(n, mp_context=_PROCESSES) as pool:
+        futures = [pool.submit(_join, rank, n, port, function, arguments) for rank in range(n)]
+        return [future.result() for future in futures]
+
+
+def _join(rank, n, port, function, arguments):
+    os.environ |= {
+        "RANK": str(rank),
+        "LOCAL_RANK": str(rank),
+        "WORLD_SIZE": str(n),
+        "LOCAL_WORLD_SIZE": str(n),
+    }
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
+    torch.set_num_threads(1)
+    distributed.TIMEOUT = timedelta(minutes=5)
+    with distributed.launched_processes(torch.device("cpu")) as processes:
+        return function(processes, *arguments)
+
+
+class StoppedError(Exception):
+    """Stands for whatever ends a process between two epochs."""
+
+
+def smooth_backbone(noisy):
+    """A small network without kinks, at which rounding could grow; on demand with what draws and normalises.
+
+    Kinks are those of rectifiers and maximum pooling: there a last bit decides which way a gradient goes.
+    """
+    layers = [
+        nn.Conv2d(3, 8, 8, stride=8),
+        nn.BatchNorm2d(8),
+        nn.GELU(),
+        nn.Dropout(0.5),
+        nn.Conv2d(8, 16, 3),
+    ]
+    if not noisy:
+        layers = [layer for layer in layers if not isinstance(layer, nn.BatchNorm2d | nn.Dropout)]
+    return nn.Sequential(*layers, nn.GELU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()), 16
+
+
+def with_smooth_backbone(noisy=False):
+    """Let every network have that backbone, while the context lasts."""
+    patch = pytest.MonkeyPatch()
+    patch.setattr("riqa.learn.model.build_backbone", lambda *_: smooth_backbone(noisy))
+    return patch
+
+
+def sparse_task():
+    """48 images to learn from, few of them known: 1 grade in 6, details of 1 in 3; and 25 to validate."""
+    training = brightness_task(48)
+    n = torch.arange(48)
+    overall = torch.where(n % 6 == 0, training.overall, -1)
+    details = torch.where((n % 3 == 1)[:, None], training.details, torch.nan)
+    return Examples(training.images, training.rows, overall, details), brightness_task(25, seed=1)
+
+
+def train_on_it(processes, config, noisy=False, checkpoint=None, stop_after=None):
+    """Train on the sparse task; return the weights, as arrays, and the history.
+
+    With `stop_after` it stops after that epoch, and goes on.
+    """
+
+    def stop(record, rate):
+        if record["epoch"] == stop_after and rate > 0:
+            raise StoppedError
+
+    def once(**options):
+        torch.manual_seed(0)
+        model = QualityNet("smooth", 3, 3)
+        history = train(model, *sparse_task(), config, checkpoint=checkpoint, processes=processes, **options)
+        return {name: value.numpy() for name, value in model.state_dict().items()}, history
+
+    patch = with_smooth_backbone(noisy)
+    try:
+        if stop_after is not None:
+            with pytest.raises(StoppedError):
+                once(on_epoch=stop)
+            torch.rand(7 + processes.rank)  # whatever else drew from the global generator
+        return once()
+    finally:
+        patch.undo()
+
+
+def run_them(processes, runs):
+    """Train runs together, with the smooth backbone."""
+    patch = with_smooth_backbone()
+    try:
+        return run_together(runs, processes, quiet=True)
+    finally:
+        patch.undo()
+
+
+def gathered(processes, sizes):
+    """Return, for each number of items, what comes back of positions that were dealt out and gathered."""
+    return [
+        processes.gather({"position": processes.spread(n)[:, None] * torch.ones(2)}, n)["position"].tolist()
+        for n in sizes
+    ]
+
+
+def found(processes, *files):
+    """Look for a file, each process for its own; return whether it is there, or the message of an error."""
+    try:
+        return processes.find(files[processes.rank])
+    except ValueError as error:
+        return str(error)

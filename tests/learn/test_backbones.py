@@ -84,7 +84,7 @@ def test_the_small_networks_say_what_they_cannot():
     for name in ("resnet10", "vit_tiny"):
         with pytest.raises(InputError, match=f"backbone {name} has no ImageNet weights: set weights to none"):
             build_backbone(name, "imagenet", 64)
-    with pytest.raises(InputError, match="vit_tiny cannot take images of 40 pixels: .* a multiple of 16"):
+    with pytest.raises(InputError, match=r"vit_tiny cannot take images of 40 pixels: .* a multiple of 16"):
         build_backbone("vit_tiny", "none", 40)
 
 

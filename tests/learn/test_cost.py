@@ -25,7 +25,7 @@ def test_a_convolution_by_hand():
 
 
 def test_a_vision_transformer_by_hand():
-    """17 tokens of 192 numbers, six layers of 12 x 192^2 weights, 16 patches of 768 numbers, three classes."""
+    """17 tokens of 192 numbers, six layers of 12 x 192^2 weights, 16 patches of 768 numbers, 3 classes."""
     parameters, flop = network_size("vit_tiny", 3, 64)
     layers = 6 * 12 * 192**2 * 17 * 3
     attention = 6 * 2 * 17 * 17 * 192 * 3

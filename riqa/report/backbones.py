@@ -98,10 +98,21 @@ def backbone_sentences(table: pd.DataFrame | None, confidence: float = 0.95) -> 
         text += " or ".join(others.loc[~told, "backbone"])
     widest = table.loc[table["gap"].idxmax()]
     said = [f"{text}."]
-    said.append(
-        f"The largest gap between training and validation macro-F1 is that of **{widest['backbone']}**: "
-        f"{widest['train_f1']:.3f} on what it learned from, {widest['val_f1']:.3f} on other photographs."
-    )
+    if widest["gap"] <= 0:
+        said.append("No backbone scores higher on what it learned from than on other photographs.")
+    else:
+        above = widest["train_f1"] > widest["val_high"]
+        told = (
+            "above the interval: a sign of overfitting"
+            if above
+            else "inside the interval: no evidence of one"
+        )
+        said.append(
+            f"The largest gap between training and validation macro-F1 is that of **{widest['backbone']}**: "
+            f"{widest['train_f1']:.3f} on what it learned from, {widest['val_f1']:.3f} "
+            f"({widest['val_low']:.3f} to {widest['val_high']:.3f}) on other photographs. "
+            f"The first lies {told}."
+        )
     if (table["epochs"] == 1).any():
         once = " and ".join(table.loc[table["epochs"] == 1, "backbone"])
         said.append(f"{once} saw every photograph once only: too early to learn any by heart.")

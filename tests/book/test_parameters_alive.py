@@ -9,6 +9,7 @@ import matplotlib
 import pandas as pd
 import pytest
 
+import riqa.learn.equal_cost
 import riqa.learn.flips
 import riqa.learn.runs
 import riqa.learn.weighting
@@ -21,6 +22,7 @@ pytestmark = pytest.mark.book
 
 CHAPTERS = ("02_train_teacher", "04_train_single_task", "05_train_multi_task")
 ELSEWHERE = {"work", "out", "beyond", "n_flip_images", "flip_margin"}  # paths, and what is only shown
+ELSEWHERE |= {"backbones_compared", "comparison_cost"}  # decide a second training, see the last test
 VALUES = {
     "details_set": "phantom_observers",
     "observer_set": "phantom_details",
@@ -109,3 +111,29 @@ def test_every_parameter_decides_what_is_trained(smoke, chapter, monkeypatch):
         names -= {"details_set"}  # names its Teacher's file as well, which only exists for one set
     for name in names:
         assert runs_of(chapter, monkeypatch, **{name: VALUES[name]}) != base, name
+
+
+def test_the_second_training_of_chapter_04_follows_its_parameters(monkeypatch):
+    """The cell alone: which backbones, at which cost, from which run and the history of which model."""
+    asked = []
+
+    def begin(main, history, backbones, share, workers):
+        asked.append((main, history["epoch"].tolist(), backbones, share))
+        raise TrainingBegins
+
+    monkeypatch.setattr(riqa.learn.equal_cost, "train_at_equal_cost", begin)
+    document = json.loads((REPOSITORY / "notebooks" / "04_train_single_task.ipynb").read_text())
+    (source,) = ("".join(c["source"]) for c in document["cells"] if c["id"] == "16a-several-sizes")
+    rows = [("a", 0, 1), ("a", 1, 2), ("b", 0, 3), ("b", 1, 4)]
+    names = {
+        "history": pd.DataFrame(rows, columns=["trained_on", "seed", "epoch"]),
+        "runs": ["main", "other"],
+    }
+    names |= {"overall_sets": ["b", "a"], "seeds": [1, 0], "worker_count": lambda: 1}
+    shown = {"Markdown": str, "display": lambda text: asked.append(text)}
+    for backbones, cost in ((["resnet18"], 1.0), (["resnet18"], 2.0), (["swin_t"], 1.0)):
+        with pytest.raises(TrainingBegins):
+            exec(source, names | shown | {"backbones_compared": backbones, "comparison_cost": cost})
+        assert asked.pop() == ("main", [4], backbones, cost)
+    exec(source, names | shown | {"backbones_compared": [], "comparison_cost": 1.0})
+    assert "compares no backbones" in asked.pop()

@@ -79,8 +79,12 @@ def test_words_say_what_the_intervals_allow(table):
     assert best.startswith("**small** has the highest validation macro-F1, 0.")
     assert best.endswith("the 95% interval of the difference excludes zero for large.")
     assert f"that of **large**: {table['train_f1'][1]:.3f} on what it learned from" in gap
+    assert gap.endswith("The first lies above the interval: a sign of overfitting.")
     assert once.startswith("large saw every photograph once only")
-    best, _ = backbone_sentences(table.assign(difference_high=0.01, epochs=2))
+    best, gap = backbone_sentences(table.assign(difference_high=0.01, epochs=2, val_high=1.0))
+    assert gap.endswith(
+        " to 1.000) on other photographs. The first lies inside the interval: no evidence of one."
+    )
     assert best.endswith("; these 60 validation images cannot tell it from large.")
     third = table.iloc[[1]].assign(backbone="third", difference_high=0.1, gap=0.0)
     best, gap, once = backbone_sentences(pd.concat([table, third], ignore_index=True), 0.9)
@@ -88,7 +92,8 @@ def test_words_say_what_the_intervals_allow(table):
     assert best.endswith("zero for large; these 60 validation images cannot tell it from third.")
     assert "**large**" in gap
     assert once.startswith("large and third saw")
-    (alone,) = backbone_sentences(table.iloc[[0]].assign(gap=-1.0))[:1]
+    alone, gap = backbone_sentences(table.iloc[[0]].assign(gap=-1.0))
+    assert gap == "No backbone scores higher on what it learned from than on other photographs."
     assert alone.endswith(f"macro-F1, {table['val_f1'][0]:.3f}.")
     assert backbone_sentences(None) == ["This build compares no backbones: `backbones_compared` is empty."]
 

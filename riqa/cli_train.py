@@ -26,13 +26,13 @@ def train(
         bool, typer.Option("--restart", help="Forget what a stopped training has done.")
     ] = False,
 ) -> None:
-    """Train models of your own, one a seed, as the chapters do.
+    r"""Train models of your own, one a seed, as the chapters do.
 
     The file names a store (riqa curate makes one), a folder for the results, the heads, and hyperparameters:
 
         store: stores/deepdrid
         out: models/deepdrid
-        heads: [overall]            # or [details], or [overall, details]
+        heads: \[overall]            # or \[details], or \[overall, details]
         backbone: resnet18
         seeds: [0, 1, 2]
         training: {epochs: 115, learning_rate: 0.01, schedule: one_cycle}

@@ -13,7 +13,7 @@ RIQA := .venv/bin/riqa
 
 .DEFAULT_GOAL := help
 .PHONY: help book test unit-test book-test serve lint strip clean lock \
-  bench bench-fov bench-fov-speed bench-train bench-assess bench-memory bench-keep
+  bench bench-fov bench-fov-speed bench-train bench-assess bench-memory bench-cost bench-keep
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
@@ -51,7 +51,7 @@ lock: .venv/.ok ## pin every package anew from pyproject.toml, and write environ
 	  -o requirements.lock --custom-compile-command 'make lock'
 	.venv/bin/python -m riqa.publish.environment
 
-bench: bench-fov-speed bench-train bench-assess bench-memory ## speed and memory against others, a result a benchmark in _build/bench
+bench: bench-fov-speed bench-train bench-assess bench-memory bench-cost ## speed and memory against others, a result a benchmark in _build/bench
 
 bench-fov: bench-fov-speed ## field of view: speed and accuracy against public peers, margins (RIQA_DATA=folder of JPEGs)
 	PYTHONPATH=. OMP_NUM_THREADS=1 _build/bench/peers/bin/python benchmarks/fov_accuracy.py
@@ -70,6 +70,9 @@ bench-assess: .venv/.ok ## riqa assess: images/s against bare decoding and infer
 
 bench-memory: .venv/.ok ## memory of a training on a store of EyeQ's size, which takes 4.3 GB of disk meanwhile
 	PYTHONPATH=. OMP_NUM_THREADS=1 .venv/bin/python benchmarks/train_memory.py
+
+bench-cost: .venv/.ok ## operations of the trainings of profile paper, and how fast one core does them
+	PYTHONPATH=. OMP_NUM_THREADS=1 .venv/bin/python benchmarks/training_cost.py
 
 bench-keep: .venv/.ok ## keep what make bench measured, for the book's page "Cost and speed"
 	PYTHONPATH=. .venv/bin/python benchmarks/results.py

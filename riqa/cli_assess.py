@@ -44,9 +44,11 @@ def assess(
     from riqa.assess.page import card, write_page
     from riqa.assess.session import answers, open_session
     from riqa.assess.table import answers_table, summary
+    from riqa.learn.memory import keep_freed_memory
 
     if html is not None and html.is_dir():
         raise InputError(f"{html} is a folder; give --html a file, such as {html / 'assessment.html'}")
+    keep_freed_memory()  # every batch asks for the same large arrays again
     with stopping("What is printed holds; no page was written."):
         session = open_session(model, images)
         for note in session.notes:

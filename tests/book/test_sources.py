@@ -8,10 +8,11 @@ import pytest
 import yaml
 
 from riqa.publish.chapters import read_chapters
+from riqa.publish.measured import fill_in
 from riqa.publish.parameters import declared_parameters
 from riqa.publish.plan import plan
 from riqa.publish.profiles import profile_names, read_profile
-from riqa.publish.stage import STATUS_PAGE
+from riqa.publish.stage import MEASURED, STATUS_PAGE
 from tests.publish.toy import REPOSITORY
 
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
@@ -142,6 +143,16 @@ def test_the_table_of_contents_holds_every_page_and_no_other():
     pages |= {f"notebooks/{path.stem}" for path in NOTEBOOKS} | {STATUS_PAGE.removesuffix(".md")}
     assert len(listed) == len(set(listed))
     assert set(listed) == pages
+
+
+def test_every_benchmark_that_a_page_shows_is_kept_in_the_repository():
+    shown = 0
+    for path in (REPOSITORY / "book").glob("*.md"):
+        page = path.read_text()
+        filled = fill_in(page, REPOSITORY / MEASURED)
+        assert "measured:" not in filled, f"{path.name}: a line that asks for a result is misspelt"
+        shown += filled != page
+    assert shown
 
 
 def test_a_chapter_needs_exactly_the_chapters_that_its_code_reads():

@@ -53,6 +53,10 @@ def trainings(root: Path, profile_name: str) -> list[dict[str, Any]]:
     planned += [
         ("04_train_single_task", single, name, len(single["seeds"])) for name in single["overall_sets"]
     ]
+    others = [name for name in single["backbones_compared"] if name != single["backbone"]]
+    if others:  # each may spend as much as so many epochs of the main backbone
+        equal = single | {"epochs": round(single["comparison_cost"] * single["epochs"])}
+        planned += [("04_backbones", equal, single["overall_sets"][0], len(others))]
     planned += [
         ("05_train_multi_task", multi, name, 2 * len(multi["seeds"]) + n_trials)
         for name in multi["overall_sets"]

@@ -15,6 +15,7 @@ ASSUMED_SPEEDS = {
 _CHAPTER_NAMES = {
     "02_train_teacher": "02 Teacher",
     "04_train_single_task": "04 single-task",
+    "04_backbones": "04 other backbones, each at that cost",
     "05_train_multi_task": "05 students and controls",
 }
 

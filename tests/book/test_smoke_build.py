@@ -21,7 +21,7 @@ from tests.publish.toy import REPOSITORY
 pytestmark = pytest.mark.book
 
 COMMAND = [sys.executable, "-m", "riqa.cli", "book", "--profile", "smoke"]
-SOURCES = ("riqa", "notebooks", "profiles", "book", "Snakefile", "_config.yml", "_toc.yml")
+SOURCES = ("riqa", "notebooks", "profiles", "book", "benchmarks", "Snakefile", "_config.yml", "_toc.yml")
 MEMORY_MB = 4000  # what any chapter may take
 SECONDS = 5.0  # what a build may take that has nothing to do
 

@@ -71,7 +71,6 @@ def curve(history: pd.DataFrame, config: TrainingConfig, side: int, n_images: in
             {
                 "seed": int(seed),
                 "epoch": int(epoch),
-                "passes": int(n_images * epoch),
                 "cost": float(cost),
                 "score": score,
             }
@@ -153,7 +152,7 @@ def tell(folder: Path) -> None:
     validation = ", ".join(f"{contest['name']} {contest['n_validation']}" for contest in contests)
     conditions = (
         "Macro-F1 of the best epoch on validation images, mean over seeds; difference with its 95 % interval "
-        f"over patients and seeds; passes and time as a share of the paper's. Validation images: {validation}"
+        f"over patients and seeds; passes as a share of the paper's. Validation images: {validation}"
     )
     tabulate(folder.with_suffix(".json"), conditions, recipe_table(contests))
     recipe_figure(contests).savefig(folder.with_suffix(".png"), dpi=200)

@@ -55,6 +55,5 @@ def epochs_for(budget: float, flop: float) -> int:
         budget: operations for each training image, in all epochs together.
         flop: operations for each training image, in one epoch.
     """
-    return max(
-        int(budget / flop * (1 + 1e-9)), 1
-    )  # a budget of whole epochs buys them, however it is rounded
+    # The factor: a budget of whole epochs buys them, however it is rounded.
+    return max(int(budget / flop * (1 + 1e-9)), 1)

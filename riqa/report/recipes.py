@@ -70,7 +70,6 @@ def recipe_table(comparisons: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
                 "the faster": f"{reached[1]:.3f}",
                 "difference": f"{gain['value']:+.3f} [{gain['low']:+.3f}, {gain['high']:+.3f}]",
                 "passes": f"{comparison['passes']:.3f}",
-                "time": f"{faster['seconds'] / paper['seconds']:.3f}",
                 "target": "met" if comparison["met"] else "missed",
             }
         )

@@ -50,7 +50,7 @@ def test_the_table_says_what_was_reached_and_for_how_much(comparison):
     assert rows["the paper's"].tolist() == ["0.850", "0.850"]  # of 0.8 and 0.9
     assert rows["the faster"].tolist() == ["0.850", "0.850"]
     assert rows["difference"][0] == "+0.000 [-0.020, +0.030]"
-    assert rows["time"][0] == "0.125"
+    assert rows["passes"][0] == "0.125"
     assert rows["target"].tolist() == ["met", "missed"]
 
 

@@ -10,6 +10,7 @@ import time
 import pytest
 import yaml
 
+from benchmarks.kill_builds import SOURCES
 from riqa.publish.build import chapter_environment, planned_chapters
 from riqa.publish.chapters import read_chapters
 from riqa.publish.content import tree_digests
@@ -21,7 +22,6 @@ from tests.publish.toy import REPOSITORY
 pytestmark = pytest.mark.book
 
 COMMAND = [sys.executable, "-m", "riqa.cli", "book", "--profile", "smoke"]
-SOURCES = ("riqa", "notebooks", "profiles", "book", "benchmarks", "Snakefile", "_config.yml", "_toc.yml")
 MEMORY_MB = 4000  # what any chapter may take
 SECONDS = 5.0  # what a build may take that has nothing to do
 

@@ -9,6 +9,7 @@ import re
 import shutil
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -186,16 +187,20 @@ def _execute(
     from papermill.exceptions import PapermillExecutionError
     from traitlets.config import Config
 
-    config = Config()
-    config.KernelManager.transport_encryption = "auto"  # ipykernel 7 otherwise warns in every notebook
     run.log.parent.mkdir(parents=True, exist_ok=True)
     started = time.time()
     build_pid = os.environ.get("RIQA_BUILD_PID")
     with (
+        tempfile.TemporaryDirectory(prefix="riqa-") as sockets,
         _kernel_environment(run.workers, checkpoints),
         _listening(progress),
         Watch(int(build_pid) if build_pid else None) as watch,
     ):
+        config = Config()
+        config.KernelManager.transport_encryption = "auto"  # ipykernel 7 otherwise warns in every notebook
+        # Files of this run's own, not ports: two chapters that start at once can be given the same free port.
+        config.KernelManager.transport = "ipc"
+        config.KernelManager.connection_file = str(Path(sockets) / "kernel.json")
         try:
             papermill.execute_notebook(
                 str(run.notebook),

@@ -1,9 +1,11 @@
 import json
+import socket
 import subprocess
 import sys
 from dataclasses import replace
 
 import pytest
+from jupyter_client.connect import LocalPortCache
 
 from riqa.errors import InputError
 from riqa.publish.content import read_json, tree_digests
@@ -62,6 +64,14 @@ def test_a_chapter_that_ends_well_is_published(run):
     assert facts["seconds"] > 0
     assert state(run) == "done"
     assert not list(run.out.parent.glob(".*"))
+
+
+def test_a_chapter_needs_no_port_that_another_may_have_been_given(run, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = other.getsockname()[1]
+        monkeypatch.setattr(LocalPortCache, "find_available_port", lambda self, ip: taken)
+        run_chapter(run)
+    assert value(run) == 4
 
 
 def test_nothing_runs_before_the_parameters_are_checked(run):

@@ -43,9 +43,10 @@ def network_size(backbone: str, n_overall: int, side: int) -> tuple[int, float]:
     Raises:
         InputError: unknown backbone, or one that cannot take images of this size.
     """
-    with torch.device("meta"):
-        network = QualityNet(backbone, n_overall, 0, image_size=side).train()
-        return sum(weight.numel() for weight in network.parameters()), flop_per_image(network, side)
+    # Built with real numbers, which some networks read while they are built; counted without any.
+    with torch.random.fork_rng(devices=[]):
+        network = QualityNet(backbone, n_overall, 0, image_size=side).train().to("meta")
+    return sum(weight.numel() for weight in network.parameters()), flop_per_image(network, side)
 
 
 def epochs_for(budget: float, flop: float) -> int:

@@ -25,11 +25,11 @@ def test_a_convolution_by_hand():
 
 
 def test_a_vision_transformer_by_hand():
-    """17 tokens of 192 numbers, six layers of 12 x 192^2 weights, 16 patches of 768 numbers, 3 classes."""
+    """17 tokens of 96 numbers, four layers of 12 x 96^2 weights, 16 patches of 768 numbers, 3 classes."""
     parameters, flop = network_size("vit_tiny", 3, 64)
-    layers = 6 * 12 * 192**2 * 17 * 3
-    attention = 6 * 2 * 17 * 17 * 192 * 3
-    patches, head = 16 * 768 * 192 * 2, 192 * 3 * 3
+    layers = 4 * 12 * 96**2 * 17 * 3
+    attention = 4 * 2 * 17 * 17 * 96 * 3
+    patches, head = 16 * 768 * 96 * 2, 96 * 3 * 3
     assert flop == pytest.approx(2 * (layers + attention + patches + head), rel=0.02)
     net = QualityNet("vit_tiny", 3, 0, image_size=64)
     assert parameters == sum(weight.numel() for weight in net.parameters())
@@ -44,6 +44,12 @@ def test_nothing_is_computed_for_a_network_by_name_and_the_count_is_that_of_the_
     net = QualityNet("resnet10", 2, 0, image_size=32)
     assert (parameters, flop) == (sum(w.numel() for w in net.parameters()), flop_per_image(net, 32))
     assert network_size("resnet10", 2, 64)[1] == pytest.approx(4 * flop, rel=0.01)
+
+
+def test_a_network_that_reads_numbers_of_its_own_while_it_is_built():
+    """RegNet makes a list of its widths from a tensor, which only holds numbers on a real device."""
+    parameters, _ = network_size("regnet_y_400mf", 2, 64)
+    assert parameters == sum(weight.numel() for weight in QualityNet("regnet_y_400mf", 2, 0).parameters())
 
 
 @pytest.mark.parametrize(

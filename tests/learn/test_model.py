@@ -45,12 +45,14 @@ def test_any_backbone_by_name(backbone, images):
     assert logits["details"].shape == (2, 3)
 
 
-def test_resnet10_is_half_as_wide_as_torchvisions_resnet_of_one_block_a_stage():
-    ours = QualityNet("resnet10", n_overall=3, n_details=0).backbone.state_dict()
-    full = ResNet(BasicBlock, [1, 1, 1, 1]).state_dict()
-    shapes = [tuple(value.shape) for name, value in full.items() if not name.startswith("fc.")]
-    halved = [tuple(n if n in (1, 3, 7) else n // 2 for n in shape) for shape in shapes]
-    assert [tuple(value.shape) for value in ours.values()] == halved
+@pytest.mark.parametrize(("backbone", "share"), [("resnet10", 4), ("wide_resnet10_2", 2)])
+def test_the_small_resnets_are_torchvisions_of_one_block_a_stage_but_narrower(backbone, share):
+    ours = QualityNet(backbone, n_overall=3, n_details=0).backbone.state_dict()
+    full = ResNet(BasicBlock, [1, 1, 1, 1])
+    full.conv1 = torch.nn.Conv2d(3, 64, 5, bias=False)  # for small images
+    shapes = [tuple(value.shape) for name, value in full.state_dict().items() if not name.startswith("fc.")]
+    narrowed = [tuple(n if n in (1, 3, 5) else n // share for n in shape) for shape in shapes]
+    assert [tuple(value.shape) for value in ours.values()] == narrowed
 
 
 @pytest.mark.parametrize("backbone", ["resnet10", "mobilenet_v3_small", "efficientnet_lite0"])

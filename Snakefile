@@ -31,7 +31,7 @@ rule all:
         [relative(BUILD.artifacts(job.chapter.name)) for job in JOBS],
 
 
-for job in JOBS:
+for place, job in enumerate(JOBS):
     chapter = job.chapter
 
     rule:
@@ -54,7 +54,9 @@ for job in JOBS:
             log=relative(BUILD.log(chapter.name)),
             progress=relative(BUILD.progress(chapter.name)),
             record=relative(BUILD.record(chapter.name)),
-        threads: chapter.threads
+        # In reading order, which leaves what nothing waits for to the end.
+        priority: len(JOBS) - place
+        threads: min(chapter.threads, PROFILE.processes or chapter.threads)
         shell:
             "python -m riqa.publish.run --chapter {params.chapter} --notebook {params.notebook}"
             " --parameters {params.parameters:q} --out {params.out} --executed {output.executed} --log {params.log}"

@@ -9,7 +9,7 @@ import yaml
 from riqa.errors import InputError
 from riqa.publish.parameters import nearest
 
-KEYS = ("description", "data", "parameters", "chapters")
+KEYS = ("description", "data", "processes", "parameters", "chapters")
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,7 @@ class Profile:
         name: The file's stem.
         description: One sentence.
         data: What the DATA folder must hold, or ``none``.
+        processes: How many a chapter may use side by side, as far as it can; None leaves it to the chapter.
         parameters: Values for every chapter that declares them.
         chapters: Values for one chapter, which win over ``parameters``.
     """
@@ -27,6 +28,7 @@ class Profile:
     name: str
     description: str
     data: str
+    processes: int | None = None
     parameters: dict[str, Any] = field(default_factory=dict)
     chapters: dict[str, dict[str, Any]] = field(default_factory=dict)
 
@@ -71,10 +73,14 @@ def read_profile(root: Path, name: str) -> Profile:
             raise InputError(
                 f"{shown} has an unknown key {key!r}{nearest(str(key), KEYS)}; legal are {', '.join(KEYS)}"
             )
+    processes = content.get("processes")
+    if processes is not None and (type(processes) is not int or processes < 1):
+        raise InputError(f"{shown}: processes is {processes!r}, must be a whole number of at least 1")
     return Profile(
         name=name,
         description=str(content.get("description", "")).strip(),
         data=str(content.get("data") or "none").strip(),
+        processes=processes,
         parameters=content.get("parameters") or {},
         chapters=content.get("chapters") or {},
     )

@@ -11,7 +11,7 @@ import yaml
 from riqa.publish.chapters import read_chapters
 from riqa.publish.content import read_json
 from riqa.publish.layout import Build
-from tests.publish.toy import CHAPTERS, REPOSITORY
+from tests.publish.toy import CHAPTERS, REPOSITORY, write_profile
 
 SLURM = REPOSITORY / "profiles" / "slurm"
 SUBMIT = """#!/bin/sh
@@ -73,3 +73,14 @@ def test_snakemake_understands_the_slurm_profile():
     options = ("--workflow-profile", SLURM, "--executor", "dryrun", "--dry-run", "--nolock")
     planned = snakemake(REPOSITORY, *options, "--config", "profile=smoke")
     assert planned.returncode == 0, planned.stderr + planned.stdout
+
+
+@pytest.mark.parametrize(("bound", "processes"), [({}, 2), ({"processes": 1}, 1)])
+def test_a_profile_may_bound_the_processes_of_its_chapters(toy, bound, processes):
+    listed = yaml.safe_load((toy / "notebooks" / "chapters.yaml").read_text())
+    listed["02_scale_data"]["threads"] = 2
+    (toy / "notebooks" / "chapters.yaml").write_text(yaml.safe_dump(listed))
+    write_profile(toy, "toy", parameters={"n": 4}, **bound)
+    told = snakemake(toy, "--cores", "2", "--dry-run", "--printshellcmds", "--config", "profile=toy").stdout
+    (command,) = [line for line in told.splitlines() if "--chapter 02_scale_data" in line]
+    assert f"--workers {processes} " in command

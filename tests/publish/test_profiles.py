@@ -12,6 +12,7 @@ def test_read_profile(toy):
     assert profile.source == "label files"
     assert profile.chapters == {"01_make_data": {"n": 2}}
     assert not read_profile(toy, "toy").needs_data
+    assert profile.processes is None
     assert profile_names(toy) == ["real", "toy"]
 
 
@@ -26,6 +27,8 @@ def test_an_unknown_profile_is_refused_with_the_nearest(toy):
         ("parameter: {}", r"unknown key 'parameter' \(did you mean parameters\?\)"),
         ("a: [", "YAML"),
         ("3", "must map"),
+        ("processes: 0", "odd.yaml: processes is 0, must be a whole number of at least 1"),
+        ("processes: two", "odd.yaml: processes is 'two', must be a whole number"),
     ],
 )
 def test_a_profile_of_another_form_is_refused_in_one_line(toy, text, complaint):

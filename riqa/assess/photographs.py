@@ -1,14 +1,13 @@
 """From what a technician names to crops that a model can judge: find the files, read ahead of the network."""
 
-from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from riqa.ahead import work_ahead
 from riqa.data.fov import NoFieldError, read_and_crop
 from riqa.data.images import SUFFIXES
 from riqa.data.read import UnreadableError
@@ -82,20 +81,7 @@ def read_ahead(
     Raises:
         ValueError: threads or ahead below 1.
     """
-    if threads < 1 or ahead < 1:
-        raise ValueError(f"threads and ahead must be at least 1, got {threads} and {ahead}")
-    read = partial(_read, size=size)
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="read")
-    waiting: deque[Future] = deque()
-    try:
-        for path in paths:
-            if len(waiting) == ahead:
-                yield waiting.popleft().result()
-            waiting.append(pool.submit(read, path))
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
+    yield from work_ahead(partial(_read, size=size), paths, threads=threads, ahead=ahead)
 
 
 def _read(path: Path, size: int) -> Photograph | Unreadable:

@@ -38,11 +38,23 @@ class Examples:
         """Return the examples at positions `index` within the split."""
         return Examples(self.images, self.rows[index.numpy()], self.overall[index], self.details[index])
 
+    def pixels(self, index: Tensor, device: torch.device) -> Tensor:
+        """Read the images at positions `index` within the split: (B, H, W, 3) uint8, not yet on the device.
+
+        For a graphics card they lie where it can fetch them by itself while it computes: in locked pages.
+        """
+        pixels = torch.from_numpy(np.ascontiguousarray(self.images[self.rows[index.numpy()]]))
+        return pixels.pin_memory() if device.type == "cuda" else pixels
+
     def batch(self, index: Tensor, device: torch.device) -> Tensor:
         """Return images (B, 3, H, W) in [0, 1], channels last, for positions `index` within the split."""
-        pixels = torch.from_numpy(np.ascontiguousarray(self.images[self.rows[index.numpy()]]))
-        pixels = pixels.to(device).permute(0, 3, 1, 2)  # a view: NHWC bytes are NCHW in channels-last order
-        return pixels.float().div_(255)
+        return to_images(self.pixels(index, device), device)
+
+
+def to_images(pixels: Tensor, device: torch.device) -> Tensor:
+    """Bring pixels (B, H, W, 3) uint8 to a device as images (B, 3, H, W) in [0, 1], channels last."""
+    pixels = pixels.to(device, non_blocking=True).permute(0, 3, 1, 2)  # a view: NHWC is NCHW, channels last
+    return pixels.float().div_(255)
 
 
 def examples_of(store: Store, split: str) -> Examples:

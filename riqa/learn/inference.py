@@ -5,8 +5,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from riqa.ahead import work_ahead
 from riqa.learn.device import resolve_precision
-from riqa.learn.examples import Examples
+from riqa.learn.examples import Examples, to_images
 
 _PIXELS = {"cpu": 2**18, "cuda": 2**24}
 """Pixels at a time, by kind of device. On a processor more are no faster, and take more memory."""
@@ -47,7 +48,8 @@ def in_batches(
     use_bfloat16 = resolve_precision(precision, device) == "bfloat16"
     batch_size = batch_size or images_at_a_time(examples.images.shape[1], device)
     parts = []
-    for index in torch.arange(len(examples)).split(batch_size):
+    batches = torch.arange(len(examples)).split(batch_size)
+    for pixels in work_ahead(lambda index: examples.pixels(index, device), batches):
         with torch.autocast(device.type, torch.bfloat16, enabled=use_bfloat16):
-            parts.append(outputs(examples.batch(index, device)))
+            parts.append(outputs(to_images(pixels, device)))
     return {name: torch.cat([part[name].float().cpu() for part in parts]) for name in parts[0]}

@@ -10,13 +10,14 @@ import torch
 from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from riqa.ahead import work_ahead
 from riqa.errors import InputError
 from riqa.learn.augment import augment
 from riqa.learn.checkpoint import Progress, load_checkpoint, save_checkpoint
 from riqa.learn.config import TrainingConfig
 from riqa.learn.device import resolve_precision
 from riqa.learn.distributed import ALONE, Processes
-from riqa.learn.examples import Examples
+from riqa.learn.examples import Examples, to_images
 from riqa.learn.losses import multi_task_loss, part_scales
 from riqa.learn.model import QualityNet
 from riqa.learn.scores import evaluate
@@ -121,10 +122,12 @@ def train(
         order = torch.randperm(len(training), generator=generator)
         losses = []
         # The incomplete last batch is left out: batch normalisation over a handful of images is noise.
-        for index in order[: batches * config.batch_size].split(config.batch_size):
-            mine = processes.part(index)
+        steps = order[: batches * config.batch_size].split(config.batch_size)
+        parts = [processes.part(index) for index in steps]
+        read = work_ahead(lambda mine: training.pixels(mine, device), parts)
+        for index, mine, pixels in zip(steps, parts, read, strict=True):
             images = augment(
-                training.batch(mine, device),
+                to_images(pixels, device),
                 config.augmentation,
                 generator,
                 part=processes.rank,

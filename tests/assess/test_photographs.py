@@ -1,6 +1,3 @@
-import threading
-import time
-
 import numpy as np
 import pytest
 from PIL import Image
@@ -69,37 +66,13 @@ def test_what_is_read_is_what_curation_would_crop_in_order(folder):
             assert np.array_equal(crops[path.name], read_and_crop(path, 32)[0])
 
 
-@pytest.mark.parametrize(("threads", "ahead"), [(1, 5), (3, 5), (3, 2)])
-def test_so_many_are_read_side_by_side_and_no_more_ahead(monkeypatch, tmp_path, threads, ahead):
-    lock, running, most, begun = threading.Lock(), 0, 0, 0
+def test_files_are_read_ahead_in_so_many_threads(monkeypatch, tmp_path):
+    given = {}
 
-    def read(path, size):
-        nonlocal running, most, begun
-        with lock:
-            running, begun = running + 1, begun + 1
-            most = max(most, running)
-        time.sleep(0.02)
-        with lock:
-            running -= 1
-        return Photograph(path, None)
+    def noted(function, items, **knobs):
+        given.update(knobs)
+        return map(function, items)
 
-    monkeypatch.setattr(module, "_read", read)
-    for taken, _ in enumerate(read_ahead([tmp_path] * 12, 32, threads=threads, ahead=ahead)):
-        assert begun <= taken + ahead
-    assert begun == 12
-    assert most == min(threads, ahead)
-
-
-def test_who_stops_taking_stops_the_reading(monkeypatch, tmp_path):
-    begun = []
-    monkeypatch.setattr(module, "_read", lambda path, size: begun.append(path) or Photograph(path, None))
-    reading = read_ahead([tmp_path] * 50, 32, threads=1, ahead=3)
-    next(reading)
-    reading.close()
-    assert len(begun) <= 4
-
-
-@pytest.mark.parametrize("knobs", [{"threads": 0}, {"ahead": 0}])
-def test_less_than_one_is_refused(tmp_path, knobs):
-    with pytest.raises(ValueError, match="at least 1"):
-        next(read_ahead([tmp_path], 32, **knobs))
+    monkeypatch.setattr(module, "work_ahead", noted)
+    assert [one.path for one in read_ahead([tmp_path], 32, threads=3, ahead=5)] == [tmp_path]
+    assert given == {"threads": 3, "ahead": 5}

@@ -2,6 +2,7 @@
 
 from dataclasses import fields, replace
 from itertools import count
+from threading import Event
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import torch
 from sklearn.metrics import f1_score
 
 from riqa.errors import InputError
-from riqa.learn.augment import Augmentation
+from riqa.learn.augment import Augmentation, augment
 from riqa.learn.config import TrainingConfig
 from riqa.learn.device import resolve_precision
 from riqa.learn.examples import Examples
@@ -225,3 +226,22 @@ def test_images_too_small_for_the_backbone_are_refused():
     )
     with pytest.raises(InputError, match="image_size is 16 pixels, must be at least 32"):
         train(QualityNet("resnet10", 3, 3), tiny, tiny, CONFIG)
+
+
+def test_the_next_batch_is_read_while_one_is_learnt(monkeypatch):
+    begun, reads, steps = [Event() for _ in range(6)], count(), count()
+
+    def pixels(examples, index, device, read=Examples.pixels):
+        begun[next(reads)].set()
+        return read(examples, index, device)
+
+    def waiting(*arguments, learn=augment, **options):
+        assert begun[min(next(steps) + 1, 5)].wait(timeout=10)
+        return learn(*arguments, **options)
+
+    monkeypatch.setattr(Examples, "pixels", pixels)
+    monkeypatch.setattr("riqa.learn.train.augment", waiting)
+    monkeypatch.setattr("riqa.learn.train.evaluate", lambda *_: {"val_loss": 1.0, "val_score": 0.5})
+    training = brightness_task(48)  # six batches
+    train(QualityNet("resnet10", 3, 3), training, training, replace(CONFIG, epochs=1, halve_at=()))
+    assert next(steps) == 6

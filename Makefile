@@ -32,7 +32,8 @@ unit-test: .venv/.ok ## the module's tests alone
 	.venv/bin/pytest -q -n 2 -m 'not book'
 
 book-test: .venv/.ok ## the smoke book, built and looked at page by page
-	.venv/bin/pytest -q -m book
+	@$(RIQA) book --profile smoke
+	.venv/bin/pytest -q -n 2 --dist loadfile -m book
 
 lint: .venv/.ok ## style, types of slips that a tool finds, and outputs left in notebooks
 	.venv/bin/ruff check

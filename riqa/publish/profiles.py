@@ -20,17 +20,17 @@ class Profile:
         name: The file's stem.
         description: One sentence.
         data: What the DATA folder must hold, or ``none``.
-        processes: How many a chapter may use side by side, as far as it can; None leaves it to the chapter.
         parameters: Values for every chapter that declares them.
         chapters: Values for one chapter, which win over ``parameters``.
+        processes: How many a chapter may use side by side, as far as it can; None leaves it to the chapter.
     """
 
     name: str
     description: str
     data: str
-    processes: int | None = None
     parameters: dict[str, Any] = field(default_factory=dict)
     chapters: dict[str, dict[str, Any]] = field(default_factory=dict)
+    processes: int | None = None
 
     @property
     def needs_data(self) -> bool:
@@ -80,7 +80,7 @@ def read_profile(root: Path, name: str) -> Profile:
         name=name,
         description=str(content.get("description", "")).strip(),
         data=str(content.get("data") or "none").strip(),
-        processes=processes,
         parameters=content.get("parameters") or {},
         chapters=content.get("chapters") or {},
+        processes=processes,
     )

@@ -1,7 +1,9 @@
+import fcntl
 import json
 import os
 import subprocess
 import sys
+from contextlib import contextmanager
 
 import pytest
 
@@ -9,11 +11,21 @@ from riqa.publish.layout import Build
 from tests.publish.toy import REPOSITORY
 
 
+@contextmanager
+def alone_with_the_smoke_book():
+    """Wait until no other process of these tests builds the smoke book in the repository."""
+    (REPOSITORY / "_build").mkdir(exist_ok=True)
+    with open(REPOSITORY / "_build" / "smoke_tests.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 @pytest.fixture(scope="session")
 def smoke() -> Build:
     """The smoke book, built in the repository; what is up to date is not built again."""
     command = [sys.executable, "-m", "riqa.cli", "book", "--profile", "smoke"]
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    with alone_with_the_smoke_book():
+        done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return Build(REPOSITORY, "smoke")
 

@@ -41,7 +41,7 @@ def phantoms(first, n):
 def teacher():
     """A Teacher trained as the paper's, without augmentation."""
     config = TrainingConfig(
-        epochs=24,
+        epochs=36,
         batch_size=16,
         learning_rate=0.1,
         schedule="one_cycle",

@@ -1,1 +1,7 @@
 """Training: the network, its losses and augmentation, one loop, and what a trained model says of images."""
+
+import os
+
+# Large arrays in pages of 2 MB, where Linux grants them: a hundredth of the interruptions while a network's
+# arrays come and go. torch reads this when it makes its first array, so it is set before torch is imported.
+os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")

@@ -9,12 +9,12 @@ _MMAP_THRESHOLD, _TRIM_THRESHOLD = -3, -1
 def keep_freed_memory() -> bool:
     """Let this process keep the memory that it frees, to use it again.
 
-    A training step frees arrays of tens of megabytes that the next step asks for anew. glibc hands such
-    arrays back to the kernel, which must find and clear the same pages again at every step: a seventh of the
-    time of EfficientNet-Lite0 at 160 pixels.
+    A training step frees thousands of arrays that the next step asks for anew. glibc hands large ones back to
+    the kernel, which must find and clear the same pages again at every step.
 
-    Arrays above 128 MB are still given back, and of what is free at most 512 MB is kept, lest a process hold
-    much more than it ever needs at once.
+    Arrays above 16 MB are still given back, and of what is free at most 64 MB is kept: a process that keeps
+    them, too, ends with half a gigabyte of gaps between arrays. To clear them anew costs little in pages of
+    2 MB, which torch asks for where the system grants them (see `riqa.learn`).
 
     Returns:
         Whether the C library has this setting; where it has not, nothing changes.
@@ -23,7 +23,7 @@ def keep_freed_memory() -> bool:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):  # other C libraries; Windows has no library without a name
         return False
-    return bool(mallopt(_MMAP_THRESHOLD, 128 << 20) and mallopt(_TRIM_THRESHOLD, 512 << 20))
+    return bool(mallopt(_MMAP_THRESHOLD, 16 << 20) and mallopt(_TRIM_THRESHOLD, 64 << 20))
 
 
 def give_back_freed_memory() -> bool:

@@ -33,7 +33,8 @@ unit-test: .venv/.ok ## the module's tests alone
 
 book-test: .venv/.ok ## the smoke book, built and looked at page by page
 	@$(RIQA) book --profile smoke
-	.venv/bin/pytest -q -n 2 --dist loadfile -m book
+	.venv/bin/pytest -q -m 'book and alone'
+	.venv/bin/pytest -q -n 2 --dist loadfile -m 'book and not alone'
 
 lint: .venv/.ok ## style, types of slips that a tool finds, and outputs left in notebooks
 	.venv/bin/ruff check

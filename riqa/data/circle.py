@@ -1,5 +1,7 @@
 """Circles through points, some of which lie on no circle."""
 
+import math
+
 import numpy as np
 
 # Which triples of points are tried, as parts of the number of points; the same for every photograph. With
@@ -59,11 +61,11 @@ def trimmed_circle(points: np.ndarray, circle: np.ndarray, reach: float) -> np.n
 def least_squares_circle(points: np.ndarray) -> np.ndarray:
     """Return the circle (x, y, radius) with the least algebraic distance (Kasa, 1976) to points (N, 2)."""
     middle = points.sum(axis=0) / len(points)
-    x, y = (points - middle).T
-    squares = x * x + y * y
+    centred = points - middle
     # Normal equations of 2 x a + 2 y b = x^2 + y^2 - mean, well conditioned because the points are centred.
-    terms = np.stack([x, y, squares])
-    (xx, xy, u), (_, yy, v), _ = (terms @ terms.T).tolist()
+    (xx, xy), (_, yy) = (centred.T @ centred).tolist()
+    u, v = ((centred * centred).sum(axis=1) @ centred).tolist()
     determinant = 2 * (xx * yy - xy * xy)
     a, b = (u * yy - v * xy) / determinant, (v * xx - u * xy) / determinant
-    return np.array([a + middle[0], b + middle[1], np.sqrt((xx + yy) / len(points) + a * a + b * b)])
+    x, y = middle.tolist()
+    return np.array([a + x, b + y, math.sqrt((xx + yy) / len(points) + a * a + b * b)])

@@ -23,16 +23,24 @@ def margin_colours(image: np.ndarray) -> Iterator[np.ndarray]:
         uint8 (3,).
     """
     patch = max(3, min(image.shape[:2]) // 40)
-    rows, columns = (slice(0, patch), slice(-patch, None)), (slice(0, patch), slice(-patch, None))
-    patches = np.stack([image[r, c].reshape(-1, 3) for r in rows for c in columns])
-    corners = np.sort(patches, axis=1)[:, patches.shape[1] // 2].astype(int)  # the medians
-    corners = corners[np.argsort(corners.sum(axis=1), kind="stable")]
-    alike = (np.abs(corners[:, None] - corners).max(axis=2) <= _ALIKE).sum(axis=1)
+    ends = slice(0, patch), slice(-patch, None)
+    # Of so few numbers Python is the faster calculator, and this is done for every photograph.
+    corners = sorted((_median_colour(image[r, c]) for r in ends for c in ends), key=sum)
+    alike = [sum(_alike(corner, other) for other in corners) for corner in corners]
     # Of two pairs the darker one: the field reaches into two corners of some photographs.
-    likeliest = int(np.argmax(alike))
-    yield corners[likeliest].astype(np.uint8)
+    likeliest = alike.index(max(alike))
+    yield np.array(corners[likeliest], np.uint8)
     if alike[0] < alike[likeliest]:
-        yield corners[0].astype(np.uint8)
+        yield np.array(corners[0], np.uint8)
+
+
+def _median_colour(patch: np.ndarray) -> list[int]:
+    channels = patch.reshape(-1, 3).T.tolist()
+    return [sorted(channel)[len(channel) // 2] for channel in channels]
+
+
+def _alike(colour: list[int], other: list[int]) -> bool:
+    return all(abs(a - b) <= _ALIKE for a, b in zip(colour, other, strict=True))
 
 
 def distance_from(image: np.ndarray, colour: np.ndarray) -> np.ndarray:

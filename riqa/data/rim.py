@@ -11,6 +11,8 @@ UNSEEN = -1e4
 N_RAYS = 120  # radii along which the rim is looked for
 _ANGLES = np.arange(N_RAYS) * (2 * np.pi / N_RAYS)
 _RAYS = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1)
+_COLUMNS = _RAYS.T[:, :, None].astype(np.float32)  # of x and of y, for remap
+_SPECK = np.ones((3, 3), np.uint8)
 _STEP = 0.5  # px along a ray
 _NEAR = 6  # steps to both sides of the rim that are close to it
 _DIM = 30  # grey levels of distance from the margin
@@ -29,7 +31,7 @@ def outline(distance: np.ndarray, threshold: float) -> np.ndarray | None:
         Corners of the hull, int32 (N, 1, 2) as (x, y), or None when the region is tiny.
     """
     mask = cv2.compare(distance, threshold, cv2.CMP_GT)
-    mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))  # thin noise is no field
+    mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, _SPECK)  # thin noise is no field
     contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     if not contours:
         return None
@@ -68,8 +70,9 @@ def refine(
     """
     x, y, radius = circle
     lengths = np.arange(radius * (1 - reach) - 2, radius * (1 + reach) + 2, _STEP)
-    xs = (x + _RAYS[:, :1] * lengths).astype(np.float32)
-    ys = (y + _RAYS[:, 1:] * lengths).astype(np.float32)
+    xs, ys = _COLUMNS * lengths.astype(np.float32)
+    xs += np.float32(x)
+    ys += np.float32(y)
     profile = cv2.remap(
         distance, xs, ys, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=UNSEEN
     )

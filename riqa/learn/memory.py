@@ -12,7 +12,7 @@ def keep_freed_memory() -> bool:
     A training step frees thousands of arrays that the next step asks for anew. glibc hands large ones back to
     the kernel, which must find and clear the same pages again at every step.
 
-    Arrays above 16 MB are still given back, and of what is free at most 64 MB is kept: a process that keeps
+    Arrays above 8 MB are still given back, and of what is free at most 64 MB is kept: a process that keeps
     them, too, ends with half a gigabyte of gaps between arrays. To clear them anew costs little in pages of
     2 MB, which torch asks for where the system grants them (see `riqa.learn`).
 
@@ -23,7 +23,7 @@ def keep_freed_memory() -> bool:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):  # other C libraries; Windows has no library without a name
         return False
-    return bool(mallopt(_MMAP_THRESHOLD, 16 << 20) and mallopt(_TRIM_THRESHOLD, 64 << 20))
+    return bool(mallopt(_MMAP_THRESHOLD, 8 << 20) and mallopt(_TRIM_THRESHOLD, 64 << 20))
 
 
 def give_back_freed_memory() -> bool:

@@ -146,16 +146,15 @@ def contest(options: argparse.Namespace) -> dict | None:
     }
 
 
-def tell(folder: Path) -> None:
-    """Put all contests of a folder into one table and one figure, beside the folder."""
-    contests = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
-    validation = ", ".join(f"{contest['name']} {contest['n_validation']}" for contest in contests)
+def tell(found: dict, folder: Path) -> None:
+    """Write a contest's table and figure for the book."""
+    name = f"recipes_{found['name']}"
     conditions = (
-        "Macro-F1 of the best epoch on validation images, mean over seeds; difference with its 95 % interval "
-        f"over patients and seeds; passes as a share of the paper's. Validation images: {validation}"
+        f"Macro-F1 of the best epoch on {found['n_validation']} validation images, mean over seeds; "
+        "difference with its 95 % interval over patients and seeds; passes as a share of the paper's"
     )
-    tabulate(folder.with_suffix(".json"), conditions, recipe_table(contests))
-    recipe_figure(contests).savefig(folder.with_suffix(".png"), dpi=200)
+    tabulate(folder / f"{name}.json", conditions, recipe_table(found))
+    recipe_figure(found).savefig(folder / f"{name}.png", dpi=200)
 
 
 def main() -> None:
@@ -179,7 +178,7 @@ def main() -> None:
     if found is not None:
         options.out.mkdir(parents=True, exist_ok=True)
         (options.out / f"{options.name}.json").write_text(json.dumps(found, indent=1) + "\n")
-        tell(options.out)
+        tell(found, options.out.parent)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ All train a ResNet-18 on the same photographs with the same batch size, on one t
 contestant works through one epoch, and the rounds begin with another one each.
 
 - bare: forward, backward and step, again and again on one batch that is already in memory.
+- bare, compiled: the same by torch.compile, where there is a C++ compiler; the compiling is timed apart.
 - ours: an epoch of `riqa.learn.train.train` from a store, with augmentation, records and the validation of a
   tenth as many images.
 - files: a DataLoader over JPEG files that are decoded by Pillow in every epoch and augmented by torchvision's
@@ -13,6 +14,7 @@ Run: make bench-train
 """
 
 import argparse
+import shutil
 import time
 from pathlib import Path
 
@@ -35,7 +37,7 @@ from riqa.learn.model import IMAGENET_MEAN, IMAGENET_STD, QualityNet
 from riqa.learn.train import train
 
 CPU = torch.device("cpu")
-TARGETS = {"bare": 0.85, "files of 256 px": 3.0, "files of a camera": 6.0}
+TARGETS = {"bare": 0.85, "bare, compiled": 0.85, "files of 256 px": 3.0, "files of a camera": 6.0}
 """Least images/s of this project's loop, as a multiple of each other one's."""
 
 
@@ -54,9 +56,14 @@ def ours(training: Examples, validation: Examples, config: TrainingConfig) -> fl
     return rates[0]
 
 
-def bare(training: Examples, config: TrainingConfig) -> float:
+def network(side: int) -> QualityNet:
+    """Return the network of both bare contestants."""
+    model = QualityNet("resnet18", n_overall=3, n_details=0, image_size=side)
+    return model.to(memory_format=torch.channels_last).train()
+
+
+def bare(model: torch.nn.Module, training: Examples, config: TrainingConfig) -> float:
     """Return the images/s of the step alone, on a constant batch, in the precision that `ours` takes."""
-    model = QualityNet("resnet18", n_overall=3, n_details=0).to(memory_format=torch.channels_last).train()
     optimizer = torch.optim.SGD(model.parameters(), lr=config.learning_rate, momentum=config.momentum)
     index = torch.arange(config.batch_size)
     images, grades = training.batch(index, CPU), training.overall[index]
@@ -108,6 +115,14 @@ def from_files(paths: list[Path], n: int, side: int, config: TrainingConfig) -> 
     return len(loader) * config.batch_size / (time.perf_counter() - start)
 
 
+def compiled(training: Examples, config: TrainingConfig) -> tuple[torch.nn.Module, float]:
+    """Return the network compiled, and the seconds until it had done its first step."""
+    model = torch.compile(network(training.images.shape[1]))
+    start = time.perf_counter()
+    bare(model, training.at(torch.arange(config.batch_size)), config)
+    return model, time.perf_counter() - start
+
+
 def main() -> None:
     """Measure, print the table, write the results."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -131,16 +146,18 @@ def main() -> None:
         f"ResNet-18 at {options.side} pixels, epochs of {options.images} phantoms in batches of "
         f"{config.batch_size}, one thread; {precision}, but float32 from files"
     )
+    contestants = {
+        "ours": lambda: ours(training, validation, config),
+        "bare": lambda: bare(network(options.side), training, config),
+        "files of 256 px": lambda: from_files(small, options.images, options.side, config),
+        "files of a camera": lambda: from_files(large, options.images, options.side, config),
+    }
+    if shutil.which("c++"):
+        model, seconds = compiled(training, config)
+        contestants["bare, compiled"] = lambda: bare(model, training, config)
+        conditions += f"; compiling took {seconds:.0f} s"
     print(conditions)
-    rates = interleave(
-        {
-            "ours": lambda: ours(training, validation, config),
-            "bare": lambda: bare(training, config),
-            "files of 256 px": lambda: from_files(small, options.images, options.side, config),
-            "files of a camera": lambda: from_files(large, options.images, options.side, config),
-        },
-        options.rounds,
-    )
+    rates = interleave(contestants, options.rounds)
     rows = compare(rates, TARGETS, "an epoch of training", "images/s", more_is_better=True)
     report(options.out, conditions, rows)
 

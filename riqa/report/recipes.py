@@ -30,47 +30,42 @@ def best_so_far(curve: Sequence[Mapping[str, float]]) -> pd.DataFrame:
 
 
 @mpl.rc_context(FIGURE_STYLE)
-def recipe_figure(comparisons: Sequence[Mapping[str, Any]]) -> Figure:
-    """Draw validation macro-F1 of the best epoch so far against image passes, a panel a comparison.
+def recipe_figure(comparison: Mapping[str, Any]) -> Figure:
+    """Draw validation macro-F1 of the best epoch so far against image passes.
 
     Args:
-        comparisons: what `benchmarks/recipes.py` writes.
+        comparison: what `benchmarks/recipes.py` writes.
     """
     figure = Figure(figsize=(WIDTH, 3.2), layout="constrained")
-    axes = figure.subplots(1, len(comparisons), squeeze=False)[0]
-    for axis, comparison in zip(axes, comparisons, strict=True):
-        for recipe, (name, colour) in RECIPES.items():
-            scores = best_so_far(comparison["recipes"][recipe]["curve"])
-            if scores.shape[1] > 1:
-                axis.plot(scores, color=colour, lw=0.8, alpha=0.5)
-            axis.plot(scores.mean(axis=1), color=colour, lw=2, label=name)
-            axis.plot(scores.index[-1], scores.mean(axis=1).iloc[-1], "o", color=colour)
-        axis.set_xscale("log")
-        axis.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
-        axis.xaxis.set_major_formatter(FuncFormatter(lambda passes, _: f"{passes / 1000:g}"))
-        axis.xaxis.set_minor_locator(mpl.ticker.NullLocator())
-        axis.set(title=comparison["name"], xlabel="image passes, thousands", ylabel="macro-F1, validation")
-        axis.legend(title="recipe", loc="lower right")
+    axis = figure.subplots()
+    for recipe, (name, colour) in RECIPES.items():
+        scores = best_so_far(comparison["recipes"][recipe]["curve"])
+        if scores.shape[1] > 1:
+            axis.plot(scores, color=colour, lw=0.8, alpha=0.5)
+        axis.plot(scores.mean(axis=1), color=colour, lw=2, label=name)
+        axis.plot(scores.index[-1], scores.mean(axis=1).iloc[-1], "o", color=colour)
+    axis.set_xscale("log")
+    axis.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
+    axis.xaxis.set_major_formatter(FuncFormatter(lambda passes, _: f"{passes / 1000:g}"))
+    axis.xaxis.set_minor_locator(mpl.ticker.NullLocator())
+    axis.set(title=comparison["name"], xlabel="image passes, thousands", ylabel="macro-F1, validation")
+    axis.legend(title="recipe", loc="lower right")
     return figure
 
 
-def recipe_table(comparisons: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """Tabulate what each recipe reached at which cost, and the difference with its interval."""
-    rows = []
-    for comparison in comparisons:
-        paper, faster = (comparison["recipes"][recipe] for recipe in RECIPES)
-        reached = [np.mean([best["score"] for best in told["best"].values()]) for told in (paper, faster)]
-        gain = comparison["difference"]
-        rows.append(
-            {
-                "images": comparison["name"],
-                "network": f"{comparison['backbone']}, {comparison['side']} pixels",
-                "seeds": len(paper["best"]),
-                "the paper's": f"{reached[0]:.3f}",
-                "the faster": f"{reached[1]:.3f}",
-                "difference": f"{gain['value']:+.3f} [{gain['low']:+.3f}, {gain['high']:+.3f}]",
-                "passes": f"{comparison['passes']:.3f}",
-                "target": "met" if comparison["met"] else "missed",
-            }
-        )
-    return pd.DataFrame(rows)
+def recipe_table(comparison: Mapping[str, Any]) -> pd.DataFrame:
+    """Tabulate what each recipe reached at which cost, and the difference with its interval: one row."""
+    paper, faster = (comparison["recipes"][recipe] for recipe in RECIPES)
+    reached = [np.mean([best["score"] for best in told["best"].values()]) for told in (paper, faster)]
+    gain = comparison["difference"]
+    row = {
+        "images": comparison["name"],
+        "network": f"{comparison['backbone']}, {comparison['side']} pixels",
+        "seeds": len(paper["best"]),
+        "the paper's": f"{reached[0]:.3f}",
+        "the faster": f"{reached[1]:.3f}",
+        "difference": f"{gain['value']:+.3f} [{gain['low']:+.3f}, {gain['high']:+.3f}]",
+        "passes": f"{comparison['passes']:.3f}",
+        "target": "met" if comparison["met"] else "missed",
+    }
+    return pd.DataFrame([row])

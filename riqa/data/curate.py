@@ -2,9 +2,7 @@
 
 import hashlib
 import multiprocessing
-import os
 import signal
-import threading
 from collections import deque
 from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -22,8 +20,9 @@ from riqa.data.partial import Plan, Row
 from riqa.data.read import UnreadableError
 from riqa.data.store import Store, write_store
 from riqa.errors import InputError
+from riqa.orphans import end_with_parent
 
-CROP_VERSION = 2  # raise it whenever the same photograph gives other pixels or numbers than before
+CROP_VERSION = 3  # raise it whenever the same photograph gives other pixels or numbers than before
 _CHUNK = 8  # photographs that a process curates at a time
 _AHEAD = 3  # chunks a process that are curated or wait to be written: memory holds those, not the dataset
 
@@ -115,7 +114,7 @@ def _curate_in_order(paths: list[Path], size: int, workers: int) -> Iterator[Cur
             yield from _curate_chunk(chunk, size)
         return
     context = multiprocessing.get_context("spawn")  # fork is unsafe beside threads
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=end_with_parent)
     try:
         ahead = deque()
         for chunk in chunks:
@@ -135,16 +134,6 @@ def _submit(pool: ProcessPoolExecutor, paths: list[Path], size: int) -> Future:
         return pool.submit(_curate_chunk, paths, size)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _start_worker() -> None:
-    """Let this process end when its parent is killed; it would wait for work for ever."""
-
-    def follow() -> None:
-        multiprocessing.parent_process().join()
-        os._exit(1)
-
-    threading.Thread(target=follow, daemon=True).start()
 
 
 def _curate_chunk(paths: list[Path], size: int) -> list[Curated]:

@@ -16,6 +16,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from multiprocessing.context import BaseContext
+from multiprocessing.managers import SyncManager
 from pathlib import Path
 
 import pandas as pd
@@ -34,6 +35,7 @@ from riqa.learn.model import QualityNet, load_model, save_model, with_heads
 from riqa.learn.novelty import fit_novelty, save_novelty
 from riqa.learn.predict import predict
 from riqa.learn.train import train
+from riqa.orphans import end_with_parent
 
 
 def _start_method() -> BaseContext:
@@ -140,9 +142,13 @@ def run_each(
     """Do what `run_all` does, but return history and predictions of each run, in the order of `runs`."""
     total = sum(run.config.epochs for run in runs)
     give_back_freed_memory()  # what this process did before must not stand beside what the training needs
+    manager = SyncManager(ctx=multiprocessing.get_context("spawn"))  # a small process, it imports little
+    manager.start(end_with_parent)
     with (
-        multiprocessing.get_context("spawn").Manager() as manager,  # a small process, it imports nothing
-        ProcessPoolExecutor(min(workers, len(runs)), mp_context=_PROCESSES) as pool,
+        manager,
+        ProcessPoolExecutor(
+            min(workers, len(runs)), mp_context=_PROCESSES, initializer=end_with_parent
+        ) as pool,
         _progress_bar(runs, quiet) as show,
     ):
         epochs = manager.Queue()

@@ -37,7 +37,9 @@ def model():
 
 @pytest.fixture(scope="module")
 def fitted(model):
-    return fit_novelty(model, unlabelled(images(80, 0)), unlabelled(images(30, 1)))
+    with pytest.MonkeyPatch.context() as patch:  # what it is compared with is computed in float32
+        patch.setattr("riqa.learn.inference.resolve_precision", lambda *_: "float32")
+        return fit_novelty(model, unlabelled(images(80, 0)), unlabelled(images(30, 1)))
 
 
 def outputs(model, pixels):

@@ -176,7 +176,8 @@ def test_answers_and_grades_go_to_the_right_photograph_and_repair():
     assert not np.isnan(grades[:, [2, 5]]).any()
 
 
-def test_probabilities_of_images_are_those_of_the_network():
+def test_probabilities_of_images_are_those_of_the_network(monkeypatch):
+    monkeypatch.setattr("riqa.learn.inference.resolve_precision", lambda *_: "float32")
     torch.manual_seed(1)
     net = QualityNet("resnet10", 2, 3, image_size=32).eval()
     images = np.random.default_rng(1).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)

@@ -50,9 +50,10 @@ def run(config=CONFIG, n_overall=3, n_details=3, side=32, **options):
 def test_it_learns_a_plain_rule():
     unaugmented = Augmentation(max_transforms=0)
     config = replace(CONFIG, epochs=8, batch_size=16, learning_rate=0.05, augmentation=unaugmented)
+    config = replace(config, precision="float32")  # the same bound on every processor
     torch.manual_seed(0)
     history = train(QualityNet("resnet10", 3, 3), brightness_task(144), brightness_task(24, seed=1), config)
-    assert history[-1]["train_loss"] < 0.75 * history[1]["train_loss"]
+    assert history[-1]["train_loss"] < 0.5 * history[1]["train_loss"]
     assert max(record["val_score"] for record in history) > 0.8
 
 

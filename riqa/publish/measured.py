@@ -137,7 +137,9 @@ def table(measured: Compared | Tabulated) -> str:
         "```",
     ]
     if isinstance(measured, Tabulated):
-        lines = [measured.columns, ["---"] * len(measured.columns), *measured.cells]
+        # Names such as efficientnet_lite0 may break at their underscore: whole, they push the last column out.
+        cells = [[cell.replace("_", "_<wbr>") for cell in row] for row in measured.cells]
+        lines = [measured.columns, ["---"] * len(measured.columns), *cells]
         return "\n".join([*(f"| {' | '.join(line)} |" for line in lines), "", *told])
     rows = [
         f"| {row.what}, {row.unit} | {row.peer_name} | {_number(row.ours)} | {_number(row.peer)} "

@@ -58,13 +58,13 @@ def test_a_page_gets_its_tables_where_it_asks_for_them(toy):
     assert fill_in("No place.", toy.parent) == "No place."
 
 
-def test_a_result_that_is_a_table_is_shown_as_it_is(toy):
+def test_a_result_that_is_a_table_is_shown_as_it_is_but_may_break_long_names(toy):
     told = {key: value for key, value in RESULT.items() if key != "rows"}
     toy.write_text(
-        json.dumps(told | {"columns": ["set", "PFLOP"], "cells": [["small", "1.0"], ["all", "13"]]})
+        json.dumps(told | {"columns": ["set", "PFLOP"], "cells": [["small_one", "1.0"], ["all", "13"]]})
     )
     lines = table(read_measured(toy)).splitlines()
-    assert lines[:5] == ["| set | PFLOP |", "| --- | --- |", "| small | 1.0 |", "| all | 13 |", ""]
+    assert lines[:5] == ["| set | PFLOP |", "| --- | --- |", "| small_<wbr>one | 1.0 |", "| all | 13 |", ""]
     assert lines[6].startswith("One thread. Measured on 2026-01-02")
 
 

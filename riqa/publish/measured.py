@@ -137,7 +137,7 @@ def table(measured: Compared | Tabulated) -> str:
         "```",
     ]
     if isinstance(measured, Tabulated):
-        # Names such as efficientnet_lite0 may break at their underscore: whole, they push the last column out.
+        # Names such as efficientnet_lite0 may break at an underscore: whole, they push out the last column.
         cells = [[cell.replace("_", "_<wbr>") for cell in row] for row in measured.cells]
         lines = [measured.columns, ["---"] * len(measured.columns), *cells]
         return "\n".join([*(f"| {' | '.join(line)} |" for line in lines), "", *told])

@@ -1,12 +1,7 @@
 """Curate a dataset: read every photograph, find its field of view, crop to it, keep the result in a store."""
 
 import hashlib
-import multiprocessing
-import signal
-from collections import deque
 from collections.abc import Generator, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import cv2
@@ -20,11 +15,9 @@ from riqa.data.partial import Plan, Row
 from riqa.data.read import UnreadableError
 from riqa.data.store import Store, write_store
 from riqa.errors import InputError
-from riqa.orphans import end_with_parent
+from riqa.workers import WorkerKilledError, call_in_workers
 
 CROP_VERSION = 3  # raise it whenever the same photograph gives other pixels or numbers than before
-_CHUNK = 8  # photographs that a process curates at a time
-_AHEAD = 3  # chunks a process that are curated or wait to be written: memory holds those, not the dataset
 
 Curated = tuple[np.ndarray | None, Row]
 
@@ -62,11 +55,8 @@ def curate(dataset: Dataset, out: Path | str, size: int, workers: int = 1) -> St
 
     try:
         return write_store(dataset, out, plan, rows_from)
-    except BrokenProcessPool:
-        raise InputError(
-            f"dataset {dataset.name}: a worker process was killed, most likely because memory ran out; "
-            f"what is done is kept: run it again with fewer workers (--jobs, now {workers})"
-        ) from None
+    except WorkerKilledError as error:
+        raise InputError(f"dataset {dataset.name}: {error}; what is done is kept") from None
 
 
 def curate_photograph(path: Path, size: int) -> Curated:
@@ -107,36 +97,13 @@ def _digest(dataset: Dataset) -> str:
 
 
 def _curate_in_order(paths: list[Path], size: int, workers: int) -> Iterator[Curated]:
-    """Yield the curated photographs in order, made in `workers` processes, or in this one if that is 1."""
-    chunks = [paths[start : start + _CHUNK] for start in range(0, len(paths), _CHUNK)]
+    """Return the curated photographs in order, made in `workers` processes, or in this one if that is 1."""
     if workers == 1:
-        for chunk in chunks:
-            yield from _curate_chunk(chunk, size)
-        return
-    context = multiprocessing.get_context("spawn")  # fork is unsafe beside threads
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=end_with_parent)
-    try:
-        ahead = deque()
-        for chunk in chunks:
-            ahead.append(_submit(pool, chunk, size))
-            if len(ahead) == _AHEAD * workers:
-                yield from ahead.popleft().result()
-        while ahead:
-            yield from ahead.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
+        return (_curate_on_one_thread(path, size) for path in paths)
+    return call_in_workers(_curate_on_one_thread, [(path, size) for path in paths], workers)
 
 
-def _submit(pool: ProcessPoolExecutor, paths: list[Path], size: int) -> Future:
-    """Submit a chunk; a process that starts for it inherits that Ctrl-C, meant for this one, is blocked."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        return pool.submit(_curate_chunk, paths, size)
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _curate_chunk(paths: list[Path], size: int) -> list[Curated]:
-    """Curate some photographs in this process, on one thread."""
+def _curate_on_one_thread(path: Path, size: int) -> Curated:
+    """Curate one photograph; OpenCV would start threads in every process."""
     cv2.setNumThreads(1)
-    return [curate_photograph(path, size) for path in paths]
+    return curate_photograph(path, size)

@@ -9,14 +9,11 @@ import json
 import math
 import multiprocessing
 import os
-import queue
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from multiprocessing.context import BaseContext
-from multiprocessing.managers import SyncManager
 from pathlib import Path
 
 import pandas as pd
@@ -35,7 +32,7 @@ from riqa.learn.model import QualityNet, load_model, save_model, with_heads
 from riqa.learn.novelty import fit_novelty, save_novelty
 from riqa.learn.predict import predict
 from riqa.learn.train import train
-from riqa.orphans import end_with_parent
+from riqa.workers import call_in_workers
 
 
 def _start_method() -> BaseContext:
@@ -140,32 +137,9 @@ def run_each(
     runs: Sequence[TrainingRun], workers: int = 1, quiet: bool = False
 ) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
     """Do what `run_all` does, but return history and predictions of each run, in the order of `runs`."""
-    total = sum(run.config.epochs for run in runs)
     give_back_freed_memory()  # what this process did before must not stand beside what the training needs
-    manager = SyncManager(ctx=multiprocessing.get_context("spawn"))  # a small process, it imports little
-    manager.start(end_with_parent)
-    with (
-        manager,
-        ProcessPoolExecutor(
-            min(workers, len(runs)), mp_context=_PROCESSES, initializer=end_with_parent
-        ) as pool,
-        _progress_bar(runs, quiet) as show,
-    ):
-        epochs = manager.Queue()
-        futures = [pool.submit(execute, run, epochs.put) for run in runs]
-        try:
-            told = 0
-            while told < total and not all(future.done() for future in futures):
-                _raise_failure(futures)
-                try:
-                    show(epochs.get(timeout=0.5))
-                except queue.Empty:
-                    continue
-                told += 1
-            return [future.result() for future in futures]
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    with _progress_bar(runs, quiet) as show:
+        return list(call_in_workers(execute, [(run,) for run in runs], workers, _PROCESSES, on_news=show))
 
 
 def run_together(
@@ -307,10 +281,3 @@ def initial_model(run: TrainingRun, image_size: int) -> QualityNet:
         return QualityNet(run.backbone, run.n_overall, run.n_details, run.weights, image_size)
     start, _ = load_model(run.start_from)
     return with_heads(start, run.n_overall, run.n_details)
-
-
-def _raise_failure(futures: Sequence[Future]) -> None:
-    """Raise what a failed run raised, as soon as it failed, so that its siblings are not waited for."""
-    for future in futures:
-        if future.done():
-            future.result()

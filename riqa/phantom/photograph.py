@@ -7,10 +7,9 @@ same bytes, and both eyes of a patient come from the same patient.
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -21,6 +20,7 @@ from riqa.phantom.anatomy import draw_eye, draw_patient
 from riqa.phantom.cameras import CAMERAS
 from riqa.phantom.degrade import degrade
 from riqa.phantom.fundus import Fundus, render_fundus
+from riqa.workers import call_in_workers
 
 STUDIES = ("phantom_details", "phantom_grades", "phantom_eyes", "phantom_observers", "simulated_details")
 """Names of the studies; the position goes into the random seeds."""
@@ -136,14 +136,17 @@ def run_all(function: Callable, jobs: Sequence[tuple], workers: int, title: str)
 
     Raises:
         ValueError: If `workers` is below 1.
+        InputError: If a worker was killed.
     """
     if workers < 1:
         raise ValueError(f"workers must be at least 1, got {workers}")
     if workers == 1:
         return [function(*job) for job in tqdm(jobs, desc=title, unit="image")]
-    context = multiprocessing.get_context("spawn")  # fork is unsafe beside threads
-    with ProcessPoolExecutor(
-        workers, mp_context=context, initializer=cv2.setNumThreads, initargs=(1,)
-    ) as pool:
-        futures = pool.map(function, *zip(*jobs, strict=True), chunksize=16)
-        return list(tqdm(futures, total=len(jobs), desc=title, unit="image"))
+    results = call_in_workers(partial(_on_one_thread, function), jobs, workers)
+    return list(tqdm(results, total=len(jobs), desc=title, unit="image"))
+
+
+def _on_one_thread(function: Callable, *job: object) -> object:
+    """Call a function; OpenCV would start threads in every process."""
+    cv2.setNumThreads(1)
+    return function(*job)

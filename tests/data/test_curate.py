@@ -120,7 +120,7 @@ def test_worker_killed_for_memory_is_told_in_a_line(many, undisturbed, running, 
     assert process.returncode == 1
     assert "Traceback" not in told
     assert "worker process was killed, most likely because memory ran out" in told
-    assert told.rstrip().endswith("run it again with fewer workers (--jobs, now 2)")
+    assert told.rstrip().endswith("run it again with fewer workers (--jobs, now 2); what is done is kept")
     goes_on_to(undisturbed, many, out, monkeypatch)
 
 
@@ -133,7 +133,6 @@ def test_changed_photograph_starts_the_curation_anew(tmp_path, monkeypatch, caps
             raise KeyboardInterrupt
         return photograph(path, size)
 
-    monkeypatch.setattr(riqa.data.curate, "_CHUNK", 1)
     monkeypatch.setattr(riqa.data.curate, "curate_photograph", until_the_last)
     with pytest.raises(KeyboardInterrupt):
         curate(data, tmp_path / "store", SIZE)

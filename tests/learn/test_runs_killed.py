@@ -1,4 +1,4 @@
-"""Workers end with the process that they work for, also when it is killed."""
+"""Trainings end with the process that they work for, also when it is killed."""
 
 import os
 import subprocess

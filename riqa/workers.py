@@ -1,0 +1,164 @@
+"""Call a function in worker processes: results in order; a worker that was killed is told, never waited for.
+
+In the pools of `concurrent.futures` and joblib all workers write their results into one pipe, so that the
+end of one worker does not end the pipe: killed in the middle of a result, it is waited for without end. Here
+each worker has a connection of its own, which ends with it.
+"""
+
+import multiprocessing
+import os
+import signal
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
+from multiprocessing import resource_tracker
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import BaseContext
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from riqa.errors import InputError
+
+_SPAWN = multiprocessing.get_context("spawn")  # fork is unsafe beside threads
+_AHEAD = 16  # calls a worker whose results may wait for their turn: memory holds those, not all
+
+
+class WorkerKilledError(InputError):
+    """A worker process was killed from outside."""
+
+
+def call_in_workers(
+    function: Callable,
+    jobs: Sequence[tuple],
+    workers: int,
+    context: BaseContext = _SPAWN,
+    on_news: Callable[[Any], object] | None = None,
+) -> Iterator[Any]:
+    """Call `function(*job)` for every job, in processes side by side.
+
+    Ctrl-C goes to this process alone; it ends the workers, as does whatever else stops the taking of results.
+    The workers end also when this process is killed.
+
+    Args:
+        function: A module-level function, or a partial of one.
+        jobs: Arguments of each call, small; what is large had better go through files.
+        workers: Most processes at a time; each starts the next job when it is done with one.
+        context: How processes are started.
+        on_news: Called here with whatever a call told on its way; if given, each call gets a last argument
+            more, the function to tell with.
+
+    Yields:
+        The results in the order of the jobs.
+
+    Raises:
+        ValueError: If `workers` is below 1.
+        WorkerKilledError: If a worker was killed.
+        RuntimeError: If a worker ended otherwise before it answered.
+        Exception: Whatever a call raised, as soon as it did, with a note that holds the worker's traceback.
+    """
+    if workers < 1:
+        raise ValueError(f"workers must be at least 1, got {workers}")
+    processes: dict[Connection, BaseProcess] = {}
+    results: dict[int, Any] = {}
+    n_begun = 0
+    try:
+        for _ in range(min(workers, len(jobs))):
+            processes.update([_start(context, function, on_news is not None)])
+        idle = list(processes)
+        for n in range(len(jobs)):
+            while True:
+                while idle and n_begun < min(len(jobs), n + _AHEAD * workers):
+                    _send(idle.pop(), (n_begun, jobs[n_begun]))
+                    n_begun += 1
+                if n in results:
+                    break
+                for connection in wait([connection for connection in processes if connection not in idle]):
+                    kind, number, content = _receive(connection, processes[connection], workers)
+                    if kind == "news":
+                        on_news(content)
+                    elif kind == "failure":
+                        raise content
+                    else:
+                        results[number] = content
+                        idle.append(connection)
+            yield results.pop(n)
+    finally:
+        for connection, process in processes.items():
+            process.kill()  # terminate could be ignored or held up by what it does
+            connection.close()
+        for process in processes.values():
+            process.join()
+
+
+def _start(context: BaseContext, function: Callable, tells: bool) -> tuple[Connection, BaseProcess]:
+    """Start a worker; return the connection to it, and its process."""
+    ours, its = context.Pipe()
+    process = context.Process(target=_work, args=(its, function, tells), daemon=True)
+    with _ctrl_c_held_back():  # a process that starts inherits that
+        process.start()
+    its.close()  # so that the connection ends when the worker does
+    return ours, process
+
+
+def _send(connection: Connection, job: tuple[int, tuple]) -> None:
+    """Send a job to a worker; if it has ended, that is seen when its answer is awaited."""
+    with suppress(OSError):
+        connection.send(job)
+
+
+def _receive(connection: Connection, process: BaseProcess, workers: int) -> tuple:
+    """Return the next message of a worker; raise if it ended in place of it, or in the middle."""
+    try:
+        return connection.recv()
+    except (EOFError, OSError):
+        process.join()
+    if process.exitcode == -signal.SIGKILL:
+        raise WorkerKilledError(
+            "a worker process was killed, most likely because memory ran out; "
+            f"run it again with fewer workers (--jobs, now {workers})"
+        )
+    raise RuntimeError(f"a worker process ended with exit code {process.exitcode} before it answered")
+
+
+def _work(connection: Connection, function: Callable, tells: bool) -> None:
+    """Do job after job, in a worker."""
+    _end_with_parent()
+    with suppress(EOFError, ConnectionError):  # nobody asks or listens any more
+        while True:
+            number, job = connection.recv()
+            if tells:
+                job = (*job, partial(_tell, connection, number))
+            try:
+                answer = ("result", number, function(*job))
+            except Exception as error:
+                error.add_note(f"raised in a worker process:\n{traceback.format_exc()}")
+                answer = ("failure", number, error)
+            connection.send(answer)
+
+
+def _tell(connection: Connection, number: int, news: object) -> None:
+    """Tell the process that asked for a call what the call has to say meanwhile."""
+    connection.send(("news", number, news))
+
+
+def _end_with_parent() -> None:
+    """Let this process end when its parent does, however that ends; it would go on, or wait, for ever."""
+
+    def follow() -> None:
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
+
+
+@contextmanager
+def _ctrl_c_held_back() -> Iterator[None]:
+    """Hold Ctrl-C back from this thread and from processes that start meanwhile; here it comes afterwards."""
+    resource_tracker.ensure_running()  # a process of multiprocessing's; started later, it would let Ctrl-C in
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -1,0 +1,129 @@
+"""Workers: results in order, and whatever ends one is told."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from multiprocessing import active_children
+
+import pytest
+
+from riqa.workers import WorkerKilledError, call_in_workers
+
+
+def after(seconds, answer):
+    """Answer after some seconds."""
+    time.sleep(seconds)
+    return answer
+
+
+def fail_after(seconds):
+    """Raise after some seconds."""
+    raise LookupError(after(seconds, "nothing there"))
+
+
+def large_once_there(path):
+    """Wait for a file, then return more than any pipe holds."""
+    while not path.exists():
+        time.sleep(0.01)
+    return bytes(2**26)
+
+
+def count(n, tell):
+    """Tell the numbers up to n, and return n."""
+    for number in range(n):
+        tell((n, number))
+    return n
+
+
+def test_results_come_in_the_order_of_the_jobs():
+    durations = [0.3, 0, 0, 0.1, *[0] * 60]
+    jobs = [(seconds, number) for number, seconds in enumerate(durations)]
+    assert list(call_in_workers(after, jobs, 2)) == list(range(64))
+    assert active_children() == []
+
+
+def test_no_more_workers_than_jobs_and_none_for_none():
+    results = call_in_workers(after, [(0, "a")], 4)
+    assert next(results) == "a"
+    assert len(active_children()) == 1
+    results.close()
+    assert active_children() == []
+    assert list(call_in_workers(after, [], 4)) == []
+
+
+def test_what_waits_for_its_turn_is_limited(tmp_path):
+    jobs = [(tmp_path / "0", 1.5), *[(tmp_path / str(number), 0) for number in range(1, 60)]]
+    next(call_in_workers(touch, jobs, 2))
+    assert len(list(tmp_path.iterdir())) == 32
+
+
+def touch(path, seconds):
+    """Leave a mark."""
+    path.touch()
+    time.sleep(seconds)
+
+
+def test_news_come_while_a_call_goes_on():
+    news = []
+    assert list(call_in_workers(count, [(3,), (2,)], 2, on_news=news.append)) == [3, 2]
+    assert [number for n, number in news if n == 3] == [0, 1, 2]
+    assert [number for n, number in news if n == 2] == [0, 1]
+
+
+def test_a_worker_killed_while_it_hands_over_is_told(tmp_path):
+    (tmp_path / "first").touch()
+    results = call_in_workers(large_once_there, [(tmp_path / "first",), (tmp_path / "second",)], 2)
+    assert len(next(results)) == 2**26
+    (tmp_path / "second").touch()
+    time.sleep(1)  # the second now waits, in the middle of its answer, for somebody to take the rest
+    for worker in active_children():
+        worker.kill()
+    with pytest.raises(WorkerKilledError, match=r"memory ran out; .* fewer workers \(--jobs, now 2\)$"):
+        next(results)
+    assert active_children() == []
+
+
+def test_a_worker_killed_at_work_is_told_though_another_goes_on():
+    results = call_in_workers(after, [(0, "a"), (60, "b"), (60, "c")], 2)
+    next(results)
+    active_children()[0].kill()
+    began = time.monotonic()
+    with pytest.raises(WorkerKilledError):
+        next(results)
+    assert time.monotonic() - began < 30
+
+
+def test_a_failure_is_raised_at_once_and_says_where():
+    began = time.monotonic()
+    with pytest.raises(LookupError, match="nothing there") as caught:
+        list(call_in_workers(after_or_fail, [(60, False), (0, True)], 2))
+    assert time.monotonic() - began < 30
+    assert "in fail_after" in caught.value.__notes__[0]
+    assert active_children() == []
+
+
+def after_or_fail(seconds, fails):
+    """Answer or raise after some seconds."""
+    return fail_after(seconds) if fails else after(seconds, None)
+
+
+@pytest.mark.parametrize(("function", "job", "code"), [(os._exit, (3,), 3), (threading.Lock, (), 1)])
+def test_a_worker_that_ends_or_cannot_answer_is_told(function, job, code):
+    with pytest.raises(RuntimeError, match=f"ended with exit code {code} before it answered"):
+        list(call_in_workers(function, [job], 2))
+
+
+def test_at_least_one_worker():
+    with pytest.raises(ValueError, match="at least 1, got 0"):
+        next(call_in_workers(after, [(0, None)], 0))
+
+
+def test_ctrl_c_is_not_for_the_workers():
+    code = (
+        "import signal; from riqa.workers import call_in_workers as call\n"
+        "for held in call(signal.pthread_sigmask, [(signal.SIG_BLOCK, ())] * 2, 2): print(list(held))"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.split("\n")[:2] == ["[<Signals.SIGINT: 2>]"] * 2

@@ -66,6 +66,7 @@ bench-fov-speed: _build/bench/peers/.ok ## field of view: speed alone
 
 bench-train: .venv/.ok ## training: images/s against its bare step and against a loop over image files
 	PYTHONPATH=. OMP_NUM_THREADS=1 .venv/bin/python benchmarks/train_speed.py
+	PYTHONPATH=. .venv/bin/python benchmarks/train_speed.py --all-cores
 
 bench-assess: .venv/.ok ## riqa assess: images/s against bare decoding and inference and against QuickQual's way
 	PYTHONPATH=. .venv/bin/python benchmarks/assess_speed.py

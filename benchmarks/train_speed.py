@@ -1,21 +1,25 @@
 """How fast a network is trained: by this project's loop, its bare step, and the loop that is common.
 
-All train a ResNet-18 on the same photographs with the same batch size, on one thread. In each round every
-contestant works through one epoch, and the rounds begin with another one each.
+All train a ResNet-18 on the same photographs with the same batch size: on one thread, as trainings that run
+side by side do, or with all cores, as one that has the machine to itself. In each round every contestant
+works through one epoch, and the rounds begin with another one each.
 
 - bare: forward, backward and step, again and again on one batch that is already in memory.
 - bare, compiled: the same by torch.compile, where there is a C++ compiler; the compiling is timed apart.
 - ours: an epoch of `riqa.learn.train.train` from a store, with augmentation, records and the validation of a
   tenth as many images.
 - files: a DataLoader over JPEG files that are decoded by Pillow in every epoch and augmented by torchvision's
-  RandAugment, in float32; once from files of 256 pixels and once from files of a camera's resolution.
+  RandAugment, in float32; once from files of 256 pixels and once from files of a camera's resolution. With
+  all cores also by a loader with a process a core, beside the one that trains.
 
 Run: make bench-train
 """
 
 import argparse
+import os
 import shutil
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +42,7 @@ from riqa.learn.train import train
 
 CPU = torch.device("cpu")
 TARGETS = {"bare": 0.85, "bare, compiled": 0.85, "files of 256 px": 3.0, "files of a camera": 6.0}
+LOADED_APART = ", loaded by processes"
 """Least images/s of this project's loop, as a multiple of each other one's."""
 
 
@@ -101,13 +106,16 @@ class Files(Dataset):
         return self.prepare(Image.open(self.paths[k]).convert("RGB")), k % 3
 
 
-def from_files(paths: list[Path], n: int, side: int, config: TrainingConfig) -> float:
+def from_files(paths: list[Path], n: int, side: int, config: TrainingConfig, loaders: int = 0) -> float:
     """Return the images/s of one epoch of the plain loop, validation left out in its favour."""
     model = resnet18(num_classes=3).train()
     optimizer = torch.optim.SGD(model.parameters(), lr=config.learning_rate, momentum=config.momentum)
-    loader = DataLoader(Files(paths, n, side), config.batch_size, shuffle=True, drop_last=True)
+    loader = DataLoader(
+        Files(paths, n, side), config.batch_size, shuffle=True, drop_last=True, num_workers=loaders
+    )
+    batches = iter(loader)  # the start of the loader's processes is left out, in its favour
     start = time.perf_counter()
-    for images, grades in loader:
+    for images, grades in batches:
         loss = functional.cross_entropy(model(images), grades)
         optimizer.zero_grad()
         loss.backward()
@@ -128,13 +136,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--side", type=int, default=128, help="of the images, pixels")
     parser.add_argument("--images", type=int, default=160, help="in an epoch")
+    parser.add_argument("--all-cores", action="store_true", help="not one thread only")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--precision", default="auto", choices=["auto", "float32", "bfloat16"])
-    parser.add_argument("--out", type=Path, default=Path("_build/bench/train_speed.json"))
+    parser.add_argument("--out", type=Path, help="by default in _build/bench")
     options = parser.parse_args()
-    torch.set_num_threads(1)
+    threads = os.cpu_count() if options.all_cores else 1
+    torch.set_num_threads(threads)
+    out = options.out or Path("_build/bench") / f"train_speed{'_all_cores' if options.all_cores else ''}.json"
     keep_freed_memory()
-    photographs = options.out.parent / "training_photographs"
+    photographs = out.parent / "training_photographs"
     small, large = (
         phantom_files(photographs / "256", 20, 256),
         phantom_files(photographs / "camera", 6, 2600),
@@ -144,7 +155,7 @@ def main() -> None:
     precision = resolve_precision(config.precision, CPU)
     conditions = (
         f"ResNet-18 at {options.side} pixels, epochs of {options.images} phantoms in batches of "
-        f"{config.batch_size}, one thread; {precision}, but float32 from files"
+        f"{config.batch_size}, {threads} thread{'s' * (threads > 1)}; {precision}, but float32 from files"
     )
     contestants = {
         "ours": lambda: ours(training, validation, config),
@@ -152,14 +163,21 @@ def main() -> None:
         "files of 256 px": lambda: from_files(small, options.images, options.side, config),
         "files of a camera": lambda: from_files(large, options.images, options.side, config),
     }
+    targets = dict(TARGETS)
+    if options.all_cores:
+        for name, files in {"files of 256 px": small, "files of a camera": large}.items():
+            contestants[name + LOADED_APART] = partial(
+                from_files, files, options.images, options.side, config, loaders=threads
+            )
+            targets[name + LOADED_APART] = TARGETS[name]
     if shutil.which("c++"):
         model, seconds = compiled(training, config)
         contestants["bare, compiled"] = lambda: bare(model, training, config)
         conditions += f"; compiling took {seconds:.0f} s"
     print(conditions)
     rates = interleave(contestants, options.rounds)
-    rows = compare(rates, TARGETS, "an epoch of training", "images/s", more_is_better=True)
-    report(options.out, conditions, rows)
+    rows = compare(rates, targets, "an epoch of training", "images/s", more_is_better=True)
+    report(out, conditions, rows)
 
 
 if __name__ == "__main__":

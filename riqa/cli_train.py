@@ -59,7 +59,7 @@ def train(
     device = resolve_device(plan.device)
     precision = resolve_precision(plan.training.precision, device)
     quiet = not sys.stderr.isatty()
-    os.environ["OMP_NUM_THREADS"] = "1"  # a process a model: more threads would only wait for each other
+    os.environ["OMP_NUM_THREADS"] = str(plan.threads)  # more than are meant would only wait for each other
     with (
         stopping("What is done is kept; the same command goes on."),
         launched_processes(device) as processes,
@@ -69,6 +69,8 @@ def train(
                 shutil.rmtree(checkpoints, ignore_errors=True)
             where = f"{device.type}{_together(processes.n, device.type)}"
             print(f"riqa: {len(runs)} model(s) on {where}, computing in {precision}", file=sys.stderr)
+            if device.type == "cpu" and processes.n == 1:
+                _hint_at_idle_cores(plan.threads, min(jobs, len(runs)))
         processes.wait()
         if processes.n == 1:
             history, predictions = run_all(runs, jobs, quiet)
@@ -89,6 +91,18 @@ def _together(n_processes: int, device: str) -> str:
         return ""
     apart = ", which batch-normalise each its own images" if device == "cpu" else ""
     return f", {n_processes} processes for each{apart}"
+
+
+def _hint_at_idle_cores(threads: int, side_by_side: int) -> None:
+    """Say how the cores that would stand idle could be used."""
+    cores = os.cpu_count()
+    each = cores // side_by_side
+    if each > threads:
+        print(
+            f"riqa: {threads * side_by_side} of {cores} cores are used; 'threads: {each}' in the file uses "
+            "more, and changes the last digits",
+            file=sys.stderr,
+        )
 
 
 def _summary(history, runs) -> Table:

@@ -51,6 +51,17 @@ def test_a_plan_becomes_models_history_and_predictions(plan, tmp_path, capsys):
     assert "epoch/s" not in told.err  # no progress bar where nobody watches
 
 
+def test_idle_cores_are_told(plan, capsys, monkeypatch):
+    monkeypatch.setattr("os.cpu_count", lambda: 8)
+    assert train("--config", plan) == 0
+    assert capsys.readouterr().err.splitlines()[1] == (
+        "riqa: 2 of 8 cores are used; 'threads: 4' in the file uses more, and changes the last digits"
+    )
+    plan.write_text(plan.read_text().replace("seeds: [0, 1]", "seeds: [0], threads: 8"))
+    assert train("--config", plan) == 0
+    assert "cores" not in capsys.readouterr().err
+
+
 def test_processes_launched_by_accelerate_train_together(plan, tmp_path):
     kept = tmp_path / "models" / "checkpoints" / "left.safetensors"
     kept.parent.mkdir(parents=True)

@@ -46,6 +46,7 @@ class TrainingPlan:
         pseudo_labels: parquet file of a Teacher's answers, as chapter 03 writes it; none: the store's own.
         pseudo_label_kind: ``soft`` or ``hard``.
         device: ``cpu``, ``cuda`` or ``auto``.
+        threads: of the processor for each model; more than 1 change the last digits.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -61,6 +62,7 @@ class TrainingPlan:
     pseudo_labels: Path | None = None
     pseudo_label_kind: str = "soft"
     device: str = "cpu"
+    threads: int = 1
 
     def __post_init__(self):
         """Refuse heads that no network has, and a plan without models."""
@@ -70,6 +72,8 @@ class TrainingPlan:
             )
         if not self.seeds:
             raise ValueError("seeds is empty, there is no model to train")
+        if self.threads < 1:
+            raise ValueError(f"threads is {self.threads}, must be at least 1")
 
 
 def read_plan(file: Path) -> TrainingPlan:
@@ -127,6 +131,7 @@ def plan_runs(plan: TrainingPlan) -> list[TrainingRun]:
             pseudo_label_kind=plan.pseudo_label_kind,
             predict_on=((plan.store, splits),),
             device=plan.device,
+            threads=plan.threads,
             checkpoints=plan.out / "checkpoints",
         )
         for seed in plan.seeds

@@ -1,7 +1,8 @@
 """Training runs, side by side or one after another.
 
-Side by side, each run has a process of its own and one thread, so that results never depend on how many run
-at a time. Processes that were launched to train together do one run after another.
+Side by side, each run has a process of its own and a fixed number of threads, one by default, so that
+results never depend on how many run at a time. Processes that were launched to train together do one run
+after another.
 """
 
 import hashlib
@@ -77,6 +78,8 @@ class TrainingRun:
         pseudo_label_kind: ``soft`` or ``hard``.
         predict_on: (store, splits) pairs to apply the trained model to.
         device: ``cpu``, ``cuda`` or ``auto``, see `riqa.learn.device`.
+        threads: of the processor for this run, at least 1. More change the order of floating-point sums,
+            hence the last digits.
         checkpoints: folder in which the run leaves what it has done after every epoch, and finds it again
             after it was killed; None to start from the beginning every time. Never changes results.
     """
@@ -96,6 +99,7 @@ class TrainingRun:
     pseudo_label_kind: str = "soft"
     predict_on: tuple[tuple[Path, tuple[str, ...]], ...] = ()
     device: str = "cpu"
+    threads: int = 1
     checkpoints: Path | None = field(default_factory=checkpoint_folder)
 
     @property
@@ -171,7 +175,7 @@ def execute(
             the model; the others return no predictions.
     """
     keep_freed_memory()
-    torch.set_num_threads(1)  # the order of floating-point sums, hence the result, depends on it
+    torch.set_num_threads(run.threads)
     name = run.stem.name
     store = open_store(run.store)
     training, validation = examples_of(store, "train"), examples_of(store, "val")
@@ -207,6 +211,7 @@ def execute(
         training=asdict(run.config),
         precision=resolve_precision(run.config.precision, next(model.parameters()).device),
         processes=processes.n,
+        threads=run.threads,
         pseudo_labels=run.pseudo_label_kind if run.pseudo_labels is not None else None,
         best_epoch=next(record["epoch"] for record in history if record["best"]),
     )
@@ -236,6 +241,7 @@ def _checkpoint(run: TrainingRun, store: Store, model: QualityNet, n_processes: 
         "kind": run.pseudo_label_kind,
         "device": run.device,
         "processes": n_processes,
+        "threads": run.threads,
         "precision": resolve_precision(run.config.precision, next(model.parameters()).device),
         "versions": [__version__, torch.__version__],
     }

@@ -38,6 +38,7 @@ start_from: {tmp_path}/start
 pseudo_labels: {tmp_path}/answers.parquet
 pseudo_label_kind: hard
 device: auto
+threads: 3
 training: {{epochs: 7, halve_at: [2], lambda_details: 0.3, augmentation: {{max_rotation: 5}}}}
 """,
     )
@@ -48,7 +49,7 @@ training: {{epochs: 7, halve_at: [2], lambda_details: 0.3, augmentation: {{max_r
     assert (run.store, run.models) == (store.root, tmp_path / "models")
     assert (run.backbone, run.weights, run.device) == ("resnet18", "imagenet", "auto")
     assert (run.start_from, run.pseudo_labels) == (tmp_path / "start", tmp_path / "answers.parquet")
-    assert run.pseudo_label_kind == "hard"
+    assert (run.pseudo_label_kind, run.threads) == ("hard", 3)
     assert run.checkpoints == tmp_path / "models" / "checkpoints"
     assert run.predict_on == ((store.root, ("test", "val")),)
     config = run.config
@@ -82,6 +83,7 @@ def test_a_loss_without_a_head_has_no_weight(store, tmp_path, heads, model, weig
         ("{store: s, out: m, training: {epochs: 1, lr: 1}}", "training.lr: Unexpected keyword argument"),
         ("{store: s, out: m, heads: [pose], training: {epochs: 1}}", "heads is ..pose.., must be"),
         ("{store: s, out: m, seeds: [], training: {epochs: 1}}", "seeds is empty"),
+        ("{store: s, out: m, threads: 0, training: {epochs: 1}}", "threads is 0, must be at least 1"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(tmp_path, text, message):

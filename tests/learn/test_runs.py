@@ -162,3 +162,13 @@ def test_the_device_is_alive(store, tmp_path, monkeypatch):
     )
     execute(a_run(store, tmp_path, device="auto"))
     assert asked == ["auto"]
+
+
+def test_the_threads_are_alive(store, tmp_path):
+    used, folder = [], tmp_path / "checkpoints"
+    for threads in (1, 2):
+        run = a_run(store, tmp_path, threads=threads, checkpoints=folder)
+        execute(run, lambda epoch: used.append(torch.get_num_threads()))
+        assert load_model(run.stem)[1]["threads"] == threads
+    assert used == [1, 1, 2, 2]
+    assert len(list(folder.iterdir())) == 2  # a training of another number of threads is not gone on with

@@ -151,7 +151,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=96, help="in the folder")
     parser.add_argument("--batch-size", type=int, default=32, help="divides the number of images")
     parser.add_argument("--threads", type=int, default=2, help="that read photographs")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--out", type=Path, default=Path("_build/bench/assess_speed.json"))
     options = parser.parse_args()
     if options.images % options.batch_size:

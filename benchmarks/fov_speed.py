@@ -74,7 +74,7 @@ def main() -> None:
     """Measure, print the table, write the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--size", type=int, nargs="+", default=[256, 512])
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--out", type=Path, default=Path("_build/bench/fov_speed.json"))
     parser.add_argument("--work", help=argparse.SUPPRESS)
     options = parser.parse_args()

@@ -137,7 +137,7 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=128, help="of the images, pixels")
     parser.add_argument("--images", type=int, default=160, help="in an epoch")
     parser.add_argument("--all-cores", action="store_true", help="not one thread only")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--precision", default="auto", choices=["auto", "float32", "bfloat16"])
     parser.add_argument("--out", type=Path, help="by default in _build/bench")
     options = parser.parse_args()

@@ -32,6 +32,7 @@ MOST_IMAGES = 1000
 
 _STAGE = "stage_"
 _EXTENSION = "novelty.safetensors"
+_COPIED_AT_ONCE = 2**20  # numbers, 4 MB
 _SMALLEST_SCALE = 0.1  # of a stage's largest: by a channel that hardly ever fires nothing can be measured
 
 
@@ -69,6 +70,7 @@ class Novelty:
     stages: tuple[Stage, ...]
     validation: np.ndarray
 
+    @threadpool_limits.wrap(limits=1, user_api="blas")  # more would spin while the network computes
     def scores(self, outputs: dict[str, Tensor]) -> np.ndarray:
         """Compute scores (N,), 0 or more, the higher the less like the training images.
 
@@ -128,9 +130,19 @@ def outputs_with_stages(model: QualityNet, images: Tensor) -> dict[str, Tensor]:
         for handle in handles:
             handle.remove()
     # By size and not by time: in some backbones a side branch ends later than the map that it returns to.
-    pooled = [maps[size].float().mean((2, 3)) for size in sorted(maps, reverse=True)] + [h.float()]
+    pooled = [_average(maps[size]) for size in sorted(maps, reverse=True)] + [h.float()]
     logits = {task: head(h) for task, head in model.heads.items()}
     return logits | {f"{_STAGE}{k}": stage for k, stage in enumerate(pooled)}
+
+
+def _average(maps: Tensor) -> Tensor:
+    """Average maps (N, D, H, W) over places, in float32: (N, D).
+
+    A float32 copy of all maps at once would be larger than the processor's cache, and take as long as half
+    the network.
+    """
+    n = max(_COPIED_AT_ONCE // maps[0].numel(), 1)
+    return torch.cat([few.float().mean((2, 3)) for few in maps.split(n)])
 
 
 @threadpool_limits.wrap(limits=1)  # the order of floating-point sums, hence the last bits, depends on it

@@ -14,6 +14,9 @@ from riqa.errors import InputError
 FOR_SMALL_IMAGES = {"resnet10": 16, "wide_resnet10_2": 32, "vit_tiny": 96}
 """Networks that torchvision has not, with the channels of the first stage or the width of a token."""
 
+SIZE_FOR_ALL = 224
+"""Side in pixels of images that every classification model of torchvision takes."""
+
 
 def build_backbone(name: str, weights: str, image_size: int) -> tuple[nn.Module, int]:
     """Build a network without its classifier.
@@ -54,8 +57,9 @@ def _from_torchvision(name: str, weights: str, image_size: int) -> nn.Module:
     try:
         model = _for_size(name, pretrained, image_size).eval()
         device = next(model.parameters()).device
-        with torch.no_grad():
-            model(torch.zeros(1, 3, image_size, image_size, device=device))
+        if image_size != SIZE_FOR_ALL:  # the trial takes a quarter of the time to load a model
+            with torch.no_grad():
+                model(torch.zeros(1, 3, image_size, image_size, device=device))
     except (urllib.error.URLError, OSError) as error:
         raise InputError(
             f"ImageNet weights of {name} could not be downloaded ({error}): connect to the network, put "

@@ -42,8 +42,8 @@ from riqa.learn.train import train
 
 CPU = torch.device("cpu")
 TARGETS = {"bare": 0.85, "bare, compiled": 0.85, "files of 256 px": 3.0, "files of a camera": 6.0}
-LOADED_APART = ", loaded by processes"
 """Least images/s of this project's loop, as a multiple of each other one's."""
+LOADED_APART = ", loaded by processes"
 
 
 def examples(files: list[Path], n: int, side: int) -> Examples:

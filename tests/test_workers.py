@@ -5,7 +5,7 @@ import subprocess
 import sys
 import threading
 import time
-from multiprocessing import active_children
+from multiprocessing import active_children, get_context
 
 import pytest
 
@@ -85,8 +85,9 @@ def test_a_worker_killed_while_it_hands_over_is_told(tmp_path):
     assert active_children() == []
 
 
-def test_a_worker_killed_at_work_is_told_though_another_goes_on():
-    results = call_in_workers(after, [(0, "a"), (60, "b"), (60, "c")], 2)
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])
+def test_a_worker_killed_at_work_is_told_though_another_goes_on(method):
+    results = call_in_workers(after, [(0, "a"), (60, "b"), (60, "c")], 2, get_context(method))
     next(results)
     active_children()[0].kill()
     began = time.monotonic()

@@ -16,7 +16,6 @@ Run: make bench-train
 """
 
 import argparse
-import os
 import shutil
 import time
 from functools import partial
@@ -39,6 +38,7 @@ from riqa.learn.examples import Examples
 from riqa.learn.memory import keep_freed_memory
 from riqa.learn.model import IMAGENET_MEAN, IMAGENET_STD, QualityNet
 from riqa.learn.train import train
+from riqa.publish.provenance import hardware
 
 CPU = torch.device("cpu")
 TARGETS = {"bare": 0.85, "bare, compiled": 0.85, "files of 256 px": 3.0, "files of a camera": 6.0}
@@ -141,7 +141,7 @@ def main() -> None:
     parser.add_argument("--precision", default="auto", choices=["auto", "float32", "bfloat16"])
     parser.add_argument("--out", type=Path, help="by default in _build/bench")
     options = parser.parse_args()
-    threads = os.cpu_count() if options.all_cores else 1
+    threads = hardware()["cores"] if options.all_cores else 1
     torch.set_num_threads(threads)
     out = options.out or Path("_build/bench") / f"train_speed{'_all_cores' if options.all_cores else ''}.json"
     keep_freed_memory()

@@ -95,7 +95,9 @@ def _together(n_processes: int, device: str) -> str:
 
 def _hint_at_idle_cores(threads: int, side_by_side: int) -> None:
     """Say how the cores that would stand idle could be used."""
-    cores = os.cpu_count()
+    from riqa.publish.provenance import hardware
+
+    cores = hardware()["cores"]  # that this process may use: a batch job has a few of its machine's
     each = cores // side_by_side
     if each > threads:
         print(

@@ -52,7 +52,7 @@ def test_a_plan_becomes_models_history_and_predictions(plan, tmp_path, capsys):
 
 
 def test_idle_cores_are_told(plan, capsys, monkeypatch):
-    monkeypatch.setattr("os.cpu_count", lambda: 8)
+    monkeypatch.setattr("os.sched_getaffinity", lambda process: set(range(8)))
     assert train("--config", plan) == 0
     assert capsys.readouterr().err.splitlines()[1] == (
         "riqa: 2 of 8 cores are used; 'threads: 4' in the file uses more, and changes the last digits"

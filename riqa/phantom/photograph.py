@@ -138,8 +138,6 @@ def run_all(function: Callable, jobs: Sequence[tuple], workers: int, title: str)
         ValueError: If `workers` is below 1.
         InputError: If a worker was killed.
     """
-    if workers < 1:
-        raise ValueError(f"workers must be at least 1, got {workers}")
     if workers == 1:
         return [function(*job) for job in tqdm(jobs, desc=title, unit="image")]
     results = call_in_workers(partial(_on_one_thread, function), jobs, workers)

@@ -39,7 +39,8 @@ PLAN = {
 }
 JUNK = (
     None, True, False, -1, 0, 1, 2.5, -0.5, 1e308, float("nan"), float("inf"), "", " ", "x", "1e-3", "no",
-    "[", "a: b: c", [], [None], [[1]], {}, {"a": 1}, "../..", "/", "\x07", "é" * 300, 10**30, "2025-01-01", "0x10",
+    "[", "a: b: c", [], [None], [[1]], {}, {"a": 1}, "../..", "/", "\x07", "é" * 300, 10**30, "2025-01-01",
+    "0x10",
 )  # fmt: skip
 NAMES = (
     b"M\374ller.jpg", b"new\nline.jpg", b"\x1b[31mred.jpg", b"[red]bold[x].jpg", "Größe.jpg".encode(),

@@ -72,7 +72,7 @@ def assess(
         if not done:
             first = f"{unreadable[0].path}: {unreadable[0].reason}"
             raise InputError(f"none of {len(unreadable)} files can be read, e.g. {first}")
-        counts = summary(done, unreadable)
+        counts = summary(done, unreadable, session.passed)
         if html is not None:
             facts = {"model_name": session.name, "summary": counts, "notes": list(notes)}
             write_page(html, cards, unreadable, most_pictures=pictures, **facts)

@@ -20,7 +20,10 @@ def assess(
     model: Annotated[
         Path, typer.Argument(metavar="MODEL", help="A trained model: one of its files, or their common stem.")
     ],
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Photographs, folders of them.")],
+    images: Annotated[
+        list[Path],
+        typer.Argument(metavar="IMAGE...", readable=False, help="Photographs, folders of them."),
+    ],
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object a photograph on stdout.")
     ] = False,

@@ -43,7 +43,9 @@ def match_named(
     files = [file for folder in folders for file in walk_images(root / folder, folder, passed, nested=False)]
     found = _choose(names, files, source)
     # What is named in full is there, even where a search passes it over.
-    found |= {name: name for name in names if name not in found and is_read(name) and _is_file(root / name)}
+    found |= {
+        name: name for name in names if name not in found and is_read(name) and os.path.isfile(root / name)
+    }
     elsewhere: dict[str, str] = {}
     if len(found) < len(names):
         barred, passed = passed.barred, PassedOver()
@@ -58,6 +60,8 @@ def match_named(
     found |= renamed
     fill_paths(table, [found.get(name) for name in names], where)
     _refuse_shared(table, source)
+    folder = posixpath.dirname
+    elsewhere = {name: file for name, file in elsewhere.items() if folder(composed(file)) != folder(name)}
     own = set(map(posixpath.normpath, own))
     passed.unread = [name for name in passed.unread if name not in own]
     stems = dict(zip(names, table["stem"], strict=True))
@@ -132,10 +136,6 @@ def _unread(names: Sequence[str], files: Iterable[str]) -> dict[str, str]:
     return {name: min(files) for name, files in fit.items() if files}
 
 
-def _is_file(path: Path) -> bool:
-    return os.path.isfile(path)
-
-
 def _refuse_shared(table: pd.DataFrame, source: Path) -> None:
     """Refuse two rows that mean the same file."""
     shared = table["path"].notna() & table["path"].duplicated(keep=False)
@@ -149,8 +149,8 @@ def _unlabelled(table: pd.DataFrame, files: Iterable[str]) -> list[str]:
     """Return the files that no row means, in the folders that rows name; without ending where that tells."""
     used = set(table["path"].dropna())
     folders = {*map(posixpath.dirname, table["named"]), *map(posixpath.dirname, used)}
-    known = set(map(without_ending, used))
     rest = [file for file in files if file not in used and posixpath.dirname(file) in folders]
+    known = set(map(without_ending, used)) if rest else set()
     return sorted(file if without_ending(file) in known else without_ending(file) for file in rest)
 
 

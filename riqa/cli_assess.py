@@ -20,7 +20,10 @@ def assess(
     model: Annotated[
         Path, typer.Argument(metavar="MODEL", help="A trained model: one of its files, or their common stem.")
     ],
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Photographs, folders of them.")],
+    images: Annotated[
+        list[Path],
+        typer.Argument(metavar="IMAGE...", readable=False, help="Photographs, folders of them."),
+    ],
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object a photograph on stdout.")
     ] = False,
@@ -72,7 +75,7 @@ def assess(
         if not done:
             first = f"{unreadable[0].path}: {unreadable[0].reason}"
             raise InputError(f"none of {len(unreadable)} files can be read, e.g. {first}")
-        counts = summary(done, unreadable)
+        counts = summary(done, unreadable, session.passed)
         if html is not None:
             facts = {"model_name": session.name, "summary": counts, "notes": list(notes)}
             write_page(html, cards, unreadable, most_pictures=pictures, **facts)

@@ -89,6 +89,29 @@ def test_an_empty_folder_among_others_is_a_finding(lab, clinic, tmp_path, capsys
     assert "empty: no image in this folder" in told.err
 
 
+def test_what_is_passed_over_is_in_the_summary_and_on_the_page(lab, clinic, tmp_path, capsys):
+    shutil.copytree(clinic / "z", clinic / ".ipynb_checkpoints")
+    (clinic / "scan.heic").touch()
+    (clinic / "z" / "up").symlink_to("..")
+    ends_with(0, lab.stem, clinic, "--json", "--html", tmp_path / "page.html")
+    told = capsys.readouterr()
+    assert len(answers(told.out)) == 7
+    passed = (
+        "passed over: 1 hidden or of the system (.ipynb_checkpoints), 1 with an ending that is not read "
+        "(.heic 1, e.g. scan.heic), 1 linked back to a folder above (up)"
+    )
+    assert told.err.splitlines()[-1].endswith(f"; {passed}")
+    assert passed in (tmp_path / "page.html").read_text()
+
+
+def test_photographs_may_be_named_from_here_and_from_the_root(lab, clinic, monkeypatch, capsys):
+    monkeypatch.chdir(clinic)
+    first, second = sorted(clinic.glob("*.jpg"))[:2]
+    ends_with(0, lab.stem, first.name, second)
+    words = capsys.readouterr().out.split()
+    assert [word for word in words if word.endswith(".jpg")] == [first.name, second.name]
+
+
 def one_line_of_why(capsys):
     told = capsys.readouterr()
     assert told.out == ""

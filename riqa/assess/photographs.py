@@ -1,5 +1,6 @@
 """From what a technician names to crops that a model can judge: find the files, read ahead of the network."""
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -9,8 +10,8 @@ import numpy as np
 
 from riqa.ahead import work_ahead
 from riqa.data.fov import NoFieldError, read_and_crop
-from riqa.data.images import SUFFIXES
 from riqa.data.read import UnreadableError
+from riqa.data.walk import SUFFIXES, PassedOver, walk_images
 from riqa.errors import InputError
 
 
@@ -29,37 +30,50 @@ class Photograph:
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A file that could not be read, or a folder without images, and why."""
+    """A file that could not be read, or a folder without images or that cannot be entered, and why."""
 
     path: Path
     reason: str
 
 
-def find_images(given: Sequence[Path]) -> tuple[list[Path], list[Unreadable]]:
+def find_images(
+    given: Sequence[Path], passed: PassedOver | None = None
+) -> tuple[list[Path], list[Unreadable]]:
     """List the files named, and the images in the folders named and below them.
 
     Args:
-        given: files, taken whatever their ending, and folders, of which images count (`riqa.data.images`).
+        given: files, taken whatever their ending, and folders, of which images count (`riqa.data.walk`).
+        passed: gets what was passed over.
 
     Returns:
-        Each file once, in the order given, a folder's sorted by path; and the folders without images.
+        Each file once, in the order given, a folder's sorted by path; and the folders without images, or that
+        cannot be entered.
 
     Raises:
         InputError: there is no file at all.
     """
-    found: dict[Path, None] = {}
+    passed = PassedOver() if passed is None else passed
+    mixed = len({path.is_absolute() for path in given}) > 1  # a file may be named in both ways
+    found: dict[Path, Path] = {}
     empty = []
     for path in given:
         inside = [path]
-        if path.is_dir():
-            inside = [file for file in sorted(path.rglob("*")) if _is_image(file)]
-        if not inside:
-            empty.append(Unreadable(path, "no image in this folder"))
-        found |= dict.fromkeys(inside)
+        if os.path.isdir(path):
+            known = len(passed.barred)
+            inside = [Path(name) for name in walk_images(path, path.as_posix(), passed)]
+            barred = [Unreadable(Path(name), why) for name, why in list(passed.barred.items())[known:]]
+            empty += barred if inside or barred else [Unreadable(path, "no image in this folder")]
+        for file in inside:
+            found.setdefault(file.absolute() if mixed else file, file)
     if not found:
         named = ", ".join(map(str, given)) or "nothing"
-        raise InputError(f"no image in {named}; name photographs ({' '.join(SUFFIXES)}), or folders of them")
-    return list(found), empty
+        why = [f"{name}: {reason}" for name, reason in passed.barred.items()]
+        why += [f"passed over: {passed}"] if str(passed) else []
+        raise InputError(
+            f"no image in {named}; name photographs ({' '.join(SUFFIXES)} and others), or folders of them"
+            + "".join(f"; {reason}" for reason in why)
+        )
+    return list(found.values()), empty
 
 
 def read_ahead(
@@ -91,8 +105,3 @@ def _read(path: Path, size: int) -> Photograph | Unreadable:
         return Photograph(path, None)
     except UnreadableError as error:
         return Unreadable(path, str(error))
-
-
-def _is_image(path: Path) -> bool:
-    """Tell whether a path in a folder is an image by its ending; hidden files are not."""
-    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()

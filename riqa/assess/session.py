@@ -9,6 +9,7 @@ from tqdm import tqdm
 
 from riqa.assess.answers import Answer, assess
 from riqa.assess.photographs import Unreadable, find_images, read_ahead
+from riqa.data.walk import PassedOver
 from riqa.learn.model import QualityNet, load_model
 from riqa.learn.novelty import Novelty, load_novelty
 
@@ -29,7 +30,8 @@ class Session:
         model: the network.
         novelty: when it abstains; None if the model came without.
         paths: the files to assess.
-        empty: folders that were named and hold no image.
+        empty: folders that were named and hold no image, or that cannot be entered.
+        passed: what lies in the folders and is not assessed.
         notes: what to know before believing an answer.
     """
 
@@ -38,6 +40,7 @@ class Session:
     novelty: Novelty | None
     paths: list[Path]
     empty: list[Unreadable]
+    passed: PassedOver
     notes: list[str]
 
 
@@ -55,8 +58,9 @@ def open_session(model: Path, given: Sequence[Path]) -> Session:
     stem = model.with_name(model.name.removesuffix(ending))
     network, _ = load_model(stem)
     novelty = load_novelty(stem)
-    paths, empty = find_images(given)
-    return Session(stem.name, network, novelty, paths, empty, [] if novelty else [NO_NOVELTY])
+    passed = PassedOver()
+    paths, empty = find_images(given, passed)
+    return Session(stem.name, network, novelty, paths, empty, passed, [] if novelty else [NO_NOVELTY])
 
 
 def answers(

@@ -3,6 +3,7 @@
 import os
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich.console import Group
 from rich.table import Table
@@ -24,14 +25,14 @@ def answers_table(answers: Sequence[Answer]) -> Group:
     """
     judged = [detail for detail in DETAILS if any(detail in answer.details for answer in answers)]
     has_overall = any(answer.overall for answer in answers)
-    folder = os.path.commonpath([answer.path.parent for answer in answers])
+    folder = _common_folder([answer.path for answer in answers])
     table = Table(box=None, pad_edge=False, title=folder, title_justify="left", title_style="dim")
     table.add_column("photograph", overflow="fold", min_width=12)
     for name in ["overall"] * has_overall + judged:
         table.add_column(name, no_wrap=True)
     table.add_column("advice")
     for answer in answers:
-        cells = [Text(os.path.relpath(answer.path, folder))]
+        cells = [Text(os.path.relpath(answer.path, folder) if folder else str(answer.path))]
         cells += [_overall(answer)] * has_overall
         cells += [_detail(answer, detail) for detail in judged]
         table.add_row(*cells, Text("\n".join(_matter(said) for said in _said(answer))))
@@ -40,8 +41,14 @@ def answers_table(answers: Sequence[Answer]) -> Group:
     return Group(table, Text(), Text("In full (photographs):", style="bold"), *lines)
 
 
-def summary(answers: Sequence[Answer], unreadable: Sequence[Unreadable]) -> str:
-    """Count in one line: ``3 photographs: 1 good, 1 reject, 1 without answer; 2 could not be read``."""
+def summary(answers: Sequence[Answer], unreadable: Sequence[Unreadable], passed: object = "") -> str:
+    """Count in one line: ``3 photographs: 1 good, 1 reject, 1 without answer; 2 could not be read``.
+
+    Args:
+        answers: of the model.
+        unreadable: files that could not be read.
+        passed: what was passed over, in words.
+    """
     labels = Counter(answer.label for answer in answers if answer.overall)
     counts = [f"{labels[name]} {name}" for name in ("good", "usable", "reject", "bad") if labels[name]]
     details_only = sum(not answer.abstains and not answer.overall for answer in answers)
@@ -50,7 +57,19 @@ def summary(answers: Sequence[Answer], unreadable: Sequence[Unreadable]) -> str:
     counts += [f"{abstained} without answer"] * bool(abstained)
     noun = "photograph" if len(answers) == 1 else "photographs"
     line = f"{len(answers)} {noun}: {', '.join(counts)}"
-    return line + (f"; {len(unreadable)} could not be read" if unreadable else "")
+    line += f"; {len(unreadable)} could not be read" if unreadable else ""
+    return line + (f"; passed over: {passed}" if str(passed) else "")
+
+
+def _common_folder(paths: Sequence[Path]) -> str:
+    """Return the folder that holds all files; empty where there is none but the one that we are in."""
+    folders = [path.parent for path in paths]
+    if len({folder.is_absolute() for folder in folders}) > 1:
+        folders = [folder.absolute() for folder in folders]
+    try:
+        return os.path.commonpath(folders)
+    except ValueError:  # on two drives
+        return ""
 
 
 def _said(answer: Answer) -> list[str]:

@@ -18,7 +18,7 @@ def read_catalogue(name: str, root: Path | str, seed: int = 0) -> Catalogue:
         seed: Seed of the splits that are dealt here.
 
     Raises:
-        InputError: If no dataset has that name, or its labels are missing or wrong.
+        InputError: If no dataset has that name, or its labels are missing, wrong, or not for us to read.
     """
     match name:
         case "eyeq":
@@ -33,7 +33,10 @@ def read_catalogue(name: str, root: Path | str, seed: int = 0) -> Catalogue:
             from riqa.data.table import read_table as read
         case _:
             raise InputError(f"there is no dataset named {name!r}; there are {', '.join(NAMES)}")
-    return read(root, seed=seed)
+    try:
+        return read(root, seed=seed)
+    except PermissionError as error:
+        raise InputError(f"{error.filename}: no permission to read it; ask whoever owns it") from None
 
 
 def load(name: str, root: Path | str, *, seed: int = 0, strict: bool = False) -> Dataset:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from riqa.data.adapters import read_catalogue
-from riqa.data.catalogue import ALL, Catalogue, to_dataset
+from riqa.data.catalogue import ALL, Catalogue, no_image, to_dataset
 from riqa.data.checks import patients_in_several_splits
 from riqa.data.findings import Finding, to_json
 from riqa.data.manifest import SPLITS
@@ -98,8 +98,7 @@ def audit(name: str, root: Path | str, *, seed: int = 0, images: bool = True, jo
         findings += compare_with_published(part)
     findings += _leaking_patients(table)
     if there.empty:
-        text = f"{catalogue.root} holds none of the {len(table)} labelled images; add them"
-        findings.append(Finding("no-images", "error", text))
+        findings.append(Finding("no-images", "error", no_image(catalogue)))
     elif not any(finding.severity == "error" for finding in findings):
         try:
             to_dataset(catalogue)

@@ -64,7 +64,7 @@ def to_dataset(catalogue: Catalogue, strict: bool = False) -> Dataset:
             raise InputError(f"{catalogue.root}: {finding.message}")
     present = table["path"].notna()
     if not present.any():
-        raise InputError(f"{catalogue.root} holds none of the {len(table)} labelled images; add them")
+        raise InputError(no_image(catalogue))
     if strict and not present.all():
         first = table.loc[~present, "image_id"].iloc[0]
         raise InputError(
@@ -93,3 +93,10 @@ def to_dataset(catalogue: Catalogue, strict: bool = False) -> Dataset:
         findings=catalogue.findings,
         ratings=ratings,
     )
+
+
+def no_image(catalogue: Catalogue) -> str:
+    """Return the line for a dataset without any image: what to do depends on why."""
+    text = f"{catalogue.root} holds none of the {len(catalogue.table)} labelled images"
+    why = [one.message for one in catalogue.findings if one.code in ("images-unread", "folders-barred")]
+    return f"{text} that can be read: {why[0]}" if why else f"{text}; add them"

@@ -21,6 +21,7 @@ from riqa.data.catalogue import Catalogue
 from riqa.data.findings import Finding
 from riqa.data.images import images_by_stem, match_images
 from riqa.data.sheets import decode, find_file, read_labels, refuse_twice
+from riqa.data.walk import PassedOver
 from riqa.errors import InputError
 from riqa.labels import DETAILS
 
@@ -74,13 +75,14 @@ def read_deepdrid(root: Path | str, *, seed: int = 0) -> Catalogue:
     findings, tables = [], []
     for split, (folder, name) in PARTS.items():
         path = find_file(base / folder, name)
-        images = images_by_stem(base, f"{folder}/Images", nested=True)
+        passed = PassedOver()
+        images = images_by_stem(base, f"{folder}/Images", nested=True, passed=passed)
         if not path.is_file():
             text = f"{folder}/{name} is not there, and without it the {split} split is empty; {_ADVICE}"
             findings.append(Finding("labels-missing", "error", text, (f"{folder}/{name}",)))
             continue
         table = _read_part(path).assign(split=split)
-        findings += match_images(table, images, split)
+        findings += match_images(table, images, split, passed)
         tables.append(table)
     if not tables:
         raise InputError(f"{base}: none of the three label files is there; {_ADVICE}")

@@ -19,6 +19,7 @@ from riqa.data.findings import Finding
 from riqa.data.images import images_by_stem, match_images
 from riqa.data.manifest import grouped_stratified_split
 from riqa.data.sheets import decode, find_file, read_labels, refuse_twice
+from riqa.data.walk import PassedOver
 from riqa.errors import InputError
 from riqa.labels import class_names
 
@@ -79,12 +80,13 @@ def read_eyeq(
     findings, parts = [Finding("code-reversed", "info", text)], []
     for part in ("train", "test"):
         labels = root / f"Label_EyeQ_{part}.csv"
-        images = images_by_stem(root, part)
+        passed = PassedOver()
+        images = images_by_stem(root, part, passed=passed)
         if part == "test" and not labels.is_file() and not images:
             continue  # the training half alone is enough
         table = read_label_file(labels).assign(split=part)
         findings += flipped_by_counts(table["overall"], part)
-        findings += match_images(table, images, part)
+        findings += match_images(table, images, part, passed)
         parts.append(table)
     table = pd.concat(parts, ignore_index=True)
     places = (find_file(root / place, EYEQ_D_LABELS) for place in _EYEQ_D_PLACES)

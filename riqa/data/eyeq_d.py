@@ -18,6 +18,7 @@ from riqa.data.eyeq import EYEQ_D_LABELS, compare_with_eyeq_d, read_label_file, 
 from riqa.data.findings import Finding
 from riqa.data.images import images_by_stem, match_images
 from riqa.data.sheets import decode, find_file, read_labels
+from riqa.data.walk import PassedOver
 from riqa.errors import InputError
 from riqa.labels import DETAILS
 
@@ -57,12 +58,12 @@ def read_eyeq_d(root: Path | str, *, seed: int = 0) -> Catalogue:
         table[name] = decode(labels[column], stems, code, path)
     table = table.assign(dataset="eyeq_d", view="unknown", source="EyePACS", split="test")
     images: dict[str, list[str]] = {}
-    named = set(stems)
+    named, passed = set(stems), PassedOver()
     for place in _PLACES:
-        for stem, paths in images_by_stem(root, place).items():
+        for stem, paths in images_by_stem(root, place, passed=passed).items():
             if stem in named:  # the rest of EyeQ is no image without a label
                 images.setdefault(stem, paths)
-    findings = match_images(table, images, "EyeQ-D")
+    findings = match_images(table, images, "EyeQ-D", passed)
     findings += _compare(root, table)
     return Catalogue(
         name="eyeq_d",

@@ -1,57 +1,122 @@
 """The image files of a folder, by stem: publishers and preprocessing disagree about endings."""
 
+import posixpath
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from riqa.data.findings import Finding
+from riqa.data.walk import SUFFIXES, PassedOver, composed, walk_images
+from riqa.errors import InputError
 
-SUFFIXES = (".jpeg", ".jpg", ".png", ".tif", ".tiff", ".bmp")
-"""Endings of images, the preferred first when a stem occurs with several."""
 
-
-def images_by_stem(root: Path, folder: str, nested: bool = False) -> dict[str, list[str]]:
+def images_by_stem(
+    root: Path, folder: str, nested: bool = False, passed: PassedOver | None = None
+) -> dict[str, list[str]]:
     """Return the image files in `root/folder`, as paths relative to `root`, by stem.
 
     Args:
         root: Folder that the paths are relative to.
         folder: Folder below `root`, or beside it ("../eyeq/test").
         nested: Whether images in folders below `folder` count too.
+        passed: Gets what was passed over.
 
     Returns:
         For each stem its files, the preferred ending first; empty when the folder does not exist.
     """
-    if not (root / folder).is_dir():
-        return {}
     found: dict[str, list[str]] = {}
-    for path in sorted((root / folder).glob("**/*" if nested else "*")):
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
-            found.setdefault(path.stem, []).append(path.relative_to(root).as_posix())
+    for path in walk_images(root / folder, folder, PassedOver() if passed is None else passed, nested):
+        found.setdefault(_stem(path), []).append(path)
     for paths in found.values():
-        paths.sort(key=lambda path: SUFFIXES.index(Path(path).suffix.lower()))
+        paths.sort(key=_preference)
     return found
 
 
-def match_images(table: pd.DataFrame, images: dict[str, list[str]], where: str) -> list[Finding]:
+def _stem(path: str) -> str:
+    return composed(posixpath.splitext(posixpath.basename(path))[0])
+
+
+def _preference(path: str) -> int:
+    ending = posixpath.splitext(path)[1].lower()
+    return SUFFIXES.index(ending) if ending in SUFFIXES else len(SUFFIXES)
+
+
+def match_images(
+    table: pd.DataFrame, images: Mapping[str, Sequence[str]], where: str, passed: PassedOver | None = None
+) -> list[Finding]:
     """Fill `path` of the labels whose image is there (None elsewhere), and say what does not match.
 
     Args:
         table: Labels with `stem`, the name of the image without its ending; changed in place.
         images: What `images_by_stem` found.
         where: What the labels and images are, for the messages, such as "train".
+        passed: What `images_by_stem` passed over.
     """
-    table["path"] = [images[stem][0] if stem in images else None for stem in table["stem"]]
-    absent = table.loc[table["path"].isna(), "stem"].tolist()
-    unlabelled = sorted(set(images) - set(table["stem"]))
+    passed = passed or PassedOver()
+    fill_paths(table, [images[stem][0] if stem in images else None for stem in table["stem"]], where)
+    unread = {_stem(path): path for path in passed.unread}
     doubled = sorted(stem for stem, paths in images.items() if len(paths) > 1)
-    findings = []
-    if absent:
-        text = f"{where}: {len(absent)} of {len(table)} labelled images are not there and are left out"
-        findings.append(Finding("images-missing", "warning", text, tuple(absent)))
-    if unlabelled:
-        text = f"{where}: {len(unlabelled)} images have no label and are left out, e.g. {unlabelled[0]}"
-        findings.append(Finding("images-unlabelled", "info", text, tuple(unlabelled)))
+    findings = unmatched(table, unread, sorted(set(images) - set(table["stem"])), where, passed)
     if doubled:
         text = f"{where}: {len(doubled)} images are there with two endings, e.g. {doubled[0]}; one is used"
         findings.append(Finding("images-doubled", "info", text, tuple(doubled)))
     return findings
+
+
+def fill_paths(table: pd.DataFrame, paths: Sequence[str | None], where: str) -> None:
+    """Fill `path`; refuse a file whose name no table can hold.
+
+    Args:
+        table: A row an image; changed in place.
+        paths: The file of each, None where there is none.
+        where: What they are, for the message.
+
+    Raises:
+        InputError: If the name of a file, or of a folder on the way to it, is not UTF-8.
+    """
+    for path in filter(None, paths):
+        readable = path.encode("utf-8", "replace").decode("utf-8")
+        if readable != path:
+            raise InputError(
+                f"{where}: the name {readable} is not written in UTF-8; rename the file or folder"
+            )
+    table["path"] = paths
+
+
+def unmatched(
+    table: pd.DataFrame,
+    unread: Mapping[str, str],
+    unlabelled: Sequence[str],
+    where: str,
+    passed: PassedOver,
+) -> list[Finding]:
+    """Say which labels have no image, which images no label, and what was passed over.
+
+    Args:
+        table: Labels with `stem` and `path`, None where no image was found.
+        unread: Files with an ending that is not read, by `stem`.
+        unlabelled: Images without a label.
+        where: What the labels and images are.
+        passed: What was passed over.
+    """
+    findings = []
+    without = table.loc[table["path"].isna(), "stem"].tolist()
+    absent = [stem for stem in without if stem not in unread]
+    others = [unread[stem] for stem in without if stem in unread]
+    if absent:
+        barred = ", or in a folder that cannot be entered," if passed.barred else ""
+        text = (
+            f"{where}: {len(absent)} of {len(table)} labelled images are not there{barred} and are left out"
+        )
+        findings.append(Finding("images-missing", "warning", text, tuple(absent)))
+    if others:
+        text = (
+            f"{where}: {len(others)} of {len(table)} labelled images are there with an ending that is not "
+            f"read, e.g. {others[0]}, and are left out; save them as .png or .tif"
+        )
+        findings.append(Finding("images-unread", "warning", text, tuple(others)))
+    if unlabelled:
+        text = f"{where}: {len(unlabelled)} images have no label and are left out, e.g. {unlabelled[0]}"
+        findings.append(Finding("images-unlabelled", "info", text, tuple(unlabelled)))
+    return findings + passed.findings(where)

@@ -24,6 +24,7 @@ from riqa.data.images import images_by_stem, match_images
 from riqa.data.manifest import grouped_stratified_split
 from riqa.data.mshf_scores import DIMENSIONS, read_agreed, read_readers
 from riqa.data.sheets import find_file
+from riqa.data.walk import PassedOver
 from riqa.errors import InputError
 from riqa.labels import DETAILS
 
@@ -139,12 +140,16 @@ def _compare(agreed: pd.DataFrame, majority: pd.DataFrame, labels: pd.DataFrame)
 
 def _find_images(base: Path, table: pd.DataFrame) -> list[Finding]:
     """Fill `path` and `official`, the split by the folder; files in Original come before those in AI-use."""
-    original = images_by_stem(base, "Original", nested=True)
-    parts = {split: images_by_stem(base, f"AI-use/{split}", nested=True) for split in ("train", "test")}
+    passed = PassedOver()
+    original = images_by_stem(base, "Original", nested=True, passed=passed)
+    parts = {
+        split: images_by_stem(base, f"AI-use/{split}", nested=True, passed=passed)
+        for split in ("train", "test")
+    }
     both = sorted(set(parts["train"]) & set(parts["test"]))
     used = parts["train"] | parts["test"]
     images = {stem: paths for stem, paths in (used | original).items() if _group(stem) != ULTRA_WIDE}
-    findings = match_images(table, images, "MSHF")
+    findings = match_images(table, images, "MSHF", passed)
     split = {stem: name for name, stems in parts.items() for stem in stems}
     table["official"] = table["stem"].map(split)
     shared = sorted(set(original) & set(used) & set(images))

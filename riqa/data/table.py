@@ -9,9 +9,10 @@ import yaml
 
 from riqa.data.catalogue import Catalogue
 from riqa.data.findings import Finding
-from riqa.data.images import SUFFIXES, images_by_stem, match_images
 from riqa.data.manifest import EYES, SPLITS, grouped_stratified_split
+from riqa.data.named import match_named, without_ending
 from riqa.data.sheets import read_labels
+from riqa.data.walk import composed
 from riqa.errors import InputError
 from riqa.labels import DETAILS, class_names
 
@@ -67,10 +68,11 @@ def read_table(root: Path | str, *, seed: int = 0) -> Catalogue:
     path = root / description["labels"]
     labels = read_labels(path, list(columns.values()), f"or correct {DESCRIPTION}")
     labels = pd.DataFrame({key: labels[column].str.strip() for key, column in columns.items()})
-    table = pd.DataFrame({"file": [_below(image, path) for image in labels["image"]]})
-    stems = table["file"].map(lambda file: PurePosixPath(file).name)
-    # The name alone is the shortest, but folders may repeat it.
-    table["image_id"] = stems if stems.is_unique else table["file"]
+    table = pd.DataFrame({"named": [_below(image, path) for image in labels["image"]]})
+    files = table["named"].map(without_ending)
+    stems = files.map(lambda file: PurePosixPath(file).name)
+    # The name alone is the shortest, but folders may repeat it, and a folder with another ending.
+    table["image_id"] = next((ids for ids in (stems, files) if ids.is_unique), table["named"])
     table["stem"] = table["image_id"]
     if table["stem"].duplicated().any():
         twice = table.loc[table["stem"].duplicated(), "stem"].iloc[0]
@@ -84,7 +86,7 @@ def read_table(root: Path | str, *, seed: int = 0) -> Catalogue:
     table[list(_TEXTS[1:])] = table[list(_TEXTS[1:])].fillna("unknown")
     table["eye"] = table["eye"].fillna("unknown")
     findings = _patients(table)
-    findings += match_images(table, _images(root, table), name)
+    findings += match_named(table, root, path, name, own=(DESCRIPTION, description["labels"]))
     findings += _split(table, path, seed)
     return Catalogue(
         name=name,
@@ -164,24 +166,13 @@ def _translate(values: pd.Series, meaning: Mapping, images: pd.Series, where: st
 
 
 def _below(image: object, path: Path) -> str:
-    """Return an image's path without its ending, with slashes; refuse one that is not below the folder."""
-    file = PurePosixPath(str(image).replace("\\", "/")) if pd.notna(image) else PurePosixPath()
+    """Return an image's path, composed and with slashes; refuse one that is not below the folder."""
+    file = PurePosixPath(composed(str(image)).replace("\\", "/")) if pd.notna(image) else PurePosixPath()
     if not file.name or file.is_absolute() or ".." in file.parts or ":" in file.parts[0]:
         raise InputError(
             f"{path}: {image} is no path of an image below the folder of {DESCRIPTION}; correct it"
         )
-    return str(file.with_suffix("") if file.suffix.lower() in SUFFIXES else file)
-
-
-def _images(root: Path, table: pd.DataFrame) -> dict[str, list[str]]:
-    """Return the files of the images that the table names, and of others in the same folders, by `stem`."""
-    names = dict(zip(table["file"], table["stem"], strict=True))
-    found = {}
-    for folder in sorted({str(PurePosixPath(file).parent) for file in table["file"]}):
-        for stem, paths in images_by_stem(root, folder).items():
-            file = str(PurePosixPath(folder) / stem)
-            found[names.get(file, file)] = paths
-    return found
+    return str(file)
 
 
 def _patients(table: pd.DataFrame) -> list[Finding]:

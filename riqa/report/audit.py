@@ -62,4 +62,6 @@ def show_store(store: Store, findings: tuple[Finding, ...], console: Console) ->
     console.print(f"set aside: {len(aside)} (named in {store.root / 'set_aside.csv'})", **_PLAIN)
     for reason, n in aside["reason"].value_counts().items():
         console.print(f"  {n} {reason}", **_PLAIN)
-    show_findings(tuple(one for one in findings if one.severity != "info"), console)
+    show_findings(
+        tuple(one for one in findings if one.severity != "info" or one.code == "passed-over"), console
+    )

@@ -1,3 +1,6 @@
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -5,6 +8,7 @@ from PIL import Image
 from riqa.assess import photographs as module
 from riqa.assess.photographs import Photograph, Unreadable, find_images, read_ahead
 from riqa.data.fov import read_and_crop
+from riqa.data.walk import PassedOver
 from riqa.errors import InputError
 from tests.data.photographs import disc
 
@@ -37,6 +41,40 @@ def test_a_file_named_twice_is_one(folder):
     paths, _ = find_images([folder / "b" / "3.PNG", folder, folder])
     assert len(paths) == 9
     assert paths[0].name == "3.PNG"
+
+
+def test_a_file_named_from_here_and_from_the_root_is_one(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    paths, _ = find_images([Path("b/3.PNG"), folder / "b" / "3.PNG", folder / "b", Path(".")])
+    assert len(paths) == 9
+    assert [path.is_absolute() for path in paths] == [False] + 3 * [True] + 5 * [False]
+
+
+def test_what_is_passed_over_is_counted_once(folder):
+    passed = PassedOver()
+    assert len(find_images([folder, folder / "b"], passed)[0]) == 9
+    assert str(passed) == (
+        "1 hidden or of the system (.hidden.png), 1 with an ending that is not read (.txt 1, e.g. notes.txt)"
+    )
+    (folder / "c").mkdir()
+    (folder / "c" / "scan.heic").touch()
+    with pytest.raises(
+        InputError, match=r"no image in .*; passed over: 1 with .* \(.heic 1, e.g. scan.heic\)"
+    ):
+        find_images([folder / "c"])
+
+
+def test_a_folder_that_cannot_be_entered_is_told(folder, monkeypatch):
+    def barred(place, real=os.scandir):
+        if str(place).endswith("deep"):
+            raise PermissionError(13, "Permission denied", place)
+        return real(place)
+
+    monkeypatch.setattr(os, "scandir", barred)
+    paths, empty = find_images([folder / "b", folder / "a"])
+    assert (len(paths), empty) == (4, [Unreadable(folder / "a" / "deep", "no permission to enter it")])
+    with pytest.raises(InputError, match=r"no image in .*a/deep: no permission to enter it"):
+        find_images([folder / "a"])
 
 
 def test_an_empty_folder_is_told_and_alone_an_error(folder):

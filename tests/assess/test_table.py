@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -40,6 +41,16 @@ def test_a_model_without_an_overall_head_has_no_such_column():
     assert ["1.jpg", "0.70", "no", "retake", "needed"] in told
 
 
+def test_paths_from_here_and_from_the_root_go_together(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    answers = [replace(GOOD, path=path) for path in (Path("1.jpg"), tmp_path / "a" / "2.jpg")]
+    told = lines(answers, width=200)
+    assert [row[0] for row in told if row and row[0].endswith(".jpg")] == ["1.jpg", "a/2.jpg"]
+    assert (
+        lines([replace(GOOD, path=Path("1.jpg")), replace(GOOD, path=Path("../2.jpg"))])[2][0] == "../2.jpg"
+    )
+
+
 def test_it_fits_a_narrow_terminal():
     console = Console(width=80)
     with console.capture() as capture:
@@ -53,5 +64,6 @@ def test_the_summary_counts_everything():
     assert summary([BAD, GOOD, NONE, BAD], unreadable) == (
         "4 photographs: 1 good, 2 reject, 1 without answer; 1 could not be read"
     )
+    assert summary([GOOD], [], "2 hidden") == "1 photograph: 1 good; passed over: 2 hidden"
     details = Answer(Path("x"), {}, {"clarity": 0.7}, ["no retake needed"])
     assert summary([details], []) == "1 photograph: 1 judged by details"

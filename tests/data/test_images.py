@@ -1,6 +1,11 @@
+import os
+
 import pandas as pd
+import pytest
 
 from riqa.data.images import images_by_stem, match_images
+from riqa.data.walk import PassedOver
+from riqa.errors import InputError
 from tests.data.layouts import write_image
 
 
@@ -36,3 +41,28 @@ def test_what_does_not_match_is_said():
         "images-doubled": ("info", ("c",)),
     }
     assert match_images(table[:1].copy(), {"a": ["a.jpg"]}, "train") == []
+
+
+def test_what_was_passed_over_is_said_and_may_be_what_is_missing(tmp_path):
+    for name in ("a.jpg", "b.heic", ".hidden/c.jpg", "notes.txt"):
+        (tmp_path / "train" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "train" / name).touch()
+    passed = PassedOver()
+    images = images_by_stem(tmp_path, "train", nested=True, passed=passed)
+    table = pd.DataFrame({"stem": ["a", "b", "c"]})
+    findings = match_images(table, images, "train", passed)
+    assert {finding.code: finding.items for finding in findings} == {
+        "images-missing": ("c",),
+        "images-unread": ("train/b.heic",),
+        "passed-over": ("train/.hidden", "train/b.heic", "train/notes.txt"),
+    }
+    assert findings[1].message == (
+        "train: 1 of 3 labelled images are there with an ending that is not read, e.g. train/b.heic, and are "
+        "left out; save them as .png or .tif"
+    )
+
+
+def test_a_folder_that_no_table_can_name_is_refused():
+    table, path = pd.DataFrame({"stem": ["a"]}), os.fsdecode(b"\xfc/a.jpg")
+    with pytest.raises(InputError, match=r"train: the name \?/a.jpg is not written in UTF-8; rename"):
+        match_images(table, {"a": [path]}, "train")

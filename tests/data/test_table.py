@@ -1,3 +1,5 @@
+from unicodedata import normalize
+
 import pandas as pd
 import pytest
 import yaml
@@ -109,6 +111,39 @@ def test_images_with_endings_backslashes_and_equal_names_in_two_folders(root):
     assert table.loc["two/3", "path"] == "two/3.PNG"
     assert found(catalogue, "images-missing") is None
     assert found(catalogue, "images-unlabelled").items == ("two/77",)
+
+
+def test_both_endings_of_a_stem_are_two_images_of_their_own_names(root):
+    names = [f"photos/{k}.{ending}" for k in range(20) for ending in ("tif", "jpg")]
+    edit(root, photo=names)
+    for name in names:
+        write_image(root / name)
+    manifest = to_dataset(read_table(root)).manifest
+    assert manifest["path"].tolist() == manifest["image_id"].tolist() == names
+
+
+def test_names_from_another_system_without_folder_and_with_any_ending(root):
+    names = [f"Größe_{k}" for k in range(40)]
+    edit(root, photo=[normalize("NFD", name) for name in names])
+    for name in names:
+        write_image(root / "new" / "scans" / f"{name}.jpg")
+        (root / "new" / "scans" / f"{name}.jpg").rename(root / "new" / "scans" / f"{name}.jfif")
+    catalogue = read_table(root)
+    assert catalogue.table["image_id"].tolist() == names
+    assert catalogue.table["path"].tolist() == [f"new/scans/{name}.jfif" for name in names]
+    assert found(catalogue, "images-elsewhere").items[0] == "Größe_0 is new/scans/Größe_0.jfif"
+    write_image(root / "old" / "Größe_7.png")
+    assert_refused(root, "Größe_7 may be any of 2 files (new/scans/Größe_7.jfif, old/Größe_7.png)")
+
+
+def test_a_dataset_of_endings_that_are_not_read_is_not_called_empty(root):
+    for path in (root / "photos").iterdir():
+        path.rename(path.with_suffix(".heic"))
+    with pytest.raises(
+        InputError, match=r"none of the 40 labelled images that can be read: .*000R.heic, and"
+    ):
+        to_dataset(read_table(root))
+    assert found(read_table(root), "images-missing") is None
 
 
 def test_parquet_and_excel_tables(root):

@@ -1,0 +1,166 @@
+"""One walk for every command: the images of a folder, and what was passed over on the way."""
+
+import heapq
+import os
+import posixpath
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from unicodedata import normalize
+
+from PIL import Image, ImageFile
+
+from riqa.data.findings import Finding
+
+SUFFIXES = (".jpeg", ".jpg", ".png", ".tif", ".tiff", ".bmp")
+"""Usual endings of images, the preferred first when a stem occurs with several; `is_read` knows them all."""
+
+_SERVICE = (
+    {"@eadir", "@tmp", "@recycle", "@recently-snapshot", "@__thumb", "#recycle", "#snapshot", "lost+found"}
+    | {"$recycle.bin", "recycler", "system volume information", "thumbs.db", "ehthumbs.db", "desktop.ini"}
+    | {"__macosx", "network trash folder", "temporary items"}
+)
+"""What file servers, Windows and macOS keep beside what people put into a folder; lower case."""
+
+_NO_PHOTOGRAPHS = {"EPS", "MPEG"}  # a drawing that another program has to draw; a film without decoder
+_EXAMPLES = 3  # names that a line gives of what was passed over
+
+
+@dataclass
+class PassedOver:
+    """What a walk left out, by reason; names as the walk calls them.
+
+    Attributes:
+        hidden: Hidden files and folders, and those that systems keep for themselves.
+        unread: Files with an ending that is not read.
+        circles: Links to a folder that holds them.
+        broken: Links to nothing, and what is no file.
+        barred: Folders that cannot be entered, and why.
+    """
+
+    hidden: list[str] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
+    circles: list[str] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
+    barred: dict[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        """Count everything but folders that cannot be entered, in a line; empty where there is nothing."""
+        endings = Counter(
+            posixpath.splitext(name)[1].lower() or "none" for name in dict.fromkeys(self.unread)
+        )
+        kinds = "".join(f"{ending} {n}, " for ending, n in endings.most_common(_EXAMPLES))
+        groups = (
+            ("hidden or of the system", self.hidden, ""),
+            ("with an ending that is not read", self.unread, f"{kinds}e.g. "),
+            ("linked back to a folder above", self.circles, ""),
+            ("that are no files or lead to none", self.broken, ""),
+        )
+        return ", ".join(
+            f"{len(set(names))} {reason} ({kinds}{_some(names)})" for reason, names, kinds in groups if names
+        )
+
+    def findings(self, where: str) -> list[Finding]:
+        """Say what was passed over, with a warning where that may have been photographs with labels.
+
+        Args:
+            where: What was searched, for the messages, such as "train".
+        """
+        findings = []
+        if self.barred:
+            items = tuple(f"{name}: {reason}" for name, reason in self.barred.items())
+            text = f"{where}: {len(items)} folder(s) cannot be entered, and what they hold is left out"
+            findings.append(Finding("folders-barred", "warning", f"{text}, e.g. {items[0]}", items))
+        if str(self):
+            items = (*self.hidden, *self.unread, *self.circles, *self.broken)
+            findings.append(Finding("passed-over", "info", f"{where}: passed over: {self}", items))
+        return findings
+
+
+def _some(names: Sequence[str]) -> str:
+    """Return the first of some paths' last parts."""
+    names = list(dict.fromkeys(names))  # a folder may be searched twice
+    more = ", ..." if len(names) > _EXAMPLES else ""
+    return ", ".join(posixpath.basename(name) for name in names[:_EXAMPLES]) + more
+
+
+def is_read(name: str) -> bool:
+    """Tell whether a file is an image that can be read, by its ending."""
+    ending = posixpath.splitext(name)[1].lower()
+    return ending in SUFFIXES or (ending != "" and ending in _endings())
+
+
+@cache
+def _endings() -> set[str]:
+    """Return all endings of images that Pillow can read."""
+    Image.preinit()  # first, for the order in which formats are tried: the frequent ones before all others
+    Image.init()
+    read = set(Image.OPEN) - _NO_PHOTOGRAPHS | {"MPO"}  # several JPEGs in a file, which is opened as JPEG
+    for name in Image.OPEN:
+        factory = Image.OPEN[name][0]
+        if isinstance(factory, type) and issubclass(factory, ImageFile.StubImageFile):
+            read.discard(name)  # recognised, but not decoded
+    return {ending for ending, name in Image.registered_extensions().items() if name in read}
+
+
+def composed(name: str) -> str:
+    """Return a name in Unicode's composed form, in which equal names are equal."""
+    return normalize("NFC", name)
+
+
+def walk_images(folder: Path, called: str, passed: PassedOver, nested: bool = True) -> list[str]:
+    """Return the images in a folder, sorted; no file is opened.
+
+    Links to folders are followed, each folder is searched once. Nothing hidden is, except `folder` itself.
+
+    Args:
+        folder: Where to search; where there is nothing, nothing is found.
+        called: What the folder is called in the paths that are returned, with slashes; "" for nothing.
+        passed: Gets what was passed over.
+        nested: Whether to search the folders below as well.
+    """
+    found: list[str] = []
+    seen: set[str] = set()
+    ahead = [(called, os.fspath(folder), os.path.realpath(folder))]
+    links: list[tuple[str, str, str]] = []  # taken last, so that a folder is found where it is
+    while ahead or links:
+        called, place, real = ahead.pop() if ahead else heapq.heappop(links)
+        if real in seen:
+            continue
+        seen.add(real)
+        try:
+            with os.scandir(place) as listing:
+                entries = list(listing)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            denied = isinstance(error, PermissionError)
+            passed.barred[called or "."] = "no permission to enter it" if denied else str(error.strerror)
+            continue
+        for entry in entries:
+            name = posixpath.join(called, entry.name)
+            if entry.name.startswith(".") or entry.name.casefold() in _SERVICE:
+                passed.hidden.append(name)
+                continue
+            try:
+                is_folder = entry.is_dir()
+                is_file = not is_folder and entry.is_file()
+            except OSError:  # a link to itself, or into a folder that cannot be entered
+                is_folder = is_file = False
+            if is_folder and nested and entry.is_symlink():
+                target = os.path.realpath(entry.path)
+                if os.path.commonpath([target, real]) == target:
+                    passed.circles.append(name)
+                else:
+                    heapq.heappush(links, (name, entry.path, target))
+            elif is_folder and nested:
+                ahead.append((name, entry.path, os.path.join(real, entry.name)))
+            elif is_file:
+                (found if is_read(name) else passed.unread).append(name)
+            elif not is_folder:
+                passed.broken.append(name)
+    for names in (found, passed.hidden, passed.unread, passed.circles, passed.broken):
+        names.sort(key=lambda name: name.split("/"))
+    return found

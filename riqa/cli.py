@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from riqa import cli_assess, cli_data, cli_train
@@ -28,7 +29,7 @@ have to run, and renders the pages.
 compare the pages.
 
     riqa chapters         the chapters, and what each stands on
-    riqa chapters 05      its parameters: type, default, meaning
+    riqa chapters 05      its parameters: type, default, meaning, legal values
     riqa run 05 -p lambda_details=0.5
 
 A run reads the artifacts of the profile's last build, never changes
@@ -154,12 +155,12 @@ def chapters(
     found = find_chapter(known, chapter)
     declared = declared_parameters(found.notebook)
     values = resolve_parameters(read_profile(root, profile), found.name, declared, {})
-    table = Table(
-        "parameter", "type", "default", profile, "meaning", box=None, title=found.name, title_justify="left"
-    )
+    columns = ("parameter", "type", "default", profile, "meaning", "legal")
+    table = Table(*columns, box=None, title=found.name, title_justify="left")
     for name, parameter in declared.items():
         given = repr(values[name]) if name in values else ""
-        table.add_row(name, parameter.type, repr(parameter.default), given, parameter.meaning)
+        told = (repr(parameter.default), given, parameter.meaning, parameter.legal.text)
+        table.add_row(name, *map(escape, (parameter.type, *told)))
     console.print(table)
 
 

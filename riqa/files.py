@@ -1,8 +1,21 @@
-"""Writing files so that none is ever half-written."""
+"""Writing files: none is ever half-written, no folder has two writers, and a refusal is one line."""
 
+import errno
+import fcntl
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
+
+from riqa.errors import InputError
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+_FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
+_NO_PLACE = (errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP)
+KEPT = "what is done is kept: "
+_UNSUPPORTED = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)  # what file systems without locks answer
 
 
 def atomic_write(path: Path, write: Callable[[Path], object]) -> None:
@@ -22,3 +35,64 @@ def atomic_write(path: Path, write: Callable[[Path], object]) -> None:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing(folder: Path, kept: str = "") -> Iterator[None]:
+    """Turn the refusal of a file system to write into a folder into one line.
+
+    Args:
+        folder: The folder.
+        kept: What becomes of what is done, for the message, such as `KEPT`.
+
+    Raises:
+        InputError: If there is no room, no permission, or a file in the way.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (*_NO_ROOM, *_FORBIDDEN, *_NO_PLACE):
+            raise
+        where = Path(os.fsdecode(error.filename or folder))  # the folder, one above it, or what lies in it
+        if not (where.is_relative_to(folder) or folder.is_relative_to(where)):
+            raise
+        raise InputError(
+            f"{folder} cannot be written ({error.strerror}); {kept}make room or give another folder, and run "
+            "it again"
+        ) from None
+
+
+def lock(stream: IO, busy: str) -> None:
+    """Lock an open file for this process alone; the lock ends with the process, however that ends.
+
+    Raises:
+        InputError: `busy`, if another process has locked it.
+    """
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise InputError(busy) from None
+    except OSError as error:
+        if error.errno not in _UNSUPPORTED:
+            raise
+        print(f"riqa: {stream.name} cannot be locked; let no second process write there", file=sys.stderr)
+
+
+@contextmanager
+def only_writer(folder: Path, kept: str = "") -> Iterator[None]:
+    """Make a folder, unless it is there, and be the only one who writes into it meanwhile; see `writing`.
+
+    Raises:
+        InputError: If another process writes there, or it cannot be written.
+    """
+    with writing(folder, kept):
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / ".lock").open("a") as stream:
+            lock(
+                stream,
+                f"{folder} is being written by another process; wait until it ends, or give another folder",
+            )
+            try:
+                yield
+            finally:
+                (folder / ".lock").unlink(missing_ok=True)

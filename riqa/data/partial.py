@@ -5,8 +5,6 @@ each row of the manifest that is done. A line is appended after its image, so wh
 killed at, the images that whole lines speak of are there.
 """
 
-import errno
-import fcntl
 import json
 import os
 import sys
@@ -18,12 +16,10 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from riqa.errors import InputError
+from riqa.files import KEPT, lock, writing
 
 JOURNAL = "journal.jsonl"
 Row = dict[str, Any]  # numbers of a field of view, or {"reason": ...}
-_UNSUPPORTED = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)  # what file systems without locks answer
-_NO_PLACE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
 
 
 @dataclass(frozen=True)
@@ -85,34 +81,16 @@ def open_partial(folder: Path, plan: Plan) -> Iterator[Partial]:
     Raises:
         InputError: If another process is at it, or the folder cannot be written.
     """
-    try:
+    with writing(folder, KEPT):
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / JOURNAL).open("a+b") as journal:
-            _lock(journal, folder)
+            lock(
+                journal,
+                f"{folder} is being written by another process; wait until it ends, or give another folder",
+            )
             (folder / "images.npy").touch()
             with (folder / "images.npy").open("r+b") as images:
                 yield Partial(images, journal, plan, _resume(images, journal, plan, folder))
-    except OSError as error:
-        if error.errno not in _NO_PLACE:
-            raise
-        raise InputError(
-            f"{folder} cannot be written ({error.strerror}); what is done is kept: make room or give another "
-            "folder, and run it again"
-        ) from None
-
-
-def _lock(journal: BinaryIO, folder: Path) -> None:
-    """Lock the journal for this process alone; the lock ends with the process, however that ends."""
-    try:
-        fcntl.flock(journal, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise InputError(
-            f"{folder} is being written by another process; wait until it ends, or give another folder"
-        ) from None
-    except OSError as error:
-        if error.errno not in _UNSUPPORTED:
-            raise
-        print(f"riqa: {folder} cannot be locked; see that no second process writes it", file=sys.stderr)
 
 
 def _resume(images: BinaryIO, journal: BinaryIO, plan: Plan, folder: Path) -> list[Row]:

@@ -15,6 +15,7 @@ from riqa.data.sheets import read_labels
 from riqa.data.walk import composed
 from riqa.errors import InputError
 from riqa.labels import DETAILS, class_names
+from riqa.yaml_text import parse_yaml
 
 DESCRIPTION = "dataset.yaml"
 
@@ -104,8 +105,8 @@ def _read_description(path: Path) -> dict:
     if not path.is_file():
         raise InputError(f"{path} does not exist; it names the table of labels and its columns: {_HELP}")
     try:
-        # The base loader keeps everything as text: no, 1 and 2025-01-01 are what the table's cells say.
-        description = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
+        # Everything stays text: no, 1 and 2025-01-01 are what the table's cells say.
+        description = parse_yaml(path.read_text(encoding="utf-8"), as_text=True)
     except (yaml.YAMLError, OSError, ValueError) as error:
         raise InputError(f"{path} is no YAML ({' '.join(str(error).split())}); {_HELP}") from None
     if not isinstance(description, dict):

@@ -1,5 +1,6 @@
 """What decides how a model is trained, besides its data and its starting weights."""
 
+import math
 from dataclasses import dataclass, field
 
 from riqa.learn.augment import Augmentation
@@ -52,6 +53,9 @@ class TrainingConfig:
 
     def __post_init__(self):
         """Refuse values with which nothing could be learned."""
+        for name, value in vars(self).items():
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ValueError(f"{name} is {value}, must be finite")
         for name in ("epochs", "batch_size"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}, must be at least 1")
@@ -62,6 +66,10 @@ class TrainingConfig:
                 raise ValueError(f"{name} is {getattr(self, name)}, must be 0 or more")
         if not (self.lambda_overall or self.lambda_details):
             raise ValueError("lambda_overall and lambda_details are both 0: there is nothing to learn")
+        if not 0 <= self.momentum < 1:
+            raise ValueError(f"momentum is {self.momentum}, must be 0 or more and below 1")
+        if any(epoch < 0 for epoch in self.halve_at):
+            raise ValueError(f"halve_at is {list(self.halve_at)}, must hold epochs of 0 or more")
         if self.schedule not in SCHEDULES:
             raise ValueError(f"schedule is {self.schedule!r}, must be one of {SCHEDULES}")
         if not 0 < self.warm_up < 1:

@@ -13,8 +13,8 @@ hyperparameters of `riqa.learn.config.TrainingConfig`:
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
-import yaml
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from riqa.data.store import open_store
@@ -23,6 +23,7 @@ from riqa.labels import DETAILS
 from riqa.learn.config import TrainingConfig
 from riqa.learn.model import load_model
 from riqa.learn.runs import TrainingRun
+from riqa.yaml_text import read_yaml
 
 HEADS = ("overall", "details")
 MODEL_NAMES = {("overall",): "single_task", ("details",): "teacher", HEADS: "multi_task"}
@@ -56,12 +57,12 @@ class TrainingPlan:
     training: TrainingConfig
     heads: tuple[str, ...] = ("overall",)
     backbone: str = "resnet10"
-    weights: str = "none"
+    weights: Literal["none", "imagenet"] = "none"
     seeds: tuple[int, ...] = (0,)
     start_from: Path | None = None
     pseudo_labels: Path | None = None
-    pseudo_label_kind: str = "soft"
-    device: str = "cpu"
+    pseudo_label_kind: Literal["soft", "hard"] = "soft"
+    device: Literal["cpu", "cuda", "auto"] = "cpu"
     threads: int = 1
 
     def __post_init__(self):
@@ -72,6 +73,8 @@ class TrainingPlan:
             )
         if not self.seeds:
             raise ValueError("seeds is empty, there is no model to train")
+        if min(self.seeds) < 0 or len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"seeds is {list(self.seeds)}, must be 0 or more, each once")
         if self.threads < 1:
             raise ValueError(f"threads is {self.threads}, must be at least 1")
 
@@ -84,10 +87,7 @@ def read_plan(file: Path) -> TrainingPlan:
     """
     if not file.is_file():
         raise InputError(f"{file} does not exist; give a YAML file, see riqa train --help")
-    try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{file} is not YAML: {' '.join(str(error).split())}") from None
+    content = read_yaml(file)
     if not isinstance(content, dict):
         raise InputError(f"{file} must hold entries such as 'store: folder'; see riqa train --help")
     try:

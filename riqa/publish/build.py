@@ -1,6 +1,5 @@
 """The whole book of a profile: chapters through Snakemake, then the pages; one build a profile at a time."""
 
-import fcntl
 import os
 import re
 import shutil
@@ -9,11 +8,13 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import psutil
 from rich.console import Console
 
 from riqa.errors import InputError
+from riqa.files import KEPT, lock, writing
 from riqa.publish.chapters import Chapter, read_chapters
 from riqa.publish.content import read_json, write_json
 from riqa.publish.display import Display, State, follow
@@ -191,23 +192,23 @@ def only_build(build: Build) -> Iterator[None]:
     """Keep two builds of one profile apart, and end what a killed build left running.
 
     Raises:
-        InputError: If another build of the profile is running.
+        InputError: If another build of the profile is running, or its folder cannot be written.
     """
-    build.folder.mkdir(parents=True, exist_ok=True)
-    with (build.folder / "lock").open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            shown = build.shown(build.folder)
-            raise InputError(
-                f"profile {build.profile} is being built already in {shown}; wait for it or stop it"
-            ) from None
+    with writing(build.folder, KEPT), _open_lock(build) as stream:
+        shown = build.shown(build.folder)
+        lock(stream, f"profile {build.profile} is being built already in {shown}; wait for it or stop it")
         noted = read_json(_child_file(build))
         if noted and psutil.pid_exists(noted["pid"]):
             left = psutil.Process(noted["pid"])
             if left.create_time() == noted["created"]:  # and not another process that was given its number
                 stop_family(left)
         yield
+
+
+def _open_lock(build: Build) -> IO:
+    """Open the file that the running build of a profile locks."""
+    build.folder.mkdir(parents=True, exist_ok=True)
+    return (build.folder / "lock").open("a")
 
 
 def _child_file(build: Build) -> Path:

@@ -77,6 +77,10 @@ def listing_digest(folder: Path) -> str:
         folders.sort()
         for name in sorted(names):
             path = os.path.join(place, name)
-            status = os.stat(path)
-            lines.append(f"{os.path.relpath(path, folder)}\t{status.st_size}\t{status.st_mtime_ns}")
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+            try:
+                status = os.stat(path)
+                state = f"{status.st_size}\t{status.st_mtime_ns}"
+            except OSError:  # a link that leads nowhere
+                state = "missing"
+            lines.append(f"{os.path.relpath(path, folder)}\t{state}")
+    return hashlib.sha256(os.fsencode("\n".join(lines))).hexdigest()

@@ -1,9 +1,22 @@
-"""A notebook's parameters: what it declares, and whether given values fit."""
+"""A notebook's parameters: what it declares, and whether given values fit.
+
+A line of the ``parameters`` cell is ``name: type = default  # meaning, unit; legal values``. What is legal is
+said in words, see `Legal`. A long comment goes on in lines of its own:
+
+    epochs: int = 4  # passes over the training images, count; at least 1
+    warm_up: float = 0.25  # part in which the rate climbs to its peak, share; above 0, below 1
+    weights: str = "none"  # starting weights; one of none, imagenet
+    seeds: list[int] = [0, 1]  # one model a seed, random seeds;
+    #   1 or more, each at least 0
+"""
 
 import ast
 import difflib
 import io
 import json
+import math
+import operator
+import re
 import tokenize
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -13,18 +26,48 @@ from typing import Any
 import yaml
 
 from riqa.errors import InputError
+from riqa.yaml_text import parse_yaml
 
 TYPES = {"int": int, "float": float, "str": str, "bool": bool, "list": list}
+ELEMENTS = {f"list[{kind}]": kind for kind in ("int", "float", "str")}
+BOUNDS = {"at least": operator.ge, "above": operator.gt, "at most": operator.le, "below": operator.lt}
+
+
+@dataclass(frozen=True)
+class Legal:
+    """Which values of its type a parameter may have. A list may never hold a value twice.
+
+    Attributes:
+        text: What the notebook says: bounds of a number (``at least 0, below 1``), or ``one of`` some names;
+            of a list how many it must hold (``2 or more``), and after ``each`` what holds for its elements.
+        least: The fewest elements of a list.
+        choices: The names; any, if there are none.
+        bounds: How a number must compare, and with what.
+    """
+
+    text: str = ""
+    least: int = 0
+    choices: tuple[str, ...] = ()
+    bounds: tuple[tuple[str, float], ...] = ()
+
+    def holds(self, value: Any) -> bool:
+        """Tell whether a value is legal."""
+        if isinstance(value, list):
+            return len(value) >= self.least and all(map(self.holds, value))
+        if self.choices and value not in self.choices:
+            return False
+        return all(BOUNDS[how](value, bound) for how, bound in self.bounds)
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """One line of a notebook's ``parameters`` cell: ``name: type = default  # meaning, unit``."""
+    """One line of a notebook's ``parameters`` cell."""
 
     name: str
     type: str
     default: Any
     meaning: str
+    legal: Legal = Legal()
 
 
 def declared_parameters(notebook: Path) -> dict[str, Parameter]:
@@ -32,7 +75,8 @@ def declared_parameters(notebook: Path) -> dict[str, Parameter]:
 
     Args:
         notebook: The source notebook. The one cell tagged ``parameters`` holds only lines of the form
-            ``name: type = default  # meaning, unit`` with a type out of int, float, str, bool and list.
+            ``name: type = default  # meaning, unit; legal values`` with a type out of int, float, str, bool,
+            list, and list[int], list[float], list[str].
 
     Returns:
         The parameters by name, in the order of the cell.
@@ -45,11 +89,11 @@ def declared_parameters(notebook: Path) -> dict[str, Parameter]:
     if len(cells) != 1:
         raise InputError(f"{notebook}: {len(cells)} cells are tagged 'parameters'; exactly one must be")
     source = "".join(cells[0]["source"])
-    comments = {
-        token.start[0]: token.string.lstrip("# ").strip()
-        for token in tokenize.generate_tokens(io.StringIO(source).readline)
-        if token.type == tokenize.COMMENT
-    }
+    comments: dict[int, str] = {}  # by the line of the statement
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            line = token.start[0] if token.start[1] else max(comments, default=token.start[0])
+            comments[line] = f"{comments.get(line, '')} {token.string.lstrip('# ').strip()}".strip()
     found: dict[str, Parameter] = {}
     for statement in ast.parse(source).body:
         form = f"{notebook}: line {statement.lineno} of the parameters cell"
@@ -60,23 +104,76 @@ def declared_parameters(notebook: Path) -> dict[str, Parameter]:
         ):
             raise InputError(f"{form} is not 'name: type = default  # meaning'")
         kind = ast.unparse(statement.annotation)
-        if kind not in TYPES:
-            raise InputError(f"{form} has type {kind}; legal are {', '.join(TYPES)}")
-        meaning = comments.get(statement.lineno, "")
+        if kind not in TYPES | ELEMENTS:
+            raise InputError(f"{form} has type {kind}; legal are {', '.join(TYPES | ELEMENTS)}")
+        meaning, _, told = comments.get(statement.lineno, "").partition("; ")
         if not meaning:
             raise InputError(f"{form} does not say in a comment what {statement.target.id} means")
-        parameter = Parameter(statement.target.id, kind, ast.literal_eval(statement.value), meaning)
+        try:
+            legal = parse_legal(told, kind)
+        except ValueError as error:
+            raise InputError(f"{form}: {error}") from None
+        parameter = Parameter(statement.target.id, kind, ast.literal_eval(statement.value), meaning, legal)
         if not fits(parameter.default, kind):
             raise InputError(f"{form}: the default {parameter.default!r} is no {kind}")
+        if wrong := _complaint(parameter.default, legal):
+            raise InputError(f"{form}: the default {wrong}")
         found[parameter.name] = parameter
     return found
 
 
+def parse_legal(text: str, kind: str) -> Legal:
+    """Read what a notebook says about a parameter's legal values; no text means all of its type.
+
+    Raises:
+        ValueError: If it is not said as `Legal` describes.
+    """
+    least, rest = 0, text
+    if kind.startswith("list"):
+        if counted := re.match(r"(\d+) or more(?:, |$)", text):
+            least, rest = int(counted[1]), text[counted.end() :]
+        rest = rest.removeprefix("each ")
+    if rest.startswith("one of "):
+        return Legal(text, least, choices=tuple(rest.removeprefix("one of ").split(", ")))
+    bounds = []
+    for part in rest.split(", ") if rest else []:
+        found = re.fullmatch(rf"({'|'.join(BOUNDS)}) (-?\d+(?:\.\d+)?)", part)
+        if not found:
+            raise ValueError(f"{text!r} says nothing about legal values, such as 'at least 0, below 1'")
+        bounds.append((found[1], float(found[2])))
+    return Legal(text, least, bounds=tuple(bounds))
+
+
 def fits(value: Any, kind: str) -> bool:
     """Tell whether a value has a declared type; an int is also a float, a bool is never a number."""
+    if kind in ELEMENTS:
+        return isinstance(value, list) and all(fits(element, ELEMENTS[kind]) for element in value)
     if isinstance(value, bool):
         return kind == "bool"
     return isinstance(value, (int, float) if kind == "float" else TYPES[kind])
+
+
+def _as_declared(value: Any, kind: str) -> Any:
+    """Return a number in its declared type where nothing is lost: 1 as 1.0, and 1e4 as 10000."""
+    if kind in ELEMENTS and isinstance(value, list):
+        return [_as_declared(element, ELEMENTS[kind]) for element in value]
+    if kind == "int" and isinstance(value, float) and value.is_integer():
+        return int(value)
+    if kind == "float" and type(value) is int:
+        return float(value) if abs(value) < 2**1000 else math.inf
+    return value
+
+
+def _complaint(value: Any, legal: Legal) -> str:
+    """Say what is wrong with a value of the declared type; nothing if it is legal."""
+    elements = value if isinstance(value, list) else [value]
+    if not all(math.isfinite(element) for element in elements if isinstance(element, float)):
+        return f"{value!r}, must be finite"
+    if not legal.holds(value):
+        return f"{value!r}, must {'hold' if isinstance(value, list) else 'be'} {legal.text}"
+    if len(set(map(repr, elements))) < len(elements):
+        return f"{value!r}, must hold each value once"
+    return ""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -88,7 +185,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
 def check_parameters(
     given: Mapping[str, Any], declared: Mapping[str, Parameter], owner: str
 ) -> dict[str, Any]:
-    """Refuse a parameter that a chapter does not declare, or a value of another type.
+    """Refuse a parameter that a chapter does not declare, and a value of another type or that is not legal.
 
     Args:
         given: Values by name.
@@ -96,11 +193,11 @@ def check_parameters(
         owner: Who gave the values or the chapter's name, for the message.
 
     Returns:
-        The values, an int turned into a float where a float is declared.
+        The values, an int turned into a float where a float is declared, and 1e4 into an int.
 
     Raises:
-        InputError: If a name is not declared (it lists the declared names and the nearest) or a value does
-            not fit.
+        InputError: If a name is not declared (it lists the declared names and the nearest) or a value is
+            of another type or not legal.
     """
     checked = {}
     for name, value in given.items():
@@ -109,14 +206,16 @@ def check_parameters(
             hint = nearest(name, declared)
             raise InputError(f"{owner} declares no parameter {name!r}{hint}; it declares {listed}")
         kind = declared[name].type
-        if not fits(value, kind):
+        checked[name] = _as_declared(value, kind)
+        if not fits(checked[name], kind):
             raise InputError(f"{owner}: {name} must be {kind}, but {value!r} is {type(value).__name__}")
-        checked[name] = float(value) if kind == "float" else value
+        if wrong := _complaint(checked[name], declared[name].legal):
+            raise InputError(f"{owner}: {name} is {wrong}")
     return checked
 
 
 def parse_assignment(text: str) -> tuple[str, Any]:
-    """Split ``name=value``; the value is read as YAML (``3``, ``0.5``, ``[0, 1]``, ``true``).
+    """Split ``name=value``; the value is read as YAML (``3``, ``1e-3``, ``[0, 1]``, ``true``).
 
     Raises:
         InputError: If there is no name or no ``=``, or the value is not valid YAML.
@@ -125,7 +224,7 @@ def parse_assignment(text: str) -> tuple[str, Any]:
     if not equals or not name.strip():
         raise InputError(f"-p {text!r} is not name=value")
     try:
-        return name.strip(), yaml.safe_load(value)
+        return name.strip(), parse_yaml(value) if value.strip() else ""
     except yaml.YAMLError:
         raise InputError(
             f"-p {text!r}: the value cannot be read; lists are written [0, 1], text with spaces in quotes"

@@ -1,5 +1,6 @@
 """What a build consists of: every chapter with its inputs and its resolved parameters."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,9 @@ from riqa.publish.content import listing_digest
 from riqa.publish.layout import Build
 from riqa.publish.parameters import Parameter, check_parameters, declared_parameters, nearest
 from riqa.publish.profiles import Profile, read_profile
+
+SETS = ("details_set", "overall_sets", "observer_set")  # parameters that name sets of photographs
+ALIKE = {"student_seed": "seeds", "raters_set": "observer_set"}  # what one chapter calls such a parameter
 
 
 @dataclass(frozen=True)
@@ -40,11 +44,22 @@ def check_data(profile: Profile, data: str) -> None:
         return
     if not data:
         raise InputError(f"profile {profile.name} needs DATA=folder with {profile.data}")
-    folder = Path(data)
-    if not folder.is_dir():
-        raise InputError(f"DATA folder {data} does not exist; profile {profile.name} needs {profile.data}")
-    if not any(folder.iterdir()):
-        raise InputError(f"DATA folder {data} is empty; profile {profile.name} needs {profile.data}")
+    check_folder(data, f"profile {profile.name} needs {profile.data}")
+
+
+def check_folder(data: str, needed: str) -> None:
+    """Check a DATA folder; `needed` says what it must hold.
+
+    Raises:
+        InputError: If it does not exist, cannot be read, or is empty.
+    """
+    try:
+        if not any(Path(data).iterdir()):
+            raise InputError(f"DATA folder {data} is empty; {needed}")
+    except FileNotFoundError:
+        raise InputError(f"DATA folder {data} does not exist; {needed}") from None
+    except OSError as error:
+        raise InputError(f"DATA folder {data} cannot be read ({error.strerror}); {needed}") from None
 
 
 def resolve_parameters(
@@ -62,7 +77,7 @@ def resolve_parameters(
         Values by name, in the notebook's order.
 
     Raises:
-        InputError: If a value is not declared or has the wrong type.
+        InputError: If a value is not declared, has the wrong type, or is not legal.
     """
     own = profile.chapters.get(chapter) or {}
     shared = {name: value for name, value in profile.parameters.items() if name in declared}
@@ -70,6 +85,37 @@ def resolve_parameters(
     checked = check_parameters(shared | own, declared, owner)
     given = {name: value for name, value in paths.items() if name in declared} | checked
     return {name: given[name] for name in declared if name in given}
+
+
+def all_values(declared: Mapping[str, Parameter], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the value of every parameter: the given one, or else the default."""
+    return {name: parameter.default for name, parameter in declared.items()} | dict(given)
+
+
+def check_reads(
+    chapter: Chapter, values: Mapping[str, Any], made: Mapping[str, Mapping[str, Any]], owner: str
+) -> None:
+    """Refuse seeds and sets that are not among those of the chapters that a chapter stands on.
+
+    Args:
+        chapter: The chapter.
+        values: All its parameters.
+        made: All parameters of each chapter that it stands on.
+        owner: Who gave the values, for the message.
+
+    Raises:
+        InputError: Naming the parameter, its value, and what there is.
+    """
+    for name, value in values.items():
+        shared = ALIKE.get(name, name)
+        for need in chapter.needs:
+            if shared not in ("seeds", *SETS) or shared not in made[need]:
+                continue
+            there = [made[need].get(other, []) for other in (SETS if shared in SETS else ("seeds",))]
+            known = [one for found in there for one in (found if isinstance(found, list) else [found])]
+            if not set(value if isinstance(value, list) else [value]) <= set(known):
+                listed = ", ".join(map(str, dict.fromkeys(known)))
+                raise InputError(f"{owner}: {name} is {value!r}, must be among those of {need}: {listed}")
 
 
 def plan(root: Path, profile_name: str, data: str = "") -> list[Job]:
@@ -84,7 +130,7 @@ def plan(root: Path, profile_name: str, data: str = "") -> list[Job]:
         One job a chapter, in reading order.
 
     Raises:
-        InputError: If the profile or the DATA folder cannot be used.
+        InputError: If the profile, a value in it, or the DATA folder cannot be used.
     """
     profile = read_profile(root, profile_name)
     check_data(profile, data)
@@ -100,7 +146,7 @@ def plan(root: Path, profile_name: str, data: str = "") -> list[Job]:
             raise InputError(f"{shown}: no chapter declares a parameter {name!r}{nearest(name, known)}")
 
     build = Build(root, profile_name)
-    jobs = []
+    jobs, made = [], {}
     for name, chapter in chapters.items():
         reads_data = profile.needs_data and "data" in declared[name]
         paths = {
@@ -108,10 +154,13 @@ def plan(root: Path, profile_name: str, data: str = "") -> list[Job]:
             "out": build.shown(build.work / name),
             "data": data if reads_data else "",
         }
+        parameters = resolve_parameters(profile, name, declared[name], paths)
+        made[name] = all_values(declared[name], parameters)
+        check_reads(chapter, made[name], made, f"{shown}: {name}")
         jobs.append(
             Job(
                 chapter=chapter,
-                parameters=resolve_parameters(profile, name, declared[name], paths),
+                parameters=parameters,
                 inputs=(
                     chapter.notebook,
                     *modules_used(chapter.notebook),

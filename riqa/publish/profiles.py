@@ -4,10 +4,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from riqa.errors import InputError
 from riqa.publish.parameters import nearest
+from riqa.yaml_text import read_yaml
 
 KEYS = ("description", "data", "processes", "parameters", "chapters")
 
@@ -62,10 +61,7 @@ def read_profile(root: Path, name: str) -> Profile:
     if name not in names:
         raise InputError(f"there is no profile {name!r}{nearest(name, names)}; there are {', '.join(names)}")
     shown = f"profiles/{name}.yaml"
-    try:
-        content = yaml.safe_load((root / shown).read_text()) or {}
-    except yaml.YAMLError as error:
-        raise InputError(f"{shown} is not valid YAML: {' '.join(str(error).split())}") from None
+    content = read_yaml(root / shown, shown) or {}
     if not isinstance(content, dict):
         raise InputError(f"{shown} must map {', '.join(KEYS)} to values")
     for key in content:
@@ -73,6 +69,12 @@ def read_profile(root: Path, name: str) -> Profile:
             raise InputError(
                 f"{shown} has an unknown key {key!r}{nearest(str(key), KEYS)}; legal are {', '.join(KEYS)}"
             )
+    parts = {part: content.get(part) or {} for part in ("parameters", "chapters")}
+    if isinstance(parts["chapters"], dict):
+        parts |= {f"chapters: {name}": own or {} for name, own in parts["chapters"].items()}
+    for part, value in parts.items():
+        if not isinstance(value, dict):
+            raise InputError(f"{shown}: {part} is {value!r}, must map names to values")
     processes = content.get("processes")
     if processes is not None and (type(processes) is not int or processes < 1):
         raise InputError(f"{shown}: processes is {processes!r}, must be a whole number of at least 1")
@@ -80,7 +82,7 @@ def read_profile(root: Path, name: str) -> Profile:
         name=name,
         description=str(content.get("description", "")).strip(),
         data=str(content.get("data") or "none").strip(),
-        parameters=content.get("parameters") or {},
-        chapters=content.get("chapters") or {},
+        parameters=parts["parameters"],
+        chapters=parts["chapters"],
         processes=processes,
     )

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import yaml
 from rich.console import Console
 
 from riqa.errors import InputError
+from riqa.files import only_writer, writing
 from riqa.publish.build import attend, chapter_environment
 from riqa.publish.chapters import Chapter, find_chapter, read_chapters
 from riqa.publish.content import read_json
@@ -20,7 +22,7 @@ from riqa.publish.display import Display, State
 from riqa.publish.layout import Build
 from riqa.publish.pages import finish_render, render_state, start_render
 from riqa.publish.parameters import check_parameters, declared_parameters
-from riqa.publish.plan import resolve_parameters
+from riqa.publish.plan import all_values, check_folder, check_reads, resolve_parameters
 from riqa.publish.profiles import read_profile
 from riqa.publish.progress import read_progress
 from riqa.publish.run import ChapterError
@@ -59,7 +61,8 @@ def rerun_chapter(
         ChapterError: If the chapter fails.
         PagesError: If its page cannot be rendered.
     """
-    chapter = find_chapter(read_chapters(root), chapter_name)
+    chapters = read_chapters(root)
+    chapter = find_chapter(chapters, chapter_name)
     profile = read_profile(root, profile_name)
     build = Build(root, profile_name)
     declared = declared_parameters(chapter.notebook)
@@ -74,21 +77,26 @@ def rerun_chapter(
                 f"{chapter.name} stands on {need}, which profile {profile_name} has not built; "
                 f"run make book PROFILE={profile_name} first"
             )
-    record = read_json(build.record(chapter.name))
-    data = record["recipe"]["parameters"].get("data", "") if record else ""
-    if profile.needs_data and "data" in declared and not (data or checked.get("data")):
+    data = checked.get("data") or _built_with(build, chapter).get("data", "")
+    if profile.needs_data and "data" in declared and not data:
         raise InputError(f"profile {profile_name} has not been built; give its folder by -p data=FOLDER")
-    folder = claim_folder(folder or _next_folder(build, chapter))
-    paths = {"work": build.shown(build.work), "out": build.shown(folder / "artifacts"), "data": data}
+    if data:
+        check_folder(data, profile.data if profile.needs_data else "photographs")
+    paths = {"work": build.shown(build.work), "data": data}
     parameters = resolve_parameters(profile, chapter.name, declared, paths) | checked
-
+    made = {need: _built_with(build, chapters[need]) for need in chapter.needs}
+    check_reads(chapter, all_values(declared, parameters), made, chapter.name)
     facts = read_facts(build, chapter.name)
     state = State(
         {chapter.name: chapter}, {chapter.name: facts["seconds"]} if facts else {}, jobs, {chapter.name}
     )
-    with Display(state, console) as display:
-        _run(build, chapter, parameters, folder, state, display)
-        _render(build, chapter, folder, state, display)
+    folder = claim_folder(folder or _next_folder(build, chapter))
+    with only_writer(folder):
+        if "out" in declared:
+            parameters["out"] = build.shown(folder / "artifacts")
+        with Display(state, console) as display:
+            _run(build, chapter, parameters, folder, state, display)
+            _render(build, chapter, folder, state, display)
     console.print(
         f"Notebook   {build.shown(folder / f'{chapter.name}.ipynb')}", highlight=False, soft_wrap=True
     )
@@ -101,22 +109,33 @@ def rerun_chapter(
     return folder
 
 
+def _built_with(build: Build, chapter: Chapter) -> dict[str, Any]:
+    """Return all parameters of a chapter's last run in a build."""
+    record = read_json(build.record(chapter.name))
+    return all_values(declared_parameters(chapter.notebook), record["recipe"]["parameters"] if record else {})
+
+
 def claim_folder(folder: Path) -> Path:
     """Make a folder for a run, or take an empty one.
 
     Raises:
-        InputError: If it holds something already, or is a file.
+        InputError: If it holds something already, is a file, or cannot be written.
     """
-    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
-        raise InputError(f"{folder} holds something already; name a new or an empty folder by --out")
-    folder.mkdir(parents=True, exist_ok=True)
+    with writing(folder):
+        if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+            raise InputError(f"{folder} holds something already; name a new or an empty folder by --out")
+        folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
 def _next_folder(build: Build, chapter: Chapter) -> Path:
-    """Return the first unused folder for runs of a chapter: ``runs/<chapter>-1``, ``-2``, ..."""
-    names = (build.folder / "runs" / f"{chapter.name}-{number}" for number in itertools.count(1))
-    return next(folder for folder in names if not folder.exists())
+    """Make the first unused folder for runs of a chapter: ``runs/<chapter>-1``, ``-2``, ..."""
+    with writing(build.folder / "runs"):
+        for number in itertools.count(1):
+            folder = build.folder / "runs" / f"{chapter.name}-{number}"
+            with suppress(FileExistsError):  # maybe made by another run meanwhile
+                folder.mkdir(parents=True)
+                return folder
 
 
 def _run(

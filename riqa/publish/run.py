@@ -1,6 +1,7 @@
 """One chapter, through papermill: a source notebook and parameters become an executed one and artifacts."""
 
 import argparse
+import errno
 import hashlib
 import json
 import logging
@@ -9,7 +10,6 @@ import re
 import shutil
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,6 +19,7 @@ from typing import Any
 
 from riqa.errors import InputError
 from riqa.publish.content import file_digest, read_json, tree_digests, write_json, write_whole
+from riqa.publish.executed import failure_block, without_figure
 from riqa.publish.parameters import check_parameters, declared_parameters
 from riqa.publish.progress import ProgressHandler
 from riqa.publish.provenance import code_version, hardware, versions
@@ -81,7 +82,7 @@ def run_chapter(run: ChapterRun) -> None:
         InputError: If a parameter is not declared or has the wrong type, or the chapter itself refuses its
             input.
         ChapterError: If a cell fails for another reason, or the chapter ends without writing
-            ``results.json``.
+            ``results.json`` or without the picture of a figure.
     """
     declared = declared_parameters(run.notebook)
     parameters = check_parameters(run.parameters, declared, run.chapter)
@@ -164,6 +165,10 @@ def _publish(run: ChapterRun, recipe: dict[str, Any], facts: dict[str, Any]) -> 
     if not (run.out / "results.json").is_file():
         raise ChapterError(f"{run.chapter} ended without writing {run.out / 'results.json'}")
     document = json.loads(run.log.read_text())
+    if empty := without_figure(document):
+        raise ChapterError(
+            f"{run.chapter}: no picture is left of what its cell {empty[0]!r} drew; see {run.log}"
+        )
     document["metadata"]["riqa"] = facts
     executed = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
     artifacts = tree_digests(run.out, skip=[LISTING])
@@ -185,32 +190,25 @@ def _execute(
     """
     import papermill
     from papermill.exceptions import PapermillExecutionError
-    from traitlets.config import Config
+
+    from riqa.publish.kernel import kernel_environment, kernel_options
 
     run.log.parent.mkdir(parents=True, exist_ok=True)
     started = time.time()
     build_pid = os.environ.get("RIQA_BUILD_PID")
     with (
-        tempfile.TemporaryDirectory(prefix="riqa-") as sockets,
-        _kernel_environment(run.workers, checkpoints),
+        kernel_environment(run.workers, checkpoints),
         _listening(progress),
         Watch(int(build_pid) if build_pid else None) as watch,
     ):
-        config = Config()
-        config.KernelManager.transport_encryption = "auto"  # ipykernel 7 otherwise warns in every notebook
-        # Files of this run's own, not ports: two chapters that start at once can be given the same free port.
-        config.KernelManager.transport = "ipc"
-        config.KernelManager.connection_file = str(Path(sockets) / "kernel.json")
         try:
             papermill.execute_notebook(
-                str(run.notebook),
-                str(run.log),
+                *(str(path).replace("{", "{{").replace("}", "}}") for path in (run.notebook, run.log)),
                 parameters,
-                kernel_name="python3",
                 cwd=str(run.root),
                 progress_bar=False,
                 log_output=True,
-                config=config,
+                **kernel_options(),
             )
         except PapermillExecutionError as error:
             raise _explain(run, error) from None
@@ -229,51 +227,12 @@ def _execute(
 
 
 def _explain(run: ChapterRun, error: Any) -> Exception:
-    """Turn papermill's error into one line for bad input, else into a block that names the cell."""
+    """Turn papermill's error into one line for bad input or a full disk, else into a block."""
     if error.ename == "InputError":
         return InputError(error.evalue)
-    source = json.loads(run.notebook.read_text())["cells"]
-    failed = [c for c in json.loads(run.log.read_text())["cells"] if _has_error(c)]
-    identity = failed[0].get("id") if failed else None
-    numbers = [n for n, cell in enumerate(source, start=1) if cell.get("id") == identity]
-    first_line = next((line for line in error.source.splitlines() if line.strip()), "")
-    frames = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(error.traceback))
-    pointed = re.search(r"^-+> +(\d+) (.*)$", frames, flags=re.MULTILINE)  # the first is the cell's own
-    line = f"  line {pointed[1]:<4} {pointed[2].strip()}\n" if pointed else ""
-    message = " ".join(error.evalue.split())
-    where = f"cell {numbers[0]} of {len(source)}" if numbers else "the cell with the given parameters"
-    return ChapterError(
-        f"{run.chapter} failed in {where}\n"
-        f"  notebook  {os.path.relpath(run.notebook, run.root)}\n"
-        f"  cell      {first_line}\n"
-        f"{line}"
-        f"  error     {error.ename}: {message}\n"
-        f"  kept      {os.path.relpath(run.log, run.root)} (as far as it ran, with the traceback)"
-    )
-
-
-def _has_error(cell: dict[str, Any]) -> bool:
-    """Tell whether an executed cell ended in an error."""
-    return any(output.get("output_type") == "error" for output in cell.get("outputs", []))
-
-
-@contextmanager
-def _kernel_environment(workers: int, checkpoints: Path) -> Iterator[None]:
-    """Set what a chapter's kernel inherits: one thread a process, so that results do not depend on cores."""
-    wanted = {
-        "OMP_NUM_THREADS": "1",
-        "PYTHONHASHSEED": "0",
-        "JUPYTER_PREFER_ENV_PATH": "1",  # this environment's kernel, not one that a user installed
-        "RIQA_WORKERS": str(workers),
-        "RIQA_CHECKPOINTS": str(checkpoints),
-    }
-    before = {name: os.environ.get(name) for name in wanted}
-    os.environ.update(wanted)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.update({name: value})
+    if re.match(rf"\[Errno ({errno.ENOSPC}|{errno.EDQUOT})\] ", error.evalue):
+        return InputError(f"{run.chapter}: {error.evalue}; make room, and run it again")
+    return ChapterError(failure_block(run.chapter, error, run.root, run.notebook, run.log))
 
 
 @contextmanager

@@ -156,7 +156,7 @@ def _flat(values: list[Any]) -> list[Any]:
 
 
 def parameter_table(declared: Mapping[str, Parameter], given: Mapping[str, Any]) -> str:
-    """Return a table of the parameters in MyST: name, type, default, this run, meaning.
+    """Return a table of the parameters in MyST: name, type, default, this run, meaning, legal values.
 
     Args:
         declared: What the notebook declares.
@@ -164,10 +164,10 @@ def parameter_table(declared: Mapping[str, Parameter], given: Mapping[str, Any])
     """
     rows = [
         f"| `{name}` | {p.type} | {_code(p.default)} "
-        f"| {_code(given[name]) if name in given else '*default*'} | {p.meaning} |"
+        f"| {_code(given[name]) if name in given else '*default*'} | {p.meaning} | {p.legal.text or 'any'} |"
         for name, p in declared.items()
     ]
-    head = ["| parameter | type | default | this run | meaning |", "|---|---|---|---|---|"]
+    head = ["| parameter | type | default | this run | meaning | legal |", "|---|---|---|---|---|---|"]
     return "\n".join(["```{div} riqa-parameters", *head, *rows, "```"])
 
 

@@ -73,7 +73,7 @@ def test_a_loss_without_a_head_has_no_weight(store, tmp_path, heads, model, weig
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("store: [", "is not YAML"),
+        ("store: [", "is not valid YAML"),
         ("just words", "must hold entries"),
         ("{out: m, training: {epochs: 1}}", "store: Field required"),
         ("{store: s, out: m, training: {}}", "training.epochs: Field required"),

@@ -110,7 +110,7 @@ def test_nearest_says_nothing_when_nothing_is_near():
         ("a=[0, 1]", [0, 1]),
         ("a=true", True),
         ("a=x=y", "x=y"),
-        ("a=1e-3", "1e-3"),
+        ("a=1e-3", 0.001),
     ],
 )
 def test_parse_assignment(text, value):

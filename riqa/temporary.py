@@ -1,0 +1,85 @@
+"""A temporary folder of this process's own: short enough for sockets, and gone with it, however it ends."""
+
+import fcntl
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from pathlib import Path
+from typing import IO
+
+from riqa.errors import InputError
+
+LONGEST = 57  # bytes; below it /riqa-xxxxxxxx/pymp-xxxxxxxx/listener-xxxxxxxx must fit into a socket's 104
+MARK = ".owner"  # locked as long as the owner lives
+
+# A shell that outlives this process, and removes its folder when the pipe from here ends. The folder is no
+# argument, lest whoever kills by name kills this shell too.
+_REMOVE_LATER = """exec 3<&0; (trap '' HUP INT TERM; read -r _ <&3
+for _ in 1 2 3; do rm -rf -- "$FOLDER" && exit; sleep 1; done) >/dev/null 2>&1 &"""
+
+_KEPT_OPEN: list[IO] = []
+
+
+@cache
+def own_folder() -> Path:
+    """Make this process's folder, or return that of the process which started it, if it has been handed on.
+
+    It is removed after the end of the process, a kill included; what ended together with the shell that does
+    that, as in a power cut, is removed by the next call of any process.
+
+    Raises:
+        InputError: If no temporary folder can be written, or all have names too long for sockets.
+    """
+    base = _short_folder()
+    if (base / MARK).exists():
+        return base
+    for left in base.glob(f"riqa-*/{MARK}"):
+        with suppress(OSError), left.open("r+") as mark:
+            fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(left.parent, ignore_errors=True)
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix="riqa-", dir=base))
+        mark = (folder / MARK).open("w")
+        with suppress(OSError):
+            fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if (folder / MARK).exists():  # else somebody took it for one that was left
+            break
+    shell = subprocess.Popen(
+        ["/bin/sh", "-c", _REMOVE_LATER],
+        stdin=subprocess.PIPE,
+        env={"PATH": os.defpath, "FOLDER": str(folder)},
+        cwd="/",
+        start_new_session=True,
+    )
+    shell.wait()  # it leaves the rest to a child that nobody waits for
+    _KEPT_OPEN.extend([mark, shell.stdin])
+    return folder
+
+
+def _short_folder() -> Path:
+    """Return the first usable folder whose name leaves room for sockets."""
+    try:
+        usual = tempfile.gettempdir()
+    except FileNotFoundError:
+        raise InputError("no temporary folder can be written; set TMPDIR to one that can") from None
+    if Path(usual, MARK).exists():
+        return Path(usual)
+    for folder in (usual, os.environ.get("XDG_RUNTIME_DIR", ""), "/tmp"):
+        if folder and len(os.fsencode(folder)) <= LONGEST and os.access(folder, os.W_OK | os.X_OK):
+            return Path(folder)
+    length = len(os.fsencode(usual))
+    raise InputError(f"TMPDIR is too long ({length} characters), set one of at most {LONGEST}")
+
+
+@contextmanager
+def in_own_folder() -> Iterator[None]:
+    """Let temporary files that this process makes meanwhile lie in its own folder."""
+    before, tempfile.tempdir = tempfile.tempdir, str(own_folder())
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before

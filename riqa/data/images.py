@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from riqa.data.findings import Finding
+from riqa.names import to_text
 
 SUFFIXES = (".jpeg", ".jpg", ".png", ".tif", ".tiff", ".bmp")
 """Endings of images, the preferred first when a stem occurs with several."""
@@ -19,14 +20,15 @@ def images_by_stem(root: Path, folder: str, nested: bool = False) -> dict[str, l
         nested: Whether images in folders below `folder` count too.
 
     Returns:
-        For each stem its files, the preferred ending first; empty when the folder does not exist.
+        For each stem its files, the preferred ending first; empty when the folder does not exist. Both are
+        written by `riqa.names.to_text`.
     """
     if not (root / folder).is_dir():
         return {}
     found: dict[str, list[str]] = {}
     for path in sorted((root / folder).glob("**/*" if nested else "*")):
         if path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
-            found.setdefault(path.stem, []).append(path.relative_to(root).as_posix())
+            found.setdefault(to_text(path.stem), []).append(to_text(path.relative_to(root).as_posix()))
     for paths in found.values():
         paths.sort(key=lambda path: SUFFIXES.index(Path(path).suffix.lower()))
     return found

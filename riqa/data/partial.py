@@ -19,6 +19,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from riqa.errors import InputError
+from riqa.names import shown
 
 JOURNAL = "journal.jsonl"
 Row = dict[str, Any]  # numbers of a field of view, or {"reason": ...}
@@ -112,7 +113,9 @@ def _lock(journal: BinaryIO, folder: Path) -> None:
     except OSError as error:
         if error.errno not in _UNSUPPORTED:
             raise
-        print(f"riqa: {folder} cannot be locked; see that no second process writes it", file=sys.stderr)
+        print(
+            f"riqa: {shown(folder)} cannot be locked; see that no second process writes it", file=sys.stderr
+        )
 
 
 def _resume(images: BinaryIO, journal: BinaryIO, plan: Plan, folder: Path) -> list[Row]:
@@ -123,7 +126,7 @@ def _resume(images: BinaryIO, journal: BinaryIO, plan: Plan, folder: Path) -> li
     if begun is not None and begun != asdict(plan):
         changed = ", ".join(name for name, value in asdict(plan).items() if begun.get(name) != value)
         print(
-            f"riqa: {folder} was begun with other settings ({changed}); "
+            f"riqa: {shown(folder)} was begun with other settings ({changed}); "
             f"its {len(lines) - 1} photographs are curated anew",
             file=sys.stderr,
         )

@@ -5,6 +5,9 @@ import struct
 _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8\xff"
 _TIFF = {b"II*\0": "<", b"MM\0*": ">"}  # byte order
+SIGNATURES = (_PNG, _JPEG, *_TIFF)
+"""How the files begin that can be read without their metadata."""
+
 _ORIENTATION = 274
 # What TIFF 6.0 and its supplements need to decode the pixels: sizes, compression, colours, strips and tiles.
 _PIXEL_TAGS = {
@@ -54,7 +57,8 @@ def _bare_jpeg(content: bytes, orientation: bool) -> bytes:
         marker, end = content[at + 1], at + 2 + int.from_bytes(content[at + 2 : at + 4], "big")
         segment, at = content[at:end], end
         is_kept = segment[4:].startswith((b"JFIF", b"Adobe", *([b"Exif"] if orientation else [])))
-        if is_kept or not (0xE0 <= marker <= 0xEF or marker == 0xFE):
+        is_whole = len(segment) >= 16  # bytes; the shortest of the three
+        if (is_kept and is_whole) or not (0xE0 <= marker <= 0xEF or marker == 0xFE):
             parts.append(segment)
     return b"".join([*parts, content[at:]])
 

@@ -10,52 +10,68 @@ import re
 import numpy as np
 from PIL import Image
 
-_BITS, _PHOTOMETRIC, _FORMAT, _LARGEST = 258, 262, 339, (281, 341)  # TIFF tags
-_WHITE_IS_ZERO, _SIGNED = 0, 2  # values of two of them
-_SCALED = ("PPM", "JPEG2000")  # formats that state their depth, and whose decoder brings it to 16 bits
+_BITS, _PHOTOMETRIC, _PLANES, _FORMAT, _LARGEST = 258, 262, 284, 339, (281, 341)  # TIFF tags
+_WHITE_IS_ZERO, _APART, _SIGNED = 0, 2, 2  # values of three of them
 
 
 class DepthError(Exception):
     """A photograph of more than 8 bits whose range is not known; the message says how many it uses."""
 
 
-def is_deep_colour(image: Image.Image) -> bool:
-    """Tell of an image that is not yet loaded whether Pillow will keep the high byte of its 16 bits."""
-    raw = str(image.tile[0].args) if image.tile else ""  # ";16" alone means 5, 6 and 5 bits
-    return not image.mode.startswith("I") and re.search(";16[BLN]", raw) is not None
+def has_room(image: Image.Image) -> bool:
+    """Tell of an image that is not yet loaded whether it has 16 bits, which hold values of fewer as well.
+
+    Raises:
+        DepthError: If the colours lie apart, 16 bits each, which Pillow reads as 8.
+    """
+    raw, tags = str(image.tile[0].args) if image.tile else "", getattr(image, "tag_v2", {})
+    if tags.get(_PLANES) == _APART and max(tags.get(_BITS, (1,))) > 8:
+        raise DepthError("16-bit colours, each apart, are not understood")
+    if image.format == "PPM":  # scaled by the largest value that it states
+        return "I;16B" in raw or "65535" in raw
+    if image.mode.startswith("I"):
+        return "I;12" not in raw
+    return re.search(";16[BLN]", raw) is not None  # ";16" alone is 5, 6 and 5 bits
 
 
 def refuse_unused_bits(image: Image.Image) -> None:
-    """Refuse high bytes of deep colours if the highest bits are empty.
+    """Refuse 16-bit colours, of which Pillow keeps the high byte, if the highest bits are empty.
 
     Raises:
         DepthError: If they are.
     """
     bands = zip(image.getbands(), image.split(), strict=True)
-    used = max(band.getextrema()[1] for name, band in bands if name not in "Aa").bit_length()
-    if used < 8:
-        raise DepthError(f"uses {8 + used} of 16 bits" if used else "uses at most 8 of 16 bits")
+    largest = max(band.getextrema()[1] for name, band in bands if name not in "Aa")
+    if largest == 0:
+        raise DepthError("uses at most 8 of 16 bits")
+    used = (257 * largest - (128 if image.format == "PPM" else 0)).bit_length()  # PPM is rounded, not cut
+    if used < 16:
+        raise DepthError(f"uses {used} of 16 bits")
 
 
-def high_byte(image: Image.Image) -> np.ndarray:
+def high_byte(image: Image.Image, room: bool) -> np.ndarray:
     """Return a loaded grey image of mode I or I;16 as uint8 (H, W): the upper eight of its bits.
+
+    Args:
+        image: The image.
+        room: What `has_room` said of it.
 
     Raises:
         DepthError: If it is not known how many bits it has.
     """
     tags = getattr(image, "tag_v2", {})
-    bits, is_stated = int(max(tags.get(_BITS, (16,)))), image.format in _SCALED
+    bits = max(tags.get(_BITS, (16,)))
     if bits > 16:
         raise DepthError(f"{bits}-bit pixels have no fixed range")
-    values = np.asarray(image).clip(0)
     if tags.get(_FORMAT, (1,))[0] == _SIGNED:
         bits -= 1
+    values = np.asarray(image).clip(0)
     used, largest = int(values.max()).bit_length(), int(max(np.max(tags.get(tag, 0)) for tag in _LARGEST))
     stated = largest.bit_length()
     # Another largest value tells of the picture, not of its depth.
     if max(used, 8) <= stated < bits and largest == 2**stated - 1:
-        bits, is_stated = stated, True
-    if not (is_stated or bits < 15 or used in (0, bits)):
+        bits, room = stated, False
+    if room and 0 < used < bits:
         raise DepthError(f"uses {used} of {bits} bits")
     high = (values >> (bits - 8)).astype(np.uint8)
     return 255 - high if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO else high

@@ -2,16 +2,19 @@
 
 import os
 import stat
+import warnings
 from contextlib import suppress
+from functools import cache
 from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
 import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from riqa.data.bare import without_metadata
-from riqa.data.depth import DepthError, high_byte, is_deep_colour, refuse_unused_bits
+from riqa.data.bare import SIGNATURES, without_metadata
+from riqa.data.depth import DepthError, has_room, high_byte, refuse_unused_bits
 from riqa.names import shown
 
 _ORIENTATION = 0x0112  # EXIF tag; 1 is upright
@@ -62,32 +65,36 @@ def read_with_shape(path: Path | str, min_side: int | None = None) -> tuple[np.n
         mode = os.stat(path).st_mode
         if not stat.S_ISREG(mode):  # to open a pipe is to wait for its other end
             raise UnreadableError("a folder" if stat.S_ISDIR(mode) else "neither file nor folder")
-        try:
-            return _read(path, min_side)
-        except Exception as error:
-            return _read_bare(path, min_side, error)
+        with open(path, "rb") as file:  # Pillow would map it, and garbles a grey TIFF that is turned
+            try:
+                return _read(file, min_side)
+            except Exception as error:
+                return _read_bare(file, min_side, error)
     except UnreadableError:
         raise
     except Exception as error:
         raise UnreadableError(_reason(error)) from None
 
 
-def _read(source: Path | str | BytesIO, min_side: int | None) -> tuple[np.ndarray, tuple[int, int]]:
+def _read(file: BinaryIO, min_side: int | None) -> tuple[np.ndarray, tuple[int, int]]:
     """Read a photograph and its shape; raise whatever the decoders raise."""
-    with Image.open(source) as image:
+    _hush_pillow()
+    with Image.open(file) as image:
         if image.format in ("JPEG", "MPO"):
-            return _read_jpeg(image, source, min_side)
-        deep = is_deep_colour(image)
+            return _read_jpeg(image, file, min_side)
+        room = has_room(image)
         image.load()
-        if deep:
+        orientation = _orientation(image)  # of a TIFF 1 by now: Pillow has turned it
+        if image.mode.startswith("I"):
+            image = Image.fromarray(high_byte(image, room))
+        elif room:
             refuse_unused_bits(image)
-        # Pillow has turned a TIFF by now, and taken its orientation away.
-        pixels = _as_rgb(_upright(image, _orientation(image)))
+        pixels = _as_rgb(_upright(image, orientation))
         return pixels, pixels.shape[:2]
 
 
 def _read_jpeg(
-    image: Image.Image, source: Path | str | BytesIO, min_side: int | None
+    image: Image.Image, file: BinaryIO, min_side: int | None
 ) -> tuple[np.ndarray, tuple[int, int]]:
     """Read a JPEG that is open, maybe at a reduced scale."""
     size, denominator = image.size, 1
@@ -97,10 +104,9 @@ def _read_jpeg(
     orientation = _orientation(image)
     if orientation == 1 and image.format == "JPEG" and image.mode in ("RGB", "L"):
         # OpenCV decodes to the same values and hands them over without Pillow's copying.
-        is_open = isinstance(source, BytesIO)
-        content = np.frombuffer(source.getbuffer(), np.uint8) if is_open else np.fromfile(source, np.uint8)
+        file.seek(0)
         with suppress(cv2.error):
-            pixels = cv2.imdecode(content, _REDUCED[denominator])
+            pixels = cv2.imdecode(np.frombuffer(file.read(), np.uint8), _REDUCED[denominator])
             if pixels is not None:  # else Pillow says what is wrong
                 return pixels, size[::-1]
     image.draft(None, (size[0] // denominator, size[1] // denominator))
@@ -108,13 +114,12 @@ def _read_jpeg(
     return _as_rgb(_upright(image, orientation)), size if orientation >= 5 else size[::-1]
 
 
-def _read_bare(
-    path: Path | str, min_side: int | None, error: Exception
-) -> tuple[np.ndarray, tuple[int, int]]:
+def _read_bare(file: BinaryIO, min_side: int | None, error: Exception) -> tuple[np.ndarray, tuple[int, int]]:
     """Read a photograph without its metadata, which may be all that is wrong; else raise the first error."""
-    if isinstance(error, _FINAL) or getattr(error, "errno", None):
+    if isinstance(error, _FINAL):
         raise error
-    content = Path(path).read_bytes()
+    file.seek(0)
+    content = file.read()
     for orientation in (True, False):
         try:
             return _read(BytesIO(without_metadata(content, orientation)), min_side)
@@ -122,7 +127,15 @@ def _read_bare(
             raise
         except Exception:
             continue
+    if isinstance(error, UnidentifiedImageError) and content.startswith(SIGNATURES):
+        raise UnreadableError("damaged, or of a kind that is not understood")
     raise error
+
+
+@cache
+def _hush_pillow() -> None:
+    """Drop what Pillow prints of odd metadata, which has no say: answers and progress are on the screen."""
+    warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 def _orientation(image: Image.Image) -> int:
@@ -165,8 +178,6 @@ def _as_rgb(image: Image.Image) -> np.ndarray:
     """Return a loaded image of any mode as uint8 (H, W, 3)."""
     if image.mode == "RGB" and not image.has_transparency_data:
         return np.asarray(image)
-    if image.mode.startswith("I"):
-        return np.repeat(high_byte(image)[..., None], 3, axis=2)
     if image.mode == "F":
         raise DepthError("floating-point pixels have no fixed range")
     if image.has_transparency_data:

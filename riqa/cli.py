@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from riqa import cli_assess, cli_data, cli_train
 from riqa.errors import InputError
 from riqa.stopping import stopping
+from riqa.terminal import console, escape_what_cannot_be_encoded
 
 ABOUT = """
 The book that runs: retinal image quality assessment, reproduced.
@@ -93,7 +92,7 @@ def book(
         data = os.path.relpath(data, root)
     os.chdir(root)
     with stopping("What is done is kept; the same command goes on."):
-        build_book(root, profile, data, jobs, Console())
+        build_book(root, profile, data, jobs, console())
 
 
 @app.command()
@@ -121,7 +120,7 @@ def run(
     target = out.resolve() if out else None
     os.chdir(root)
     with stopping("The run is incomplete."):
-        rerun_chapter(root, chapter, profile, given, target, jobs, Console())
+        rerun_chapter(root, chapter, profile, given, target, jobs, console())
 
 
 @app.command()
@@ -141,7 +140,6 @@ def chapters(
 
     root = find_root()
     known = read_chapters(root)
-    console = Console()
     if chapter is None:
         table = Table("chapter", "stands on", "last run", box=None)
         from riqa.publish.stage import duration, read_facts
@@ -150,7 +148,7 @@ def chapters(
             facts = read_facts(Build(root, profile), name)
             took = f"{facts['date']}, {duration(facts['seconds'])}" if facts else "not yet"
             table.add_row(name, ", ".join(need[:2] for need in entry.needs), f"{profile}: {took}")
-        console.print(table)
+        console().print(table)
         return
     found = find_chapter(known, chapter)
     declared = declared_parameters(found.notebook)
@@ -160,8 +158,8 @@ def chapters(
     for name, parameter in declared.items():
         given = repr(values[name]) if name in values else ""
         told = (repr(parameter.default), given, parameter.meaning, parameter.legal.text)
-        table.add_row(name, *map(escape, (parameter.type, *told)))
-    console.print(table)
+        table.add_row(name, parameter.type, *told)
+    console().print(table)
 
 
 @app.command()
@@ -178,7 +176,7 @@ def profiles() -> None:
     for name in profile_names(root):
         profile = read_profile(root, name)
         table.add_row(name, profile.data, profile.description)
-    Console().print(table)
+    console().print(table)
 
 
 @app.command()
@@ -193,7 +191,7 @@ def serve(
     from riqa.publish.layout import Build, find_root
     from riqa.publish.serve import serve_book
 
-    serve_book(Build(find_root(), profile), port, Console())
+    serve_book(Build(find_root(), profile), port, console())
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -201,6 +199,7 @@ def main(arguments: list[str] | None = None) -> None:
     from riqa.publish.pages import PagesError
     from riqa.publish.run import ChapterError
 
+    escape_what_cannot_be_encoded()
     try:
         app(args=arguments, prog_name="riqa")
     except InputError as error:

@@ -1,16 +1,16 @@
 """The command for a technician: assess photographs with a trained model."""
 
-import json
 import os
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from riqa.errors import InputError
+from riqa.names import shown
 from riqa.stopping import stopping
+from riqa.terminal import console, json_text
 
 app = typer.Typer()
 
@@ -55,7 +55,7 @@ def assess(
     with stopping("What is printed holds; no page was written."):
         session = open_session(model, images)
         for note in session.notes:
-            print(f"riqa: {note}", file=sys.stderr)
+            print(f"riqa: {shown(note)}", file=sys.stderr)
         done, cards, unreadable, notes = [], [], [*session.empty], dict.fromkeys(session.notes)
         try:
             for answer in answers(session, batch_size=batch_size, threads=threads, quantile=quantile):
@@ -63,7 +63,7 @@ def assess(
                     unreadable.append(answer)
                     continue
                 if as_json:
-                    _print_line(json.dumps(answer.to_json(), ensure_ascii=False))
+                    _print_line(json_text(answer.to_json()))
                 if html is not None:
                     made, note = card(session.model, answer, picture=len(cards) < pictures)
                     cards.append(made)
@@ -71,7 +71,7 @@ def assess(
                 done.append(answer.without_crop())
         finally:
             if done and not as_json:
-                Console().print(answers_table(done))
+                console().print(answers_table(done))
         if not done:
             first = f"{unreadable[0].path}: {unreadable[0].reason}"
             raise InputError(f"none of {len(unreadable)} files can be read, e.g. {first}")
@@ -81,7 +81,7 @@ def assess(
             write_page(html, cards, unreadable, most_pictures=pictures, **facts)
         print(counts, file=sys.stderr)
         for file in unreadable:
-            print(f"  {file.path}: {file.reason}", file=sys.stderr)
+            print(f"  {shown(file.path)}: {file.reason}", file=sys.stderr)
     raise typer.Exit(1 if unreadable else 0)
 
 

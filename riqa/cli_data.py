@@ -1,15 +1,15 @@
 """The commands for a reader's own data: fetch, check, curate."""
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from riqa.names import shown
 from riqa.stopping import stopping
+from riqa.terminal import console, json_text
 
 app = typer.Typer()
 
@@ -31,20 +31,19 @@ def fetch(
     from riqa.data.fetch import SOURCES
     from riqa.data.fetch import fetch as download
 
-    console = Console()
     if name is None:
         table = Table("name", "what it is", "size", "licence", box=None)
         for key, source in SOURCES.items():
             table.add_row(key, source.title, source.size, source.licence)
-        console.print(table)
+        console().print(table)
         return
     folder = to or Path("data") / ("eyeq" if name == "eyepacs" else name)
     with stopping("Nothing is left half-written; the same command starts again."):
         paths = download(name, folder)
     for path in paths:
-        console.print(str(path), soft_wrap=True, highlight=False, markup=False)
+        console().print(shown(path), soft_wrap=True, highlight=False)
     then = SOURCES[name].then.format(folder=folder)
-    console.print(then, soft_wrap=True, highlight=False, markup=False)
+    console().print(shown(then), soft_wrap=True, highlight=False)
 
 
 @app.command()
@@ -70,9 +69,9 @@ def check(
     with stopping("Nothing was changed."):
         report = audit(dataset, root, seed=seed, images=not no_images, jobs=jobs)
     if as_json:
-        print(json.dumps(report.to_json(), ensure_ascii=False, indent=1))
+        print(json_text(report.to_json(), indent=1))
     else:
-        show_report(report, Console())
+        show_report(report, console())
     if not report.usable:
         reason = [finding.message for finding in report.findings if finding.severity == "error"][-1]
         print(f"riqa: {dataset} is not usable: {reason}", file=sys.stderr)
@@ -103,4 +102,4 @@ def curate(
     with stopping("What is done is kept; the same command goes on."):
         loaded = load(dataset, root, seed=seed, strict=strict)
         store = curate_dataset(loaded, out, size, workers=jobs)
-    show_store(store, loaded.findings, Console())
+    show_store(store, loaded.findings, console())

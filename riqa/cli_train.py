@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from riqa.stopping import stopping
+from riqa.terminal import console
 
 app = typer.Typer()
 
@@ -82,7 +82,7 @@ def train(
     atomic_write(plan.out / "history.csv", lambda aside: history.to_csv(aside, index=False))
     atomic_write(plan.out / "predictions.parquet", lambda aside: predictions.to_parquet(aside, index=False))
     shutil.rmtree(checkpoints, ignore_errors=True)
-    Console().print(_summary(history, runs))
+    console().print(_summary(history, runs))
 
 
 def _together(n_processes: int, device: str) -> str:

@@ -14,6 +14,7 @@ from riqa.learn.inference import in_batches
 from riqa.learn.model import QualityNet
 from riqa.learn.novelty import QUANTILE, Novelty, outputs_with_stages
 from riqa.learn.predict import MOST_CLASSES, probabilities
+from riqa.names import shown
 
 NO_FUNDUS = "no fundus: no field of view found"
 UNLIKE = "unlike the training photographs"
@@ -57,7 +58,7 @@ class Answer:
         """Return the answer as `riqa assess --json` prints it; overall is null where nothing is said."""
         overall = {"label": self.label, "probabilities": dict(self.overall)} if self.overall else None
         return {
-            "path": str(self.path),
+            "path": shown(self.path),
             "overall": overall,
             "details": {detail: {"good": p_good} for detail, p_good in self.details.items()},
             "advice": self.advice,

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -13,6 +13,7 @@ from riqa.assess.pictures import crop_for_page, data_uri, heat_map, overlay
 from riqa.errors import InputError
 from riqa.files import atomic_write
 from riqa.learn.model import QualityNet
+from riqa.names import shown
 
 CROPPED, WHOLE = "cropped to the field of view", "all of the photograph"
 
@@ -89,6 +90,7 @@ def write_page(
     environment = Environment(
         loader=PackageLoader("riqa.assess"),
         autoescape=True,
+        finalize=lambda value: shown(value) if isinstance(value, str | PurePath) else value,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

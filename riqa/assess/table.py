@@ -13,6 +13,7 @@ from riqa.assess.advice import BAD_BELOW
 from riqa.assess.answers import Answer
 from riqa.assess.photographs import Unreadable
 from riqa.labels import DETAILS
+from riqa.names import shown
 
 _STYLES = {"reject": "red", "bad": "red", "usable": "yellow", "good": "green"}
 
@@ -26,13 +27,13 @@ def answers_table(answers: Sequence[Answer]) -> Group:
     judged = [detail for detail in DETAILS if any(detail in answer.details for answer in answers)]
     has_overall = any(answer.overall for answer in answers)
     folder = _common_folder([answer.path for answer in answers])
-    table = Table(box=None, pad_edge=False, title=folder, title_justify="left", title_style="dim")
+    table = Table(box=None, pad_edge=False, title=Text(shown(folder), "dim"), title_justify="left")
     table.add_column("photograph", overflow="fold", min_width=12)
     for name in ["overall"] * has_overall + judged:
         table.add_column(name, no_wrap=True)
     table.add_column("advice")
     for answer in answers:
-        cells = [Text(os.path.relpath(answer.path, folder) if folder else str(answer.path))]
+        cells = [Text(shown(os.path.relpath(answer.path, folder) if folder else answer.path))]
         cells += [_overall(answer)] * has_overall
         cells += [_detail(answer, detail) for detail in judged]
         table.add_row(*cells, Text("\n".join(_matter(said) for said in _said(answer))))

@@ -15,9 +15,10 @@ from riqa.data.partial import Plan, Row
 from riqa.data.read import UnreadableError
 from riqa.data.store import Store, write_store
 from riqa.errors import InputError
+from riqa.names import to_path
 from riqa.workers import WorkerKilledError, call_in_workers
 
-CROP_VERSION = 3  # raise it whenever the same photograph gives other pixels or numbers than before
+CROP_VERSION = 4  # raise it whenever the same photograph gives other pixels or numbers than before
 
 Curated = tuple[np.ndarray | None, Row]
 
@@ -44,7 +45,7 @@ def curate(dataset: Dataset, out: Path | str, size: int, workers: int = 1) -> St
         raise ValueError(f"size and workers must be at least 1, got size={size}, workers={workers}")
     versions = {"numpy": np.__version__, "opencv": cv2.__version__, "pillow": PIL.__version__}
     plan = Plan(size, CROP_VERSION, versions, _digest(dataset))
-    paths = [dataset.root / path for path in dataset.manifest["path"]]
+    paths = [dataset.root / to_path(path) for path in dataset.manifest["path"]]
 
     def rows_from(start: int) -> Generator[Curated]:
         title = f"curate {dataset.name}"
@@ -88,7 +89,7 @@ def _digest(dataset: Dataset) -> str:
     digest = hashlib.sha256()
     for image_id, path in zip(dataset.manifest["image_id"], dataset.manifest["path"], strict=True):
         try:
-            facts = (dataset.root / path).stat()
+            facts = (dataset.root / to_path(path)).stat()
             state = f"{facts.st_size} {facts.st_mtime_ns}"
         except OSError:
             state = "missing"

@@ -2,6 +2,8 @@
 
 from dataclasses import asdict, dataclass
 
+from riqa.names import shown
+
 SEVERITIES = ("info", "warning", "error")
 
 
@@ -22,9 +24,11 @@ class Finding:
     items: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse another severity."""
+        """Refuse another severity, and make names printable."""
         if self.severity not in SEVERITIES:
             raise ValueError(f"severity must be one of {SEVERITIES}, got {self.severity!r}")
+        object.__setattr__(self, "message", shown(self.message))
+        object.__setattr__(self, "items", tuple(map(shown, self.items)))
 
     def __str__(self) -> str:
         """Return the message."""

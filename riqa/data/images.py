@@ -8,7 +8,7 @@ import pandas as pd
 
 from riqa.data.findings import Finding
 from riqa.data.walk import SUFFIXES, PassedOver, composed, walk_images
-from riqa.errors import InputError
+from riqa.names import to_text
 
 
 def images_by_stem(
@@ -54,7 +54,7 @@ def match_images(
         passed: What `images_by_stem` passed over.
     """
     passed = passed or PassedOver()
-    fill_paths(table, [images[stem][0] if stem in images else None for stem in table["stem"]], where)
+    fill_paths(table, [images[stem][0] if stem in images else None for stem in table["stem"]])
     unread = {_stem(path): path for path in passed.unread}
     doubled = sorted(stem for stem, paths in images.items() if len(paths) > 1)
     findings = unmatched(table, unread, sorted(set(images) - set(table["stem"])), where, passed)
@@ -64,24 +64,9 @@ def match_images(
     return findings
 
 
-def fill_paths(table: pd.DataFrame, paths: Sequence[str | None], where: str) -> None:
-    """Fill `path`; refuse a file whose name no table can hold.
-
-    Args:
-        table: A row an image; changed in place.
-        paths: The file of each, None where there is none.
-        where: What they are, for the message.
-
-    Raises:
-        InputError: If the name of a file, or of a folder on the way to it, is not UTF-8.
-    """
-    for path in filter(None, paths):
-        readable = path.encode("utf-8", "replace").decode("utf-8")
-        if readable != path:
-            raise InputError(
-                f"{where}: the name {readable} is not written in UTF-8; rename the file or folder"
-            )
-    table["path"] = paths
+def fill_paths(table: pd.DataFrame, paths: Sequence[str | None]) -> None:
+    """Fill `path` with the file of each image as `riqa.names.to_text` writes it; None where there is none."""
+    table["path"] = [None if path is None else to_text(path) for path in paths]
 
 
 def unmatched(

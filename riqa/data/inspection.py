@@ -15,6 +15,7 @@ from tqdm.auto import tqdm
 from riqa.data.duplicates import identical_files, near_duplicates, take_print
 from riqa.data.findings import Finding
 from riqa.data.read import UnreadableError, read_with_shape
+from riqa.names import to_path
 
 _MIN_SIDE = 256  # pixels: a JPEG is read at the smallest scale that has them, enough for a print
 _FEW = 10  # photographs; a source with fewer says nothing about its sizes
@@ -63,7 +64,7 @@ def inspect_images(table: pd.DataFrame, root: Path, jobs: int = 1) -> list[Findi
         root: Folder of the dataset.
         jobs: Processes side by side; the findings do not depend on it.
     """
-    looks = _look_at_all([root / path for path in table["path"]], jobs)
+    looks = _look_at_all([root / to_path(path) for path in table["path"]], jobs)
     known = np.array([look.reason is None for look in looks])
     findings = _unreadable(table, looks)
     readable = [look for look in looks if look.reason is None]

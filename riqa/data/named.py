@@ -15,6 +15,7 @@ from riqa.data.findings import Finding
 from riqa.data.images import fill_paths, unmatched
 from riqa.data.walk import PassedOver, composed, is_read, walk_images
 from riqa.errors import InputError
+from riqa.names import to_text
 
 _EXAMPLES = 5  # files that a message names
 
@@ -58,7 +59,7 @@ def match_named(
     used = set(found.values())
     renamed = _choose(absent, [file for file in files if file not in used], source, alike=True)
     found |= renamed
-    fill_paths(table, [found.get(name) for name in names], where)
+    fill_paths(table, [found.get(name) for name in names])
     _refuse_shared(table, source)
     folder = posixpath.dirname
     elsewhere = {name: file for name, file in elsewhere.items() if folder(composed(file)) != folder(name)}
@@ -149,7 +150,7 @@ def _unlabelled(table: pd.DataFrame, files: Iterable[str]) -> list[str]:
     """Return the files that no row means, in the folders that rows name; without ending where that tells."""
     used = set(table["path"].dropna())
     folders = {*map(posixpath.dirname, table["named"]), *map(posixpath.dirname, used)}
-    rest = [file for file in files if file not in used and posixpath.dirname(file) in folders]
+    rest = [file for file in map(to_text, files) if file not in used and posixpath.dirname(file) in folders]
     known = set(map(without_ending, used)) if rest else set()
     return sorted(file if without_ending(file) in known else without_ending(file) for file in rest)
 

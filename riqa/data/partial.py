@@ -17,6 +17,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from riqa.files import KEPT, lock, writing
+from riqa.names import shown
 
 JOURNAL = "journal.jsonl"
 Row = dict[str, Any]  # numbers of a field of view, or {"reason": ...}
@@ -101,7 +102,7 @@ def _resume(images: BinaryIO, journal: BinaryIO, plan: Plan, folder: Path) -> li
     if begun is not None and begun != asdict(plan):
         changed = ", ".join(name for name, value in asdict(plan).items() if begun.get(name) != value)
         print(
-            f"riqa: {folder} was begun with other settings ({changed}); "
+            f"riqa: {shown(folder)} was begun with other settings ({changed}); "
             f"its {len(lines) - 1} photographs are curated anew",
             file=sys.stderr,
         )

@@ -31,6 +31,7 @@ from riqa.data.manifest import Dataset, validate_manifest
 from riqa.data.partial import JOURNAL, Plan, Row, open_partial
 from riqa.errors import InputError
 from riqa.labels import class_names
+from riqa.names import shown
 
 _FILES = ("images.npy", "manifest.parquet", "fields.parquet", "set_aside.csv")
 _RATINGS = "ratings.parquet"
@@ -142,7 +143,7 @@ def _write_tables(
     table = pd.DataFrame(rows, index=manifest.index)
     reasons = table["reason"] if "reason" in table else pd.Series(np.nan, index=manifest.index)
     kept = reasons.isna()
-    aside = manifest.loc[~kept, ["image_id", "path"]].assign(reason=reasons[~kept])
+    aside = manifest.loc[~kept, ["image_id", "path"]].map(shown).assign(reason=reasons[~kept])
     for split in manifest["split"].unique():
         if not (kept & (manifest["split"] == split)).any():
             first = aside.loc[manifest.index[manifest["split"] == split][0]]

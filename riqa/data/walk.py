@@ -106,7 +106,14 @@ def _endings() -> set[str]:
 
 
 def composed(name: str) -> str:
-    """Return a name in Unicode's composed form, in which equal names are equal."""
+    """Return a name in Unicode's composed form, in which equal names are equal.
+
+    A name that is not UTF-8 is taken for one of Windows-1252, as from an archive that was packed there.
+    """
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        name = os.fsencode(name).decode("cp1252", "replace")
     return normalize("NFC", name)
 
 

@@ -2,17 +2,18 @@
 
 import pandas as pd
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from riqa.data.audit import Report
 from riqa.data.catalogue import ALL
 from riqa.data.checks import class_counts
 from riqa.data.findings import SEVERITIES, Finding
 from riqa.data.store import Store
+from riqa.names import shown
 
 _STYLES = {"error": "bold red", "warning": "yellow", "info": "dim"}
-_PLAIN = {"soft_wrap": True, "highlight": False, "markup": False}
+_PLAIN = {"soft_wrap": True, "highlight": False, "markup": False, "emoji": False}
 _SHOWN = 5  # items of a finding that are printed
 
 
@@ -27,8 +28,7 @@ def show_report(report: Report, console: Console) -> None:
 def show_findings(findings: tuple[Finding, ...], console: Console) -> None:
     """Print findings, the gravest last, each with the first of its items."""
     for finding in sorted(findings, key=lambda one: SEVERITIES.index(one.severity)):
-        style = _STYLES[finding.severity]
-        line = f"[{style}]{finding.severity:7}[/] {escape(str(finding))}"
+        line = Text.assemble((f"{finding.severity:7}", _STYLES[finding.severity]), f" {finding}")
         console.print(line, soft_wrap=True, highlight=False)
         if finding.items:
             more = f", ... ({len(finding.items)} in all)" if len(finding.items) > _SHOWN else ""
@@ -38,7 +38,7 @@ def show_findings(findings: tuple[Finding, ...], console: Console) -> None:
 
 def _counts(report: Report) -> Table:
     """Lay out labels, images that are there, and published images, by split and class."""
-    table = Table("split", "class", box=None, title=report.dataset, title_justify="left")
+    table = Table("split", "class", box=None, title=Text(shown(report.dataset)), title_justify="left")
     for name in ("labels", "images there", "published"):
         table.add_column(name, justify="right")
     for part in report.parts:
@@ -55,11 +55,11 @@ def _counts(report: Report) -> Table:
 def show_store(store: Store, findings: tuple[Finding, ...], console: Console) -> None:
     """Print where a store is, its images by split, why others were set aside, and what to beware of."""
     console.print(
-        f"{store.meta['n_images']} images of {store.images.shape[1]} pixels in {store.root}", **_PLAIN
+        f"{store.meta['n_images']} images of {store.images.shape[1]} pixels in {shown(store.root)}", **_PLAIN
     )
     console.print(class_counts(store.manifest, store.meta["n_classes"]).to_string(), **_PLAIN)
     aside = pd.read_csv(store.root / "set_aside.csv")
-    console.print(f"set aside: {len(aside)} (named in {store.root / 'set_aside.csv'})", **_PLAIN)
+    console.print(f"set aside: {len(aside)} (named in {shown(store.root / 'set_aside.csv')})", **_PLAIN)
     for reason, n in aside["reason"].value_counts().items():
         console.print(f"  {n} {reason}", **_PLAIN)
     show_findings(

@@ -1,11 +1,10 @@
 import os
 
 import pandas as pd
-import pytest
 
 from riqa.data.images import images_by_stem, match_images
 from riqa.data.walk import PassedOver
-from riqa.errors import InputError
+from riqa.names import to_path
 from tests.data.layouts import write_image
 
 
@@ -62,7 +61,8 @@ def test_what_was_passed_over_is_said_and_may_be_what_is_missing(tmp_path):
     )
 
 
-def test_a_folder_that_no_table_can_name_is_refused():
+def test_a_folder_whose_name_is_not_utf8_is_written_so_that_a_table_can_hold_it():
     table, path = pd.DataFrame({"stem": ["a"]}), os.fsdecode(b"\xfc/a.jpg")
-    with pytest.raises(InputError, match=r"train: the name \?/a.jpg is not written in UTF-8; rename"):
-        match_images(table, {"a": [path]}, "train")
+    match_images(table, {"a": [path]}, "train")
+    assert table["path"].tolist() == ["\0fc/a.jpg"]
+    assert os.fsencode(to_path(table["path"][0])) == b"\xfc/a.jpg"

@@ -6,6 +6,7 @@ import pytest
 
 from riqa.data.named import match_named
 from riqa.errors import InputError
+from riqa.names import to_path
 
 COMPOSED, DECOMPOSED = (unicodedata.normalize(form, "Größe") for form in ("NFC", "NFD"))
 
@@ -110,8 +111,9 @@ def test_two_rows_cannot_mean_one_file(match):
         match(["a/1.jpg", "1"], ["a/1.jpg"])
 
 
-def test_a_name_that_no_table_can_hold_is_refused_only_if_it_is_meant(match):
-    folder = os.fsdecode(b"M\xfcller")
-    assert match(["1.jpg"], ["1.jpg", f"{folder}/2.jpg"])[0] == ["1.jpg"]
-    with pytest.raises(InputError, match=r"clinic: the name M\?ller/2.jpg is not written in UTF-8; rename"):
-        match(["2.jpg"], [])
+def test_names_that_are_not_utf8_are_matched_as_windows_wrote_them(match):
+    name = os.fsdecode(b"M\xfcller/2.jpg")
+    written = "M\0fcller/2.jpg"  # as tables and parquet files can hold it
+    assert match(["1.jpg", "2.jpg"], ["1.jpg", name])[0] == ["1.jpg", written]
+    assert match(["Müller/2.jpg"], [name])[0] == [written]
+    assert os.fsencode(to_path(written)) == b"M\xfcller/2.jpg"

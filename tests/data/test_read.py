@@ -1,3 +1,11 @@
+import io
+import os
+import struct
+import tempfile
+import warnings
+from contextlib import contextmanager
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
@@ -6,6 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from riqa.data.read import UnreadableError, read_photograph, read_with_shape
+from tests.data.files import exif
 from tests.data.photographs import disc
 
 
@@ -46,9 +55,9 @@ def test_palette_image(tmp_path):
 
 def test_exif_orientation_is_applied(tmp_path):
     image, _ = disc(40, 60)
-    exif = Image.Exif()
-    exif[0x0112] = 6  # shown after a quarter turn clockwise
-    Image.fromarray(image).save(tmp_path / "a.jpeg", exif=exif, quality=95)
+    told = Image.Exif()
+    told[0x0112] = 6  # shown after a quarter turn clockwise
+    Image.fromarray(image).save(tmp_path / "a.jpeg", exif=told, quality=95)
     read = read_photograph(tmp_path / "a.jpeg")
     assert read.shape == (60, 40, 3)
     assert np.abs(read.astype(int) - np.rot90(image, -1)).mean() < 12
@@ -118,10 +127,10 @@ TURNS = {
 @pytest.mark.parametrize("min_side", [None, 40])
 def test_every_orientation_at_every_scale(tmp_path, orientation, min_side):
     image, _ = disc(96, 160, center=(50, 40), radius=35)
-    exif = Image.Exif()
-    exif[0x0112] = orientation
+    told = Image.Exif()
+    told[0x0112] = orientation
     Image.fromarray(image).save(tmp_path / "plain.jpeg", quality=95)
-    Image.fromarray(image).save(tmp_path / "turned.jpeg", quality=95, exif=exif)
+    Image.fromarray(image).save(tmp_path / "turned.jpeg", quality=95, exif=told)
     read, whole = read_with_shape(tmp_path / "turned.jpeg", min_side)
     assert np.array_equal(read, TURNS[orientation](read_photograph(tmp_path / "plain.jpeg", min_side)))
     assert whole == ((96, 160) if orientation < 5 else (160, 96))
@@ -152,3 +161,185 @@ def test_jpeg_cut_anywhere_is_refused(tmp_path, kept, min_side):
     (tmp_path / "cut.jpeg").write_bytes(content[: int(len(content) * kept)])
     with pytest.raises(UnreadableError, match="truncated"):
         read_photograph(tmp_path / "cut.jpeg", min_side)
+
+
+def tagged(values, kind, order="<"):
+    return exif((0x0112, kind, values), order=order)
+
+
+# python-pillow/Pillow#8965, #8605, #7839, #4665 and #3973: one odd tag stopped the turning of a photograph.
+ODD = {
+    "an inner directory before the file": exif((0x0112, 3, [6]), (34665, 9, [-70000])),
+    "an inner directory beyond the file": exif((0x0112, 3, [6]), (34665, 4, [4_000_000_000])),
+    "a ratio with nothing below": exif((0x0112, 3, [6]), (282, 10, struct.pack("<ii", -1, 0))),
+    "text for a number": exif((0x0112, 3, [6]), (282, 2, b"high\0"), (34855, 2, b"200\0")),
+    "a number for a text": exif((0x0112, 3, [6]), (271, 4, [7]), (306, 9, [-7])),
+    "bytes for a text": exif((0x0112, 3, [6]), (305, 7, b"\xff\xfe\x00")),
+    "more to come": exif((0x0112, 3, [6]), (305, 2, b"x" * 40))[:-20],
+    "an unknown type": exif((0x0112, 3, [6]), (305, 99, b"????")),
+    "a byte": tagged([6], 1),
+    "a long": tagged([6], 4),
+    "a signed number": tagged([6], 8),
+    "a letter": tagged(b"6\0", 2),
+    "a real number": tagged([6.0], 11),
+    "two numbers": tagged([6, 6], 3),
+    "the other order": tagged([6], 3, ">"),
+}
+UNTOLD = {
+    "zero": tagged([0], 3),
+    "nine": tagged([9], 3),
+    "a word": tagged(b"right\0", 2),
+    "less than nothing": tagged([-6], 8),
+    "not a number": tagged([float("nan")], 11),
+    "infinite": tagged([float("inf")], 11),
+    "an unknown type": tagged(b"\6\0\0\0", 99),
+    "no directory": b"Exif\0\0II*\0\x08\0\0\0",
+    "no EXIF": b"Exif\0\0nothing of the kind",
+    "nothing": b"Exif\0\0",
+}
+
+
+@pytest.mark.parametrize("ending", ["jpeg", "png", "webp"])
+@pytest.mark.parametrize("told", [*ODD.values(), *UNTOLD.values()], ids=[*ODD, *UNTOLD])
+def test_odd_exif_turns_if_it_can_be_told_and_never_stops(tmp_path, ending, told):
+    image, _ = disc(60, 90, center=(30, 25), radius=20)
+    options = {"quality": 95} if ending == "jpeg" else {"lossless": True}
+    Image.fromarray(image).save(tmp_path / f"plain.{ending}", **options)
+    head = told if ending == "jpeg" else told[6:]
+    Image.fromarray(image).save(tmp_path / f"odd.{ending}", exif=head, **options)
+    turn = TURNS[6 if told in ODD.values() else 1]
+    for min_side in (None, 20):
+        plain = read_photograph(tmp_path / f"plain.{ending}", min_side)
+        read, whole = read_with_shape(tmp_path / f"odd.{ending}", min_side)
+        assert np.array_equal(read, turn(plain))
+        assert whole == turn(image).shape[:2]
+
+
+@pytest.mark.parametrize("orientation", TURNS)
+@pytest.mark.parametrize("ending", ["png", "tif", "webp"])
+def test_every_orientation_of_other_formats(tmp_path, orientation, ending):
+    image, _ = disc(96, 160, center=(50, 40), radius=35)
+    told = Image.Exif()
+    told[0x0112] = orientation
+    Image.fromarray(image).save(tmp_path / f"a.{ending}", exif=told, lossless=True)
+    read, whole = read_with_shape(tmp_path / f"a.{ending}")
+    assert np.array_equal(read, TURNS[orientation](image))
+    assert whole == read.shape[:2]
+
+
+def test_xmp_tells_the_orientation_too(tmp_path):
+    image, _ = disc(60, 90, center=(30, 25), radius=20)
+    xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><d tiff:Orientation="6"/></x:xmpmeta>'
+    Image.fromarray(image).save(tmp_path / "plain.jpeg", quality=95)
+    Image.fromarray(image).save(tmp_path / "turned.jpeg", quality=95, xmp=xmp)
+    turned, plain = (read_photograph(tmp_path / f"{stem}.jpeg") for stem in ("turned", "plain"))
+    assert np.array_equal(turned, np.rot90(plain, -1))
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.jpg")
+    (tmp_path / "folder.jpg").mkdir()
+    (tmp_path / "round.jpg").symlink_to("round.jpg")
+    reasons = {
+        tmp_path / "pipe.jpg": "^neither file nor folder$",
+        tmp_path / "folder.jpg": "^a folder$",
+        tmp_path / "round.jpg": r"^cannot be opened \(Too many levels of symbolic links\)$",
+        "/dev/null": "^neither file nor folder$",
+        "x" * 300: r"^cannot be opened \(File name too long\)$",
+        "a\0b.jpg": "null",
+    }
+    for path, reason in reasons.items():
+        with pytest.raises(UnreadableError, match=reason):
+            read_photograph(path)
+
+
+@contextmanager
+def nobody():
+    """Be a user who may not read everything, as far as the tests run as one who may."""
+    if os.geteuid():
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def test_a_file_that_may_not_be_read_says_so_once():
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        path = Path(folder) / "a.jpeg"
+        Image.fromarray(disc()[0]).save(path)
+        for changed, mode in ((path, 0), (Path(folder), 0o644)):
+            os.chmod(changed, mode)
+            with nobody(), pytest.raises(UnreadableError, match=r"^no permission to read it$"):
+                read_photograph(path)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (struct.error("unpack requires 4 bytes"), r"truncated or damaged \(unpack requires 4 bytes\)"),
+        (OverflowError("too large\nsecond line"), r"truncated or damaged \(too large\)"),
+        (RecursionError(), r"truncated or damaged \(RecursionError\)"),
+        (ZeroDivisionError("a\x1b[31m"), "truncated or damaged \\(a\ufffd\\[31m\\)"),
+        (cv2.error("bad"), r"truncated or damaged \(bad\)"),
+        (MemoryError(), "not enough memory to read it"),
+        (OSError(5, "Input/output error", "/long/path/a.png"), r"cannot be opened \(Input/output error\)"),
+    ],
+)
+def test_whatever_a_decoder_raises_is_a_reason(tmp_path, monkeypatch, error, reason):
+    Image.fromarray(disc()[0]).save(tmp_path / "a.png")
+
+    def load(*_):
+        raise error
+
+    monkeypatch.setattr("PIL.PngImagePlugin.PngImageFile.load", load)
+    with pytest.raises(UnreadableError, match=f"^{reason}$"):
+        read_photograph(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit])
+def test_who_stops_it_stops_it(tmp_path, monkeypatch, stop):
+    Image.fromarray(disc()[0]).save(tmp_path / "a.png")
+
+    def load(*_):
+        raise stop
+
+    monkeypatch.setattr("PIL.PngImagePlugin.PngImageFile.load", load)
+    with pytest.raises(stop):
+        read_photograph(tmp_path / "a.png")
+
+
+FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "BMP", "GIF", "PPM")
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    form=st.sampled_from(FORMATS),
+    changes=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), max_size=8),
+    near=st.sampled_from([60, 400, None]),
+    kept=st.one_of(st.just(1.0), st.floats(0, 1)),
+)
+def test_a_damaged_file_is_read_or_has_a_reason(tmp_path, form, changes, near, kept):
+    told = Image.Exif()
+    told[0x0112], told[305] = 6, "a program"
+    content = io.BytesIO()
+    Image.fromarray(disc(60, 90, radius=25)[0]).save(content, form, exif=told)
+    damaged = bytearray(content.getvalue())
+    for place, value in changes:
+        damaged[int(place * (min(near or len(damaged), len(damaged)) - 1))] = value
+    (tmp_path / "a").write_bytes(damaged[: int(kept * len(damaged))])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            read, whole = read_with_shape(tmp_path / "a", 20)
+        except UnreadableError as error:
+            read, reason = None, str(error)
+    if read is None:
+        assert reason.splitlines() == [reason]
+        return
+    assert read.dtype == np.uint8
+    assert read.ndim == 3
+    assert (read.shape[0] > read.shape[1]) == (whole[0] > whole[1]) or 1 in read.shape

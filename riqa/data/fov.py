@@ -14,7 +14,8 @@ a small copy of the photograph:
    the margin, and last a copy without its grain are tried; the best candidate wins, and a poor best means
    that there is no circle (`search`).
 
-A photograph without any margin that may be a piece of retina is field everywhere.
+A photograph without any margin that may be a piece of retina is field everywhere. A file that shows more than one
+photograph (two fields, a page, a screen) has no field of view: the answer would be that of a part (`alone`).
 """
 
 from dataclasses import dataclass
@@ -23,14 +24,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from riqa.data.read import UnreadableError, read_with_shape
-from riqa.data.search import find_field
+from riqa.data.read import read_with_shape
+from riqa.data.search import NO_FIELD, NoFieldError, find_field
 
 _WORK_SIDE = 160  # px; the field is looked for in a copy reduced to this, to a fraction of its pixels
-
-
-class NoFieldError(UnreadableError):
-    """A photograph that can be read but shows no field of view."""
 
 
 @dataclass(frozen=True)
@@ -88,20 +85,27 @@ def find_fov(image: np.ndarray) -> FieldOfView | None:
         image: RGB photograph, uint8 (H, W, 3).
 
     Returns:
-        The field, or None when none can be seen (a blank image, noise, a strip, another subject).
+        The field, or None when none can be seen (a blank image, noise, a strip, another subject), or more than
+        one photograph alone.
 
     Raises:
         ValueError: If the image is not uint8 (H, W, 3).
     """
+    try:
+        return _the_field(image)
+    except NoFieldError:
+        return None
+
+
+def _the_field(image: np.ndarray) -> FieldOfView:
+    """Find the field of view as `find_fov` does, but raise NoFieldError with the reason where it returns None."""
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise ValueError(f"image must be uint8 (H, W, 3), got {image.dtype} {image.shape}")
     height, width = image.shape[:2]
     work = _reduced(image)
     if min(work.shape[:2]) < 16:
-        return None
+        raise NoFieldError(NO_FIELD)
     fit = find_field(work)
-    if fit is None:
-        return None
     (x, y, radius), shape = fit.circle.tolist(), work.shape[:2]
     return FieldOfView(shape, (x, y), radius, fit.box, fit.score).scaled((height, width))
 
@@ -157,7 +161,7 @@ def read_and_crop(path: Path | str, size: int) -> tuple[np.ndarray, FieldOfView]
 
     Raises:
         UnreadableError: If the file cannot be read.
-        NoFieldError: If it shows no field of view.
+        NoFieldError: If it shows no field of view, or more than one photograph alone.
         ValueError: If `size` is not positive.
     """
     image, fov, shape = read_with_field(path, size)
@@ -183,9 +187,7 @@ def read_with_field(path: Path | str, size: int) -> tuple[np.ndarray, FieldOfVie
     min_side = max(size, _WORK_SIDE)
     while True:
         image, shape = read_with_shape(path, min_side)
-        fov = find_fov(image)
-        if fov is None:
-            raise NoFieldError("no field of view found")
+        fov = _the_field(image)
         left, top, right, bottom = fov.bbox
         if max(right - left, bottom - top) >= size or image.shape[:2] == shape:
             return image, fov, shape

@@ -1,5 +1,7 @@
 """The rim of a field of view: its outline in a small copy of a photograph, and the circle along it."""
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
@@ -30,13 +32,11 @@ def outline(distance: np.ndarray, threshold: float) -> np.ndarray | None:
     Returns:
         Corners of the hull, int32 (N, 1, 2) as (x, y), or None when the region is tiny.
     """
-    mask = cv2.compare(distance, threshold, cv2.CMP_GT)
-    mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, _SPECK)  # thin noise is no field
-    contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    contours = _contours(distance, threshold, cv2.CHAIN_APPROX_SIMPLE)
     if not contours:
         return None
     hull = cv2.convexHull(max(contours, key=cv2.contourArea))
-    return hull if cv2.contourArea(hull) >= 0.02 * mask.size else None
+    return hull if cv2.contourArea(hull) >= 0.02 * distance.size else None
 
 
 def resampled(hull: np.ndarray) -> np.ndarray:
@@ -46,6 +46,20 @@ def resampled(hull: np.ndarray) -> np.ndarray:
     lengths = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(closed, axis=0).T))])
     steps = np.arange(0, lengths[-1], 1.0)
     return np.stack([np.interp(steps, lengths, closed[:, axis]) for axis in (0, 1)], axis=1)
+
+
+def outer_contour(distance: np.ndarray, threshold: float) -> np.ndarray:
+    """Return points (N, 2), a pixel apart, along the largest region that differs from the margin."""
+    contours = _contours(distance, threshold, cv2.CHAIN_APPROX_NONE)
+    points = max(contours, key=cv2.contourArea)[:, 0].astype(float) if contours else np.zeros((0, 2))
+    return inner_points(points, distance.shape)
+
+
+def _contours(distance: np.ndarray, threshold: float, kind: int) -> Sequence[np.ndarray]:
+    """Return the outlines of the regions that differ from the margin by more than a threshold."""
+    mask = cv2.compare(distance, threshold, cv2.CMP_GT)
+    mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, _SPECK)  # thin noise is no field
+    return cv2.findContours(mask, cv2.RETR_EXTERNAL, kind)[0]
 
 
 def inner_points(points: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
@@ -133,6 +147,18 @@ def _settle(profile: np.ndarray, lengths: np.ndarray, circle: np.ndarray, fitted
     reach = lengths[window[:, 0].clip(0, len(lengths) - 1)] + _STEP * (last + part.clip(0, 1))
     edges = circle[:2] + _RAYS * reach[:, None]
     return trimmed_circle(edges[usable], fitted, 1.5) if usable.sum() >= 24 else fitted
+
+
+def on_circle(
+    image: np.ndarray, circle: np.ndarray, box: tuple[float, float, float, float]
+) -> np.ndarray:
+    """Return the colours of an image, int (N, 3), close outside of a circle, where box and image go on there."""
+    x, y, radius = circle
+    left, top, right, bottom = box
+    xs, ys = np.rint(circle[:2] + (1.05 * radius + 2) * _RAYS).astype(int).T
+    seen = (xs >= max(0, left)) & (xs < min(image.shape[1], right))
+    seen &= (ys >= max(0, top)) & (ys < min(image.shape[0], bottom))
+    return image[ys[seen], xs[seen]].astype(int)
 
 
 def support(circle: np.ndarray, edges: np.ndarray, box: tuple[int, int, int, int]) -> float:

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from riqa.data.alone import is_alone, thickness
 from riqa.data.bars import find_bars
 from riqa.data.circle import least_squares_circle, ransac_circle, trimmed_circle
 from riqa.data.margin import distance_from, fills_frame, margin_colours
+from riqa.data.read import UnreadableError
 from riqa.data.rim import UNSEEN, inner_points, outline, refine, resampled, support
 
 _THRESHOLDS = (4, 8, 14, 24, 40, 64, 100, 2)  # grey levels of distance from the margin; 2 for the darkest
@@ -20,6 +22,14 @@ _NARROWEST = 0.35  # shorter side of a field / its longer side; a strip of a fie
 _SMALLEST = 0.05  # part of the image
 _GRAIN = 7  # px over which a margin is averaged that is as bright as the retina and told from it by noise
 _PADDING = 8  # grey levels by which a photograph differs from the padding or the page around it
+_INK = 40, 0.15  # grey levels by which more than padding differs from it, thickness / the photograph's shorter side
+
+NO_FIELD = "no field of view found"
+NOT_ALONE = "more than one field of view, or a page or screen around it: cut each photograph out into its own file"
+
+
+class NoFieldError(UnreadableError):
+    """A photograph that can be read but does not show one field of view, alone."""
 
 
 @dataclass(frozen=True)
@@ -30,21 +40,30 @@ class Fit:
         circle: (x, y, radius).
         box: (left, top, right, bottom) of the rectangle.
         score: Agreement with the image, at most 1; 0 where no rim is to be seen.
+        margin: Colour of the margin, uint8 (3,).
     """
 
     circle: np.ndarray
     box: tuple[float, float, float, float]
     score: float
+    margin: np.ndarray
 
 
-def find_field(image: np.ndarray) -> Fit | None:
-    """Return the best field over all margins and thresholds; the whole frame where retina fills it; or None.
+def find_field(image: np.ndarray) -> Fit:
+    """Return the best field over all margins and thresholds, or the whole frame where retina fills it.
 
     Args:
         image: uint8 (H, W, 3), a small copy of the photograph.
+
+    Raises:
+        NoFieldError: If there is no field, or more than one photograph alone.
     """
-    best = _best_circle(image) or _best_circle(cv2.blur(image, (_GRAIN, _GRAIN)))
-    return best if best is not None else _find_frame(image)
+    best = _best_circle(image) or _best_circle(cv2.blur(image, (_GRAIN, _GRAIN))) or _whole_frame(image)
+    if best is None:
+        return _within_frame(image)
+    if not is_alone(image, best.circle, best.box, best.score, best.margin):
+        raise NoFieldError(NOT_ALONE)
+    return best
 
 
 def _best_circle(image: np.ndarray) -> Fit | None:
@@ -55,7 +74,7 @@ def _best_circle(image: np.ndarray) -> Fit | None:
         seen = distance.astype(np.float32)
         seen[0] = seen[-1] = seen[:, 0] = seen[:, -1] = UNSEEN
         for threshold in _THRESHOLDS:
-            for fit in _fits(distance, seen, threshold):
+            for fit in _fits(distance, seen, threshold, colour):
                 if best is None or fit.score > best.score + _WINS_BY:
                     best = fit
                 if fit.score > _GOOD_ENOUGH:
@@ -63,7 +82,7 @@ def _best_circle(image: np.ndarray) -> Fit | None:
     return best if best is not None and best.score > _LEAST else None
 
 
-def _fits(distance: np.ndarray, seen: np.ndarray, threshold: int) -> Iterator[Fit]:
+def _fits(distance: np.ndarray, seen: np.ndarray, threshold: int, colour: np.ndarray) -> Iterator[Fit]:
     """Yield the field at one threshold by means that take ever more time, and stand ever more."""
     hull = outline(distance, threshold)
     if hull is None:
@@ -75,7 +94,7 @@ def _fits(distance: np.ndarray, seen: np.ndarray, threshold: int) -> Iterator[Fi
             box = find_bars(distance, circle, threshold)
             overlap = _overlap(circle, box, region)
             if overlap > 0.6:  # else the outline is no circle
-                yield Fit(circle, box, 0.5 * overlap + 0.5 * support(circle, edges, box))
+                yield Fit(circle, box, 0.5 * overlap + 0.5 * support(circle, edges, box), colour)
 
 
 def _first_circles(
@@ -106,25 +125,38 @@ def _overlap(circle: np.ndarray, box: tuple[float, float, float, float], region:
     return common / (area + cv2.countNonZero(region) - common)
 
 
-def _find_frame(image: np.ndarray) -> Fit | None:
-    """Return the frame as the field where retina fills it, else what a photograph framed by padding shows."""
-    height, width = image.shape[:2]
-    if fills_frame(image):
-        circle = np.array([(width - 1) / 2, (height - 1) / 2, np.hypot(width, height) / 2])
-        return Fit(circle, (0, 0, width, height), 0.0)
-    hull = outline(distance_from(image, next(margin_colours(image))), _PADDING)
-    if hull is None:
+def _whole_frame(image: np.ndarray) -> Fit | None:
+    """Return the frame as the field where retina fills it, else None."""
+    if not fills_frame(image):
         return None
+    height, width = image.shape[:2]
+    circle = np.array([(width - 1) / 2, (height - 1) / 2, np.hypot(width, height) / 2])
+    return Fit(circle, (0, 0, width, height), 0.0, np.zeros(3, np.uint8))
+
+
+def _within_frame(image: np.ndarray) -> Fit:
+    """Return the field of a photograph that is framed by padding or lies on an empty page.
+
+    Raises:
+        NoFieldError: As `find_field`.
+    """
+    height, width = image.shape[:2]
+    distance = distance_from(image, next(margin_colours(image)))
+    hull = outline(distance, _PADDING)
+    if hull is None:
+        raise NoFieldError(NO_FIELD)
     left, top, columns, rows = cv2.boundingRect(hull)
     framed = cv2.contourArea(hull) > 0.93 * columns * rows and columns * rows < 0.95 * height * width
     strip = min(columns, rows) < max(16, _NARROWEST * max(columns, rows))
     if not framed or strip or columns * rows < _SMALLEST * height * width:
-        return None
+        raise NoFieldError(NO_FIELD)
     # A pixel less on each side, where padding and photograph mix.
     inner = find_field(image[top + 1 : top + rows - 1, left + 1 : left + columns - 1])
-    if inner is None:
-        return None
+    level, part = _INK
+    beside = cv2.compare(distance, level, cv2.CMP_GT)
+    beside[max(0, top - 1) : top + rows + 1, max(0, left - 1) : left + columns + 1] = 0
+    if thickness(beside) > part * min(columns, rows):
+        raise NoFieldError(NOT_ALONE)
     x, y = left + 1, top + 1
-    return Fit(
-        inner.circle + np.array([x, y, 0]), tuple(np.add(inner.box, (x, y, x, y)).tolist()), inner.score
-    )
+    box = tuple(np.add(inner.box, (x, y, x, y)).tolist())
+    return Fit(inner.circle + np.array([x, y, 0]), box, inner.score, inner.margin)

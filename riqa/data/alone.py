@@ -1,0 +1,162 @@
+"""Whether a photograph shows its field of view alone: not a second one, nor a page or a screen around it.
+
+Outside of a field there is margin, of one colour, and light that fades away from the rim. So the tests ask what
+a single photograph never shows: something thick that stands out of the margin, a margin that changes its
+colour along the rim, the outline of two discs, a straight edge inside of the field. All work on the small copy in
+which the field was found, and most cost nothing unless the field itself is in doubt.
+"""
+
+import cv2
+import numpy as np
+
+from riqa.data.circle import ransac_circle
+from riqa.data.rim import on_circle, outer_contour
+
+_DARK = 100  # grey levels; what shows on a margin below it is brighter, and fading light is not taken for it
+_ANYTHING = 10, 0.45  # grey levels that it stands out of the margin, radius of a disc in it / the field's radius
+_WARM = 20, 0.12  # the same for what has the colour of retina
+_DOUBT, _GRAVE_DOUBT = 0.93, 0.8  # scores below which the field may be a wrong reading of several, or of a page
+_OTHER_MARGIN = 80, 0.1  # grey levels between two margins, part of the rim that lies in the second
+_FEW = 12  # of 120 points around a field: too few to tell its margin
+_ARC = 0.25  # part of a circle by which a second disc is told
+_FIELD = 24  # grey levels that it stands out of the margin
+_SEAM = 5  # times the usual difference between neighbouring columns
+_STRAIGHT, _STEP = 0.6, 15  # length of an edge / the picture's shorter side, grey levels between its sides
+
+
+def is_alone(
+    image: np.ndarray,
+    circle: np.ndarray,
+    box: tuple[float, float, float, float],
+    score: float,
+    margin: np.ndarray,
+) -> bool:
+    """Tell whether a field of view is all that a photograph shows.
+
+    Args:
+        image: uint8 (H, W, 3), a small copy of the photograph.
+        circle: (x, y, radius) of the field.
+        box: (left, top, right, bottom) of its rectangle.
+        score: Agreement of image and field; 0 when the whole frame is taken.
+        margin: Colour of the margin, uint8 (3,).
+    """
+    if score == 0:
+        return not (_has_seam(image) or _has_straight_edge(image, box))
+    image = cv2.medianBlur(image, 3)
+    around = on_circle(image, circle, box)
+    light = _standing_out(image, margin, around)
+    beside = cv2.bitwise_not(_grown(image.shape[:2], circle, box))
+    radius = float(circle[2])
+    level, part = _ANYTHING
+    mask = cv2.bitwise_and(cv2.compare(light, level, cv2.CMP_GT), beside)
+    thickest = thickness(mask)
+    if thickest > part * radius:
+        return False
+    level, part = _WARM
+    if thickest > part * radius:
+        mask = cv2.bitwise_and(cv2.compare(light, level, cv2.CMP_GT), beside)
+        if thickness(cv2.bitwise_and(mask, _warm(image))) > part * radius:
+            return False
+    if score < _DOUBT and (_changes(around) or _two_discs(light)):
+        return False
+    return score >= _GRAVE_DOUBT or not _has_straight_edge(image, box)
+
+
+def _standing_out(image: np.ndarray, margin: np.ndarray, around: np.ndarray) -> np.ndarray:
+    """Return by how many grey levels pixels stand out of the margin in their largest channel, uint8 (H, W).
+
+    Light that strays around a field raises its margin, most so at the rim. So the level there counts, unless
+    another field lies there, which takes less than two thirds of the rim.
+    """
+    if margin.max() >= _DARK:
+        return cv2.absdiff(image, np.broadcast_to(margin, image.shape)).max(axis=2)
+    level = np.maximum(margin, np.quantile(around, 0.3, axis=0)) if len(around) >= _FEW else margin
+    return cv2.subtract(image, np.broadcast_to(level.astype(np.uint8), image.shape)).max(axis=2)
+
+
+def _grown(
+    shape: tuple[int, int], circle: np.ndarray, box: tuple[float, float, float, float]
+) -> np.ndarray:
+    """Return circle ∩ box, grown by what blurs its border, as 255 inside and 0 outside, uint8 (H, W)."""
+    x, y, radius = (round(16 * float(length)) for length in circle)
+    inside = np.zeros(shape, np.uint8)
+    cv2.circle(inside, (x, y), round(1.04 * radius) + 32, 255, -1, shift=4)
+    left, top, right, bottom = (max(0, round(length)) for length in np.add(box, (-2, -2, 2, 2)))
+    inside[:top] = inside[bottom:] = inside[:, :left] = inside[:, right:] = 0
+    return inside
+
+
+def thickness(mask: np.ndarray) -> float:
+    """Return the radius in pixels of the largest disc within a mask, uint8 (H, W)."""
+    framed = cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    return float(cv2.distanceTransform(framed, cv2.DIST_L2, 3).max())
+
+
+def _warm(image: np.ndarray) -> np.ndarray:
+    """Return where an image has the colour of retina, red before green before blue, as 255 or 0, uint8 (H, W)."""
+    red, green, blue = (channel.astype(np.float32) for channel in cv2.split(image))
+    return np.where((red > 1.2 * green) & (green > 0.9 * blue), np.uint8(255), np.uint8(0))
+
+
+def _changes(around: np.ndarray) -> bool:
+    """Tell whether a rim lies partly in one margin, partly in another: `around` is (N, 3), its colours."""
+    level, part = _OTHER_MARGIN
+    return len(around) >= _FEW and bool((np.abs(around - np.median(around, axis=0)).max(axis=1) > level).mean() > part)
+
+
+def _two_discs(light: np.ndarray) -> bool:
+    """Tell whether the outline of what stands out of the margin runs along two discs that lie side by side.
+
+    The outline of a field in a shadow that is round has two arcs, too, but there each lies inside the other's
+    circle.
+    """
+    points, arcs = outer_contour(light, _FIELD), []
+    for _ in range(2):
+        circle = ransac_circle(points, max(light.shape))
+        if circle is None:
+            return False
+        near = np.abs(np.hypot(*(points - circle[:2]).T) - circle[2]) < 1.5
+        arcs.append((circle, points[near]))
+        points = points[~near]
+    for (circle, points), (other, _) in (arcs, arcs[::-1]):
+        angles = np.arctan2(*(points - circle[:2]).T)
+        arc = len(np.unique(np.floor(18 * angles / np.pi))) / 36
+        outside = np.hypot(*(points - other[:2]).T) > other[2] - 1
+        if arc < _ARC or outside.mean() < 0.9:
+            return False
+    return True
+
+
+def _has_seam(image: np.ndarray) -> bool:
+    """Tell whether two pictures meet in a column or a row: nearly all of its pixels differ from the next ones."""
+    for turned in (image, image.transpose(1, 0, 2)):
+        steps = cv2.absdiff(np.ascontiguousarray(turned[:, 3:]), np.ascontiguousarray(turned[:, :-3])).max(axis=2)
+        usual = np.quantile(steps, 0.3, axis=0)
+        if usual.max() > _SEAM * (np.median(usual) + 2):
+            return True
+    return False
+
+
+def _has_straight_edge(image: np.ndarray, box: tuple[float, float, float, float]) -> bool:
+    """Tell whether a long straight step, other than the box's own, crosses a picture, as pages and windows have."""
+    height, width = image.shape[:2]
+    side = min(height, width)
+    edges = cv2.Canny(image, 40, 100)
+    found = cv2.HoughLinesP(edges, 1, np.pi / 180, 20, minLineLength=_STRAIGHT * side, maxLineGap=3)
+    for x0, y0, x1, y1 in np.reshape(found if found is not None else [], (-1, 4)).tolist():
+        if (x0 == x1 and np.abs(np.subtract(box[::2], x0)).min() < 3) or (
+            y0 == y1 and np.abs(np.subtract(box[1::2], y0)).min() < 3
+        ):
+            continue
+        length = np.hypot(x1 - x0, y1 - y0)
+        along = np.linspace(0.05, 0.95, int(length))[:, None]
+        points = np.array([x0, y0]) + along * np.array([x1 - x0, y1 - y0])
+        across = 3 * np.array([y1 - y0, x0 - x1]) / length
+        sides = [np.rint(points + sign * across).astype(int) for sign in (1, -1)]
+        if any((xy < 0).any() or (xy >= [width, height]).any() for xy in sides):
+            continue  # the picture's own border
+        one, other = (image[xy[:, 1], xy[:, 0]].astype(int) for xy in sides)
+        steps = np.quantile(one - other, [0.1, 0.9], axis=0)
+        if steps[0].max() > _STEP or steps[1].min() < -_STEP:
+            return True
+    return False

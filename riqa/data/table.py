@@ -1,5 +1,6 @@
 """A user's own photographs: any table of labels, and `dataset.yaml`, which says what is in its columns."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
@@ -8,6 +9,7 @@ import pandas as pd
 import yaml
 
 from riqa.data.catalogue import Catalogue
+from riqa.data.cells import read_text
 from riqa.data.findings import Finding
 from riqa.data.images import SUFFIXES, images_by_stem, match_images
 from riqa.data.manifest import EYES, SPLITS, grouped_stratified_split
@@ -66,7 +68,13 @@ def read_table(root: Path | str, *, seed: int = 0) -> Catalogue:
     columns, name = description["columns"], description["name"]
     path = root / description["labels"]
     labels = read_labels(path, list(columns.values()), f"or correct {DESCRIPTION}")
-    labels = pd.DataFrame({key: labels[column].str.strip() for key, column in columns.items()})
+    unnamed = labels.index[labels[columns["image"]].isna()]
+    if len(unnamed):
+        raise InputError(
+            f"{path}: row {unnamed[0]} has nothing in column {columns['image']}, which is no path of an "
+            "image; fill it in, or remove the row"
+        )
+    labels = pd.DataFrame({key: labels[column] for key, column in columns.items()}).reset_index(drop=True)
     table = pd.DataFrame({"file": [_below(image, path) for image in labels["image"]]})
     stems = table["file"].map(lambda file: PurePosixPath(file).name)
     # The name alone is the shortest, but folders may repeat it.
@@ -103,14 +111,16 @@ def _read_description(path: Path) -> dict:
         raise InputError(f"{path} does not exist; it names the table of labels and its columns: {_HELP}")
     try:
         # The base loader keeps everything as text: no, 1 and 2025-01-01 are what the table's cells say.
-        description = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
-    except (yaml.YAMLError, OSError, ValueError) as error:
+        description = yaml.load(read_text(path, _HELP), Loader=yaml.BaseLoader)
+    except yaml.YAMLError as error:
         raise InputError(f"{path} is no YAML ({' '.join(str(error).split())}); {_HELP}") from None
     if not isinstance(description, dict):
         raise InputError(f"{path} must be a mapping with {', '.join(_KEYS)}; {_HELP}")
     for key in ("name", "labels", "columns"):
         if not description.get(key):
             raise InputError(f"{path} lacks {key}; {_HELP}")
+        if key != "columns" and not isinstance(description[key], str):
+            raise InputError(f"{path}: {key} must be text; {_HELP}")
     description["codes"] = description.get("codes") or {}
     for key, legal in (("columns", _COLUMNS), ("codes", (*_WORDS, *_LABELS))):
         if not isinstance(description[key], dict):
@@ -118,6 +128,9 @@ def _read_description(path: Path) -> dict:
         _refuse_unknown(description[key], legal, f"{path}: {key}")
     _refuse_unknown(description, _KEYS, str(path))
     columns = description["columns"]
+    for key, column in columns.items():
+        if not isinstance(column, str) or not column:
+            raise InputError(f"{path}: columns: {key} must be the name of a column; {_HELP}")
     if "image" not in columns or not set(_LABELS) & set(columns):
         raise InputError(f"{path}: columns must name image and one of {', '.join(_LABELS)}; {_HELP}")
     n_classes = description.get("n_classes") if "overall" in columns else None
@@ -151,16 +164,24 @@ def _meaning(column: str, description: Mapping) -> dict[str, object]:
 
 
 def _translate(values: pd.Series, meaning: Mapping, images: pd.Series, where: str) -> pd.Series:
-    """Translate a column; blanks stay missing, and a whole number may be written as 1 or 1.0."""
-    cells = values.where(values.isin(list(meaning)), values.str.replace(r"\.0+$", "", regex=True))
-    wrong = cells.notna() & ~cells.isin(list(meaning))
+    """Translate a column; blanks stay missing, case does not count, and 1 may be written as 1.0 or 1,0."""
+    alike = {_plain(value): target for value, target in meaning.items()}
+    if len(alike) < len(meaning):  # the code tells apart what else is alike
+        alike = {}
+    cells = values.map(lambda value: meaning.get(value, alike.get(_plain(value))), na_action="ignore")
+    wrong = values.notna() & cells.isna()
     if wrong.any():
         image, value = images[wrong].iloc[0], values[wrong].iloc[0]
         raise InputError(
             f"{where}: image {image} has {value}; legal: {', '.join(meaning)}; "
             f"correct it, or codes in {DESCRIPTION}"
         )
-    return cells.map(meaning)
+    return cells
+
+
+def _plain(value: str) -> str:
+    """Return what a label has in common with others that mean the same."""
+    return re.sub(r"[.,]0+$", "", value).casefold()
 
 
 def _below(image: object, path: Path) -> str:

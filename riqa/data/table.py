@@ -13,6 +13,7 @@ from riqa.data.cells import read_text
 from riqa.data.findings import Finding
 from riqa.data.images import SUFFIXES, images_by_stem, match_images
 from riqa.data.manifest import EYES, SPLITS, grouped_stratified_split
+from riqa.data.names import name_trouble
 from riqa.data.sheets import read_labels
 from riqa.errors import InputError
 from riqa.labels import DETAILS, class_names
@@ -20,7 +21,7 @@ from riqa.labels import DETAILS, class_names
 DESCRIPTION = "dataset.yaml"
 
 EXAMPLE = """\
-name: clinic                # appears in manifests and tables
+name: clinic                # a letter, then letters, digits, underscores; appears in manifests and tables
 labels: labels.csv          # or .xlsx, .parquet
 n_classes: 3                # of overall; 2: bad, good; 3: reject, usable, good
 columns:                    # what riqa calls it: what the table calls it; image and one label are needed
@@ -49,7 +50,7 @@ _COLUMNS = ("image", *_TEXTS, *_WORDS, *_LABELS)
 _HELP = "the example is riqa.data.table.EXAMPLE, also in book/your_photographs.md"
 
 
-def read_table(root: Path | str, *, seed: int = 0) -> Catalogue:
+def read_table(root: Path | str, *, seed: int = 0, name: str | None = None) -> Catalogue:
     """Read a user's own table of labels, as `dataset.yaml` beside it describes (see `EXAMPLE`).
 
     Without a column of patients every image counts as a patient's only one; without one of splits the
@@ -58,14 +59,15 @@ def read_table(root: Path | str, *, seed: int = 0) -> Catalogue:
     Args:
         root: Folder with `dataset.yaml`, the table and the photographs.
         seed: Seed of the dealing.
+        name: What to call the set, if not as its description does.
 
     Raises:
         InputError: If the description or the table is missing or wrong, a value lies outside its code, or an
             image is named twice or not below `root`.
     """
     root = Path(root)
-    description = _read_description(root / DESCRIPTION)
-    columns, name = description["columns"], description["name"]
+    description = read_description(root / DESCRIPTION)
+    columns, name = description["columns"], name or description["name"]
     path = root / description["labels"]
     labels = read_labels(path, list(columns.values()), f"or correct {DESCRIPTION}")
     unnamed = labels.index[labels[columns["image"]].isna()]
@@ -89,6 +91,9 @@ def read_table(root: Path | str, *, seed: int = 0) -> Catalogue:
         if key in meanings:
             values = _translate(values, meanings[key], table["stem"], f"{path}: column {columns[key]}")
         table[key] = values
+    if table[list(_LABELS)].isna().all(axis=None):
+        named = ", ".join(columns[key] for key in _LABELS if key in columns)
+        raise InputError(f"{path} labels no image: column(s) {named} are empty; fill in what is known")
     table[list(_TEXTS[1:])] = table[list(_TEXTS[1:])].fillna("unknown")
     table["eye"] = table["eye"].fillna("unknown")
     findings = _patients(table)
@@ -105,8 +110,12 @@ def read_table(root: Path | str, *, seed: int = 0) -> Catalogue:
     )
 
 
-def _read_description(path: Path) -> dict:
-    """Return what `dataset.yaml` says, with `codes` and `n_classes` filled in; every value in it is text."""
+def read_description(path: Path) -> dict:
+    """Return what `dataset.yaml` says, with `codes` and `n_classes` filled in; every value in it is text.
+
+    Raises:
+        InputError: If it is missing, or says what cannot be.
+    """
     if not path.is_file():
         raise InputError(f"{path} does not exist; it names the table of labels and its columns: {_HELP}")
     try:
@@ -121,6 +130,8 @@ def _read_description(path: Path) -> dict:
             raise InputError(f"{path} lacks {key}; {_HELP}")
         if key != "columns" and not isinstance(description[key], str):
             raise InputError(f"{path}: {key} must be text; {_HELP}")
+    if trouble := name_trouble(description["name"]):
+        raise InputError(f"{path}: name: {trouble}")
     description["codes"] = description.get("codes") or {}
     for key, legal in (("columns", _COLUMNS), ("codes", (*_WORDS, *_LABELS))):
         if not isinstance(description[key], dict):

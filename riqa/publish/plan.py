@@ -10,6 +10,7 @@ from riqa.publish.content import listing_digest
 from riqa.publish.layout import Build
 from riqa.publish.parameters import Parameter, check_parameters, declared_parameters, nearest
 from riqa.publish.profiles import Profile, read_profile
+from riqa.publish.sets import check_sets
 
 
 @dataclass(frozen=True)
@@ -108,10 +109,12 @@ def plan(root: Path, profile_name: str, data: str = "") -> list[Job]:
             "out": build.shown(build.work / name),
             "data": data if reads_data else "",
         }
+        parameters = resolve_parameters(profile, name, declared[name], paths)
+        check_sets(parameters, data if profile.needs_data else "", f"{shown}: {name}")
         jobs.append(
             Job(
                 chapter=chapter,
-                parameters=resolve_parameters(profile, name, declared[name], paths),
+                parameters=parameters,
                 inputs=(
                     chapter.notebook,
                     *modules_used(chapter.notebook),

@@ -24,6 +24,7 @@ from riqa.publish.plan import resolve_parameters
 from riqa.publish.profiles import read_profile
 from riqa.publish.progress import read_progress
 from riqa.publish.run import ChapterError
+from riqa.publish.sets import check_sets
 from riqa.publish.stage import configuration, read_facts, stage_notebook, write_site
 
 COMPANIONS = ("book/glossary.md", "book/references.md")  # pages that a chapter's links lead to
@@ -78,6 +79,8 @@ def rerun_chapter(
     data = record["recipe"]["parameters"].get("data", "") if record else ""
     if profile.needs_data and "data" in declared and not (data or checked.get("data")):
         raise InputError(f"profile {profile_name} has not been built; give its folder by -p data=FOLDER")
+    resolved = resolve_parameters(profile, chapter.name, declared, {"data": data}) | checked
+    check_sets(resolved, resolved.get("data", data) if profile.needs_data else "", chapter.name)
     folder = claim_folder(folder or _next_folder(build, chapter))
     paths = {"work": build.shown(build.work), "out": build.shown(folder / "artifacts"), "data": data}
     parameters = resolve_parameters(profile, chapter.name, declared, paths) | checked

@@ -4,9 +4,10 @@ from pathlib import Path
 
 from riqa.data.catalogue import Catalogue, to_dataset
 from riqa.data.manifest import Dataset
+from riqa.data.set_names import PUBLISHED, TABLE
 from riqa.errors import InputError
 
-NAMES = ("eyeq", "eyeq_d", "mshf", "deepdrid", "table")
+NAMES = (*PUBLISHED, TABLE)
 
 
 def read_catalogue(name: str, root: Path | str, seed: int = 0) -> Catalogue:

@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from riqa.data.cells import read_sheets
 from riqa.data.findings import Finding
-from riqa.data.sheets import decode, read_sheets
+from riqa.data.sheets import decode
 from riqa.errors import InputError
 from riqa.labels import DETAILS
 

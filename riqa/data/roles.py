@@ -4,18 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from riqa.data import adapters
+from riqa.data.catalogue import to_dataset
 from riqa.data.manifest import Dataset
+from riqa.data.set_names import NAMES, PUBLISHED, TABLE, name_trouble
+from riqa.data.table import DESCRIPTION, read_description, read_table
 from riqa.errors import InputError
-
-NAMES = (
-    "phantom_details",
-    "phantom_grades",
-    "phantom_eyes",
-    "phantom_observers",
-    "simulated_details",
-    *adapters.NAMES,
-)
-"""Sets that can be built."""
 
 
 def build_set(
@@ -24,7 +17,7 @@ def build_set(
     """Make or load the dataset of a name.
 
     Args:
-        name: One of `NAMES`.
+        name: One of `riqa.data.set_names.NAMES`, or the name of a set of the user's own, see `own_folder`.
         data: Folder with real data ("" when there is none): each set in a subfolder of its name, or in it.
         out: Folder for the photographs of sets that are made here.
         sizes: Numbers of photographs `n_details_train`, `n_details_test`, `n_grades_train`,
@@ -68,11 +61,12 @@ def build_set(
             from riqa.phantom.simulate import simulated_details
 
             # The splits of EyeQ are kept, so that the Teacher never meets a patient of its test set.
-            return simulated_details(_real("eyeq", data, seed), out, **common)
-        case _ if name in adapters.NAMES:
-            return _real(name, data, seed)
+            eyeq = adapters.load("eyeq", real_folder("eyeq", data), seed=seed)
+            return simulated_details(eyeq, out, **common)
+        case _ if name in PUBLISHED:
+            return adapters.load(name, real_folder(name, data), seed=seed)
         case _:
-            raise InputError(f"there is no set named {name!r}; there are {', '.join(NAMES)}")
+            return to_dataset(read_table(own_folder(name, data), seed=seed, name=name))
 
 
 def real_folder(name: str, data: str) -> Path:
@@ -92,6 +86,27 @@ def real_folder(name: str, data: str) -> Path:
     return next((folder for folder in folders if folder.is_dir()), root)
 
 
-def _real(name: str, data: str, seed: int) -> Dataset:
-    """Load a published set, or the user's own, from the folder that the user gave."""
-    return adapters.load(name, real_folder(name, data), seed=seed)
+def own_folder(name: str, data: str) -> Path:
+    """Return the folder of a set of the user's own: `name` in the folder that they gave, or that folder.
+
+    In a folder of its name, or as `table`, a set is called as the profile calls it, whatever its description
+    says; else the description in the folder that they gave must call it so.
+
+    Raises:
+        InputError: If no set can have that name, or there is none, or its description is wrong.
+    """
+    if trouble := name_trouble(name):
+        raise InputError(trouble)
+    known = f"there is no set named {name!r}; there are {', '.join(NAMES)}, and yours"
+    if not data and name != TABLE:
+        raise InputError(f"{known} in the DATA folder, once the profile says what DATA must hold")
+    root, folder = Path(data), real_folder(name, data)
+    if folder != root and (folder / DESCRIPTION).is_file():
+        read_description(folder / DESCRIPTION)
+        return folder
+    if name == TABLE or (root / DESCRIPTION).is_file():
+        said = read_description(root / DESCRIPTION)["name"]
+        if name in (TABLE, said):
+            return root
+        raise InputError(f"{known}: {root / DESCRIPTION} says name: {said}")
+    raise InputError(f"{known}, which {root / name / DESCRIPTION} or {root / DESCRIPTION} must describe")

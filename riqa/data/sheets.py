@@ -1,17 +1,32 @@
-"""Label files, CSV or Excel: what is unreadable or outside its code is refused in a line that names it."""
+"""Label files, CSV, Excel or parquet: what does not fit, or is outside its code, is refused in a line."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from xml.etree.ElementTree import ParseError
-from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
 
+from riqa.data.cells import SEPARATORS, Cells, readings, refuse_formulas
 from riqa.errors import InputError
 
-_UNREADABLE = (ValueError, OSError, KeyError, TypeError, BadZipFile, ParseError)
-"""What pandas and openpyxl raise for files that are empty, cut short or of another kind."""
+_HEADER_ROWS = 50  # rows in which the header is looked for
+_MISSING = (
+    "",
+    "NA",
+    "N/A",
+    "n/a",
+    "#N/A",
+    "#NA",
+    "<NA>",
+    "nan",
+    "NaN",
+    "-nan",
+    "-NaN",
+    "null",
+    "NULL",
+    "None",
+)
+"""Cells that say that there is no value."""
 
 
 def find_file(folder: Path, *names: str) -> Path:
@@ -22,51 +37,87 @@ def find_file(folder: Path, *names: str) -> Path:
 
 
 def read_labels(path: Path, needed: Sequence[str], advice: str) -> pd.DataFrame:
-    """Read a label file with one header line, every cell as text (missing: NaN).
+    """Read a label file with a header line, every cell as text (missing: NaN).
+
+    Rows above the header, empty rows, and empty cells beyond the header's do not count.
 
     Args:
-        path: A .csv, .xlsx or .parquet file.
+        path: A CSV, Excel or parquet file, see `riqa.data.cells`.
         needed: Columns that it must have; spaces around names are ignored.
         advice: What to do when it is not as expected.
 
+    Returns:
+        Its rows, with their numbers in the file as the index.
+
     Raises:
-        InputError: If the file is missing, unreadable or empty, or lacks a column.
+        InputError: If the file is missing, unreadable or empty, lacks a column or has it twice, has rows that
+            do not fit the header, or several sheets with these columns.
     """
-    if not path.is_file():
-        raise InputError(f"{path} does not exist; {advice}")
-    kind = path.suffix.lower()
-    try:
-        if kind == ".xlsx":
-            table = pd.read_excel(path, dtype=str)
-        elif kind == ".parquet":
-            table = pd.read_parquet(path)
-            table = table.where(table.isna(), table.astype(str))
-        else:
-            table = pd.read_csv(path, dtype=str, encoding="utf-8-sig")
-    except _UNREADABLE as error:
-        raise InputError(_unreadable(path, kind, error, advice)) from None
-    table.columns = [str(column).strip() for column in table.columns]
-    missing = [column for column in needed if column not in table]
+    found = [(_header(cells, needed), cells) for cells in readings(path, advice)]
+    (n_found, _, above), cells = max(found, key=lambda pair: pair[0])
+    if not any(map(any, cells.rows)):
+        raise InputError(f"{path} holds no label; {advice}")
+    titles = [_title(cell) for cell in cells.rows[-above]]
+    missing = [column for column in needed if _title(column) not in titles]
     if missing:
-        found = ", ".join(table.columns)
-        raise InputError(f"{path} lacks the column(s) {', '.join(missing)} (it has: {found}); {advice}")
+        listed = ", ".join(filter(None, titles))
+        raise InputError(f"{path} lacks the column(s) {', '.join(missing)} (it has: {listed}); {advice}")
+    twice = next((column for column in needed if titles.count(_title(column)) > 1), None)
+    if twice is not None:
+        raise InputError(f"{path} has the column {twice} twice; rename one of them")
+    also = [other.name for (n, *_), other in found if n == n_found and other is not cells]
+    if also:
+        raise InputError(f"{path}: the sheets {cells.name} and {also[0]} both have these columns; keep one")
+    if cells.unclosed is not None:
+        raise InputError(
+            f"{path}: row {cells.unclosed} opens a quotation mark that nothing closes; correct it"
+        )
+    rows = _body(cells, above, path)
+    names = {_title(column): column for column in needed}
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=[names.get(t, t) for t in titles], dtype=str)
+    table = table.loc[:, ~table.columns.duplicated()].rename_axis("row")
     if table.empty:
         raise InputError(f"{path} holds no label; {advice}")
+    table = table.mask(table.isin(_MISSING))
+    gaps = table.index[table[list(needed)].isna().any(axis=1)]
+    refuse_formulas(path, cells.name, set(gaps), {titles.index(_title(column)) + 1 for column in needed})
     return table
 
 
-def read_sheets(path: Path, advice: str) -> dict[str, pd.DataFrame]:
-    """Return the sheets of an Excel file as they are: cells by position, header lines among them.
+def _header(cells: Cells, needed: Sequence[str]) -> tuple[int, int, int]:
+    """Find the header: how many needed columns it has, how many cells, and its place from the end, from 1."""
+    wanted = {_title(column).casefold() for column in needed}
+    ranks = [
+        (len(wanted & {_title(cell).casefold() for cell in row}), sum(map(bool, row)), len(cells.rows) - k)
+        for k, row in enumerate(cells.rows[:_HEADER_ROWS])
+    ]
+    return max(ranks, default=(0, 0, 0))
 
-    Raises:
-        InputError: If the file is missing or unreadable.
-    """
-    if not path.is_file():
-        raise InputError(f"{path} does not exist; {advice}")
-    try:
-        return pd.read_excel(path, sheet_name=None, header=None, dtype=object)
-    except _UNREADABLE as error:
-        raise InputError(_unreadable(path, ".xlsx", error, advice)) from None
+
+def _title(cell: str) -> str:
+    """Return a column's name with single spaces, however it was spaced or broken into lines."""
+    return " ".join(cell.split())
+
+
+def _body(cells: Cells, above: int, path: Path) -> dict[int, list[str]]:
+    """Return the rows below the header by their numbers, without empty ones, each as long as the header."""
+    width = len(cells.rows[-above])
+    others = set(SEPARATORS) - {cells.name} if cells.name in SEPARATORS else set()
+    rows = {}
+    for k, row in enumerate(cells.rows[len(cells.rows) - above + 1 :], len(cells.rows) - above + 1):
+        where = f"{path}: row {cells.first + k}"
+        if any(row[width:]):
+            raise InputError(
+                f"{where} has {len(row)} cells, but the header has {width}; put a cell that holds "
+                f"{SEPARATORS[cells.name]} into quotation marks"
+            )
+        if len(row) == 1 < width and others & set(row[0]):
+            raise InputError(
+                f"{where} is not separated by {SEPARATORS[cells.name]} as the header is; correct it"
+            )
+        if any(row):
+            rows[cells.first + k] = [*row, *[""] * (width - len(row))][:width]
+    return rows
 
 
 def decode(values: pd.Series, images: pd.Series, code: Mapping, path: Path, blank: bool = False) -> pd.Series:
@@ -102,10 +153,3 @@ def refuse_twice(images: pd.Series, path: Path) -> None:
     if images.duplicated().any():
         name = images[images.duplicated()].iloc[0]
         raise InputError(f"{path}: image {name} is labelled twice; remove one row")
-
-
-def _unreadable(path: Path, kind: str, error: Exception, advice: str) -> str:
-    """Return the line for a file that cannot be read."""
-    kind = {".xlsx": "an Excel file", ".parquet": "parquet"}.get(kind, "CSV")
-    reason = (str(error).splitlines() or [type(error).__name__])[0]
-    return f"{path} cannot be read as {kind} ({reason}); {advice}"

@@ -1,5 +1,6 @@
 """A user's own photographs: any table of labels, and `dataset.yaml`, which says what is in its columns."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
@@ -8,9 +9,11 @@ import pandas as pd
 import yaml
 
 from riqa.data.catalogue import Catalogue
+from riqa.data.cells import read_text
 from riqa.data.findings import Finding
 from riqa.data.manifest import EYES, SPLITS, grouped_stratified_split
 from riqa.data.named import match_named, without_ending
+from riqa.data.set_names import name_trouble
 from riqa.data.sheets import read_labels
 from riqa.data.walk import composed
 from riqa.errors import InputError
@@ -20,7 +23,7 @@ from riqa.yaml_text import parse_yaml
 DESCRIPTION = "dataset.yaml"
 
 EXAMPLE = """\
-name: clinic                # appears in manifests and tables
+name: clinic                # a letter, then letters, digits, underscores; appears in manifests and tables
 labels: labels.csv          # or .xlsx, .parquet
 n_classes: 3                # of overall; 2: bad, good; 3: reject, usable, good
 columns:                    # what riqa calls it: what the table calls it; image and one label are needed
@@ -49,7 +52,7 @@ _COLUMNS = ("image", *_TEXTS, *_WORDS, *_LABELS)
 _HELP = "the example is riqa.data.table.EXAMPLE, also in book/your_photographs.md"
 
 
-def read_table(root: Path | str, *, seed: int = 0) -> Catalogue:
+def read_table(root: Path | str, *, seed: int = 0, name: str | None = None) -> Catalogue:
     """Read a user's own table of labels, as `dataset.yaml` beside it describes (see `EXAMPLE`).
 
     Without a column of patients every image counts as a patient's only one; without one of splits the
@@ -58,17 +61,24 @@ def read_table(root: Path | str, *, seed: int = 0) -> Catalogue:
     Args:
         root: Folder with `dataset.yaml`, the table and the photographs.
         seed: Seed of the dealing.
+        name: What to call the set, if not as its description does.
 
     Raises:
         InputError: If the description or the table is missing or wrong, a value lies outside its code, or an
             image is named twice or not below `root`.
     """
     root = Path(root)
-    description = _read_description(root / DESCRIPTION)
-    columns, name = description["columns"], description["name"]
+    description = read_description(root / DESCRIPTION)
+    columns, name = description["columns"], name or description["name"]
     path = root / description["labels"]
     labels = read_labels(path, list(columns.values()), f"or correct {DESCRIPTION}")
-    labels = pd.DataFrame({key: labels[column].str.strip() for key, column in columns.items()})
+    unnamed = labels.index[labels[columns["image"]].isna()]
+    if len(unnamed):
+        raise InputError(
+            f"{path}: row {unnamed[0]} has nothing in column {columns['image']}, which is no path of an "
+            "image; fill it in, or remove the row"
+        )
+    labels = pd.DataFrame({key: labels[column] for key, column in columns.items()}).reset_index(drop=True)
     table = pd.DataFrame({"named": [_below(image, path) for image in labels["image"]]})
     files = table["named"].map(without_ending)
     stems = files.map(lambda file: PurePosixPath(file).name)
@@ -84,6 +94,9 @@ def read_table(root: Path | str, *, seed: int = 0) -> Catalogue:
         if key in meanings:
             values = _translate(values, meanings[key], table["stem"], f"{path}: column {columns[key]}")
         table[key] = values
+    if table[list(_LABELS)].isna().all(axis=None):
+        named = ", ".join(columns[key] for key in _LABELS if key in columns)
+        raise InputError(f"{path} labels no image: column(s) {named} are empty; fill in what is known")
     table[list(_TEXTS[1:])] = table[list(_TEXTS[1:])].fillna("unknown")
     table["eye"] = table["eye"].fillna("unknown")
     findings = _patients(table)
@@ -100,20 +113,28 @@ def read_table(root: Path | str, *, seed: int = 0) -> Catalogue:
     )
 
 
-def _read_description(path: Path) -> dict:
-    """Return what `dataset.yaml` says, with `codes` and `n_classes` filled in; every value in it is text."""
+def read_description(path: Path) -> dict:
+    """Return what `dataset.yaml` says, with `codes` and `n_classes` filled in; every value in it is text.
+
+    Raises:
+        InputError: If it is missing, or says what cannot be.
+    """
     if not path.is_file():
         raise InputError(f"{path} does not exist; it names the table of labels and its columns: {_HELP}")
     try:
         # Everything stays text: no, 1 and 2025-01-01 are what the table's cells say.
-        description = parse_yaml(path.read_text(encoding="utf-8"), as_text=True)
-    except (yaml.YAMLError, OSError, ValueError) as error:
+        description = parse_yaml(read_text(path, _HELP), as_text=True)
+    except yaml.YAMLError as error:
         raise InputError(f"{path} is no YAML ({' '.join(str(error).split())}); {_HELP}") from None
     if not isinstance(description, dict):
         raise InputError(f"{path} must be a mapping with {', '.join(_KEYS)}; {_HELP}")
     for key in ("name", "labels", "columns"):
         if not description.get(key):
             raise InputError(f"{path} lacks {key}; {_HELP}")
+        if key != "columns" and not isinstance(description[key], str):
+            raise InputError(f"{path}: {key} must be text; {_HELP}")
+    if trouble := name_trouble(description["name"]):
+        raise InputError(f"{path}: name: {trouble}")
     description["codes"] = description.get("codes") or {}
     for key, legal in (("columns", _COLUMNS), ("codes", (*_WORDS, *_LABELS))):
         if not isinstance(description[key], dict):
@@ -121,6 +142,9 @@ def _read_description(path: Path) -> dict:
         _refuse_unknown(description[key], legal, f"{path}: {key}")
     _refuse_unknown(description, _KEYS, str(path))
     columns = description["columns"]
+    for key, column in columns.items():
+        if not isinstance(column, str) or not column:
+            raise InputError(f"{path}: columns: {key} must be the name of a column; {_HELP}")
     if "image" not in columns or not set(_LABELS) & set(columns):
         raise InputError(f"{path}: columns must name image and one of {', '.join(_LABELS)}; {_HELP}")
     n_classes = description.get("n_classes") if "overall" in columns else None
@@ -154,16 +178,24 @@ def _meaning(column: str, description: Mapping) -> dict[str, object]:
 
 
 def _translate(values: pd.Series, meaning: Mapping, images: pd.Series, where: str) -> pd.Series:
-    """Translate a column; blanks stay missing, and a whole number may be written as 1 or 1.0."""
-    cells = values.where(values.isin(list(meaning)), values.str.replace(r"\.0+$", "", regex=True))
-    wrong = cells.notna() & ~cells.isin(list(meaning))
+    """Translate a column; blanks stay missing, case does not count, and 1 may be written as 1.0 or 1,0."""
+    alike = {_plain(value): target for value, target in meaning.items()}
+    if len(alike) < len(meaning):  # the code tells apart what else is alike
+        alike = {}
+    cells = values.map(lambda value: meaning.get(value, alike.get(_plain(value))), na_action="ignore")
+    wrong = values.notna() & cells.isna()
     if wrong.any():
         image, value = images[wrong].iloc[0], values[wrong].iloc[0]
         raise InputError(
             f"{where}: image {image} has {value}; legal: {', '.join(meaning)}; "
             f"correct it, or codes in {DESCRIPTION}"
         )
-    return cells.map(meaning)
+    return cells
+
+
+def _plain(value: str) -> str:
+    """Return what a label has in common with others that mean the same."""
+    return re.sub(r"[.,]0+$", "", value).casefold()
 
 
 def _below(image: object, path: Path) -> str:

@@ -11,6 +11,7 @@ from riqa.publish.content import listing_digest
 from riqa.publish.layout import Build
 from riqa.publish.parameters import Parameter, check_parameters, declared_parameters, nearest
 from riqa.publish.profiles import Profile, read_profile
+from riqa.publish.sets import check_sets
 
 SETS = ("details_set", "overall_sets", "observer_set")  # parameters that name sets of photographs
 ALIKE = {"student_seed": "seeds", "raters_set": "observer_set"}  # what one chapter calls such a parameter
@@ -157,6 +158,7 @@ def plan(root: Path, profile_name: str, data: str = "") -> list[Job]:
         parameters = resolve_parameters(profile, name, declared[name], paths)
         made[name] = all_values(declared[name], parameters)
         check_reads(chapter, made[name], made, f"{shown}: {name}")
+        check_sets(parameters, data if profile.needs_data else "", f"{shown}: {name}")
         jobs.append(
             Job(
                 chapter=chapter,

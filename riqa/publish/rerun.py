@@ -26,6 +26,7 @@ from riqa.publish.plan import all_values, check_folder, check_reads, resolve_par
 from riqa.publish.profiles import read_profile
 from riqa.publish.progress import read_progress
 from riqa.publish.run import ChapterError
+from riqa.publish.sets import check_sets
 from riqa.publish.stage import configuration, read_facts, stage_notebook, write_site
 
 COMPANIONS = ("book/glossary.md", "book/references.md")  # pages that a chapter's links lead to
@@ -84,6 +85,7 @@ def rerun_chapter(
         check_folder(data, profile.data if profile.needs_data else "photographs")
     paths = {"work": build.shown(build.work), "data": data}
     parameters = resolve_parameters(profile, chapter.name, declared, paths) | checked
+    check_sets(parameters, data if profile.needs_data else "", chapter.name)
     made = {need: _built_with(build, chapters[need]) for need in chapter.needs}
     check_reads(chapter, all_values(declared, parameters), made, chapter.name)
     facts = read_facts(build, chapter.name)

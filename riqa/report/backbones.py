@@ -147,6 +147,7 @@ def backbone_records(table: pd.DataFrame | None, dataset: str, seed: int) -> lis
 
 def _cross_entropy(predictions: pd.DataFrame) -> float:
     """Return the mean negative logarithm of the probability of the true class."""
+    predictions = predictions.dropna(subset="overall")
     truth = predictions["overall"].to_numpy(dtype=int)
     probs = predictions[[f"p_overall_{k}" for k in range(truth.max() + 1)]].to_numpy()
     return float(-np.log(probs[np.arange(len(truth)), truth]).mean())

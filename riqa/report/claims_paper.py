@@ -201,7 +201,7 @@ def claims() -> tuple[Claim, ...]:
             "Section 1.2",
             f"{PUBLISHED['test']['all']} images, eight ophthalmologists (Section 3.1)",
             ("released",),
-            "Get the label file from the paper's repository, then `riqa check eyeq_d --data FOLDER`.",
+            "Get the label file by `riqa fetch eyeq_d --to FOLDER`, then `riqa check eyeq_d --root FOLDER`.",
         ),
     )
 

@@ -13,11 +13,11 @@ from riqa.report.style import model_name
 
 
 def stacked_labels(predictions: pd.DataFrame) -> tuple[pd.DataFrame, np.ndarray, int]:
-    """Return images, predicted classes (S, N) and the number of classes of one model on one set."""
+    """Return graded images, predicted classes (S, N) and the number of classes of one model on one set."""
     columns = [
         name for name in predictions if name.startswith("p_overall_") and predictions[name].notna().all()
     ]
-    images, probs = stack_seeds(predictions, columns)
+    images, probs = stack_seeds(predictions.dropna(subset="overall"), columns)
     return images, predicted_labels(probs), len(columns)
 
 

@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from riqa.data.roles import build_set, real_folder
+from riqa.data.roles import build_set, own_folder, real_folder
 from riqa.errors import InputError
+from tests.data.layouts import write_table
 
 SIZES = {
     "n_details_train": 20,
@@ -65,6 +66,43 @@ def test_real_set_without_data_says_what_to_give(tmp_path):
         build("eyeq", tmp_path)
     with pytest.raises(InputError, match="nowhere does not exist"):
         build("eyeq", tmp_path, data=str(tmp_path / "nowhere"))
+
+
+@pytest.mark.parametrize("name", ["clinic", "table"])
+def test_own_set_in_the_folder_that_was_given_is_called_as_the_profile_calls_it(name, tmp_path):
+    write_table(tmp_path)  # its description says clinic
+    dataset = build(name, tmp_path, data=str(tmp_path))
+    assert (dataset.name, set(dataset.manifest["dataset"])) == (name, {name})
+    assert (dataset.root, dataset.n_classes) == (tmp_path, 3)
+
+
+def test_several_own_sets_lie_in_folders_of_their_names(tmp_path):
+    for name, n in (("north", 20), ("south-2", 24), ("clinic", 28), ("table", 32)):
+        write_table(tmp_path / name, n)
+    for name, n in (("north", 20), ("south_2", 24), ("clinic", 28), ("table", 32)):
+        dataset = build(name, tmp_path, data=str(tmp_path))
+        assert (dataset.name, len(dataset.manifest)) == (name, 2 * n)
+
+
+def test_photographs_in_a_folder_of_the_sets_name_do_not_hide_its_description(tmp_path):
+    write_table(tmp_path)
+    (tmp_path / "clinic").mkdir()
+    assert own_folder("clinic", str(tmp_path)) == tmp_path
+
+
+def test_own_set_that_is_not_there_says_where_it_should_be(tmp_path):
+    data = str(tmp_path)
+    with pytest.raises(InputError, match=r"no set named 'praxis'.* in the DATA folder, once the profile"):
+        build("praxis", tmp_path)
+    with pytest.raises(InputError, match=r"which .*praxis/dataset.yaml or .*/dataset.yaml must describe"):
+        build("praxis", tmp_path, data=data)
+    with pytest.raises(InputError, match=r"dataset.yaml does not exist"):
+        build("table", tmp_path, data=data)
+    write_table(tmp_path)
+    with pytest.raises(InputError, match=r"no set named 'praxis'.*dataset.yaml says name: clinic"):
+        build("praxis", tmp_path, data=data)
+    with pytest.raises(InputError, match=r"'klinik-nord' cannot be the name of a set; legal: a letter"):
+        build("klinik-nord", tmp_path, data=data)
 
 
 @pytest.mark.skipif("RIQA_DATA" not in os.environ, reason="RIQA_DATA names no folder of real data")

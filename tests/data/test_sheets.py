@@ -1,7 +1,8 @@
 import pandas as pd
 import pytest
 
-from riqa.data.sheets import decode, find_file, read_labels, read_sheets
+from riqa.data.cells import read_sheets
+from riqa.data.sheets import decode, find_file, read_labels
 from riqa.errors import InputError
 
 

@@ -98,6 +98,44 @@ def test_values_named_or_coded_as_in_riqa_need_no_codes(root, cells, wanted):
     assert [None if pd.isna(value) else value for value in overall[:2]] == wanted
 
 
+@pytest.mark.parametrize(
+    ("codes", "cells", "wanted"),
+    [
+        (None, ["Good", "BAD"], [1, 0]),
+        (None, ["1,0", "0,00"], [1, 0]),
+        ({"true": "good", "false": "bad"}, ["TRUE", "False"], [1, 0]),
+        ({"1.0": "good", "0": "bad"}, ["1", "0.0"], [1, 0]),
+        ({"a": "good", "A": "bad"}, ["a", "A"], [1, 0]),  # where the code tells them apart
+    ],
+)
+def test_cells_may_differ_from_the_code_in_case_and_zeros(root, codes, cells, wanted):
+    describe(root, columns={"image": "photo", "clarity": "sharp"}, codes=codes and {"clarity": codes})
+    edit(root, sharp=cells * 20)
+    assert read_table(root).table["clarity"][:2].tolist() == wanted
+
+
+def test_missing_labels_are_unlabelled_but_one_is_needed(root):
+    edit(root, grade=["A", None, "NA", ""] * 10)
+    overall = read_table(root).table["overall"]
+    assert overall[:4].isna().tolist() == [False, True, True, True]
+    describe(root, columns={"image": "photo", "overall": "grade"}, codes=None)
+    edit(root, grade=None)
+    assert_refused(root, "labels no image: column(s) grade are empty")
+
+
+def test_the_description_may_be_saved_in_any_usual_encoding(root):
+    text = TABLE_YAML.replace("licence: ours", "licence: der Augenklinik Köln")
+    for encoding in ("utf-8-sig", "utf-16", "cp1252"):
+        (root / DESCRIPTION).write_text(text, encoding=encoding)
+        assert read_table(root).licence == "der Augenklinik Köln"
+
+
+def test_a_set_is_called_as_its_description_says_or_as_it_is_asked_for(root):
+    assert set(read_table(root).table["dataset"]) == {"clinic"}
+    catalogue = read_table(root, name="north")
+    assert (catalogue.name, set(catalogue.table["dataset"])) == ("north", {"north"})
+
+
 def test_images_with_endings_backslashes_and_equal_names_in_two_folders(root):
     names = [f"one\\{k}.jpg" for k in range(20)] + [f"two/{k}.PNG" for k in range(20)]
     edit(root, photo=names)
@@ -179,8 +217,8 @@ def test_wrong_tables_are_refused(root):
     for name in ("/etc/photo.jpg", "../photo.jpg", "C:/photo.jpg"):
         edit(root, photo=[name, *[f"photos/{k}" for k in range(39)]])
         assert_refused(root, f"{name} is no path of an image below")
-    edit(root, photo=[None, *[f"photos/{k}" for k in range(39)]])
-    assert_refused(root, "is no path of an image")
+    edit(root, photo=["photos/77", None, *[f"photos/{k}" for k in range(38)]])
+    assert_refused(root, "row 3 has nothing in column photo, which is no path of an image")
     describe(root, labels="other.csv")
     assert_refused(root, "other.csv does not exist")
     describe(root, columns={"image": "photo", "overall": "Grade"})
@@ -198,6 +236,14 @@ def test_wrong_descriptions_are_refused(root):
     assert_refused(root, "codes of overall must map values to reject, usable, good")
     describe(root, name=None)
     assert_refused(root, "dataset.yaml lacks name", "EXAMPLE")
+    describe(root, name="Klinik Köln")
+    assert_refused(root, "dataset.yaml: name: 'Klinik Köln' cannot be the name of a set; legal: a letter")
+    describe(root, name=["clinic"])
+    assert_refused(root, "dataset.yaml: name must be text")
+    describe(root, columns={"image": ["photo"], "overall": "grade"})
+    assert_refused(root, "dataset.yaml: columns: image must be the name of a column")
+    describe(root, columns={"image": "photo", "overall": ""})
+    assert_refused(root, "columns: overall must be the name of a column")
     for text in ("[1, 2]", "a: [", ""):
         (root / DESCRIPTION).write_text(text)
         assert_refused(root, "dataset.yaml")

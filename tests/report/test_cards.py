@@ -4,7 +4,7 @@ import pytest
 
 from riqa.data.adapters import NAMES as ADAPTERS
 from riqa.data.manifest import Dataset
-from riqa.data.roles import NAMES
+from riqa.data.set_names import NAMES
 from riqa.report.cards import CARDS, STANDS_FOR, cards_for_page, counts_beside_paper, counts_for_page
 from tests.data.photographs import manifest
 

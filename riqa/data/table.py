@@ -23,7 +23,7 @@ name: clinic                # appears in manifests and tables
 labels: labels.csv          # or .xlsx, .parquet
 n_classes: 3                # of overall; 2: bad, good; 3: reject, usable, good
 columns:                    # what riqa calls it: what the table calls it; image and one label are needed
-  image: file               # path below this folder, with or without its ending
+  image: file               # path below this folder; ending, and folder, only where they tell files apart
   patient_id: patient
   eye: eye                  # left, right or unknown; also view, source, split (train, val, test)
   overall: grade

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from riqa.data.adapters import NAMES, load, read_catalogue
@@ -81,3 +83,14 @@ def test_unknown_name_lists_those_there_are():
         InputError, match="no dataset named 'EyeQ'; there are eyeq, eyeq_d, mshf, deepdrid, table"
     ):
         read_catalogue("EyeQ", ".")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_labels_that_nobody_lets_us_read_are_named(tmp_path, monkeypatch, name):
+    def barred(self, *_, **__):
+        raise PermissionError(13, "Permission denied", str(self / "labels"))
+
+    for method in ("is_file", "is_dir", "iterdir"):
+        monkeypatch.setattr(Path, method, barred)
+    with pytest.raises(InputError, match=r"labels: no permission to read it; ask whoever owns it"):
+        load(name, tmp_path)

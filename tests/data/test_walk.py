@@ -1,17 +1,12 @@
 import os
-import subprocess
-import sys
 import unicodedata
-from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from riqa.data.read import read_photograph
 from riqa.data.walk import PassedOver, composed, is_read, walk_images
-
-WITHOUT_POWER = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"]
-"""What takes the right to read everything from a process of the superuser."""
+from tests.powers import python_without_powers
 
 
 def touch(root, *names):
@@ -141,7 +136,7 @@ def test_a_folder_that_cannot_be_entered_is_named(tmp_path):
         "print(*passed.findings('clinic'))"
     )
     try:
-        told = as_nobody_special(["-c", code, str(tmp_path)])
+        told = python_without_powers("-c", code, str(tmp_path))
     finally:
         (tmp_path / "locked").chmod(0o700)
     assert told.stdout.splitlines() == [
@@ -149,14 +144,3 @@ def test_a_folder_that_cannot_be_entered_is_named(tmp_path):
         "clinic: 1 folder(s) cannot be entered, and what they hold is left out, e.g. locked: no permission "
         "to enter it clinic: passed over: 1 that are no files or lead to none (into)",
     ]
-
-
-def as_nobody_special(arguments):
-    """Run Python as somebody to whom permissions apply, or skip the test."""
-    power = [] if os.geteuid() else WITHOUT_POWER
-    if power and subprocess.run([*power, "true"], capture_output=True).returncode:
-        pytest.skip("the superuser cannot give up its powers here")
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
-    return subprocess.run(
-        [*power, sys.executable, *arguments], capture_output=True, text=True, env=environment
-    )

@@ -12,7 +12,7 @@ from riqa.data.findings import Finding
 from riqa.data.manifest import EYES, SPLITS, grouped_stratified_split
 from riqa.data.named import match_named, without_ending
 from riqa.data.sheets import read_labels
-from riqa.data.walk import composed
+from riqa.data.walk import as_on_disk, composed
 from riqa.errors import InputError
 from riqa.labels import DETAILS, class_names
 
@@ -65,7 +65,7 @@ def read_table(root: Path | str, *, seed: int = 0) -> Catalogue:
     root = Path(root)
     description = _read_description(root / DESCRIPTION)
     columns, name = description["columns"], description["name"]
-    path = root / description["labels"]
+    path = as_on_disk(root / description["labels"])
     labels = read_labels(path, list(columns.values()), f"or correct {DESCRIPTION}")
     labels = pd.DataFrame({key: labels[column].str.strip() for key, column in columns.items()})
     table = pd.DataFrame({"named": [_below(image, path) for image in labels["image"]]})

@@ -1,4 +1,5 @@
 from pathlib import Path
+from unicodedata import normalize
 
 import pytest
 
@@ -83,6 +84,14 @@ def test_unknown_name_lists_those_there_are():
         InputError, match="no dataset named 'EyeQ'; there are eyeq, eyeq_d, mshf, deepdrid, table"
     ):
         read_catalogue("EyeQ", ".")
+
+
+def test_a_folder_and_its_labels_are_found_however_their_accents_are_written(tmp_path):
+    root = write_table(tmp_path / normalize("NFD", "Größe"))
+    (root / "labels.csv").rename(root / normalize("NFD", "Qualität.csv"))
+    description = (root / "dataset.yaml").read_text(encoding="utf-8").replace("labels.csv", "Qualität.csv")
+    (root / "dataset.yaml").write_text(description, encoding="utf-8")
+    assert len(load("table", tmp_path / "Größe", strict=True).manifest) == 40
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,11 +1,12 @@
 import os
-import unicodedata
+from pathlib import Path
+from unicodedata import normalize
 
 import pytest
 from PIL import Image
 
 from riqa.data.read import read_photograph
-from riqa.data.walk import PassedOver, composed, is_read, walk_images
+from riqa.data.walk import PassedOver, as_on_disk, composed, is_read, walk_images
 from tests.powers import python_without_powers
 
 
@@ -74,8 +75,19 @@ def test_every_ending_that_pillow_opens_is_read_and_no_document(tmp_path):
 
 def test_names_are_compared_in_one_form():
     name = "Größe_é"
-    assert composed(unicodedata.normalize("NFD", name)) == composed(name) == name
+    assert composed(normalize("NFD", name)) == composed(name) == name
     assert composed("M\udcfcller") == "M\udcfcller"
+
+
+@pytest.mark.parametrize(("written", "asked"), [("NFD", "NFC"), ("NFC", "NFD")])
+def test_a_path_is_found_in_either_form(tmp_path, written, asked):
+    there, named = (tmp_path / normalize(form, "Größe/é.jpg") for form in (written, asked))
+    touch(tmp_path, there.relative_to(tmp_path))
+    assert as_on_disk(named) == as_on_disk(there) == there
+    for gone in (tmp_path / "gone" / "é.jpg", Path("gone.jpg"), there.with_name("o.jpg"), there / "x.jpg"):
+        assert as_on_disk(gone) == gone
+    named.parent.mkdir()
+    assert as_on_disk(named) == named  # two folders that look alike
 
 
 def test_links_are_followed_once_and_never_in_a_circle(tmp_path):

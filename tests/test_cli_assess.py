@@ -15,6 +15,7 @@ from riqa import cli_assess
 from riqa.cli import main
 from riqa.learn.novelty import QUANTILE
 from tests.assess.strangers import STRANGERS
+from tests.powers import python_without_powers
 
 
 @pytest.fixture(autouse=True)
@@ -102,6 +103,21 @@ def test_what_is_passed_over_is_in_the_summary_and_on_the_page(lab, clinic, tmp_
     )
     assert told.err.splitlines()[-1].endswith(f"; {passed}")
     assert passed in (tmp_path / "page.html").read_text()
+
+
+def test_what_we_have_no_permission_for_is_named_and_does_not_stop_the_rest(lab, clinic):
+    named, *_ = sorted(clinic.glob("*.jpg"))
+    named.chmod(0)
+    (clinic / "z").chmod(0)
+    try:
+        told = python_without_powers("-m", "riqa.cli", "assess", lab.stem, named, clinic, "--json")
+    finally:
+        (clinic / "z").chmod(0o700)
+    assert (told.returncode, len(answers(told.stdout))) == (1, 5)
+    last = told.stderr.splitlines()[-3:]
+    assert last[0].endswith("2 could not be read")
+    assert last[1] == f"  {clinic / 'z'}: no permission to enter it"
+    assert last[2].startswith(f"  {named}: ")
 
 
 def test_photographs_may_be_named_from_here_and_from_the_root(lab, clinic, monkeypatch, capsys):

@@ -11,7 +11,7 @@ import numpy as np
 from riqa.ahead import work_ahead
 from riqa.data.fov import NoFieldError, read_and_crop
 from riqa.data.read import UnreadableError
-from riqa.data.walk import SUFFIXES, PassedOver, walk_images
+from riqa.data.walk import SUFFIXES, PassedOver, as_on_disk, walk_images
 from riqa.errors import InputError
 
 
@@ -56,7 +56,7 @@ def find_images(
     mixed = len({path.is_absolute() for path in given}) > 1  # a file may be named in both ways
     found: dict[Path, Path] = {}
     empty = []
-    for path in given:
+    for path in map(as_on_disk, given):
         inside = [path]
         if os.path.isdir(path):
             known = len(passed.barred)

@@ -5,6 +5,7 @@ from pathlib import Path
 from riqa.data.catalogue import Catalogue, to_dataset
 from riqa.data.manifest import Dataset
 from riqa.data.set_names import PUBLISHED, TABLE
+from riqa.data.walk import as_on_disk
 from riqa.errors import InputError
 
 NAMES = (*PUBLISHED, TABLE)
@@ -35,7 +36,7 @@ def read_catalogue(name: str, root: Path | str, seed: int = 0) -> Catalogue:
         case _:
             raise InputError(f"there is no dataset named {name!r}; there are {', '.join(NAMES)}")
     try:
-        return read(root, seed=seed)
+        return read(as_on_disk(Path(root)), seed=seed)
     except PermissionError as error:
         raise InputError(f"{error.filename}: no permission to read it; ask whoever owns it") from None
 

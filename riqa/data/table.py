@@ -15,7 +15,7 @@ from riqa.data.manifest import EYES, SPLITS, grouped_stratified_split
 from riqa.data.named import match_named, without_ending
 from riqa.data.set_names import name_trouble
 from riqa.data.sheets import read_labels
-from riqa.data.walk import composed
+from riqa.data.walk import as_on_disk, composed
 from riqa.errors import InputError
 from riqa.labels import DETAILS, class_names
 from riqa.yaml_text import parse_yaml
@@ -27,7 +27,7 @@ name: clinic                # a letter, then letters, digits, underscores; appea
 labels: labels.csv          # or .xlsx, .parquet
 n_classes: 3                # of overall; 2: bad, good; 3: reject, usable, good
 columns:                    # what riqa calls it: what the table calls it; image and one label are needed
-  image: file               # path below this folder, with or without its ending
+  image: file               # path below this folder; ending, and folder, only where they tell files apart
   patient_id: patient
   eye: eye                  # left, right or unknown; also view, source, split (train, val, test)
   overall: grade
@@ -70,7 +70,7 @@ def read_table(root: Path | str, *, seed: int = 0, name: str | None = None) -> C
     root = Path(root)
     description = read_description(root / DESCRIPTION)
     columns, name = description["columns"], name or description["name"]
-    path = root / description["labels"]
+    path = as_on_disk(root / description["labels"])
     labels = read_labels(path, list(columns.values()), f"or correct {DESCRIPTION}")
     unnamed = labels.index[labels[columns["image"]].isna()]
     if len(unnamed):

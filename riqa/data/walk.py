@@ -117,6 +117,18 @@ def composed(name: str) -> str:
     return normalize("NFC", name)
 
 
+def as_on_disk(path: Path) -> Path:
+    """Return a path as the disk writes it, where that differs in composed and decomposed characters alone."""
+    if os.path.lexists(path) or path.parent == path:
+        return path
+    folder = as_on_disk(path.parent)
+    try:
+        alike = [name for name in os.listdir(folder) if composed(name) == composed(path.name)]
+    except OSError:
+        return path
+    return folder / alike[0] if len(alike) == 1 else path
+
+
 def walk_images(folder: Path, called: str, passed: PassedOver, nested: bool = True) -> list[str]:
     """Return the images in a folder, sorted; no file is opened.
 

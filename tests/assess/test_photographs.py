@@ -1,5 +1,6 @@
 import os
 from pathlib import Path
+from unicodedata import normalize
 
 import numpy as np
 import pytest
@@ -48,6 +49,12 @@ def test_a_file_named_from_here_and_from_the_root_is_one(folder, monkeypatch):
     paths, _ = find_images([Path("b/3.PNG"), folder / "b" / "3.PNG", folder / "b", Path(".")])
     assert len(paths) == 9
     assert [path.is_absolute() for path in paths] == [False] + 3 * [True] + 5 * [False]
+
+
+def test_a_file_is_found_however_its_accents_are_written(folder):
+    written = folder / "b" / normalize("NFD", "Größe.png")
+    (folder / "b" / "3.PNG").rename(written)
+    assert find_images([folder / "b" / "Größe.png"]) == ([written], [])
 
 
 def test_what_is_passed_over_is_counted_once(folder):

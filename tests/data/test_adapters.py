@@ -1,3 +1,6 @@
+from pathlib import Path
+from unicodedata import normalize
+
 import pytest
 
 from riqa.data.adapters import NAMES, load, read_catalogue
@@ -81,3 +84,22 @@ def test_unknown_name_lists_those_there_are():
         InputError, match="no dataset named 'EyeQ'; there are eyeq, eyeq_d, mshf, deepdrid, table"
     ):
         read_catalogue("EyeQ", ".")
+
+
+def test_a_folder_and_its_labels_are_found_however_their_accents_are_written(tmp_path):
+    root = write_table(tmp_path / normalize("NFD", "Größe"))
+    (root / "labels.csv").rename(root / normalize("NFD", "Qualität.csv"))
+    description = (root / "dataset.yaml").read_text(encoding="utf-8").replace("labels.csv", "Qualität.csv")
+    (root / "dataset.yaml").write_text(description, encoding="utf-8")
+    assert len(load("table", tmp_path / "Größe", strict=True).manifest) == 40
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_labels_that_nobody_lets_us_read_are_named(tmp_path, monkeypatch, name):
+    def barred(self, *_, **__):
+        raise PermissionError(13, "Permission denied", str(self / "labels"))
+
+    for method in ("is_file", "is_dir", "iterdir"):
+        monkeypatch.setattr(Path, method, barred)
+    with pytest.raises(InputError, match=r"labels: no permission to read it; ask whoever owns it"):
+        load(name, tmp_path)

@@ -1,17 +1,13 @@
 import os
-import subprocess
-import sys
-import unicodedata
 from pathlib import Path
+from unicodedata import normalize
 
 import pytest
 from PIL import Image
 
 from riqa.data.read import read_photograph
-from riqa.data.walk import PassedOver, composed, is_read, walk_images
-
-WITHOUT_POWER = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"]
-"""What takes the right to read everything from a process of the superuser."""
+from riqa.data.walk import PassedOver, as_on_disk, composed, is_read, walk_images
+from tests.powers import python_without_powers
 
 
 def touch(root, *names):
@@ -79,8 +75,19 @@ def test_every_ending_that_pillow_opens_is_read_and_no_document(tmp_path):
 
 def test_names_are_compared_in_one_form():
     name = "Größe_é"
-    assert composed(unicodedata.normalize("NFD", name)) == composed(name) == name
+    assert composed(normalize("NFD", name)) == composed(name) == name
     assert composed("M\udcfcller") == "M\udcfcller"
+
+
+@pytest.mark.parametrize(("written", "asked"), [("NFD", "NFC"), ("NFC", "NFD")])
+def test_a_path_is_found_in_either_form(tmp_path, written, asked):
+    there, named = (tmp_path / normalize(form, "Größe/é.jpg") for form in (written, asked))
+    touch(tmp_path, there.relative_to(tmp_path))
+    assert as_on_disk(named) == as_on_disk(there) == there
+    for gone in (tmp_path / "gone" / "é.jpg", Path("gone.jpg"), there.with_name("o.jpg"), there / "x.jpg"):
+        assert as_on_disk(gone) == gone
+    named.parent.mkdir()
+    assert as_on_disk(named) == named  # two folders that look alike
 
 
 def test_links_are_followed_once_and_never_in_a_circle(tmp_path):
@@ -141,7 +148,7 @@ def test_a_folder_that_cannot_be_entered_is_named(tmp_path):
         "print(*passed.findings('clinic'))"
     )
     try:
-        told = as_nobody_special(["-c", code, str(tmp_path)])
+        told = python_without_powers("-c", code, str(tmp_path))
     finally:
         (tmp_path / "locked").chmod(0o700)
     assert told.stdout.splitlines() == [
@@ -149,14 +156,3 @@ def test_a_folder_that_cannot_be_entered_is_named(tmp_path):
         "clinic: 1 folder(s) cannot be entered, and what they hold is left out, e.g. locked: no permission "
         "to enter it clinic: passed over: 1 that are no files or lead to none (into)",
     ]
-
-
-def as_nobody_special(arguments):
-    """Run Python as somebody to whom permissions apply, or skip the test."""
-    power = [] if os.geteuid() else WITHOUT_POWER
-    if power and subprocess.run([*power, "true"], capture_output=True).returncode:
-        pytest.skip("the superuser cannot give up its powers here")
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
-    return subprocess.run(
-        [*power, sys.executable, *arguments], capture_output=True, text=True, env=environment
-    )

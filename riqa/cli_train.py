@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -47,7 +48,7 @@ def train(
 
         accelerate launch --multi_gpu --num_processes 4 -m riqa.cli train --config my_training.yaml
     """
-    from riqa.files import atomic_write
+    from riqa.files import atomic_write, write_parquet
     from riqa.learn.device import resolve_device, resolve_precision
     from riqa.learn.distributed import launched_processes
     from riqa.learn.plan_file import plan_runs, read_plan
@@ -80,7 +81,7 @@ def train(
         if not processes.is_main:
             return
     atomic_write(plan.out / "history.csv", lambda aside: history.to_csv(aside, index=False))
-    atomic_write(plan.out / "predictions.parquet", lambda aside: predictions.to_parquet(aside, index=False))
+    atomic_write(plan.out / "predictions.parquet", partial(write_parquet, predictions))
     shutil.rmtree(checkpoints, ignore_errors=True)
     console().print(_summary(history, runs))
 

@@ -1,8 +1,13 @@
-"""Writing files so that none is ever half-written."""
+"""Writing files so that none is ever half-written, and tables into folders of any name."""
 
 import os
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def atomic_write(path: Path, write: Callable[[Path], object]) -> None:
@@ -22,3 +27,15 @@ def atomic_write(path: Path, write: Callable[[Path], object]) -> None:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_parquet(table: "pd.DataFrame", path: Path) -> None:
+    """Write a table without its index; pyarrow opens no file whose path is not UTF-8."""
+    path.write_bytes(table.to_parquet(index=False))
+
+
+def read_parquet(path: Path) -> "pd.DataFrame":
+    """Read a table that `write_parquet`, or another program, wrote."""
+    import pandas as pd
+
+    return pd.read_parquet(BytesIO(path.read_bytes()))

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from riqa.errors import InputError
+from riqa.files import read_parquet
 
 _UNREADABLE = (ValueError, OSError, KeyError, TypeError, BadZipFile, ParseError)
 """What pandas and openpyxl raise for files that are empty, cut short or of another kind."""
@@ -39,7 +40,7 @@ def read_labels(path: Path, needed: Sequence[str], advice: str) -> pd.DataFrame:
         if kind == ".xlsx":
             table = pd.read_excel(path, dtype=str)
         elif kind == ".parquet":
-            table = pd.read_parquet(path)
+            table = read_parquet(path)
             table = table.where(table.isna(), table.astype(str))
         else:
             table = pd.read_csv(path, dtype=str, encoding="utf-8-sig")

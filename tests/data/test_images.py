@@ -1,6 +1,9 @@
+import os
+
 import pandas as pd
 
 from riqa.data.images import images_by_stem, match_images
+from riqa.names import to_path
 from tests.data.layouts import write_image
 
 
@@ -36,3 +39,14 @@ def test_what_does_not_match_is_said():
         "images-doubled": ("info", ("c",)),
     }
     assert match_images(table[:1].copy(), {"a": ["a.jpg"]}, "train") == []
+
+
+def test_names_that_are_no_utf_8_are_text_that_leads_back(tmp_path):
+    odd = os.fsdecode(b"M\xfcller")
+    write_image(tmp_path / odd / "a.png")
+    (tmp_path / odd / "a.png").rename(tmp_path / odd / f"{odd}.png")
+    ((stem, (path,)),) = images_by_stem(tmp_path, odd).items()
+    assert stem.encode("utf-8") == b"M\0fcller"
+    assert (tmp_path / to_path(path)).is_file()
+    table = pd.DataFrame({"stem": ["a"]})
+    assert match_images(table, {stem: [path]}, "train")[1].items == ("M\ufffdller",)

@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -52,6 +53,7 @@ def train(
     from riqa.learn.distributed import launched_processes
     from riqa.learn.plan_file import plan_runs, read_plan
     from riqa.learn.runs import run_all, run_together
+    from riqa.parquet import write_parquet
 
     plan = read_plan(config)
     runs = plan_runs(plan)
@@ -80,7 +82,7 @@ def train(
         if not processes.is_main:
             return
     atomic_write(plan.out / "history.csv", lambda aside: history.to_csv(aside, index=False))
-    atomic_write(plan.out / "predictions.parquet", lambda aside: predictions.to_parquet(aside, index=False))
+    atomic_write(plan.out / "predictions.parquet", partial(write_parquet, predictions))
     shutil.rmtree(checkpoints, ignore_errors=True)
     console().print(_summary(history, runs))
 

@@ -1,5 +1,7 @@
 import inspect
+import io
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -15,6 +17,7 @@ from riqa import cli_assess
 from riqa.cli import main
 from riqa.learn.novelty import QUANTILE
 from tests.assess.strangers import STRANGERS
+from tests.data.files import in_bits
 from tests.powers import python_without_powers
 
 
@@ -206,6 +209,66 @@ def test_the_quantile_is_the_documented_one():
 def test_a_number_out_of_range_is_refused(lab, clinic, capsys, arguments):
     ends_with(2, lab.stem, clinic, *arguments)
     assert capsys.readouterr().out == ""
+
+
+# GoogleCloudPlatform/gsutil#1625, freedomofpress/dangerzone#768: names in archives of Windows are no UTF-8.
+ODD_NAMES = (b"M\xfcller.jpg", b"a\nb.jpg", b"\x1b[31mred.jpg", b"[red]:eye:.jpg", "眼.jpg".encode())
+ODD_SHOWN = ("M\ufffdller.jpg", "a\ufffdb.jpg", "\ufffd[31mred.jpg", "[red]:eye:.jpg", "眼.jpg")
+
+
+@pytest.fixture
+def odd(clinic):
+    """The clinic as a folder whose name is odd, of files whose names are."""
+    folder = clinic.with_name(os.fsdecode(b"cl[red]inic \xe9"))
+    clinic.rename(folder)
+    for file, name in zip(sorted(folder.glob("*.jpg")), ODD_NAMES, strict=False):
+        file.rename(folder / os.fsdecode(name))
+    (folder / os.fsdecode(b"\xff\n.png")).write_text("no image")
+    return folder
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_odd_names_pass_every_outlet(lab, odd, tmp_path, monkeypatch, capsys, encoding):
+    for arguments in (["--json"], []):
+        out = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="strict")
+        with monkeypatch.context() as changed:
+            changed.setattr(sys, "stdout", out)
+            ends_with(1, lab.stem, odd, "--html", tmp_path / "page.html", *arguments)
+            out.flush()
+        told = out.buffer.getvalue().decode(encoding)
+        if arguments:
+            names = [one["path"].rpartition("/")[2] for one in answers(told)]
+            assert len(names) == 7
+            assert {*ODD_SHOWN} <= {*names}
+        else:
+            sign = {"utf-8": "\ufffd", "ascii": r"\ufffd"}[encoding]
+            assert told.splitlines()[0].rstrip().endswith(f"/cl[red]inic {sign}")
+            assert "\x1b" not in told
+            assert "[red]:eye:.jpg" in told
+        assert capsys.readouterr().err.splitlines()[-1].endswith("\ufffd\ufffd.png: not an image file")
+        page = (tmp_path / "page.html").read_text(encoding="utf-8")
+        assert page.count("data:image/jpeg") == 13  # six with heat maps, and noise
+        assert "M\ufffdller.jpg" in page
+
+
+def test_odd_names_pass_the_line_of_why(lab, odd, tmp_path, capsys):
+    ends_with(2, lab.stem, odd / os.fsdecode(b"\xff\n.png"), "--json")
+    assert one_line_of_why(capsys).endswith("\ufffd\ufffd.png: not an image file")
+    ends_with(2, tmp_path / os.fsdecode(b"\xff\n"), odd)
+    assert "\ufffd\ufffd.safetensors: no such model file" in one_line_of_why(capsys)
+
+
+def test_depth_that_is_not_known_is_a_reason_and_no_grade(lab, clinic, capsys):
+    grey = cv2.imread(str(next(clinic.glob("*.jpg")))).astype(np.uint16)
+    grey = in_bits(grey, 8)
+    cv2.imwrite(str(clinic / "ten.png"), in_bits(grey, 10))
+    cv2.imwrite(str(clinic / "sixteen.png"), grey * 257)
+    cv2.imwrite(str(clinic / "eight.png"), grey.astype(np.uint8))
+    ends_with(1, lab.stem, *(clinic / f"{name}.png" for name in ("ten", "sixteen", "eight")), "--json")
+    told = capsys.readouterr()
+    sixteen, eight = answers(told.out)
+    assert sixteen["overall"] == eight["overall"]
+    assert told.err.splitlines()[-1] == f"  {clinic / 'ten.png'}: uses 10 of 16 bits"
 
 
 def start(lab, clinic, *arguments):

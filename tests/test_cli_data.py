@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -208,3 +209,19 @@ def test_data_commands_start_without_torch():
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_names_of_any_bytes_pass_check_and_curate(clinic, tmp_path, capsys):
+    stray = os.fsdecode(b"M\xfcller\n[red].png")
+    shutil.copy(next((clinic / "photos").glob("*.png")), clinic / "photos" / stray)
+    assert_ends_with(0, "check", "table", "--root", clinic, "--no-images", "--json")
+    (found,) = [
+        one for one in json.loads(capsys.readouterr().out)["findings"] if one["code"] == "images-unlabelled"
+    ]
+    assert found["items"] == ["photos/M\ufffdller\ufffd[red]"]
+    assert_ends_with(0, "check", "table", "--root", clinic, "--no-images")
+    assert "M\ufffdller\ufffd[red]" in capsys.readouterr().out
+    out = tmp_path / os.fsdecode(b"st\xf6re[red]")
+    assert_ends_with(0, "curate", "table", "--root", clinic, "--out", out, "--size", "16")
+    assert "st\ufffdre[red]/set_aside.csv" in capsys.readouterr().out
+    assert len(open_store(out).images) == PHOTOGRAPHS

@@ -192,7 +192,7 @@ def _excel(path: Path, advice: str) -> list[Cells]:
 def _parquet(path: Path, advice: str) -> Cells:
     """Return a parquet file, its names as row 0; whole numbers stay whole where some are missing."""
     try:
-        table = pq.ParquetFile(path).read()
+        table = pq.ParquetFile(pa.BufferReader(_bytes(path, advice))).read()  # of any name
         columns = [_arrow_cells(field, table[k]) for k, field in enumerate(table.schema)]
     except (*_UNREADABLE, pa.ArrowException) as error:
         raise InputError(_unreadable(path, "parquet", error, advice)) from None

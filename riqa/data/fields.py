@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 
 from riqa.data.fov import FieldOfView, crop_to_fov
 from riqa.data.store import Store
+from riqa.parquet import read_parquet
 
 _FINER = 4  # the photograph is thought of as this many times larger than its crop, not as large as it was
 
@@ -21,7 +21,7 @@ def curated_fields(store: Store, rows: Sequence[int]) -> np.ndarray:
     Returns:
         bool (N, size, size), True inside the field.
     """
-    numbers = pd.read_parquet(store.root / "fields.parquet").iloc[list(rows)]
+    numbers = read_parquet(store.root / "fields.parquet").iloc[list(rows)]
     size = store.images.shape[1]
     fields = [_crop_of_field(row, size) for row in numbers.itertuples()]
     return np.stack(fields) if fields else np.zeros((0, size, size), bool)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from riqa.data.split_sizes import moves_to_sizes, split_sizes
 from riqa.errors import InputError
 from riqa.files import atomic_write
 from riqa.labels import DETAILS, class_names
+from riqa.parquet import read_parquet, write_parquet
 
 SPLITS = ("train", "val", "test")
 EYES = ("left", "right", "unknown")
@@ -144,10 +146,8 @@ def save_dataset(dataset: Dataset) -> None:
         "findings": to_json(dataset.findings),
     }
     if dataset.ratings is not None:
-        atomic_write(
-            dataset.root / "ratings.parquet", lambda path: dataset.ratings.to_parquet(path, index=False)
-        )
-    atomic_write(dataset.root / "manifest.parquet", lambda path: manifest.to_parquet(path, index=False))
+        atomic_write(dataset.root / "ratings.parquet", partial(write_parquet, dataset.ratings))
+    atomic_write(dataset.root / "manifest.parquet", partial(write_parquet, manifest))
     text = json.dumps(description, indent=1, ensure_ascii=False) + "\n"
     atomic_write(dataset.root / "dataset.json", lambda path: path.write_text(text, encoding="utf-8"))
 
@@ -164,7 +164,7 @@ def load_dataset(root: Path | str) -> Dataset:
             raise InputError(f"{root / name} does not exist; run the chapter that makes this dataset first")
     try:
         description = json.loads((root / "dataset.json").read_text(encoding="utf-8"))
-        manifest = pd.read_parquet(root / "manifest.parquet")
+        manifest = read_parquet(root / "manifest.parquet")
     except (OSError, ValueError) as error:  # json and arrow errors are both ValueErrors
         reason = str(error).splitlines()[0]
         raise InputError(
@@ -179,7 +179,7 @@ def load_dataset(root: Path | str) -> Dataset:
         citation=description["citation"],
         licence=description["licence"],
         findings=from_json(description["findings"]),
-        ratings=pd.read_parquet(ratings) if ratings.is_file() else None,
+        ratings=read_parquet(ratings) if ratings.is_file() else None,
     )
 
 

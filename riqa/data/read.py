@@ -106,7 +106,9 @@ def _read_jpeg(
         # OpenCV decodes to the same values and hands them over without Pillow's copying.
         file.seek(0)
         with suppress(cv2.error):
-            pixels = cv2.imdecode(np.frombuffer(file.read(), np.uint8), _REDUCED[denominator])
+            in_memory = isinstance(file, BytesIO)
+            content = np.frombuffer(file.read(), np.uint8) if in_memory else np.fromfile(file, np.uint8)
+            pixels = cv2.imdecode(content, _REDUCED[denominator])
             if pixels is not None:  # else Pillow says what is wrong
                 return pixels, size[::-1]
     image.draft(None, (size[0] // denominator, size[1] // denominator))

@@ -32,6 +32,7 @@ from riqa.data.partial import JOURNAL, Plan, Row, open_partial
 from riqa.errors import InputError
 from riqa.labels import class_names
 from riqa.names import shown
+from riqa.parquet import read_parquet, write_parquet
 
 _FILES = ("images.npy", "manifest.parquet", "fields.parquet", "set_aside.csv")
 _RATINGS = "ratings.parquet"
@@ -130,10 +131,10 @@ def open_store(root: Path | str) -> Store:
         if _digest(path) != digests.get(name):
             raise InputError(f"{path} was cut short or changed since it was written; {_AGAIN}")
     images = np.load(root / "images.npy", mmap_mode="r")
-    manifest = validate_manifest(pd.read_parquet(root / "manifest.parquet"), meta["n_classes"])
+    manifest = validate_manifest(read_parquet(root / "manifest.parquet"), meta["n_classes"])
     if images.shape != (n_images, size, size, 3) or len(manifest) != n_images:
         raise InputError(f"{root}: {images.shape} images for {len(manifest)} rows of the manifest; {_AGAIN}")
-    return Store(images, manifest, meta, root, pd.read_parquet(root / _RATINGS) if rated else None)
+    return Store(images, manifest, meta, root, read_parquet(root / _RATINGS) if rated else None)
 
 
 def _write_tables(
@@ -153,14 +154,14 @@ def _write_tables(
             )
     fields = table[kept].drop(columns="reason", errors="ignore").astype("float64")
     fields.insert(0, "image_id", manifest.loc[kept, "image_id"])
-    manifest[kept].reset_index(drop=True).to_parquet(folder / "manifest.parquet", index=False)
-    fields.reset_index(drop=True).to_parquet(folder / "fields.parquet", index=False)
+    write_parquet(manifest[kept].reset_index(drop=True), folder / "manifest.parquet")
+    write_parquet(fields.reset_index(drop=True), folder / "fields.parquet")
     aside.to_csv(folder / "set_aside.csv", index=False)
     files = list(_FILES)
     (folder / _RATINGS).unlink(missing_ok=True)  # of an earlier attempt, when there were ratings
     if dataset.ratings is not None:
         of_kept = dataset.ratings["image_id"].isin(manifest.loc[kept, "image_id"])
-        dataset.ratings[of_kept].reset_index(drop=True).to_parquet(folder / _RATINGS, index=False)
+        write_parquet(dataset.ratings[of_kept].reset_index(drop=True), folder / _RATINGS)
         files.append(_RATINGS)
     meta = {
         "name": dataset.name,

@@ -10,6 +10,7 @@ import pandas as pd
 
 from riqa.data.fov import find_fov
 from riqa.errors import InputError
+from riqa.names import to_path
 from riqa.phantom.degrade import DEFECTS
 from riqa.phantom.photograph import Exposure, render_clean, spoil
 from riqa.phantom.simulate import read_reduced
@@ -75,7 +76,7 @@ def case(root: Path | str, image_id: str, *, source_root: Path | str | None = No
 def _real(path: str, source_root: Path | str | None, size: int) -> tuple[np.ndarray, np.ndarray]:
     if source_root is None:
         raise InputError(f"{path} is a real photograph; give source_root, the folder of its dataset")
-    image = read_reduced(Path(source_root) / path, size)
+    image = read_reduced(Path(source_root) / to_path(path), size)
     field = None if image is None else find_fov(image)
     if field is None:
         raise InputError(

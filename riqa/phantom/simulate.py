@@ -14,8 +14,10 @@ import pandas as pd
 from riqa.data.findings import Finding
 from riqa.data.fov import find_fov
 from riqa.data.manifest import COLUMNS, Dataset
+from riqa.data.read import UnreadableError, read_photograph
 from riqa.errors import InputError
 from riqa.labels import DETAILS
+from riqa.names import to_path
 from riqa.phantom.degrade import DEFECTS
 from riqa.phantom.folder import finish_folder, start_folder, truth_columns
 from riqa.phantom.photograph import generator, run_all, spoil, write_jpeg
@@ -67,7 +69,14 @@ def simulated_details(
     for k, row in enumerate(plan.itertuples()):
         present = {defect: float(severities[defect][k]) for defect in DEFECTS if severities[defect][k] > 0}
         jobs.append(
-            (Path(source.root) / row.path, partial / "images" / f"{ids[k]}.jpg", seed, k, size, present)
+            (
+                Path(source.root) / to_path(row.path),
+                partial / "images" / f"{ids[k]}.jpg",
+                seed,
+                k,
+                size,
+                present,
+            )
         )
     geometry = run_all(_spoil_file, jobs, workers, _STUDY)
 
@@ -109,13 +118,14 @@ def simulated_details(
 
 def read_reduced(path: Path, size: int) -> np.ndarray | None:
     """Read a photograph as RGB uint8, at most `size` pixels wide; None if it cannot be read."""
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if image is None:
+    try:
+        image = read_photograph(path)
+    except UnreadableError:
         return None
     if image.shape[1] > size:
         height = max(1, round(image.shape[0] * size / image.shape[1]))
         image = cv2.resize(image, (size, height), interpolation=cv2.INTER_AREA)
-    return np.ascontiguousarray(image[..., ::-1])
+    return image
 
 
 def _spoil_file(

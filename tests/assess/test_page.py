@@ -1,3 +1,4 @@
+import os
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -62,6 +63,16 @@ def test_names_of_files_are_text(tmp_path):
     assert "<script" not in text
     assert "&lt;script&gt;" in text
     assert "&lt;b&gt;: not an &lt;image&gt;" in text
+
+
+def test_names_that_are_no_utf_8_are_shown(tmp_path):
+    odd = Path(os.fsdecode(b"M\xfcller.jpg"))
+    shown = Card(
+        Answer(odd, {}, {"clarity": 0.3}, ["refocus"]), "all", "data:image/jpeg;base64,AA", None, "x"
+    )
+    text = page(tmp_path, [shown], [Unreadable(odd, "torn")], model_name=os.fsdecode(b"m\xff"))
+    assert text.count("M\ufffdller.jpg") == 3
+    assert "m\ufffd" in text
 
 
 def test_everything_that_is_said_is_there(tmp_path):

@@ -1,3 +1,4 @@
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -67,3 +68,18 @@ def test_the_summary_counts_everything():
     assert summary([GOOD], [], "2 hidden") == "1 photograph: 1 good; passed over: 2 hidden"
     details = Answer(Path("x"), {}, {"clarity": 0.7}, ["no retake needed"])
     assert summary([details], []) == "1 photograph: 1 judged by details"
+
+
+def test_names_are_no_markup():
+    told = lines(
+        [Answer(Path("photos[red]/[bold]a:eye:[dim].jpg"), {}, {"clarity": 0.7}, ["no retake needed"])]
+    )
+    assert told[0] == ["photos[red]"]
+    assert told[2][0] == "[bold]a:eye:[dim].jpg"
+
+
+def test_names_break_no_line():
+    path = Path(os.fsdecode(b"M\xfcller\n\x1b[31m/a\rb.jpg"))
+    told = lines([Answer(path, {}, {"clarity": 0.7}, ["no retake needed"])])
+    assert told[0] == ["M\ufffdller\ufffd\ufffd[31m"]
+    assert told[2][0] == "a\ufffdb.jpg"

@@ -10,6 +10,8 @@ from riqa.data.read import UnreadableError, read_photograph
 from tests.data.files import chunk, exif, tiff, with_chunks, with_segments
 from tests.data.photographs import disc
 
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow, of odd metadata
+
 IMAGE = disc(40, 60, radius=18)[0]
 TURNED = np.rot90(IMAGE, -1)
 SIX = exif((274, 3, [6]))

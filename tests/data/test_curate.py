@@ -14,10 +14,12 @@ from PIL import Image
 import riqa.data.curate
 from riqa.data.curate import CROP_VERSION, curate, field_numbers
 from riqa.data.fov import crop_to_fov, find_fov
+from riqa.data.inspection import inspect_images
 from riqa.data.manifest import Dataset, save_dataset
 from riqa.data.read import read_photograph
 from riqa.data.store import open_store
 from riqa.errors import InputError
+from riqa.names import to_path, to_text
 from tests.data.photographs import dataset, disc, manifest
 from tests.data.stores import contents
 
@@ -239,3 +241,20 @@ def test_photograph_in_which_only_the_field_is_lit_fills_the_crop(tmp_path):
     lit = crop[..., 0] > 60
     assert lit.any(axis=0).sum() >= 38
     assert 0.7 < lit.mean() < np.pi / 4
+
+
+def test_files_whose_names_are_no_utf_8_are_curated_and_named(tmp_path):
+    data = dataset(tmp_path / "photographs", n=18)
+    frame = data.manifest
+    (data.root / "images").rename(data.root / os.fsdecode(b"im\xe4ges\n"))
+    frame["path"] = frame["path"].str.replace("images", to_text(os.fsdecode(b"im\xe4ges\n")))
+    (data.root / to_path(frame["path"][1])).write_text("no image")
+    plain = curate(dataset(tmp_path / "plain", n=18), tmp_path / "store", SIZE)
+    for workers in (1, 2):
+        store = curate(data, tmp_path / f"odd{workers}", SIZE, workers=workers)
+        assert np.array_equal(store.images, np.delete(plain.images, 1, axis=0))
+        assert (data.root / to_path(open_store(store.root).manifest["path"][0])).is_file()
+        aside = pd.read_csv(store.root / "set_aside.csv")
+        assert aside["path"].tolist() == ["im\ufffdges\ufffd/i1.png"]
+    (finding,) = inspect_images(frame[:2], data.root)[:1]
+    assert finding.items == ("i1: not an image file",)

@@ -17,6 +17,8 @@ from riqa.data.read import UnreadableError, read_photograph, read_with_shape
 from tests.data.files import exif
 from tests.data.photographs import disc
 
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow, of odd metadata
+
 
 def test_colour_png_is_read_exactly(tmp_path):
     image, _ = disc()

@@ -80,7 +80,8 @@ def rerun_chapter(
     if profile.needs_data and "data" in declared and not (data or checked.get("data")):
         raise InputError(f"profile {profile_name} has not been built; give its folder by -p data=FOLDER")
     resolved = resolve_parameters(profile, chapter.name, declared, {"data": data}) | checked
-    check_sets(resolved, resolved.get("data", data) if profile.needs_data else "", chapter.name)
+    if "data" in declared:
+        check_sets(resolved, resolved["data"], chapter.name)
     folder = claim_folder(folder or _next_folder(build, chapter))
     paths = {"work": build.shown(build.work), "out": build.shown(folder / "artifacts"), "data": data}
     parameters = resolve_parameters(profile, chapter.name, declared, paths) | checked

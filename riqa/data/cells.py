@@ -166,7 +166,7 @@ def _csv(text: str) -> list[Cells]:
     told = told.strip(' "')
     if told[:4].lower() == "sep=" and told[4:5] in SEPARATORS:
         return [_separated(rest, told[4], 2)]
-    return [_separated(text, separator, 1) for separator in SEPARATORS]
+    return [_separated(text, mark, 1) for mark in SEPARATORS if mark in text or mark == ","]
 
 
 def _separated(text: str, separator: str, first: int) -> Cells:

@@ -54,10 +54,11 @@ def read_labels(path: Path, needed: Sequence[str], advice: str) -> pd.DataFrame:
             do not fit the header, or several sheets with these columns.
     """
     found = [(_header(cells, needed), cells) for cells in readings(path, advice)]
-    (n_found, _, above), cells = max(found, key=lambda pair: pair[0])
+    (n_found, _, minus), cells = max(found, key=lambda pair: pair[0])
+    header = -minus
     if not any(map(any, cells.rows)):
         raise InputError(f"{path} holds no label; {advice}")
-    titles = [_title(cell) for cell in cells.rows[-above]]
+    titles = [_title(cell) for cell in cells.rows[header]]
     missing = [column for column in needed if _title(column) not in titles]
     if missing:
         listed = ", ".join(filter(None, titles))
@@ -66,13 +67,13 @@ def read_labels(path: Path, needed: Sequence[str], advice: str) -> pd.DataFrame:
     if twice is not None:
         raise InputError(f"{path} has the column {twice} twice; rename one of them")
     also = [other.name for (n, *_), other in found if n == n_found and other is not cells]
-    if also:
+    if also and cells.name not in SEPARATORS:
         raise InputError(f"{path}: the sheets {cells.name} and {also[0]} both have these columns; keep one")
     if cells.unclosed is not None:
         raise InputError(
             f"{path}: row {cells.unclosed} opens a quotation mark that nothing closes; correct it"
         )
-    rows = _body(cells, above, path)
+    rows = _body(cells, header, path)
     names = {_title(column): column for column in needed}
     table = pd.DataFrame.from_dict(rows, orient="index", columns=[names.get(t, t) for t in titles], dtype=str)
     table = table.loc[:, ~table.columns.duplicated()].rename_axis("row")
@@ -85,10 +86,13 @@ def read_labels(path: Path, needed: Sequence[str], advice: str) -> pd.DataFrame:
 
 
 def _header(cells: Cells, needed: Sequence[str]) -> tuple[int, int, int]:
-    """Find the header: how many needed columns it has, how many cells, and its place from the end, from 1."""
+    """Return how many needed columns the header has, how many cells, and minus the number of rows before it.
+
+    It is the first of the rows that have most of them: the largest such triple.
+    """
     wanted = {_title(column).casefold() for column in needed}
     ranks = [
-        (len(wanted & {_title(cell).casefold() for cell in row}), sum(map(bool, row)), len(cells.rows) - k)
+        (len(wanted & {_title(cell).casefold() for cell in row}), sum(map(bool, row)), -k)
         for k, row in enumerate(cells.rows[:_HEADER_ROWS])
     ]
     return max(ranks, default=(0, 0, 0))
@@ -99,24 +103,21 @@ def _title(cell: str) -> str:
     return " ".join(cell.split())
 
 
-def _body(cells: Cells, above: int, path: Path) -> dict[int, list[str]]:
+def _body(cells: Cells, header: int, path: Path) -> dict[int, list[str]]:
     """Return the rows below the header by their numbers, without empty ones, each as long as the header."""
-    width = len(cells.rows[-above])
-    others = set(SEPARATORS) - {cells.name} if cells.name in SEPARATORS else set()
+    width, mark = len(cells.rows[header]), SEPARATORS.get(cells.name, "")
+    others = set(SEPARATORS) - {cells.name} if mark else set()
     rows = {}
-    for k, row in enumerate(cells.rows[len(cells.rows) - above + 1 :], len(cells.rows) - above + 1):
-        where = f"{path}: row {cells.first + k}"
+    for number, row in enumerate(cells.rows[header + 1 :], cells.first + header + 1):
         if any(row[width:]):
             raise InputError(
-                f"{where} has {len(row)} cells, but the header has {width}; put a cell that holds "
-                f"{SEPARATORS[cells.name]} into quotation marks"
+                f"{path}: row {number} has {len(row)} cells, but the header has {width}; put a cell that "
+                f"holds {mark} into quotation marks"
             )
         if len(row) == 1 < width and others & set(row[0]):
-            raise InputError(
-                f"{where} is not separated by {SEPARATORS[cells.name]} as the header is; correct it"
-            )
+            raise InputError(f"{path}: row {number} is not separated by {mark} as the header is; correct it")
         if any(row):
-            rows[cells.first + k] = [*row, *[""] * (width - len(row))][:width]
+            rows[number] = [*row, *[""] * (width - len(row))][:width]
     return rows
 
 

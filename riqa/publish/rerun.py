@@ -85,7 +85,8 @@ def rerun_chapter(
         check_folder(data, profile.data if profile.needs_data else "photographs")
     paths = {"work": build.shown(build.work), "data": data}
     parameters = resolve_parameters(profile, chapter.name, declared, paths) | checked
-    check_sets(parameters, data if profile.needs_data else "", chapter.name)
+    if "data" in declared:
+        check_sets(parameters, data, chapter.name)
     made = {need: _built_with(build, chapters[need]) for need in chapter.needs}
     check_reads(chapter, all_values(declared, parameters), made, chapter.name)
     facts = read_facts(build, chapter.name)

@@ -21,6 +21,12 @@ def test_cells_are_text_and_titles_are_stripped_even_after_a_byte_order_mark(tmp
     assert table["grade"].isna().tolist() == [False, True]
 
 
+def test_one_column_is_enough_to_find_the_header(tmp_path):
+    path = tmp_path / "labels.csv"
+    path.write_text("a title, with a comma; and more\nimage\na;b\nc\n")
+    assert read_labels(path, ("image",), "fix it")["image"].tolist() == ["a;b", "c"]
+
+
 def test_codes_are_translated_and_others_refused():
     images = pd.Series(["a", "b", "c"])
     values = pd.Series(["0", "2.0", None], name="grade")

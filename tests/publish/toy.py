@@ -22,7 +22,7 @@ CHAPTERS = {
     "03_shift_data": (["01_make_data"], "shift: int = 1  # added", "value = value + shift"),
     "04_sum_data": (
         ["02_scale_data", "03_shift_data"],
-        "seeds: list[int] = [0, 1]  # random seeds",
+        "seeds: list[int] = [0, 1]  # random seeds; 1 or more, each at least 0",
         "value = value + seeds[0]",
     ),
 }

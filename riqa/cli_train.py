@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -11,12 +12,14 @@ import typer
 from rich.table import Table
 
 from riqa.stopping import stopping
+from riqa.temporary import in_own_folder
 from riqa.terminal import console
 
 app = typer.Typer()
 
 
 @app.command()
+@in_own_folder()
 def train(
     config: Annotated[Path, typer.Option("--config", help="YAML file that says what to train.")],
     jobs: Annotated[
@@ -48,7 +51,7 @@ def train(
 
         accelerate launch --multi_gpu --num_processes 4 -m riqa.cli train --config my_training.yaml
     """
-    from riqa.files import atomic_write
+    from riqa.files import KEPT, atomic_write, only_writer
     from riqa.learn.device import resolve_device, resolve_precision
     from riqa.learn.distributed import launched_processes
     from riqa.learn.plan_file import plan_runs, read_plan
@@ -65,6 +68,7 @@ def train(
     with (
         stopping("What is done is kept; the same command goes on."),
         launched_processes(device) as processes,
+        only_writer(plan.out, KEPT) if processes.is_main else nullcontext(),
     ):
         if processes.is_main:
             if restart:
@@ -81,9 +85,9 @@ def train(
         processes.wait()
         if not processes.is_main:
             return
-    atomic_write(plan.out / "history.csv", lambda aside: history.to_csv(aside, index=False))
-    atomic_write(plan.out / "predictions.parquet", partial(write_parquet, predictions))
-    shutil.rmtree(checkpoints, ignore_errors=True)
+        atomic_write(plan.out / "history.csv", lambda aside: history.to_csv(aside, index=False))
+        atomic_write(plan.out / "predictions.parquet", partial(write_parquet, predictions))
+        shutil.rmtree(checkpoints, ignore_errors=True)
     console().print(_summary(history, runs))
 
 

@@ -77,9 +77,13 @@ def _short_folder() -> Path:
 
 @contextmanager
 def in_own_folder() -> Iterator[None]:
-    """Let temporary files that this process makes meanwhile lie in its own folder."""
-    before, tempfile.tempdir = tempfile.tempdir, str(own_folder())
+    """Let what is temporary, of this process and of those that it starts meanwhile, lie in its own folder."""
+    folder, before = str(own_folder()), (os.environ.get("TMPDIR"), tempfile.tempdir)
+    os.environ["TMPDIR"] = tempfile.tempdir = folder
     try:
         yield
     finally:
-        tempfile.tempdir = before
+        os.environ.pop("TMPDIR")
+        if before[0] is not None:
+            os.environ["TMPDIR"] = before[0]
+        tempfile.tempdir = before[1]

@@ -33,6 +33,7 @@ from riqa.learn.model import QualityNet, load_model, save_model, with_heads
 from riqa.learn.novelty import fit_novelty, save_novelty
 from riqa.learn.predict import predict
 from riqa.learn.train import train
+from riqa.temporary import in_own_folder
 from riqa.workers import call_in_workers
 
 
@@ -142,7 +143,7 @@ def run_each(
 ) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
     """Do what `run_all` does, but return history and predictions of each run, in the order of `runs`."""
     give_back_freed_memory()  # what this process did before must not stand beside what the training needs
-    with _progress_bar(runs, quiet) as show:
+    with _progress_bar(runs, quiet) as show, in_own_folder():  # where the processes' sockets have room
         return list(call_in_workers(execute, [(run,) for run in runs], workers, _PROCESSES, on_news=show))
 
 

@@ -4,9 +4,14 @@ import ast
 import json
 import re
 
+import numpy as np
 import pytest
 import yaml
+from sklearn.metrics import pairwise_distances
 
+from riqa.evaluate.pairs import PAIRS
+from riqa.learn.config import PRECISIONS, SCHEDULES
+from riqa.learn.device import DEVICES
 from riqa.publish.chapters import read_chapters
 from riqa.publish.measured import fill_in
 from riqa.publish.parameters import declared_parameters
@@ -17,6 +22,7 @@ from tests.publish.toy import REPOSITORY
 
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
 OPENING = ("What you'll do", "What you'll learn", "Prerequisites", "Time", "In the paper")
+PATHS = ("work", "out", "data", "published", "further_photographs")
 ENDING = ("Take-aways", "Exercises", "Further reading")
 
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -76,6 +82,34 @@ def test_every_parameter_is_declared_in_form_and_read_later(path):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
     }
     assert set(declared) <= read, f"never read: {sorted(set(declared) - read)}"
+
+
+CHOICES = {  # text that a chapter hands to a function which knows only these
+    "weights": ("none", "imagenet"),
+    "schedule": SCHEDULES,
+    "precision": PRECISIONS,
+    "device": DEVICES,
+    "pseudo_label_kind": ("soft", "hard"),
+    "wilcoxon_on": PAIRS,
+    "baseline": ("single_task", "single_task_control"),
+}
+
+
+@each_notebook
+def test_every_number_and_every_closed_choice_says_what_is_legal(path):
+    for name, parameter in declared_parameters(path).items():
+        legal = parameter.legal
+        if parameter.type in ("int", "float", "list[int]", "list[float]"):
+            assert legal.bounds, name
+        elif parameter.type == "str" and name != "metric":
+            assert set(legal.choices) == set(CHOICES.get(name, ())), name
+            assert legal.choices or name in {"backbone", *PATHS} or name.endswith("_set"), name
+        elif name == "metric":
+            features = np.random.default_rng(0).random((5, 3))
+            assert all(np.isfinite(pairwise_distances(features, metric=m)).all() for m in legal.choices)
+        else:
+            assert parameter.type == "list[str]", name  # names of sets or backbones, any that there are
+            assert legal.least == (name == "overall_sets"), name
 
 
 def long(block):

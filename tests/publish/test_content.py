@@ -69,3 +69,10 @@ def test_listing_digest_sees_every_change_but_reads_nothing(tmp_path, change):
     else:
         write_whole(tmp_path / "b", "")
     assert listing_digest(tmp_path) != before
+
+
+def test_listing_digest_takes_links_that_lead_nowhere_and_names_that_are_no_text(tmp_path):
+    before = listing_digest(tmp_path)
+    (tmp_path / "link").symlink_to(tmp_path / "gone")
+    (tmp_path / os.fsdecode(b"\xff.jpg")).touch()
+    assert listing_digest(tmp_path) != before

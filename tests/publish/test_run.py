@@ -9,41 +9,9 @@ from jupyter_client.connect import LocalPortCache
 
 from riqa.errors import InputError
 from riqa.publish.content import read_json, tree_digests
-from riqa.publish.layout import Build
 from riqa.publish.progress import read_progress
-from riqa.publish.run import ChapterError, ChapterRun, run_chapter
-from tests.publish.toy import write_chapter
-
-
-@pytest.fixture
-def run(toy):
-    """A run of the first toy chapter."""
-    build = Build(toy, "toy")
-    name = "01_make_data"
-    out = build.work / name
-    return ChapterRun(
-        chapter=name,
-        root=toy,
-        notebook=toy / "notebooks" / f"{name}.ipynb",
-        parameters={"n": 4, "out": str(out)},
-        out=out,
-        executed=build.executed(name),
-        log=build.log(name),
-        progress=build.progress(name),
-        workers=2,
-        profile="toy",
-        data="nothing",
-        record=build.record(name),
-        inputs=(toy / "notebooks" / f"{name}.ipynb",),
-    )
-
-
-def rewrite(run, code):
-    write_chapter(run.root, run.chapter, "n: int = 3  # count", code, [])
-
-
-def value(run):
-    return read_json(run.out / "results.json")[0]["value"]
+from riqa.publish.run import ChapterError, run_chapter
+from tests.publish.toy import rewrite, value
 
 
 def state(run):

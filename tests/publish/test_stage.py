@@ -7,6 +7,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from riqa.errors import InputError
 from riqa.publish.layout import Build
+from riqa.publish.parameters import Parameter, parse_legal
 from riqa.publish.profiles import Profile, read_profile
 from riqa.publish.stage import (
     MEASURED,
@@ -85,9 +86,18 @@ def test_progress_bars_and_time_stamps_are_left_out(toy, executed):
     assert "papermill" not in json.dumps(notebook)
 
 
-def test_a_bar_in_a_value_does_not_break_the_table(toy):
-    from riqa.publish.parameters import Parameter
+def test_the_table_says_what_is_legal():
+    declared = {
+        "a": Parameter("a", "int", 3, "count", parse_legal("at least 1", "int")),
+        "b": Parameter("b", "str", "x", "name"),
+    }
+    rows = parameter_table(declared, {"a": 4}).splitlines()
+    assert rows[1] == "| parameter | type | default | this run | meaning | legal |"
+    assert rows[3] == "| `a` | int | `3` | `4` | count | at least 1 |"
+    assert rows[4] == "| `b` | str | `'x'` | *default* | name | any |"
 
+
+def test_a_bar_in_a_value_does_not_break_the_table():
     table = parameter_table({"a": Parameter("a", "str", "x|y", "text")}, {})
     assert r"`'x\|y'`" in table
 

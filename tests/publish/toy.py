@@ -7,6 +7,8 @@ import nbformat
 import yaml
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
+from riqa.publish.content import read_json
+
 REPOSITORY = Path(__file__).parents[2]
 MAKE = "value = n\ntime.sleep(pause)"
 ENDING = 'Path(out, "results.json").write_text(json.dumps([{"name": "value", "value": value}]))'
@@ -20,7 +22,7 @@ CHAPTERS = {
     "03_shift_data": (["01_make_data"], "shift: int = 1  # added", "value = value + shift"),
     "04_sum_data": (
         ["02_scale_data", "03_shift_data"],
-        "seeds: list = [0, 1]  # random seeds",
+        "seeds: list[int] = [0, 1]  # random seeds; 1 or more, each at least 0",
         "value = value + seeds[0]",
     ),
 }
@@ -70,3 +72,13 @@ def write_profile(root: Path, name: str, **content: object) -> None:
     """Write one profile; keys that are not given get harmless values."""
     profile = {"description": "A toy.", "data": "none", "parameters": {}, "chapters": {}} | content
     (root / "profiles" / f"{name}.yaml").write_text(yaml.safe_dump(profile))
+
+
+def rewrite(run, code: str) -> None:
+    """Let a run's chapter compute something else."""
+    write_chapter(run.root, run.chapter, "n: int = 3  # count", code, [])
+
+
+def value(run):
+    """Return what a run's chapter has computed."""
+    return read_json(run.out / "results.json")[0]["value"]

@@ -18,7 +18,7 @@ LEGAL = "a letter, then at most 39 letters, digits and underscores, such as clin
 """What a name may be: it becomes part of folders, of models' file names and of results' dotted names."""
 
 _LEGAL = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
-_TAKEN = re.compile("eyeq_test|f1|.*_by_eye|.*(phantom|simulated).*")
+_TAKEN = re.compile("eyeq_test|f1|any|.*_by_eye|.*(phantom|simulated).*")
 """Names that chapters derive from others, and words by which they know what is drawn or measured."""
 
 

@@ -24,7 +24,7 @@ ODD = [
     "2025",
 ]
 ODD += ["2025", "_a", "x" * 41, "clinic\n", "a'b", 'a"b', "$a", "{set}", "a:b", "-s0"]
-USED = [*(set(NAMES) - {"table"}), "EyeQ", "eyeq_test", "my_phantoms", "x_by_eye", "f1"]
+USED = [*(set(NAMES) - {"table"}), "EyeQ", "eyeq_test", "my_phantoms", "x_by_eye", "f1", "any"]
 
 
 @pytest.mark.parametrize("name", ODD)

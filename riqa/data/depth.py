@@ -24,7 +24,7 @@ def has_room(image: Image.Image) -> bool:
     Raises:
         DepthError: If the colours lie apart, 16 bits each, which Pillow reads as 8.
     """
-    raw, tags = str(image.tile[0].args) if image.tile else "", getattr(image, "tag_v2", {})
+    raw, tags = str(image.tile[0][3]) if image.tile else "", getattr(image, "tag_v2", {})
     if tags.get(_PLANES) == _APART and max(tags.get(_BITS, (1,))) > 8:
         raise DepthError("16-bit colours, each apart, are not understood")
     if image.format == "PPM":  # scaled by the largest value that it states

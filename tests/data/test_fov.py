@@ -304,3 +304,15 @@ def test_no_real_photograph_keeps_a_wide_margin():
             wide.append(path.name)
     assert wide == []
     assert len(aside) < 0.003 * len(files)
+
+
+@pytest.mark.parametrize("ending", ["png", "tif"])
+def test_a_turned_photograph_smaller_than_its_crop(tmp_path, ending):
+    image, mask = disc(120, 200, center=(80, 60), radius=50)
+    told = Image.Exif()
+    told[0x0112] = 6
+    Image.fromarray(image).save(tmp_path / f"a.{ending}", exif=told)
+    crop, fov = read_and_crop(tmp_path / f"a.{ending}", 160)
+    assert crop.shape == (160, 160, 3)
+    assert fov.shape == (200, 120)
+    assert (fov.mask() & np.rot90(mask, -1)).sum() / (fov.mask() | np.rot90(mask, -1)).sum() > 0.97

@@ -1,6 +1,9 @@
 import os
+import shutil
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -112,3 +115,60 @@ def test_a_wrong_plan_ends_in_one_line_and_2(plan, tmp_path):
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert "training.epochs: Field required" in done.stderr
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(plan, tmp_path, without_roots_power):
+    (tmp_path / "closed").mkdir(mode=0o555)
+    (tmp_path / "file").touch()
+    for place, reason in (("closed/new", "Permission denied"), ("file", "File exists")):
+        plan.write_text(plan.read_text().replace(f"{tmp_path}/models", f"{tmp_path}/{place}"))
+        done = subprocess.run(
+            [*without_roots_power, sys.executable, "-m", "riqa.cli", "train", "--config", plan],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 2
+        assert done.stderr.startswith(f"riqa: {tmp_path}/{place} cannot be written ({reason}); what is done")
+        assert done.stderr.count("\n") == 1
+        plan.write_text(plan.read_text().replace(f"{tmp_path}/{place}", f"{tmp_path}/models"))
+
+
+def test_one_training_has_its_folder_alone_and_leaves_nothing_when_it_is_killed(plan, tmp_path):
+    """With a TMPDIR as a cluster gives its jobs, too long for a socket: broadinstitute/cromwell#3647."""
+    plan.write_text(plan.read_text().replace("epochs: 2", "epochs: 2000"))
+    short, long = Path("/tmp") / f"k{os.getpid()}", tmp_path / ("x" * 90)
+    short.mkdir()
+    long.mkdir()
+    command = [sys.executable, "-m", "riqa.cli", "train", "--config", plan]
+    variables = os.environ | {"TMPDIR": str(long), "XDG_RUNTIME_DIR": str(short)}
+    try:
+        process = subprocess.Popen(command, env=variables, stderr=subprocess.DEVNULL)
+        until(lambda: list((tmp_path / "models" / "checkpoints").glob("*")), process)
+        second = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert second.returncode == 2
+        assert second.stderr == (
+            f"riqa: {tmp_path}/models is being written by another process; wait until it ends, or give "
+            "another folder\n"
+        )
+        assert any(short.iterdir())
+        process.kill()
+        process.wait()
+        until(lambda: not any(short.iterdir()))
+        assert not any(long.iterdir())
+    finally:
+        process.kill()
+        shutil.rmtree(short)
+    plan.write_text(plan.read_text().replace("epochs: 2000", "epochs: 2"))
+    assert train("--config", plan) == 0
+    assert not (tmp_path / "models" / ".lock").exists()
+
+
+def until(holds, process=None, seconds=120):
+    """Wait until something holds, as long as a process runs."""
+    for _ in range(10 * seconds):
+        if holds():
+            return
+        assert process is None or process.poll() is None
+        time.sleep(0.1)
+    raise AssertionError("it never did")

@@ -83,12 +83,36 @@ def test_a_loss_without_a_head_has_no_weight(store, tmp_path, heads, model, weig
         ("{store: s, out: m, training: {epochs: 1, lr: 1}}", "training.lr: Unexpected keyword argument"),
         ("{store: s, out: m, heads: [pose], training: {epochs: 1}}", "heads is ..pose.., must be"),
         ("{store: s, out: m, seeds: [], training: {epochs: 1}}", "seeds is empty"),
+        (
+            "{store: s, out: m, seeds: [0, 0], training: {epochs: 1}}",
+            "seeds is .0, 0., .* each once",
+        ),
+        ("{store: s, out: m, seeds: [-1], training: {epochs: 1}}", "seeds is .-1., must be 0 or more"),
+        (
+            "{store: s, out: m, device: gpu, training: {epochs: 1}}",
+            "device: Input should be 'cpu', 'cuda'",
+        ),
+        ("{store: s, out: m, weights: big, training: {epochs: 1}}", "weights: Input should be 'none' or"),
+        ("{store: s, out: m, pseudo_label_kind: x, training: {epochs: 1}}", "should be 'soft' or 'hard'"),
+        (
+            "{store: s, out: m, training: {epochs: 1, learning_rate: .nan}}",
+            "learning_rate is nan, must",
+        ),
+        ("{store: s, out: m, training: {epochs: 1, momentum: 1}}", "momentum is 1.0, must be 0 or more and"),
+        ("{store: s, out: m, training: {epochs: 1, halve_at: [-1]}}", "halve_at is .-1., must hold epochs"),
+        ("{store: s, store: t, out: m, training: {epochs: 1}}", "'store' is given twice"),
         ("{store: s, out: m, threads: 0, training: {epochs: 1}}", "threads is 0, must be at least 1"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(tmp_path, text, message):
     with pytest.raises(InputError, match=rf"plan\.yaml.*{message}"):
         read_plan(write(tmp_path, text))
+
+
+def test_numbers_may_have_an_exponent(store, tmp_path):
+    file = write(tmp_path, f"{{store: {store.root}, out: m, training: {{epochs: 1e1, learning_rate: 1e-3}}}}")
+    training = read_plan(file).training
+    assert (training.epochs, training.learning_rate) == (10, 0.001)
 
 
 def test_a_missing_file_a_missing_store_and_a_missing_start_are_named(store, tmp_path):

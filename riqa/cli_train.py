@@ -48,16 +48,15 @@ def train(
         accelerate launch --multi_gpu --num_processes 4 -m riqa.cli train --config my_training.yaml
     """
     from riqa.files import atomic_write
-    from riqa.learn.device import resolve_device, resolve_precision
+    from riqa.learn.device import resolve_device
     from riqa.learn.distributed import launched_processes
     from riqa.learn.plan_file import plan_runs, read_plan
-    from riqa.learn.runs import run_all, run_together
+    from riqa.learn.runs import precision_of, run_all, run_together
 
     plan = read_plan(config)
     runs = plan_runs(plan)
     checkpoints = plan.out / "checkpoints"
-    device = resolve_device(plan.device)
-    precision = resolve_precision(plan.training.precision, device)
+    device, precision = resolve_device(plan.device), precision_of(runs[0])
     quiet = not sys.stderr.isatty()
     os.environ["OMP_NUM_THREADS"] = str(plan.threads)  # more than are meant would only wait for each other
     with (

@@ -13,7 +13,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from multiprocessing.context import BaseContext
 from pathlib import Path
 
@@ -209,7 +209,7 @@ def execute(
         classes=list(class_names(run.n_overall)) if run.n_overall else [],
         seed=run.config.seed,
         training=asdict(run.config),
-        precision=resolve_precision(run.config.precision, next(model.parameters()).device),
+        precision=resolve_precision(run.config.precision, model, next(model.parameters()).device),
         processes=processes.n,
         threads=run.threads,
         pseudo_labels=run.pseudo_label_kind if run.pseudo_labels is not None else None,
@@ -242,7 +242,7 @@ def _checkpoint(run: TrainingRun, store: Store, model: QualityNet, n_processes: 
         "device": run.device,
         "processes": n_processes,
         "threads": run.threads,
-        "precision": resolve_precision(run.config.precision, next(model.parameters()).device),
+        "precision": resolve_precision(run.config.precision, model, next(model.parameters()).device),
         "versions": [__version__, torch.__version__],
     }
     digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode())
@@ -259,8 +259,7 @@ def _progress_bar(
 ) -> Iterator[Callable[[tuple[str, dict, float]], None]]:
     """Show a bar counted in epochs, moved by calls with an epoch's name, record and rate."""
     total = sum(run.config.epochs for run in runs)
-    precision = resolve_precision(runs[0].config.precision, resolve_device(runs[0].device))
-    with tqdm(total=total, unit="epoch", desc=f"training ({precision})", disable=quiet) as bar:
+    with tqdm(total=total, unit="epoch", desc="training", disable=quiet) as bar:
 
         def show(epoch: tuple[str, dict, float]) -> None:
             bar.set_postfix_str(_one_line(*epoch))
@@ -274,6 +273,13 @@ def _one_line(name: str, record: dict, images_per_second: float) -> str:
     rate = "kept" if math.isnan(images_per_second) else f"{images_per_second:.0f} images/s"
     scores = f"loss {record['train_loss']:.3f} val {record['val_score']:.3f}"
     return f"{name} epoch {record['epoch']} {scores} {rate}"
+
+
+def precision_of(run: TrainingRun) -> str:
+    """Return the precision in which a run will compute, which depends on its network but not on weights."""
+    side = open_store(run.store).images.shape[1]
+    network = initial_model(replace(run, weights="none"), side)
+    return resolve_precision(run.config.precision, network, resolve_device(run.device))
 
 
 def _names(run: TrainingRun) -> dict[str, object]:

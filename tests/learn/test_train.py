@@ -12,7 +12,6 @@ from sklearn.metrics import f1_score
 from riqa.errors import InputError
 from riqa.learn.augment import Augmentation, augment
 from riqa.learn.config import TrainingConfig
-from riqa.learn.device import resolve_precision
 from riqa.learn.examples import Examples
 from riqa.learn.inference import compute_logits
 from riqa.learn.model import QualityNet
@@ -189,12 +188,6 @@ def test_scores_against_scikit_learn_and_by_hand():
         ]
     )
     assert details_macro_f1(answers, details) == pytest.approx(expected)
-
-
-def test_precision_is_what_the_processor_has():
-    cpu = torch.device("cpu")
-    assert resolve_precision("float32", cpu) == "float32"
-    assert resolve_precision("auto", cpu) in ("float32", "bfloat16")
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,6 @@ def train(
     runs = plan_runs(plan)
     checkpoints = plan.out / "checkpoints"
     device, precision = resolve_device(plan.device), precision_of(runs[0])
-    quiet = not sys.stderr.isatty()
     os.environ["OMP_NUM_THREADS"] = str(plan.threads)  # more than are meant would only wait for each other
     with (
         stopping("What is done is kept; the same command goes on."),
@@ -72,9 +71,9 @@ def train(
                 _hint_at_idle_cores(plan.threads, min(jobs, len(runs)))
         processes.wait()
         if processes.n == 1:
-            history, predictions = run_all(runs, jobs, quiet)
+            history, predictions = run_all(runs, jobs)
         else:
-            history, predictions = run_together(runs, processes, quiet)
+            history, predictions = run_together(runs, processes)
         processes.wait()
         if not processes.is_main:
             return

@@ -12,7 +12,7 @@ CUDA_ONLY := ^(nvidia-|cuda-|triton==)
 RIQA := .venv/bin/riqa
 
 .DEFAULT_GOAL := help
-.PHONY: help book test unit-test book-test serve lint strip clean lock \
+.PHONY: help book test unit-test test-isa book-test serve lint strip clean lock \
   bench bench-fov bench-fov-speed bench-train bench-assess bench-memory bench-cost bench-keep
 
 help: ## this list
@@ -30,6 +30,9 @@ test: lint unit-test book-test ## all tests: lint, the module, and the smoke boo
 
 unit-test: .venv/.ok ## the module's tests alone
 	.venv/bin/pytest -q -n 2 -m 'not book'
+
+test-isa: .venv/.ok ## tests that compute with networks, as on other processors (AVX2, AVX-512 and so on; minutes)
+	.venv/bin/python -m tests.processors -n 2
 
 book-test: .venv/.ok ## the smoke book, built and looked at page by page
 	@$(RIQA) book --profile smoke

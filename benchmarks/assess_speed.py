@@ -99,7 +99,7 @@ def bare(model: QualityNet, files: list[Path], threads: int, batch_size: int) ->
     """Return the images/s of decoding and the forward pass, in the precision that the command takes."""
     side = model.architecture["image_size"]
     batch = torch.rand(batch_size, 3, side, side).to(memory_format=torch.channels_last)
-    bfloat16 = resolve_precision("auto", CPU) == "bfloat16"
+    bfloat16 = resolve_precision("auto", model, CPU) == "bfloat16"
     start = time.perf_counter()
     with ThreadPoolExecutor(threads) as pool, torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
         decoded = pool.map(partial(read_photograph, min_side=side), files)
@@ -160,10 +160,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         stem = options.model or trained_model(Path(folder) / "model", taken, options.side)
         files = linked(taken, Path(folder) / "photographs", options.images)
-        architecture = load_model(stem)[0].architecture
+        model, _ = load_model(stem)
+        architecture = model.architecture
         conditions = (
             f"{architecture['backbone']} at {architecture['image_size']} pixels in batches of "
-            f"{options.batch_size}, {resolve_precision('auto', CPU)}; a folder of {options.images} "
+            f"{options.batch_size}, {resolve_precision('auto', model, CPU)}; a folder of {options.images} "
             f"{source()} of a camera's size ({len(taken)} different ones), "
             f"{options.threads} threads that read, {torch.get_num_threads()} that compute"
         )

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from tqdm.auto import tqdm
 
 from riqa.data.fov import FieldOfView, read_and_crop
 from riqa.data.read import UnreadableError, read_photograph
+from riqa.watched import progress_bar
 
 WIDEST = 0.03
 """Part of the crop's side that a margin may take."""
@@ -54,7 +54,7 @@ def main() -> None:
     if not files:
         raise SystemExit("no JPEG found; give a folder of photographs, or set RIQA_DATA to one")
     wide, aside = {}, {}
-    for path in tqdm(files, unit="image"):
+    for path in progress_bar(files, unit="image"):
         try:
             fov = read_and_crop(path, options.size)[1]
         except UnreadableError as error:

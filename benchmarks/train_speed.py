@@ -74,8 +74,8 @@ def bare(model: torch.nn.Module, training: Examples, config: TrainingConfig) -> 
     images, grades = training.batch(index, CPU), training.overall[index]
     steps = len(training) // config.batch_size
     start = time.perf_counter()
+    bfloat16 = resolve_precision(config.precision, model, CPU) == "bfloat16"
     for _ in range(steps):
-        bfloat16 = resolve_precision(config.precision, CPU) == "bfloat16"
         with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
             logits = model(images)["overall"]
         loss = functional.cross_entropy(logits.float(), grades)
@@ -152,7 +152,7 @@ def main() -> None:
     )
     training, validation = (examples(small, n, options.side) for n in (options.images, options.images // 10))
     config = TrainingConfig(epochs=1, lambda_details=0.0, precision=options.precision)
-    precision = resolve_precision(config.precision, CPU)
+    precision = resolve_precision(config.precision, network(options.side), CPU)
     conditions = (
         f"ResNet-18 at {options.side} pixels, epochs of {options.images} phantoms in batches of "
         f"{config.batch_size}, {threads} thread{'s' * (threads > 1)}; {precision}, but float32 from files"

@@ -52,18 +52,16 @@ def train(
         accelerate launch --multi_gpu --num_processes 4 -m riqa.cli train --config my_training.yaml
     """
     from riqa.files import KEPT, atomic_write, only_writer
-    from riqa.learn.device import resolve_device, resolve_precision
+    from riqa.learn.device import resolve_device
     from riqa.learn.distributed import launched_processes
     from riqa.learn.plan_file import plan_runs, read_plan
-    from riqa.learn.runs import run_all, run_together
+    from riqa.learn.runs import precision_of, run_all, run_together
     from riqa.parquet import write_parquet
 
     plan = read_plan(config)
     runs = plan_runs(plan)
     checkpoints = plan.out / "checkpoints"
-    device = resolve_device(plan.device)
-    precision = resolve_precision(plan.training.precision, device)
-    quiet = not sys.stderr.isatty()
+    device, precision = resolve_device(plan.device), precision_of(runs[0])
     os.environ["OMP_NUM_THREADS"] = str(plan.threads)  # more than are meant would only wait for each other
     with (
         stopping("What is done is kept; the same command goes on."),
@@ -79,9 +77,9 @@ def train(
                 _hint_at_idle_cores(plan.threads, min(jobs, len(runs)))
         processes.wait()
         if processes.n == 1:
-            history, predictions = run_all(runs, jobs, quiet)
+            history, predictions = run_all(runs, jobs)
         else:
-            history, predictions = run_together(runs, processes, quiet)
+            history, predictions = run_together(runs, processes)
         processes.wait()
         if not processes.is_main:
             return

@@ -1,17 +1,15 @@
 """A model at work on files: everything that is needed, opened once."""
 
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-from tqdm import tqdm
 
 from riqa.assess.answers import Answer, assess
 from riqa.assess.photographs import Unreadable, find_images, read_ahead
 from riqa.data.walk import PassedOver
 from riqa.learn.model import QualityNet, load_model
 from riqa.learn.novelty import Novelty, load_novelty
+from riqa.watched import progress_bar
 
 NO_NOVELTY = (
     "this model came without its .novelty.safetensors, so it does not recognise photographs unlike those of "
@@ -66,7 +64,7 @@ def open_session(model: Path, given: Sequence[Path]) -> Session:
 def answers(
     session: Session, *, batch_size: int, threads: int, quantile: float
 ) -> Iterator[Answer | Unreadable]:
-    """Assess the files of a session, in order, with a progress bar on stderr.
+    """Assess the files of a session, in order, with a progress bar.
 
     Args:
         session: of `open_session`.
@@ -77,7 +75,7 @@ def answers(
     size = session.model.architecture["image_size"]
     photographs = read_ahead(session.paths, size, threads=threads, ahead=_BATCHES_AHEAD * batch_size)
     knobs = {"batch_size": batch_size, "quantile": quantile}
-    with tqdm(total=len(session.paths), unit="image", desc="assess", file=sys.stderr) as progress:
+    with progress_bar(total=len(session.paths), unit="image", desc="assess") as progress:
         for answer in assess(session.model, session.novelty, photographs, **knobs):
             yield answer
             progress.update()

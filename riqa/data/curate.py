@@ -7,7 +7,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import PIL
-from tqdm.auto import tqdm
 
 from riqa.data.fov import FieldOfView, read_and_crop
 from riqa.data.manifest import Dataset
@@ -16,6 +15,7 @@ from riqa.data.read import UnreadableError
 from riqa.data.store import Store, write_store
 from riqa.errors import InputError
 from riqa.names import to_path
+from riqa.watched import progress_bar
 from riqa.workers import WorkerKilledError, call_in_workers
 
 CROP_VERSION = 4  # raise it whenever the same photograph gives other pixels or numbers than before
@@ -49,7 +49,7 @@ def curate(dataset: Dataset, out: Path | str, size: int, workers: int = 1) -> St
 
     def rows_from(start: int) -> Generator[Curated]:
         title = f"curate {dataset.name}"
-        with tqdm(total=len(paths), initial=start, desc=title, unit="image") as progress:
+        with progress_bar(total=len(paths), initial=start, desc=title, unit="image") as progress:
             for row in _curate_in_order(paths[start:], size, workers):
                 yield row
                 progress.update()

@@ -6,7 +6,6 @@ for the name and the MD5 sum of its archive.
 """
 
 import shutil
-import sys
 import tempfile
 import warnings
 import zipfile
@@ -14,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from riqa.errors import InputError
+from riqa.files import atomic_write
+from riqa.watched import watched
 
 _EYEQ = "https://raw.githubusercontent.com/HzFu/EyeQ/fbe4618b4d797aa515438b5e7206109df93ded1e"
 _EYEQ_D = (
@@ -208,18 +209,12 @@ def _fetch(file: Download, to: Path) -> Path:
     try:
         if checksum is None:
             url, checksum = _ask_archive(file.url, by_hand)
-        if archive.exists() and not pooch.hashes.hash_matches(str(archive), checksum):
+        if not archive.exists():
+            atomic_write(archive, lambda aside: _download(url, checksum, aside))
+        elif not pooch.hashes.hash_matches(str(archive), checksum):
             raise InputError(
                 f"{archive} is there but is not the published file; move it away and fetch again"
             )
-        downloader = pooch.DOIDownloader if url.startswith("doi:") else pooch.HTTPDownloader
-        pooch.retrieve(
-            url,
-            known_hash=checksum,
-            fname=file.name,
-            path=to,
-            downloader=downloader(progressbar=sys.stderr.isatty(), chunk_size=1 << 16),
-        )
     except HTTPError as error:
         raise InputError(f"{url} answers {error.response.status_code}; try again later, {by_hand}") from None
     except RequestException:
@@ -234,6 +229,15 @@ def _fetch(file: Download, to: Path) -> Path:
     if file.keep:
         _unpack(archive, file.keep, to)
     return target
+
+
+def _download(url: str, checksum: str, file: Path) -> None:
+    """Download what an address or a DOI stands for, and compare its checksum."""
+    import pooch
+
+    kind = pooch.DOIDownloader if url.startswith("doi:") else pooch.HTTPDownloader
+    downloader = kind(progressbar=watched(), chunk_size=1 << 16)
+    pooch.retrieve(url, checksum, file.name, file.parent, downloader=downloader)
 
 
 def _ask_archive(doi: str, by_hand: str) -> tuple[str, str]:

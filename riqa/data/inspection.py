@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
-from tqdm.auto import tqdm
 
 from riqa.data.duplicates import identical_files, near_duplicates, take_print
 from riqa.data.findings import Finding
 from riqa.data.read import UnreadableError, read_with_shape
 from riqa.names import to_path
+from riqa.watched import progress_bar
 
 _MIN_SIDE = 256  # pixels: a JPEG is read at the smallest scale that has them, enough for a print
 _FEW = 10  # photographs; a source with fewer says nothing about its sizes
@@ -80,12 +80,12 @@ def _look_at_all(paths: list[Path], jobs: int) -> list[Look]:
     """Look at every photograph, in order."""
     progress = {"total": len(paths), "desc": "look at every image", "unit": "image"}
     if jobs == 1:
-        return list(tqdm(map(look_at, paths), **progress))
+        return list(progress_bar(map(look_at, paths), **progress))
     looks = Parallel(n_jobs=jobs, return_as="generator")(delayed(look_at)(path) for path in paths)
     with warnings.catch_warnings(), closing(looks):
         # Whoever stops it knows that work is lost.
         warnings.filterwarnings("ignore", message=r"\d+ tasks", module="joblib")
-        return list(tqdm(looks, **progress))
+        return list(progress_bar(looks, **progress))
 
 
 def _unreadable(table: pd.DataFrame, looks: list[Look]) -> list[Finding]:

@@ -10,6 +10,7 @@ from torchvision.models import VisionTransformer, get_model, list_models
 from torchvision.models.resnet import BasicBlock, conv1x1
 
 from riqa.errors import InputError
+from riqa.watched import watched
 
 FOR_SMALL_IMAGES = {"resnet10": 16, "wide_resnet10_2": 32, "vit_tiny": 96}
 """Networks that torchvision has not, with the channels of the first stage or the width of a token."""
@@ -86,7 +87,7 @@ def _for_size(name: str, pretrained: str | None, image_size: int) -> nn.Module:
                 return get_model(name, weights=None, **size)
             except TypeError:  # it takes images of any size, or calls the size otherwise
                 continue
-    return get_model(name, weights=pretrained)
+    return get_model(name, weights=pretrained, progress=watched())
 
 
 def _resnet10(width: int, n_classes: int = 1000) -> nn.Module:

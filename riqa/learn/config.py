@@ -30,7 +30,7 @@ class TrainingConfig:
         lambda_overall: weight of the overall-quality loss (Eq. 4).
         lambda_details: weight of the quality-details loss (Eq. 4).
         augmentation: label-preserving transformations; the Teacher of the paper has none.
-        precision: ``auto`` is bfloat16 where the processor computes it natively, else float32.
+        precision: see `riqa.learn.device.resolve_precision`.
         seed: of shuffling, augmentation and dropout.
     """
 

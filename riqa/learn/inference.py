@@ -45,7 +45,7 @@ def in_batches(
     """
     model.eval()
     device = next(model.parameters()).device
-    use_bfloat16 = resolve_precision(precision, device) == "bfloat16"
+    use_bfloat16 = resolve_precision(precision, model, device) == "bfloat16"
     batch_size = batch_size or images_at_a_time(examples.images.shape[1], device)
     parts = []
     batches = torch.arange(len(examples)).split(batch_size)

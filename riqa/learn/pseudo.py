@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
-from tqdm.auto import tqdm
 
 from riqa.data.store import Store
 from riqa.learn.device import resolve_device
 from riqa.learn.model import load_model
 from riqa.learn.predict import predict
+from riqa.watched import progress_bar
 
 
 def pseudo_label(
@@ -31,7 +31,7 @@ def pseudo_label(
         Rows of `riqa.learn.predict.predict`, one an image and a Teacher.
     """
     frames = []
-    for seed, stem in tqdm(teachers.items(), desc="Teachers", unit="model"):
+    for seed, stem in progress_bar(teachers.items(), desc="Teachers", unit="model"):
         teacher, description = load_model(stem)
         teacher.to(resolve_device(device))
         names = {"model": "teacher", "trained_on": description["trained_on"], "seed": seed}

@@ -13,13 +13,12 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from multiprocessing.context import BaseContext
 from pathlib import Path
 
 import pandas as pd
 import torch
-from tqdm.auto import tqdm
 
 from riqa import __version__
 from riqa.data.store import Store, open_store
@@ -34,6 +33,7 @@ from riqa.learn.novelty import fit_novelty, save_novelty
 from riqa.learn.predict import predict
 from riqa.learn.train import train
 from riqa.temporary import in_own_folder
+from riqa.watched import progress_bar
 from riqa.workers import call_in_workers
 
 
@@ -119,44 +119,37 @@ def worker_count() -> int:
     return int(os.environ.get("RIQA_WORKERS", "1"))
 
 
-def run_all(
-    runs: Sequence[TrainingRun], workers: int = 1, quiet: bool = False
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+def run_all(runs: Sequence[TrainingRun], workers: int = 1) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Train every run and apply each trained model, with one progress bar counted in epochs.
 
     Args:
         runs: what to train.
         workers: processes at a time; the numbers that come out do not depend on it.
-        quiet: whether to show no progress.
 
     Returns:
         history: model, trained_on, seed and the records of `riqa.learn.train.train`.
         predictions: rows of `riqa.learn.predict.predict`.
         Both in the order of `runs`.
     """
-    histories, predictions = zip(*run_each(runs, workers, quiet), strict=True)
+    histories, predictions = zip(*run_each(runs, workers), strict=True)
     return pd.concat(histories, ignore_index=True), pd.concat(predictions, ignore_index=True)
 
 
-def run_each(
-    runs: Sequence[TrainingRun], workers: int = 1, quiet: bool = False
-) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
+def run_each(runs: Sequence[TrainingRun], workers: int = 1) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
     """Do what `run_all` does, but return history and predictions of each run, in the order of `runs`."""
     give_back_freed_memory()  # what this process did before must not stand beside what the training needs
-    with _progress_bar(runs, quiet) as show, in_own_folder():  # where the processes' sockets have room
+    with _epochs_shown(runs) as show, in_own_folder():  # where the processes' sockets have room
         return list(call_in_workers(execute, [(run,) for run in runs], workers, _PROCESSES, on_news=show))
 
 
-def run_together(
-    runs: Sequence[TrainingRun], processes: Processes, quiet: bool = False
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+def run_together(runs: Sequence[TrainingRun], processes: Processes) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Do what `run_all` does, one run after another, each by all processes; every process calls it.
 
     Returns:
         As `run_all`; the predictions are empty in every process but the main one, which alone writes models
         and applies them.
     """
-    with _progress_bar(runs, quiet or not processes.is_main) as show:
+    with _epochs_shown(runs, processes.is_main) as show:
         done = [execute(run, show, processes) for run in runs]
     histories, predictions = zip(*done, strict=True)
     return pd.concat(histories, ignore_index=True), pd.concat(predictions, ignore_index=True)
@@ -210,7 +203,7 @@ def execute(
         classes=list(class_names(run.n_overall)) if run.n_overall else [],
         seed=run.config.seed,
         training=asdict(run.config),
-        precision=resolve_precision(run.config.precision, next(model.parameters()).device),
+        precision=resolve_precision(run.config.precision, model, next(model.parameters()).device),
         processes=processes.n,
         threads=run.threads,
         pseudo_labels=run.pseudo_label_kind if run.pseudo_labels is not None else None,
@@ -243,7 +236,7 @@ def _checkpoint(run: TrainingRun, store: Store, model: QualityNet, n_processes: 
         "device": run.device,
         "processes": n_processes,
         "threads": run.threads,
-        "precision": resolve_precision(run.config.precision, next(model.parameters()).device),
+        "precision": resolve_precision(run.config.precision, model, next(model.parameters()).device),
         "versions": [__version__, torch.__version__],
     }
     digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode())
@@ -255,13 +248,12 @@ def _checkpoint(run: TrainingRun, store: Store, model: QualityNet, n_processes: 
 
 
 @contextmanager
-def _progress_bar(
-    runs: Sequence[TrainingRun], quiet: bool
+def _epochs_shown(
+    runs: Sequence[TrainingRun], shown: bool = True
 ) -> Iterator[Callable[[tuple[str, dict, float]], None]]:
     """Show a bar counted in epochs, moved by calls with an epoch's name, record and rate."""
     total = sum(run.config.epochs for run in runs)
-    precision = resolve_precision(runs[0].config.precision, resolve_device(runs[0].device))
-    with tqdm(total=total, unit="epoch", desc=f"training ({precision})", disable=quiet) as bar:
+    with progress_bar(total=total, unit="epoch", desc="training", shown=shown) as bar:
 
         def show(epoch: tuple[str, dict, float]) -> None:
             bar.set_postfix_str(_one_line(*epoch))
@@ -275,6 +267,13 @@ def _one_line(name: str, record: dict, images_per_second: float) -> str:
     rate = "kept" if math.isnan(images_per_second) else f"{images_per_second:.0f} images/s"
     scores = f"loss {record['train_loss']:.3f} val {record['val_score']:.3f}"
     return f"{name} epoch {record['epoch']} {scores} {rate}"
+
+
+def precision_of(run: TrainingRun) -> str:
+    """Return the precision in which a run will compute, which depends on its network but not on weights."""
+    side = open_store(run.store).images.shape[1]
+    network = initial_model(replace(run, weights="none"), side)
+    return resolve_precision(run.config.precision, network, resolve_device(run.device))
 
 
 def _names(run: TrainingRun) -> dict[str, object]:

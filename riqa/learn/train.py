@@ -84,7 +84,7 @@ def train(
             f"multiple of {processes.n}, at most {len(training)}, the number of training images"
         )
     device = next(model.parameters()).device
-    precision = resolve_precision(config.precision, device)
+    precision = resolve_precision(config.precision, model, device)
     model.to(memory_format=torch.channels_last)
     shared = processes.wrap(model, any(not getattr(config, f"lambda_{task}") for task in model.heads))
     generator = torch.Generator().manual_seed(config.seed)

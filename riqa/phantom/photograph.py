@@ -14,12 +14,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from tqdm.auto import tqdm
 
 from riqa.phantom.anatomy import draw_eye, draw_patient
 from riqa.phantom.cameras import CAMERAS
 from riqa.phantom.degrade import degrade
 from riqa.phantom.fundus import Fundus, render_fundus
+from riqa.watched import progress_bar
 from riqa.workers import call_in_workers
 
 STUDIES = ("phantom_details", "phantom_grades", "phantom_eyes", "phantom_observers", "simulated_details")
@@ -139,9 +139,9 @@ def run_all(function: Callable, jobs: Sequence[tuple], workers: int, title: str)
         InputError: If a worker was killed.
     """
     if workers == 1:
-        return [function(*job) for job in tqdm(jobs, desc=title, unit="image")]
+        return [function(*job) for job in progress_bar(jobs, desc=title, unit="image")]
     results = call_in_workers(partial(_on_one_thread, function), jobs, workers)
-    return list(tqdm(results, total=len(jobs), desc=title, unit="image"))
+    return list(progress_bar(results, total=len(jobs), desc=title, unit="image"))
 
 
 def _on_one_thread(function: Callable, *job: object) -> object:

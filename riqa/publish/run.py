@@ -215,7 +215,7 @@ def _execute(
     return {
         "profile": run.profile,
         "data": run.data,
-        "seeds": [parameters[name] for name in ("seed", "seeds") if name in parameters],
+        "seeds": _seeds(run, parameters),
         "hardware": hardware(),
         "versions": versions(),
         "code": code_version(run.root),
@@ -224,6 +224,16 @@ def _execute(
         "peak_memory_mb": round(watch.peak_bytes / 1e6),
         "workers": run.workers,
     }
+
+
+def _seeds(run: ChapterRun, parameters: Mapping[str, Any]) -> list[int]:
+    """Collect the seeds that a page stands on: its own, and those that its results are means over."""
+    defaults = {name: item.default for name, item in declared_parameters(run.notebook).items()}
+    own = [(defaults | parameters).get(name, []) for name in ("seed", "seeds")]
+    of_results = [row.get("seeds", []) for row in read_json(run.out / "results.json") or []]
+    return sorted(
+        {seed for seeds in [*own, *of_results] for seed in (seeds if isinstance(seeds, list) else [seeds])}
+    )
 
 
 def _explain(run: ChapterRun, error: Any) -> Exception:

@@ -106,15 +106,19 @@ def margin_of(
     )
 
 
+_NARROWER = " by this interval, which is narrower than one of 95 %"
+
+
 def margin_text(verdict: MarginVerdict, model_a: str, model_b: str) -> str:
     """Say in a sentence what a margin's verdict is, and no more than that."""
     a, b, found = model_name(model_a), model_name(model_b), verdict.difference
     if verdict.equivalent:
         says = f"{a} and {b} are equivalent within {verdict.margin:g}"
-        says += ", although one is better" if verdict.superior or verdict.inferior else ""
+        says += f", although one is better{_NARROWER}" if verdict.superior or verdict.inferior else ""
     elif verdict.non_inferior:
         says = f"{a} is not worse than {b} by {verdict.margin:g} or more"
-        says += ", and it is better" if verdict.superior else "; whether it is better by as much stays open"
+        better = f", and it is better{_NARROWER}"
+        says += better if verdict.superior else "; whether it is better by as much stays open"
     elif found.high <= -verdict.margin:
         says = f"{a} is worse than {b} by {verdict.margin:g} or more"
     else:

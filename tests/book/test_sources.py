@@ -163,6 +163,18 @@ def test_every_exercise_has_a_worked_solution(path):
     assert sorted(solutions) == sorted(exercises)
 
 
+def test_exercises_are_referred_to_by_labels_that_exist():
+    """Their numbers run through the whole book: one that is typed is wrong after the next exercise."""
+    texts = {path.stem: "\n".join(source(cell) for cell in cells(path)) for path in NOTEBOOKS}
+    labels = [x for text in texts.values() for x in re.findall(r"\{exercise\}[^\n]*\n:label: (\S+)", text)]
+    assert len(labels) == len(set(labels)) > 2 * len(NOTEBOOKS)
+    texts |= {path.stem: path.read_text() for path in (REPOSITORY / "book").glob("*.md")}
+    for page, text in texts.items():
+        assert not re.findall(r"\b[Ee]xercises?\s+\(?\d+", text), f"{page}: refer by {{ref}} to a label"
+        named = re.findall(r"\{(?:num)?ref\}`(?:[^`<]*<)?(ex-[^`>]+)|\]\((ex-[^)]+)\)", text)
+        assert {a or b for a, b in named} <= set(labels), page
+
+
 @each_notebook
 def test_no_number_of_a_result_is_typed_beside_a_metric(path):
     """Numbers in prose come from results; a decimal right after F1 or AUC would be one that was typed."""

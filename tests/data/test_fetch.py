@@ -241,3 +241,14 @@ def test_archive_behind_a_doi_with_two_zip_files_is_not_guessed(tmp_path, shelve
     shelve({"one.zip": b"1", "two.zip": b"2"})
     with pytest.raises(InputError, match=r"holds 2 zip files .* download it in a browser"):
         fetch("thing", tmp_path / "to")
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o027])
+def test_others_may_read_what_was_fetched_as_they_may_any_file(tmp_path, offer, umask):
+    offer("/labels", b"a,b\n1,2\n")
+    before = os.umask(umask)
+    try:
+        fetch("thing", tmp_path)
+    finally:
+        os.umask(before)
+    assert (tmp_path / "labels.csv").stat().st_mode & 0o777 == 0o666 & ~umask

@@ -16,7 +16,7 @@ from riqa.learn.model import QualityNet
 from riqa.learn.runs import execute
 from riqa.learn.train import train
 from tests.learn.chain import a_run, write_toy_store
-from tests.learn.test_train import brightness_task
+from tests.learn.test_train import brightness_task, plant_scores
 
 CONFIG = TrainingConfig(
     epochs=4, batch_size=16, augmentation=Augmentation(max_transforms=2), halve_at=(2,), precision="float32"
@@ -59,12 +59,16 @@ def test_a_stopped_run_ends_with_the_numbers_of_an_undisturbed_one(tmp_path, sch
     assert [rate > 0 for _, rate in told] == [epoch > stop_after for epoch in (1, 2, 3, 4)]
 
 
-def test_the_average_goes_on_and_patience_remembers(tmp_path):
-    config = replace(CONFIG, epochs=6, ema_decay=0.8, patience=2, learning_rate=5.0)
+def test_the_average_goes_on_and_patience_remembers(tmp_path, monkeypatch):
+    config, scores = replace(CONFIG, epochs=6, ema_decay=0.8, patience=2), (0.1, 0.5, 0.4, 0.3, 0.6, 0.7, 0.8)
+    plant_scores(monkeypatch, *scores)
     whole, expected, _ = run(config, None)
+    plant_scores(monkeypatch, *scores)
     with pytest.raises(StoppedError):
         run(config, tmp_path / "c.safetensors", 2)
+    plant_scores(monkeypatch, *scores[3:])
     resumed, history, _ = run(config, tmp_path / "c.safetensors")
+    assert [record["epoch"] for record in history] == [0, 1, 2, 3]  # the second and third are no better
     assert str(history) == str(expected)
     for name, value in whole.state_dict().items():
         assert torch.equal(value, resumed.state_dict()[name]), name
@@ -80,14 +84,17 @@ def test_dropout_goes_on_with_its_own_random_numbers(tmp_path):
     assert str(history) == str(expected)
 
 
-def test_a_start_that_counts_still_counts_after_a_stop(tmp_path):
-    ruinous = replace(CONFIG, learning_rate=50.0, epochs=2)
-    _, expected, _ = run(ruinous, None, start_counts=True)
+def test_a_start_that_counts_still_counts_after_a_stop(tmp_path, monkeypatch):
+    config = replace(CONFIG, epochs=2)
+    plant_scores(monkeypatch, 0.6, 0.5)
     with pytest.raises(StoppedError):
-        run(ruinous, tmp_path / "c.safetensors", 1, start_counts=True)
-    _, history, _ = run(ruinous, tmp_path / "c.safetensors", start_counts=True)
-    assert [record["best"] for record in history] == [record["best"] for record in expected]
-    assert history[0]["best"]
+        run(config, tmp_path / "c.safetensors", 1, start_counts=True)
+    plant_scores(monkeypatch, 0.55)
+    model, history, _ = run(config, tmp_path / "c.safetensors", start_counts=True)
+    assert [record["best"] for record in history] == [True, False, False]
+    torch.manual_seed(0)
+    start = QualityNet("resnet10", 3, 3)
+    assert all(torch.equal(value, start.state_dict()[name]) for name, value in model.state_dict().items())
 
 
 def test_a_checkpoint_cut_short_or_of_another_network_is_named(tmp_path):
@@ -122,6 +129,7 @@ runs.execute(run, tell)
 """
 
 
+@pytest.mark.other_processes
 def test_a_killed_process_is_gone_on_with(tmp_path):
     store = write_toy_store(tmp_path)
     config = a_run(store, tmp_path).config

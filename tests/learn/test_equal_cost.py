@@ -49,7 +49,7 @@ def test_the_main_training_is_taken_over_and_the_others_are_trained(store, tmp_p
 
     def noted(runs, workers):
         trained.extend(run.backbone for run in runs)
-        return run_each(runs, workers, quiet=True)
+        return run_each(runs, workers)
 
     monkeypatch.setattr(equal_cost, "run_each", noted)
     names = ["vit_tiny", "resnet10"]

@@ -32,10 +32,10 @@ def test_heads_turn_the_features_of_the_split_into_its_predictions(store, model)
     head = model.heads["details"]
     assert features.shape == (4, head.in_features)
     logits = features @ head.weight.detach().numpy().T + head.bias.detach().numpy()
-    rows = predict(model, store, ("test",))
+    rows = predict(model, store, ("test",), precision="float32")
     assert rows["image_id"].tolist() == ["a", "c", "e", "g"]
     probs = rows[["p_illumination", "p_clarity", "p_contrast"]].to_numpy()
-    assert 1 / (1 + np.exp(-logits)) == pytest.approx(probs, abs=0.01)  # predictions may be in bfloat16
+    assert 1 / (1 + np.exp(-logits)) == pytest.approx(probs, abs=1e-5)
 
 
 def test_batches_do_not_matter_and_dropout_is_off(store, model, monkeypatch):

@@ -14,7 +14,7 @@ from riqa.learn.examples import examples_of, with_pseudo_labels
 from riqa.learn.model import load_model
 from riqa.learn.predict import predict
 from riqa.learn.pseudo import pseudo_label
-from riqa.learn.runs import apply_model, execute, initial_model, model_stem, run_all, run_each
+from riqa.learn.runs import apply_model, execute, initial_model, model_stem, precision_of, run_all, run_each
 from tests.learn.chain import CONFIG, a_run, write_toy_store
 
 
@@ -153,6 +153,22 @@ def test_a_model_is_applied_again_as_it_was(store, tmp_path):
     again = apply_model(run)
     np.testing.assert_allclose(again["p_overall_2"], predictions["p_overall_2"], atol=1e-6)
     assert again["image_id"].tolist() == predictions["image_id"].tolist()
+
+
+def test_the_precision_is_that_of_the_network_that_trains(store, tmp_path, monkeypatch):
+    monkeypatch.setattr("riqa.learn.device._bfloat16_is_native", lambda: True)
+    config = replace(CONFIG, precision="auto")
+    plain = a_run(store, tmp_path, config=config)
+    depthwise = replace(plain, backbone="mobilenet_v3_small", weights="imagenet")  # which are not fetched
+    assert [precision_of(run) for run in (plain, depthwise)] == ["bfloat16", "float32"]
+    execute(plain)
+    execute(replace(depthwise, weights="none", models=tmp_path / "depthwise"))
+    written = [
+        load_model(tmp_path / folder / plain.stem.name)[1]["precision"] for folder in ("models", "depthwise")
+    ]
+    assert written == ["bfloat16", "float32"]
+    assert precision_of(replace(depthwise, start_from=plain.stem)) == "bfloat16"  # its backbone is kept
+    assert precision_of(replace(plain, config=CONFIG)) == "float32"
 
 
 def test_the_device_is_alive(store, tmp_path, monkeypatch):

@@ -21,7 +21,7 @@ from tests.learn.chain import CONFIG, a_run
 if __name__ == "__main__":
     store, out = open_store(sys.argv[1]), Path(sys.argv[2])
     config = replace(CONFIG, epochs=100_000)
-    run_all([a_run(store, out, seed=seed, config=config) for seed in (0, 1)], workers=2, quiet=True)
+    run_all([a_run(store, out, seed=seed, config=config) for seed in (0, 1)], workers=2)
 """
 
 

@@ -83,6 +83,7 @@ def test_a_trial_meets_validation_images_only(student):
     assert tried.stem != run.stem
 
 
+@pytest.mark.other_processes
 def test_trials_then_the_winner_is_taken_over_and_equals_a_run_of_its_own(student, monkeypatch):
     folder, (run, other) = student
     trials = folder / "trials"

@@ -109,7 +109,7 @@ def run_them(processes, runs):
     """Train runs together, with the smooth backbone."""
     patch = with_smooth_backbone()
     try:
-        return run_together(runs, processes, quiet=True)
+        return run_together(runs, processes)
     finally:
         patch.undo()
 

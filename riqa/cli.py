@@ -10,6 +10,7 @@ from rich.table import Table
 
 from riqa import cli_assess, cli_data, cli_train
 from riqa.errors import InputError
+from riqa.names import shown
 from riqa.stopping import stopping
 from riqa.terminal import console, escape_what_cannot_be_encoded
 
@@ -208,6 +209,14 @@ def main(arguments: list[str] | None = None) -> None:
     except (ChapterError, PagesError) as error:
         print(f"riqa: {error}", file=sys.stderr)
         sys.exit(1)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        name = (
+            shown(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else error.filename
+        )
+        print(f"riqa: {name} cannot be used ({error.strerror}); name another file or folder", file=sys.stderr)
+        sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -83,3 +83,11 @@ def test_help_starts_quickly():
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_what_the_file_system_refuses_is_one_line(tmp_path, capsys):
+    ends_with(2, "check", "table", "--root", str(tmp_path / ("n" * 300)))
+    told = capsys.readouterr().err
+    assert told.startswith("riqa: ")
+    assert told.endswith("cannot be used (File name too long); name another file or folder\n")
+    assert told.count("\n") == 1

@@ -24,6 +24,9 @@ Some backbones (EfficientNet-Lite, MobileNet) come with 0.01, made for 100,000 s
 dozen steps that an epoch has here, statistics from epochs ago would be applied to the weights of today.
 """
 
+LARGEST_SIDE = 4096
+"""Pixels of an input; hardly a camera gives more."""
+
 
 class QualityNet(nn.Module):
     """Backbone, global average pooling, and a linear head for each task (paper, Section 2.2, Eq. 2).
@@ -42,7 +45,7 @@ class QualityNet(nn.Module):
         - returns: dict with ``overall`` logits (N, n_overall) and/or ``details`` logits (N, n_details).
 
     Raises:
-        ValueError: no head at all, or an unknown value of ``weights``.
+        ValueError: no head at all or one of another size, a side that no image has, or unknown ``weights``.
         InputError: unknown backbone, one that cannot take images of this size, or pretrained weights that
             cannot be had.
     """
@@ -53,8 +56,13 @@ class QualityNet(nn.Module):
         super().__init__()
         if not (n_overall or n_details):
             raise ValueError("QualityNet needs at least one head: n_overall or n_details must be positive")
+        if n_overall not in (0, 2, 3) or n_details not in (0, len(DETAILS)):
+            heads = f"n_overall is {n_overall!r} and n_details {n_details!r}"
+            raise ValueError(f"{heads}, must be 0, 2 or 3 and 0 or {len(DETAILS)}")
         if weights not in WEIGHTS:
             raise ValueError(f"weights is {weights!r}, must be one of {WEIGHTS}")
+        if not isinstance(image_size, int) or not 1 <= image_size <= LARGEST_SIDE:
+            raise ValueError(f"image_size is {image_size!r}, must be a whole number from 1 to {LARGEST_SIDE}")
         self.architecture = {
             "backbone": backbone,
             "n_overall": n_overall,
@@ -131,13 +139,15 @@ def load_model(stem: Path) -> tuple[QualityNet, dict]:
         if not file.exists():
             raise InputError(f"{file}: no such model file; run the chapter that trains it first")
     try:
-        description = json.loads(description_file.read_text())
+        description = json.loads(description_file.read_bytes())
         model = QualityNet(**description["architecture"])
-        model.load_state_dict(load_file(weights_file))
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
         raise InputError(
-            f"{description_file}: not a model description ({error}); delete it and train the model again"
+            f"{description_file}: not a model description ({reason}); delete it and train the model again"
         ) from error
+    try:
+        model.load_state_dict(load_file(weights_file))
     except (SafetensorError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(

@@ -78,13 +78,14 @@ class Novelty:
             outputs: what `outputs_with_stages` gives; further entries are not looked at.
 
         Raises:
-            ValueError: the outputs come from another kind of network.
+            InputError: the outputs come from another kind of network.
         """
         features = _stages(outputs)
         if [f.shape[1] for f in features] != [len(stage.mean) for stage in self.stages]:
-            raise ValueError(
+            raise InputError(
                 f"stages are {[f.shape[1] for f in features]} wide, "
-                f"must be {[len(stage.mean) for stage in self.stages]}"
+                f"must be {[len(stage.mean) for stage in self.stages]}: what makes an image new was learned "
+                "with another network; train the model again"
             )
         pairs = zip(self.stages, features, strict=True)
         return sum(stage.distances(values) for stage, values in pairs)
@@ -192,12 +193,28 @@ def load_novelty(stem: Path) -> Novelty | None:
             )
             for k in range(n_stages)
         ]
+        _check(stages, tensors["validation"])
         return Novelty(tuple(stages), tensors["validation"])
-    except (SafetensorError, KeyError) as error:
+    except (SafetensorError, KeyError, ValueError, IndexError, TypeError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(
             f"{file}: cut short or no such file of riqa ({reason}); train the model again"
         ) from error
+
+
+def _check(stages: list[Stage], validation: np.ndarray) -> None:
+    """Refuse shapes and numbers that no fit could have given."""
+    if not stages or validation.ndim != 1 or not len(validation):
+        raise ValueError("no stage or no score in it")
+    for stage in stages:
+        d = stage.mean.shape
+        if len(d) != 1 or stage.scale.shape != d or stage.precision.shape != d * 2:
+            raise ValueError("a stage of it has parts that do not fit each other")
+        finite = np.isfinite(stage.mean).all() and np.isfinite(stage.precision).all()
+        if not (finite and stage.scale.min() > 0 and stage.median > 0):
+            raise ValueError("a stage of it has numbers that cannot be")
+    if not np.isfinite(validation).all():
+        raise ValueError("scores in it are no numbers")
 
 
 def _fit_stage(training: np.ndarray, validation: np.ndarray) -> Stage:

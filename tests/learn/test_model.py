@@ -146,3 +146,28 @@ def test_weights_that_cannot_be_downloaded_end_in_one_line(monkeypatch, tmp_path
     monkeypatch.setattr("riqa.learn.backbones.get_model", offline)
     with pytest.raises(InputError, match="efficientnet_lite0, whose weights come in a package"):
         QualityNet("resnet18", 3, 0, weights="imagenet")
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"n_overall": 7}, "n_overall is 7 and n_details 0, must be 0, 2 or 3 and 0 or 3"),
+        ({"image_size": "32"}, "image_size is '32', must be a whole number from 1 to 4096"),
+        ({"image_size": 10**9}, "must be a whole number from 1 to 4096"),
+    ],
+)
+def test_a_description_that_no_network_has_is_told(tmp_path, change, reason):
+    save_model(QualityNet("resnet10", 3, 0, image_size=32), tmp_path / "m")
+    file = tmp_path / "m.json"
+    description = json.loads(file.read_text())
+    file.write_text(json.dumps(description | {"architecture": description["architecture"] | change}))
+    with pytest.raises(InputError, match=rf"m\.json: not a model description \(.*{reason}"):
+        load_model(tmp_path / "m")
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"7", b"{}", b"\xff\xfe{", b'{"architecture": []}'])
+def test_a_description_that_is_none_is_told(tmp_path, content):
+    save_model(QualityNet("resnet10", 3, 0, image_size=32), tmp_path / "m")
+    (tmp_path / "m.json").write_bytes(content)
+    with pytest.raises(InputError, match=r"m\.json: not a model description"):
+        load_model(tmp_path / "m")

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import load_file, save_file
 from scipy.spatial.distance import mahalanobis
 from sklearn.covariance import LedoitWolf
 
@@ -172,3 +173,25 @@ def test_of_many_training_images_some_are_enough(model, monkeypatch):
     all_of_them, more_than_there_are, few = spread(40), spread(1000), spread(10)
     assert np.array_equal(all_of_them.validation, more_than_there_are.validation)
     assert not np.allclose(all_of_them.validation, few.validation)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda tensors: tensors.pop("0.scale"),
+        lambda tensors: tensors.update({"0.mean": tensors["0.mean"][:-1]}),
+        lambda tensors: tensors.update({"0.precision": tensors["0.precision"] * np.nan}),
+        lambda tensors: tensors.update({"0.median": np.zeros(1, np.float32)}),
+        lambda tensors: tensors.update({"validation": tensors["validation"][:0]}),
+    ],
+)
+def test_numbers_that_no_fit_gave_are_refused(fitted, tmp_path, change):
+    save_novelty(fitted, tmp_path / "m")
+    file = tmp_path / "m.novelty.safetensors"
+    tensors = load_file(file)
+    change(tensors)
+    save_file(tensors, file)
+    with pytest.raises(
+        InputError, match=r"m\.novelty\.safetensors: cut short or no such file.*train the model"
+    ):
+        load_novelty(tmp_path / "m")

@@ -110,7 +110,7 @@ def run_chapters(build: Build, data: str, state: State, display: Display) -> Non
         return
     failed = [progress for progress in state.progress.values() if progress.state == "failed"]
     if failed and all(progress.user_error for progress in failed):
-        raise InputError("\n".join(progress.error for progress in failed))
+        raise InputError("; ".join(progress.error for progress in failed))
     if failed:
         raise ChapterError("\n".join(progress.error for progress in failed))
     tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])

@@ -76,7 +76,7 @@ def run(place, line, as_printed=True):
     command = [sys.executable, "-m", "riqa.cli", *shlex.split(line)[1:]]
     done = subprocess.run(command, cwd=place / "book", capture_output=True, text=True)
     assert done.returncode == 0, f"{line}\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
-    return done.stdout
+    return done.stdout + done.stderr
 
 
 def test_check_curate_train_and_assess_as_the_page_says(place):

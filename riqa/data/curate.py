@@ -17,7 +17,7 @@ from riqa.data.store import Store, write_store
 from riqa.errors import InputError
 from riqa.workers import WorkerKilledError, call_in_workers
 
-CROP_VERSION = 3  # raise it whenever the same photograph gives other pixels or numbers than before
+CROP_VERSION = 4  # raise it whenever the same photograph gives other pixels or numbers than before
 
 Curated = tuple[np.ndarray | None, Row]
 

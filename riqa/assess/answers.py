@@ -8,6 +8,7 @@ import numpy as np
 
 from riqa.assess.advice import advice
 from riqa.assess.photographs import Photograph, Unreadable
+from riqa.data.search import NO_FIELD, NOT_ALONE
 from riqa.labels import DETAILS, class_names
 from riqa.learn.examples import unlabelled
 from riqa.learn.inference import in_batches
@@ -16,8 +17,13 @@ from riqa.learn.novelty import QUANTILE, Novelty, outputs_with_stages
 from riqa.learn.predict import MOST_CLASSES, probabilities
 from riqa.names import shown
 
-NO_FUNDUS = "no fundus: no field of view found"
+NO_FUNDUS = f"no fundus: {NO_FIELD}"
 UNLIKE = "unlike the training photographs"
+
+_WITHOUT_FIELD = {  # reason and advice by what reading says
+    NO_FIELD: (NO_FUNDUS, "look at what the photograph shows, and retake"),
+    NOT_ALONE: (NOT_ALONE, "cut out each photograph, to a file of its own"),
+}
 
 
 @dataclass(frozen=True)
@@ -144,9 +150,8 @@ def _answer_all(
         if isinstance(photograph, Unreadable):
             yield photograph
         elif photograph.crop is None:
-            yield Answer(
-                photograph.path, {}, {}, ["look at what the photograph shows, and retake"], NO_FUNDUS
-            )
+            reason, what = _WITHOUT_FIELD[photograph.reason]
+            yield Answer(photograph.path, {}, {}, [what], reason)
         else:
             yield _answer(model, novelty, quantile, photograph, *next(rows))
 

@@ -22,10 +22,12 @@ class Photograph:
     Attributes:
         path: the file, as it was named.
         crop: uint8 (size, size, 3) RGB, as curation crops; None without a field of view.
+        reason: why there is no crop; None where there is one.
     """
 
     path: Path
     crop: np.ndarray | None
+    reason: str | None = None
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ def read_ahead(
 def _read(path: Path, size: int) -> Photograph | Unreadable:
     try:
         return Photograph(path, read_and_crop(path, size)[0])
-    except NoFieldError:
-        return Photograph(path, None)
+    except NoFieldError as error:
+        return Photograph(path, None, str(error))
     except UnreadableError as error:
         return Unreadable(path, str(error))

@@ -13,15 +13,26 @@ from riqa.data.circle import ransac_circle
 from riqa.data.rim import on_circle, outer_contour
 
 _DARK = 100  # grey levels; what shows on a margin below it is brighter, and fading light is not taken for it
-_ANYTHING = 10, 0.45  # grey levels that it stands out of the margin, radius of a disc in it / the field's radius
+_LIT = 30  # grey levels; a margin of the colour of retina that is as bright is retina
+_ANYTHING = (
+    8,
+    0.45,
+)  # grey levels that it stands out of the margin, radius of a disc in it / the field's radius
 _WARM = 20, 0.12  # the same for what has the colour of retina
-_DOUBT, _GRAVE_DOUBT = 0.93, 0.8  # scores below which the field may be a wrong reading of several, or of a page
-_OTHER_MARGIN = 80, 0.1  # grey levels between two margins, part of the rim that lies in the second
+_DOUBT, _GRAVE_DOUBT = (
+    0.93,
+    0.8,
+)  # scores below which the field may be a wrong reading of several, or of a page
+_OTHER_MARGIN = 80, 0.15  # grey levels between two margins, part of the rim that lies in the second
 _FEW = 12  # of 120 points around a field: too few to tell its margin
 _ARC = 0.25  # part of a circle by which a second disc is told
 _FIELD = 24  # grey levels that it stands out of the margin
 _SEAM = 5  # times the usual difference between neighbouring columns
-_STRAIGHT, _STEP = 0.6, 15  # length of an edge / the picture's shorter side, grey levels between its sides
+_STRAIGHT = 0.5  # length of an edge / the picture's shorter side
+_STEP, _ASIDE = (
+    15,
+    5,
+)  # grey levels between its sides, pixels from it to where these are read: beyond a vessel
 
 
 def is_alone(
@@ -40,7 +51,7 @@ def is_alone(
         score: Agreement of image and field; 0 when the whole frame is taken.
         margin: Colour of the margin, uint8 (3,).
     """
-    if score == 0:
+    if score == 0 or (margin.max() >= _LIT and _warm(margin[None, None]).any()):  # all of it is retina
         return not (_has_seam(image) or _has_straight_edge(image, box))
     image = cv2.medianBlur(image, 3)
     around = on_circle(image, circle, box)
@@ -74,9 +85,7 @@ def _standing_out(image: np.ndarray, margin: np.ndarray, around: np.ndarray) -> 
     return cv2.subtract(image, np.broadcast_to(level.astype(np.uint8), image.shape)).max(axis=2)
 
 
-def _grown(
-    shape: tuple[int, int], circle: np.ndarray, box: tuple[float, float, float, float]
-) -> np.ndarray:
+def _grown(shape: tuple[int, int], circle: np.ndarray, box: tuple[float, float, float, float]) -> np.ndarray:
     """Return circle ∩ box, grown by what blurs its border, as 255 inside and 0 outside, uint8 (H, W)."""
     x, y, radius = (round(16 * float(length)) for length in circle)
     inside = np.zeros(shape, np.uint8)
@@ -101,7 +110,9 @@ def _warm(image: np.ndarray) -> np.ndarray:
 def _changes(around: np.ndarray) -> bool:
     """Tell whether a rim lies partly in one margin, partly in another: `around` is (N, 3), its colours."""
     level, part = _OTHER_MARGIN
-    return len(around) >= _FEW and bool((np.abs(around - np.median(around, axis=0)).max(axis=1) > level).mean() > part)
+    return len(around) >= _FEW and bool(
+        (np.abs(around - np.median(around, axis=0)).max(axis=1) > level).mean() > part
+    )
 
 
 def _two_discs(light: np.ndarray) -> bool:
@@ -130,33 +141,38 @@ def _two_discs(light: np.ndarray) -> bool:
 def _has_seam(image: np.ndarray) -> bool:
     """Tell whether two pictures meet in a column or a row: nearly all of its pixels differ from the next ones."""
     for turned in (image, image.transpose(1, 0, 2)):
-        steps = cv2.absdiff(np.ascontiguousarray(turned[:, 3:]), np.ascontiguousarray(turned[:, :-3])).max(axis=2)
-        usual = np.quantile(steps, 0.3, axis=0)
-        if usual.max() > _SEAM * (np.median(usual) + 2):
+        ahead, behind = np.ascontiguousarray(turned[:, 2:]), np.ascontiguousarray(turned[:, :-2])
+        step = np.quantile(cv2.absdiff(ahead, behind).max(axis=2), 0.1, axis=0)
+        if step.max() > _SEAM * (np.median(step) + 2):
             return True
     return False
 
 
 def _has_straight_edge(image: np.ndarray, box: tuple[float, float, float, float]) -> bool:
-    """Tell whether a long straight step, other than the box's own, crosses a picture, as pages and windows have."""
-    height, width = image.shape[:2]
-    side = min(height, width)
-    edges = cv2.Canny(image, 40, 100)
-    found = cv2.HoughLinesP(edges, 1, np.pi / 180, 20, minLineLength=_STRAIGHT * side, maxLineGap=3)
-    for x0, y0, x1, y1 in np.reshape(found if found is not None else [], (-1, 4)).tolist():
-        if (x0 == x1 and np.abs(np.subtract(box[::2], x0)).min() < 3) or (
-            y0 == y1 and np.abs(np.subtract(box[1::2], y0)).min() < 3
-        ):
-            continue
-        length = np.hypot(x1 - x0, y1 - y0)
-        along = np.linspace(0.05, 0.95, int(length))[:, None]
-        points = np.array([x0, y0]) + along * np.array([x1 - x0, y1 - y0])
-        across = 3 * np.array([y1 - y0, x0 - x1]) / length
-        sides = [np.rint(points + sign * across).astype(int) for sign in (1, -1)]
-        if any((xy < 0).any() or (xy >= [width, height]).any() for xy in sides):
-            continue  # the picture's own border
-        one, other = (image[xy[:, 1], xy[:, 0]].astype(int) for xy in sides)
-        steps = np.quantile(one - other, [0.1, 0.9], axis=0)
-        if steps[0].max() > _STEP or steps[1].min() < -_STEP:
+    """Tell whether a page or a window ends in a picture, along a long straight edge.
+
+    Edges of the box, which a camera's bars make, do not count.
+    """
+    length = _STRAIGHT * min(image.shape[:2])
+    found = cv2.HoughLinesP(cv2.Canny(image, 40, 100), 1, np.pi / 180, 20, minLineLength=length, maxLineGap=3)
+    for ends in np.reshape(found if found is not None else [], (-1, 2, 2)).astype(int):
+        level, upright = np.ptp(ends, axis=0) == 0
+        walls = box[::2] if level else box[1::2] if upright else ()
+        at = ends[0, 0] if level else ends[0, 1]
+        if all(abs(wall - at) >= 3 for wall in walls) and _is_step(image, ends):
             return True
     return False
+
+
+def _is_step(image: np.ndarray, ends: np.ndarray) -> bool:
+    """Tell whether all of the line between two points (2, 2), as (x, y), parts bright from dark."""
+    direction = ends[1] - ends[0]
+    length = np.hypot(*direction)
+    points = ends[0] + np.linspace(0.05, 0.95, int(length))[:, None] * direction
+    across = _ASIDE * direction[::-1] * (1, -1) / length
+    sides = [np.rint(points + sign * across).astype(int) for sign in (1, -1)]
+    if any((xy < 0).any() or (xy >= image.shape[1::-1]).any() for xy in sides):
+        return False  # the picture's own border
+    one, other = (image[xy[:, 1], xy[:, 0]].astype(int) for xy in sides)
+    low, high = np.quantile(one - other, [0.1, 0.9], axis=0)
+    return bool(low.max() > _STEP or high.min() < -_STEP)

@@ -149,9 +149,7 @@ def _settle(profile: np.ndarray, lengths: np.ndarray, circle: np.ndarray, fitted
     return trimmed_circle(edges[usable], fitted, 1.5) if usable.sum() >= 24 else fitted
 
 
-def on_circle(
-    image: np.ndarray, circle: np.ndarray, box: tuple[float, float, float, float]
-) -> np.ndarray:
+def on_circle(image: np.ndarray, circle: np.ndarray, box: tuple[float, float, float, float]) -> np.ndarray:
     """Return the colours of an image, int (N, 3), close outside of a circle, where box and image go on there."""
     x, y, radius = circle
     left, top, right, bottom = box

@@ -95,7 +95,7 @@ def run_chapters(build: Build, data: str, state: State, display: Display) -> Non
             stdout=stream,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
-            env=chapter_environment(build.root),
+            env=chapter_environment(build.root) | _writable_cache(build),
             start_new_session=True,
         )
 
@@ -173,6 +173,13 @@ def chapter_environment(root: Path) -> dict[str, str]:
         "PYTHONPATH": os.pathsep.join(paths),
         "RIQA_BUILD_PID": str(os.getpid()),
     }
+
+
+def _writable_cache(build: Build) -> dict[str, str]:
+    """Name a folder for Snakemake's cache where the one in the user's home cannot be written."""
+    usual = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"))
+    there = next(folder for folder in (usual, *usual.parents) if folder.exists())
+    return {} if os.access(there, os.W_OK) else {"XDG_CACHE_HOME": str(build.folder / "cache")}
 
 
 def planned_chapters(log: Path, chapters: dict[str, Chapter]) -> set[str]:

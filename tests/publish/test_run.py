@@ -28,6 +28,7 @@ def test_a_chapter_that_ends_well_is_published(run):
     assert list(read_json(run.out / "artifacts.json")) == ["results.json"]
     facts = read_json(run.executed)["metadata"]["riqa"]
     assert facts["profile"] == "toy"
+    assert facts["seeds"] == []
     assert facts["peak_memory_mb"] > 0
     assert facts["seconds"] > 0
     assert state(run) == "done"
@@ -78,6 +79,15 @@ def test_whatever_decides_the_outcome_makes_it_run_again(run, change):
     run_chapter(again)
     assert value(run) > first
     assert state(run) == "done"
+
+
+def test_the_seeds_of_a_page_are_its_own_and_those_that_its_results_are_means_over(run):
+    saved = 'json.dumps([{"name": "value", "value": value}])'
+    told = saved.replace("value}", 'value, "seeds": [2, 0]}, {"name": "other", "seeds": []}')
+    write_chapter(run.root, run.chapter, "n: int = 3  # count\nseed: int = 5  # of draws", "value = n", [])
+    run.notebook.write_text(run.notebook.read_text().replace(json.dumps(saved)[1:-1], json.dumps(told)[1:-1]))
+    run_chapter(run)
+    assert read_json(run.executed)["metadata"]["riqa"]["seeds"] == [0, 2, 5]
 
 
 def test_a_failing_cell_is_named_and_the_last_good_artifacts_stay(run):

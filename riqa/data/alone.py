@@ -51,7 +51,8 @@ def is_alone(
     radius = float(circle[2])
     level, part = _ANYTHING
     mask = cv2.bitwise_and(cv2.compare(light, level, cv2.CMP_GT), beside)
-    thickest = thickness(mask)
+    # What is smaller than a disc is thinner, too, and counting takes no time.
+    thickest = thickness(mask) if cv2.countNonZero(mask) > 3 * (_WARM[1] * radius) ** 2 else 0.0
     if thickest > part * radius:
         return False
     level, part = _WARM
@@ -71,9 +72,11 @@ def _standing_out(image: np.ndarray, margin: np.ndarray, around: np.ndarray) -> 
     another field lies there, which takes less than two thirds of the rim.
     """
     if margin.max() >= _DARK:
-        return cv2.absdiff(image, np.broadcast_to(margin, image.shape)).max(axis=2)
-    level = np.maximum(margin, np.quantile(around, 0.3, axis=0)) if len(around) >= _FEW else margin
-    return cv2.subtract(image, np.broadcast_to(level.astype(np.uint8), image.shape)).max(axis=2)
+        channels = cv2.split(cv2.absdiff(image, (*margin.tolist(), 0)))
+    else:
+        rim = np.sort(around, axis=0)[int(0.3 * len(around))] if len(around) >= _FEW else margin
+        channels = cv2.split(cv2.subtract(image, (*np.maximum(margin, rim).tolist(), 0)))
+    return cv2.max(cv2.max(channels[0], channels[1]), channels[2])
 
 
 def _grown(shape: tuple[int, int], circle: np.ndarray, box: tuple[float, float, float, float]) -> np.ndarray:

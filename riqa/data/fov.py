@@ -14,8 +14,8 @@ a small copy of the photograph:
    the margin, and last a copy without its grain are tried; the best candidate wins, and a poor best means
    that there is no circle (`search`).
 
-A photograph without any margin that may be a piece of retina is field everywhere. A file that shows more than one
-photograph (two fields, a page, a screen) has no field of view: the answer would be that of a part (`alone`).
+A photograph without any margin that may be a piece of retina is field everywhere. A file that is not one
+photograph (but several, a page, a screen) has no field of view, as it would be that of a part (`alone`).
 """
 
 from dataclasses import dataclass
@@ -85,8 +85,8 @@ def find_fov(image: np.ndarray) -> FieldOfView | None:
         image: RGB photograph, uint8 (H, W, 3).
 
     Returns:
-        The field, or None when none can be seen (a blank image, noise, a strip, another subject), or more than
-        one photograph alone.
+        The field, or None when none can be seen (a blank image, noise, a strip, another subject), or when the
+        image is not one photograph alone (several, a page or a screen around one).
 
     Raises:
         ValueError: If the image is not uint8 (H, W, 3).
@@ -98,7 +98,7 @@ def find_fov(image: np.ndarray) -> FieldOfView | None:
 
 
 def _the_field(image: np.ndarray) -> FieldOfView:
-    """Find the field of view as `find_fov` does, but raise NoFieldError with the reason where it returns None."""
+    """Find the field of view as `find_fov` does, but raise NoFieldError where that returns None."""
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise ValueError(f"image must be uint8 (H, W, 3), got {image.dtype} {image.shape}")
     height, width = image.shape[:2]

@@ -150,10 +150,9 @@ def _settle(profile: np.ndarray, lengths: np.ndarray, circle: np.ndarray, fitted
 
 
 def on_circle(image: np.ndarray, circle: np.ndarray, box: tuple[float, float, float, float]) -> np.ndarray:
-    """Return the colours of an image, int (N, 3), close outside of a circle, where box and image go on there."""
-    x, y, radius = circle
+    """Return the colours of an image, int (N, 3), closely around a circle, where box and image go on."""
     left, top, right, bottom = box
-    xs, ys = np.rint(circle[:2] + (1.05 * radius + 2) * _RAYS).astype(int).T
+    xs, ys = np.rint(circle[:2] + (1.05 * circle[2] + 2) * _RAYS).astype(int).T
     seen = (xs >= max(0, left)) & (xs < min(image.shape[1], right))
     seen &= (ys >= max(0, top)) & (ys < min(image.shape[0], bottom))
     return image[ys[seen], xs[seen]].astype(int)

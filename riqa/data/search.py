@@ -22,10 +22,7 @@ _NARROWEST = 0.35  # shorter side of a field / its longer side; a strip of a fie
 _SMALLEST = 0.05  # part of the image
 _GRAIN = 7  # px over which a margin is averaged that is as bright as the retina and told from it by noise
 _PADDING = 8  # grey levels by which a photograph differs from the padding or the page around it
-_INK = (
-    40,
-    0.1,
-)  # grey levels by which more than padding differs from it, thickness / the photograph's shorter side
+_INK = 40, 0.1  # grey levels from the page, thickness / the photograph's shorter side of what else lies on it
 
 NO_FIELD = "no field of view found"
 NOT_ALONE = "not one photograph: several fields of view, or a page or a screen around one"

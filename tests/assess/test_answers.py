@@ -6,6 +6,7 @@ import pytest
 
 from riqa.assess.answers import NO_FUNDUS, UNLIKE, Answer, assess, speaks_against
 from riqa.assess.photographs import Unreadable, read_ahead
+from riqa.data.search import NOT_ALONE
 from riqa.labels import DETAILS
 from riqa.learn.model import load_model, with_heads
 from riqa.learn.novelty import Novelty, load_novelty
@@ -128,7 +129,7 @@ def test_what_is_no_fundus_gets_no_answer(model, novelty, strangers):
 def test_an_abstention_quotes_no_number(model, novelty, strangers):
     answers = judge(model, novelty, strangers, quantile=0.9)
     abstained = [answer for answer in answers if answer.abstains]
-    assert {answer.reason for answer in abstained} == {NO_FUNDUS, UNLIKE}
+    assert {answer.reason for answer in abstained} == {NO_FUNDUS, NOT_ALONE, UNLIKE}
     for answer in abstained:
         told = answer.to_json()
         assert (told["overall"], told["details"], told["abstain"]) == (None, {}, True)

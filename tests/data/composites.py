@@ -54,7 +54,9 @@ def paste(canvas: np.ndarray, fields: list[np.ndarray], picture: Picture, top: i
     top, left = int(top), int(left)
     window = np.s_[max(0, top) : top + image.shape[0], max(0, left) : left + image.shape[1]]
     target = canvas[window]
-    inner = np.s_[max(0, -top) : max(0, -top) + target.shape[0], max(0, -left) : max(0, -left) + target.shape[1]]
+    inner = np.s_[
+        max(0, -top) : max(0, -top) + target.shape[0], max(0, -left) : max(0, -left) + target.shape[1]
+    ]
     canvas[window] = image[inner]
     whole = np.zeros(canvas.shape[:2], bool)
     whole[window] = mask[inner]
@@ -84,7 +86,16 @@ def write(canvas: np.ndarray, top: int, bottom: int, rng: np.random.Generator, s
         words = " ".join("".join(rng.choice(list("abcdeilmnorstuOD"), rng.integers(2, 9))) for _ in range(9))
         letters = int(rng.uniform(0.2, 1.0) * width / (0.5 * step))
         place, scale = (int(0.05 * width), row - step // 4), step / 34
-        cv2.putText(canvas, words[:letters], place, cv2.FONT_HERSHEY_SIMPLEX, scale, ink, max(1, step // 14), cv2.LINE_AA)
+        cv2.putText(
+            canvas,
+            words[:letters],
+            place,
+            cv2.FONT_HERSHEY_SIMPLEX,
+            scale,
+            ink,
+            max(1, step // 14),
+            cv2.LINE_AA,
+        )
 
 
 # Several fields of view
@@ -94,7 +105,10 @@ def _grid(draw: Callable[[], Picture], rng: np.random.Generator, rows: int, colu
     kind = rng.choice(["black", "black", "black", "white", "grey", "textured"])
     gap = int(rng.choice([0, 2, 8, 20]))
     cut = rng.random() < 0.5
-    cells = [resized(p, 240 / max(p[0].shape[:2])) for p in ((tight(draw()) if cut else draw()) for _ in range(rows * columns))]
+    cells = [
+        resized(p, 240 / max(p[0].shape[:2]))
+        for p in ((tight(draw()) if cut else draw()) for _ in range(rows * columns))
+    ]
     height, width = (max(cell[0].shape[axis] for cell in cells) for axis in (0, 1))
     canvas = page(rows * height + (rows + 1) * gap, columns * width + (columns + 1) * gap, kind, rng)
     fields: list[np.ndarray] = []
@@ -262,7 +276,9 @@ def screenshot(draw, rng):
         canvas[y - half : y + half, x : x + 2 * half] = colour
     write(canvas[:, : max(side, 1)], 2 * bar_height, shape[0] - bar_height, rng, 0.8) if side else None
     top = bar_height + rng.uniform(0, 1) * (shape[0] - 1.5 * bar_height - height)
-    return _on_a_page(canvas, picture, max(bar_height, top), side + rng.uniform(0, 1) * max(0, shape[1] - side - width))
+    return _on_a_page(
+        canvas, picture, max(bar_height, top), side + rng.uniform(0, 1) * max(0, shape[1] - side - width)
+    )
 
 
 def _turned(canvas: np.ndarray, field: np.ndarray, corners: np.ndarray, ground: np.ndarray) -> Composite:
@@ -296,7 +312,9 @@ def monitor(draw, rng):
     frame = int(0.03 * canvas.shape[1])
     canvas = cv2.copyMakeBorder(canvas, *[frame] * 4, cv2.BORDER_CONSTANT, value=(15, 15, 16))
     height, width = canvas.shape[:2]
-    corners = np.array([[0.08, 0.08], [1.08, 0.08], [1.08, 1.08], [0.08, 1.08]]) + rng.uniform(-0.05, 0.05, (4, 2))
+    corners = np.array([[0.08, 0.08], [1.08, 0.08], [1.08, 1.08], [0.08, 1.08]]) + rng.uniform(
+        -0.05, 0.05, (4, 2)
+    )
     ground = page(int(1.16 * height), int(1.16 * width), rng.choice(["grey", "dark", "wooden"]), rng)
     image, fields = _turned(canvas, np.pad(field, frame), corners * [width, height], ground)
     ys, xs = np.mgrid[: image.shape[0], : image.shape[1]]
@@ -316,5 +334,10 @@ def colour_chart(draw, rng):
     return _on_a_page(canvas, picture, 0, 0)
 
 
-FIELDS = {f.__name__: f for f in (pair_in_a_row, pair_in_a_column, grid, touching, big_and_small, inset, good_and_dark, tiles)}
-PAGES = {f.__name__: f for f in (report, bare_page, captioned, screenshot, rotated_page, monitor, colour_chart)}
+FIELDS = {
+    f.__name__: f
+    for f in (pair_in_a_row, pair_in_a_column, grid, touching, big_and_small, inset, good_and_dark, tiles)
+}
+PAGES = {
+    f.__name__: f for f in (report, bare_page, captioned, screenshot, rotated_page, monitor, colour_chart)
+}

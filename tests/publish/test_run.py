@@ -11,7 +11,7 @@ from riqa.errors import InputError
 from riqa.publish.content import read_json, tree_digests
 from riqa.publish.progress import read_progress
 from riqa.publish.run import ChapterError, run_chapter
-from tests.publish.toy import rewrite, value
+from tests.publish.toy import rewrite, value, write_chapter
 
 
 def state(run):

@@ -11,9 +11,8 @@ from riqa.publish.content import listing_digest
 from riqa.publish.layout import Build
 from riqa.publish.parameters import Parameter, check_parameters, declared_parameters, nearest
 from riqa.publish.profiles import Profile, read_profile
-from riqa.publish.sets import check_sets
+from riqa.publish.sets import SETS, check_sets
 
-SETS = ("details_set", "overall_sets", "observer_set")  # parameters that name sets of photographs
 ALIKE = {"student_seed": "seeds", "raters_set": "observer_set"}  # what one chapter calls such a parameter
 
 

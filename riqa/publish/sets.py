@@ -7,6 +7,9 @@ from riqa.data.set_names import MADE, NAMES, PUBLISHED, TABLE
 from riqa.errors import InputError
 from riqa.publish.parameters import nearest
 
+SETS = ("details_set", "overall_sets", "observer_set")
+"""The parameters that give sets of photographs their roles."""
+
 
 def check_sets(parameters: Mapping[str, Any], data: str, owner: str) -> None:
     """Check every set that a chapter's parameters name (`..._set`, `..._sets`).
@@ -17,8 +20,8 @@ def check_sets(parameters: Mapping[str, Any], data: str, owner: str) -> None:
         owner: Who gave the values, for the message.
 
     Raises:
-        InputError: If there is no set of that name, it needs a DATA folder and there is none, or two sets of
-            a list are the same.
+        InputError: If there is no set of that name, it needs a DATA folder and there is none, two sets of a
+            list are the same, or a set plays two roles.
     """
     for parameter, value in parameters.items():
         if not parameter.endswith(("_set", "_sets")):
@@ -30,6 +33,21 @@ def check_sets(parameters: Mapping[str, Any], data: str, owner: str) -> None:
         alike = [str(name).casefold() for name in names]
         if twice := [name for name in names if alike.count(str(name).casefold()) > 1]:
             raise InputError(f"{owner}: {parameter} names {twice[0]} twice; name every set once")
+    _refuse_two_roles(parameters, owner)
+
+
+def _refuse_two_roles(parameters: Mapping[str, Any], owner: str) -> None:
+    """Refuse a set in two roles: a Teacher would be judged by, or label, what it learned from."""
+    roles: dict[object, str] = {}
+    for role in SETS:
+        value = parameters.get(role, [])
+        for name in value if isinstance(value, list) else [value]:
+            if name in roles:
+                raise InputError(
+                    f"{owner}: {name} is {roles[name]} and {role} at once; a set plays one role, so divide it "
+                    "into two folders by patients"
+                )
+            roles[name] = role
 
 
 def _trouble(name: object, data: str) -> str | None:

@@ -47,6 +47,16 @@ def test_a_set_named_twice_is_refused(tmp_path):
     assert_refused({"overall_sets": ["clinic", "Clinic"]}, str(tmp_path), "names clinic twice")
 
 
+def test_a_set_in_two_roles_is_refused(tmp_path):
+    write_table(tmp_path)
+    both = {"details_set": "clinic", "overall_sets": ["phantom_grades", "clinic"]}
+    assert_refused(
+        both, str(tmp_path), "clinic is details_set and overall_sets at once", "divide it into two"
+    )
+    observers = {"details_set": "phantom_details", "observer_set": "phantom_details"}
+    assert_refused(observers, "", "phantom_details is details_set and observer_set at once")
+
+
 def test_a_plan_checks_its_sets_before_anything_runs(toy, tmp_path):
     parameters = (
         'data: str = ""  # photographs, folder\noverall_sets: list = ["phantom_grades"]  # sets, names'

@@ -44,7 +44,7 @@ def _refuse_two_roles(parameters: Mapping[str, Any], owner: str) -> None:
         for name in value if isinstance(value, list) else [value]:
             if name in roles:
                 raise InputError(
-                    f"{owner}: {name} is {roles[name]} and {role} at once; a set plays one role, so divide it "
+                    f"{owner}: {name} is {roles[name]} and {role} at once; a set plays one role: divide it "
                     "into two folders by patients"
                 )
             roles[name] = role

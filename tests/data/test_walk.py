@@ -76,7 +76,7 @@ def test_every_ending_that_pillow_opens_is_read_and_no_document(tmp_path):
 def test_names_are_compared_in_one_form():
     name = "Größe_é"
     assert composed(normalize("NFD", name)) == composed(name) == name
-    assert composed("M\udcfcller") == "M\udcfcller"
+    assert composed("M\udcfcller") == "Müller"  # as Windows packs it
 
 
 @pytest.mark.parametrize(("written", "asked"), [("NFD", "NFC"), ("NFC", "NFD")])

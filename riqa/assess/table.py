@@ -27,7 +27,7 @@ def answers_table(answers: Sequence[Answer]) -> Group:
     judged = [detail for detail in DETAILS if any(detail in answer.details for answer in answers)]
     has_overall = any(answer.overall for answer in answers)
     folder = _common_folder([answer.path for answer in answers])
-    table = Table(box=None, pad_edge=False, title=Text(shown(folder), "dim"), title_justify="left")
+    table = Table(box=None, pad_edge=False)
     table.add_column("photograph", overflow="fold", min_width=12)
     for name in ["overall"] * has_overall + judged:
         table.add_column(name, no_wrap=True)
@@ -39,7 +39,10 @@ def answers_table(answers: Sequence[Answer]) -> Group:
         table.add_row(*cells, Text("\n".join(_matter(said) for said in _said(answer))))
     times = Counter(said for answer in answers for said in _said(answer))
     lines = [Text(f"{said} ({n})") for said, n in times.most_common()]
-    return Group(table, Text(), Text("In full (photographs):", style="bold"), *lines)
+    where = Text(
+        shown(folder), style="dim", overflow="fold"
+    )  # a line of its own: a title is as wide as its table
+    return Group(where, table, Text(), Text("In full (photographs):", style="bold"), *lines)
 
 
 def summary(answers: Sequence[Answer], unreadable: Sequence[Unreadable], passed: object = "") -> str:

@@ -39,10 +39,9 @@ def answers_table(answers: Sequence[Answer]) -> Group:
         table.add_row(*cells, Text("\n".join(_matter(said) for said in _said(answer))))
     times = Counter(said for answer in answers for said in _said(answer))
     lines = [Text(f"{said} ({n})") for said, n in times.most_common()]
-    where = Text(
-        shown(folder), style="dim", overflow="fold"
-    )  # a line of its own: a title is as wide as its table
-    return Group(where, table, Text(), Text("In full (photographs):", style="bold"), *lines)
+    # The folder has a line of its own, as a title would be broken where its table ends.
+    where = [Text(shown(folder), style="dim", overflow="fold")] * bool(folder)
+    return Group(*where, table, Text(), Text("In full (photographs):", style="bold"), *lines)
 
 
 def summary(answers: Sequence[Answer], unreadable: Sequence[Unreadable], passed: object = "") -> str:

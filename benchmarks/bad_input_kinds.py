@@ -117,7 +117,7 @@ def furnish(lab: Lab) -> None:
     curate(load("table", table), lab.folder / "store", 32)
     plan = PLAN | {"store": str(lab.folder / "store"), "out": str(lab.folder / "models")}
     (lab.folder / "plan.yaml").write_text(yaml.safe_dump(plan))
-    run_all(plan_runs(read_plan(lab.folder / "plan.yaml")), 1, True)
+    run_all(plan_runs(read_plan(lab.folder / "plan.yaml")))
 
 
 def write_labels(folder: Path, n: int) -> pd.DataFrame:

@@ -101,7 +101,7 @@ def test_every_number_and_every_closed_choice_says_what_is_legal(path):
         legal = parameter.legal
         if parameter.type in ("int", "float", "list[int]", "list[float]"):
             assert legal.bounds, name
-            if parameter.type in ("int", "list[int]"):  # or memory would be the limit, after the kernel's start
+            if parameter.type in ("int", "list[int]"):  # else memory would be the limit
                 assert {how for how, _ in legal.bounds} & {"at most", "below"}, name
         elif parameter.type == "str" and name != "metric":
             assert set(legal.choices) == set(CHOICES.get(name, ())), name

@@ -12,7 +12,7 @@ CUDA_ONLY := ^(nvidia-|cuda-|triton==)
 RIQA := .venv/bin/riqa
 
 .DEFAULT_GOAL := help
-.PHONY: help book test unit-test test-isa book-test serve lint strip clean lock \
+.PHONY: help book test unit-test test-isa bad-inputs book-test serve lint strip clean lock \
   bench bench-fov bench-fov-speed bench-train bench-assess bench-memory bench-cost bench-keep
 
 help: ## this list
@@ -33,6 +33,9 @@ unit-test: .venv/.ok ## the module's tests alone
 
 test-isa: .venv/.ok ## tests that compute with networks, as on other processors (AVX2, AVX-512 and so on; minutes)
 	.venv/bin/python -m tests.processors -n 2
+
+bad-inputs: .venv/.ok ## a thousand generated bad inputs, each judged by how the command ends (minutes)
+	PYTHONPATH=. .venv/bin/python benchmarks/bad_inputs.py --count 1000 --seed 0
 
 book-test: .venv/.ok ## the smoke book, built and looked at page by page
 	@$(RIQA) book --profile smoke

@@ -76,3 +76,15 @@ def test_listing_digest_takes_links_that_lead_nowhere_and_names_that_are_no_text
     (tmp_path / "link").symlink_to(tmp_path / "gone")
     (tmp_path / os.fsdecode(b"\xff.jpg")).touch()
     assert listing_digest(tmp_path) != before
+
+
+def test_listing_digest_follows_links_but_not_round_and_round(tmp_path):
+    data, disk = tmp_path / "data", tmp_path / "disk"
+    write_whole(disk / "a" / "one", "1")
+    data.mkdir()
+    (data / "eyeq").symlink_to(disk)
+    (disk / "a" / "round").symlink_to(disk)
+    before = listing_digest(data)
+    assert listing_digest(data) == before
+    write_whole(disk / "a" / "two", "2")
+    assert listing_digest(data) != before

@@ -94,10 +94,10 @@ def only_writer(folder: Path, kept: str = "") -> Iterator[None]:
     with writing(folder, kept):
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / ".lock").open("a") as stream:
-            lock(
-                stream,
-                f"{folder} is being written by another process; wait until it ends, or give another folder",
-            )
+            busy = f"{folder} is being written by another process; wait until it ends, or give another folder"
+            lock(stream, busy)
+            if not os.fstat(stream.fileno()).st_nlink:  # the other has just ended, and a third may have come
+                raise InputError(busy)
             try:
                 yield
             finally:

@@ -294,9 +294,8 @@ def images(rng: np.random.Generator, folder: Path, lab: Lab) -> Case:
             return lost
 
         return Case(what, folder, arguments, {0, 1}, judge)
-    labels = write_labels(table, N_GOOD)
-    labels.loc[N_GOOD] = [f"img/{name}", "p_bad", "A", "no"]
-    labels.to_csv(table / "labels.csv", index=False, encoding="utf-8", errors="surrogateescape")
+    with (table / "labels.csv").open("ab") as labels:
+        labels.write(b'"img/%s",p_bad,A,no\n' % os.fsencode(name).replace(b'"', b'""'))
     if command == "curate":
         store = folder / "store"
 

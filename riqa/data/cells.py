@@ -6,8 +6,6 @@ import re
 from dataclasses import dataclass
 from datetime import datetime, time
 from pathlib import Path
-from xml.etree.ElementTree import ParseError
-from zipfile import BadZipFile
 
 import openpyxl
 import pandas as pd
@@ -18,9 +16,6 @@ from riqa.errors import InputError
 
 SEPARATORS = {",": ",", ";": ";", "\t": "tabs", "|": "|"}
 """What may stand between the cells of a CSV file -> its name."""
-
-_UNREADABLE = (ValueError, OSError, KeyError, TypeError, BadZipFile, ParseError)
-"""What pandas, openpyxl and pyarrow raise for files that are cut short or of another kind."""
 
 _MARKS = {
     b"\xef\xbb\xbf": "utf-8",
@@ -120,11 +115,10 @@ def read_sheets(path: Path, advice: str) -> dict[str, pd.DataFrame]:
     Raises:
         InputError: If the file is missing or unreadable.
     """
+    content = io.BytesIO(_bytes(path, advice))
     try:
-        return pd.read_excel(
-            io.BytesIO(_bytes(path, advice)), sheet_name=None, header=None, dtype=object, engine="openpyxl"
-        )
-    except _UNREADABLE as error:
+        return pd.read_excel(content, sheet_name=None, header=None, dtype=object, engine="openpyxl")
+    except Exception as error:  # a file that is cut short or of another kind may raise anything there
         raise InputError(_unreadable(path, "an Excel file", error, advice)) from None
 
 
@@ -191,10 +185,11 @@ def _excel(path: Path, advice: str) -> list[Cells]:
 
 def _parquet(path: Path, advice: str) -> Cells:
     """Return a parquet file, its names as row 0; whole numbers stay whole where some are missing."""
+    content = pa.BufferReader(_bytes(path, advice))  # by its path pyarrow opens only names in UTF-8
     try:
-        table = pq.ParquetFile(pa.BufferReader(_bytes(path, advice))).read()  # of any name
+        table = pq.ParquetFile(content).read()
         columns = [_arrow_cells(field, table[k]) for k, field in enumerate(table.schema)]
-    except (*_UNREADABLE, pa.ArrowException) as error:
+    except Exception as error:
         raise InputError(_unreadable(path, "parquet", error, advice)) from None
     return Cells([list(row) for row in zip(*columns, strict=True)], first=0)
 

@@ -504,7 +504,9 @@ def models(rng: np.random.Generator, folder: Path, lab: Lab) -> Case:
             what = "gone"
         case 2 if ending == ".json":
             data, what = spoiled(rng, json.loads(path.read_text()))
-            path.write_text(json.dumps(yaml.safe_load(data) if b"bytes" not in data else {}, default=str))
+            path.write_bytes(data)
+            with contextlib.suppress(yaml.YAMLError, UnicodeDecodeError):
+                path.write_text(json.dumps(yaml.safe_load(data), default=str))
         case _:
             torn = bytearray(path.read_bytes())
             for at in rng.integers(min(len(torn), 3000), size=rng.integers(1, 40)):

@@ -4,7 +4,7 @@ Every input is given to the command that reads it, beside good ones where there 
 the command ends with an exit code that it may have, if whatever it says is a line and no traceback, if what
 it prints and writes can be read, and if one bad file has cost no answer about a good one.
 
-Run: python benchmarks/bad_inputs.py --count 1000 --seed 0
+Run: make bad-inputs
 """
 
 import argparse

@@ -68,6 +68,7 @@ class Evidence:
     p_value: float | None = None  # two-sided, of no difference; None: its chapter has none
     p_holm: float | None = None  # corrected over the family
     finding: str = "undecided"
+    seeds: tuple[int, ...] = ()  # of the models that it is a mean over
 
 
 @dataclass(frozen=True)
@@ -119,6 +120,7 @@ def find(part: Part, records: Mapping[str, Result]) -> list[Evidence]:
                 high=high,
                 n=item.n,
                 p_value=None if p_value is None or part.rule != "better" else p_value.value,
+                seeds=tuple(item.seeds),
             )
         )
     return found
@@ -224,9 +226,15 @@ def claim_records(claims: Iterable[Claim], evidence: Mapping[str, Sequence[Evide
     """
     results = []
     for claim in claims:
-        given = list(answers(item for key in claim.parts for item in evidence[key]).values())
-        said = f"answers; verdict: {verdict(claim.parts, evidence)}"
-        results += [record(f"claims.{claim.key}.{word}", given.count(word), method=said) for word in FINDINGS]
+        own = [item for key in claim.parts for item in evidence[key]]
+        given = list(answers(own).values())
+        told = {
+            "method": f"answers; verdict: {verdict(claim.parts, evidence)}",
+            "seeds": sorted({seed for item in own for seed in item.seeds}),
+        }
+        results += [record(f"claims.{claim.key}.{word}", given.count(word), **told) for word in FINDINGS]
     items = [item for part in evidence.values() for item in part if item.p_holm is not None]
     method = f"Holm over {len(items)} tests"
-    return results + [record(f"claims.p_holm.{i.name}", i.p_holm, n=i.n, method=method) for i in items]
+    return results + [
+        record(f"claims.p_holm.{i.name}", i.p_holm, n=i.n, seeds=i.seeds, method=method) for i in items
+    ]

@@ -183,8 +183,8 @@ def test_records_say_how_many_answers_and_holms_p_values():
     claim = Claim("c", "Title", "words", "Section 1", "numbers", ("one",), "do this")
     found = {
         "one": [
-            evidence(BETTER, 0.0, 0.1, group="x", finding="for", p_holm=0.03),
-            evidence(BETTER, 0.0, 0.1, group="y", finding="undecided"),
+            evidence(BETTER, 0.0, 0.1, group="x", finding="for", p_holm=0.03, seeds=(0, 2)),
+            evidence(BETTER, 0.0, 0.1, group="y", finding="undecided", seeds=(1, 0)),
         ]
     }
     values = {item.name: item.value for item in claim_records([claim], found)}
@@ -194,4 +194,6 @@ def test_records_say_how_many_answers_and_holms_p_values():
         "claims.c.undecided": 1,
         "claims.p_holm.a.record": 0.03,
     }
-    assert claim_records([claim], found)[0].method == "answers; verdict: supported in part"
+    first, *_, last = claim_records([claim], found)
+    assert first.method == "answers; verdict: supported in part"
+    assert (list(first.seeds), list(last.seeds)) == ([0, 1, 2], [0, 2])

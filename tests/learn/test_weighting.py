@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from riqa.data.store import open_store
 from riqa.learn import runs
@@ -108,5 +109,8 @@ def test_trials_then_the_winner_is_taken_over_and_equals_a_run_of_its_own(studen
     _, by_itself = execute(alone)
     np.testing.assert_allclose(applied["p_clarity"], by_itself["p_clarity"], atol=1e-6)
     ours, theirs = (load_model(one.stem)[0].state_dict() for one in (run, alone))
-    assert all((ours[name] == theirs[name]).all() for name in ours)
+    # Not to the last bit: with old instructions sums start where memory is aligned, which another process has
+    # elsewhere.
+    for name in ours:
+        torch.testing.assert_close(ours[name], theirs[name], rtol=1e-4, atol=1e-5)
     assert weighted(other, 4.0).config.seed == 1

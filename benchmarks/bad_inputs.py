@@ -75,10 +75,12 @@ def run_apart(work: Callable[[], None], told: Path) -> int | None:
             sys.stderr.flush()
             os._exit(code)
     began = time.monotonic()
-    while time.monotonic() - began < LIMIT:
+    while True:
         ended, status = os.waitpid(child, os.WNOHANG)
         if ended:
             return os.waitstatus_to_exitcode(status)
+        if time.monotonic() - began > LIMIT:  # asked last: this process may have been stopped meanwhile
+            break
         time.sleep(0.005)
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)

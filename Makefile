@@ -39,8 +39,7 @@ bad-inputs: .venv/.ok ## a thousand generated bad inputs, each judged by how the
 
 book-test: .venv/.ok ## the smoke book, built and looked at page by page
 	@$(RIQA) book --profile smoke
-	.venv/bin/pytest -q -m 'book and alone'
-	.venv/bin/pytest -q -n 2 --dist loadfile -m 'book and not alone'
+	.venv/bin/pytest -q -n 2 --dist loadfile -m book
 
 lint: .venv/.ok ## style, types of slips that a tool finds, and outputs left in notebooks
 	.venv/bin/ruff check

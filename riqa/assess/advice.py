@@ -18,18 +18,24 @@ _FAILING = ("reject", "bad")  # the lowest class, of three and of two
 
 
 def advice(
-    p_good: Mapping[str, float], overall: str | None = None, *, threshold: float = BAD_BELOW
+    p_good: Mapping[str, float],
+    overall: str | None = None,
+    *,
+    threshold: float = BAD_BELOW,
+    likely: str | None = None,
 ) -> list[str]:
     """Say what a technician should do about a photograph (paper, Figures 1 and 5).
 
     A sentence for each bad detail, the worst first. Where overall quality and details do not tell the same
-    story, a last sentence says so instead of inventing a reason.
+    story, a last sentence says so; of a rejected photograph without a bad detail the first names the
+    likeliest reason, where it is known, as no more than that.
 
     Args:
         p_good: probability in [0, 1] that a detail is good, by its name in `riqa.labels.DETAILS`; empty for a
             model that judges no details.
         overall: name of the overall class (`riqa.labels.class_names`); None for a model that judges none.
         threshold: a detail is bad below this probability of good.
+        likely: the detail that is worst by its rank (`riqa.learn.standing.most_likely`); None if unknown.
 
     Returns:
         At least one sentence, without a full stop; a colon parts what is the matter from what to do.
@@ -51,6 +57,11 @@ def advice(
         )
     if overall in _FAILING:
         why = "though no detail is bad" if p_good else "and this model judges no details"
+        if likely in p_good:
+            return [
+                f"most likely {REMEDIES[likely]}",
+                f"{overall}, {why}: the likeliest reason is no finding",
+            ]
         return [f"{overall}, {why}: look for what the heat map marks, and retake"]
     if overall == "usable":
         return [f"{NO_RETAKE}: usable though not good, so another try may help"]

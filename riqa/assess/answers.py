@@ -15,6 +15,7 @@ from riqa.learn.inference import in_batches
 from riqa.learn.model import QualityNet
 from riqa.learn.novelty import QUANTILE, Novelty, outputs_with_stages
 from riqa.learn.predict import MOST_CLASSES, probabilities
+from riqa.learn.standing import Standing, most_likely, share_below
 from riqa.names import shown
 
 NO_FUNDUS = f"no fundus: {NO_FIELD}"
@@ -37,6 +38,8 @@ class Answer:
         advice: what to do, a sentence or more.
         reason: why the model abstains; None when it does not.
         crop: uint8 (size, size, 3) that the model has seen, None without a field of view.
+        ranks: for each detail the shares of the training photographs of the worst and of the best class that
+            are worse in it, see `riqa.learn.standing`; empty where the model does not know.
     """
 
     path: Path
@@ -45,6 +48,7 @@ class Answer:
     advice: list[str]
     reason: str | None = None
     crop: np.ndarray | None = field(default=None, repr=False, compare=False)
+    ranks: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     @property
     def label(self) -> str | None:
@@ -66,7 +70,10 @@ class Answer:
         return {
             "path": shown(self.path),
             "overall": overall,
-            "details": {detail: {"good": p_good} for detail, p_good in self.details.items()},
+            "details": {
+                detail: {"good": p_good, **({"worse_in_training": self.ranks[detail]} if self.ranks else {})}
+                for detail, p_good in self.details.items()
+            },
             "advice": self.advice,
             "abstain": self.abstains,
             "reason": self.reason,
@@ -78,6 +85,7 @@ def assess(
     novelty: Novelty | None,
     photographs: Iterable[Photograph | Unreadable],
     *,
+    standing: Standing | None = None,
     batch_size: int = 32,
     quantile: float = QUANTILE,
 ) -> Iterator[Answer | Unreadable]:
@@ -87,6 +95,7 @@ def assess(
         model: any `QualityNet`; it answers as far as its heads go.
         novelty: when to abstain because a photograph is unlike those of training; None never abstains so.
         photographs: what `read_ahead` yields.
+        standing: where the model's training photographs stand, for the likeliest reason; None if unknown.
         batch_size: crops that go through the network at a time.
         quantile: see `riqa.learn.novelty.Novelty.threshold`.
 
@@ -104,9 +113,9 @@ def assess(
         waiting.append(photograph)
         n_crops += _has_crop(photograph)
         if n_crops == batch_size:
-            yield from _answer_all(model, novelty, waiting, quantile)
+            yield from _answer_all(model, novelty, waiting, quantile, standing)
             waiting, n_crops = [], 0
-    yield from _answer_all(model, novelty, waiting, quantile)
+    yield from _answer_all(model, novelty, waiting, quantile, standing)
 
 
 def speaks_against(answer: Answer) -> tuple[str, int, str, float]:
@@ -133,7 +142,11 @@ def speaks_against(answer: Answer) -> tuple[str, int, str, float]:
 
 
 def _answer_all(
-    model: QualityNet, novelty: Novelty | None, batch: list[Photograph | Unreadable], quantile: float
+    model: QualityNet,
+    novelty: Novelty | None,
+    batch: list[Photograph | Unreadable],
+    quantile: float,
+    standing: Standing | None,
 ) -> Iterator[Answer | Unreadable]:
     crops = [photograph.crop for photograph in batch if _has_crop(photograph)]
     rows = iter(())
@@ -145,7 +158,10 @@ def _answer_all(
             batch_size=len(crops),
         )
         strange = novelty.scores(outputs) if novelty is not None else np.zeros(len(crops))
-        rows = zip(probabilities(outputs), strange, strict=True)
+        ranks = [{}] * len(crops)
+        if standing:
+            ranks = [share_below(standing, logits) for logits in outputs["details"].double().numpy()]
+        rows = zip(probabilities(outputs), strange, ranks, strict=True)
     for photograph in batch:
         if isinstance(photograph, Unreadable):
             yield photograph
@@ -163,8 +179,9 @@ def _answer(
     photograph: Photograph,
     probs: np.ndarray,
     score: float,
+    ranks: Mapping[str, Mapping[str, float]],
 ) -> Answer:
-    """Turn a row of `riqa.learn.predict.PROBABILITIES` and a novelty score into an answer."""
+    """Turn a row of `riqa.learn.predict.PROBABILITIES`, a novelty score and ranks into an answer."""
     path, crop = photograph.path, photograph.crop
     if novelty is not None and score > novelty.threshold(quantile):
         return Answer(path, {}, {}, ["let a person judge it"], UNLIKE, crop)
@@ -173,7 +190,8 @@ def _answer(
     overall = dict(zip(names, probs[:n_overall].tolist(), strict=True))
     details = dict(zip(DETAILS, probs[MOST_CLASSES:].tolist(), strict=True)) if n_details else {}
     label = max(overall, key=overall.__getitem__) if overall else None
-    return Answer(path, overall, details, advice(details, label), None, crop)
+    told = advice(details, label, likely=most_likely(ranks) if ranks else None)
+    return Answer(path, overall, details, told, None, crop, ranks)
 
 
 def _has_crop(photograph: Photograph | Unreadable) -> bool:

@@ -7,8 +7,9 @@ from pathlib import Path
 from riqa.assess.answers import Answer, assess
 from riqa.assess.photographs import Unreadable, find_images, read_ahead
 from riqa.data.walk import PassedOver
-from riqa.learn.model import QualityNet, load_model
+from riqa.learn.model import QualityNet, load_model, model_file
 from riqa.learn.novelty import Novelty, load_novelty
+from riqa.learn.standing import Standing, read_standing
 from riqa.watched import progress_bar
 
 NO_NOVELTY = (
@@ -27,6 +28,7 @@ class Session:
         name: the model's file name without ending.
         model: the network.
         novelty: when it abstains; None if the model came without.
+        standing: where its training photographs stand; empty if the model came without.
         paths: the files to assess.
         empty: folders that were named and hold no image, or that cannot be entered.
         passed: what lies in the folders and is not assessed.
@@ -36,6 +38,7 @@ class Session:
     name: str
     model: QualityNet
     novelty: Novelty | None
+    standing: Standing
     paths: list[Path]
     empty: list[Unreadable]
     passed: PassedOver
@@ -54,11 +57,13 @@ def open_session(model: Path, given: Sequence[Path]) -> Session:
     """
     ending = next((ending for ending in _ENDINGS if model.name.endswith(ending)), "")
     stem = model.with_name(model.name.removesuffix(ending))
-    network, _ = load_model(stem)
+    network, description = load_model(stem)
     novelty = load_novelty(stem)
     passed = PassedOver()
     paths, empty = find_images(given, passed)
-    return Session(stem.name, network, novelty, paths, empty, passed, [] if novelty else [NO_NOVELTY])
+    standing = read_standing(description, model_file(stem, "json"))
+    notes = [] if novelty else [NO_NOVELTY]
+    return Session(stem.name, network, novelty, standing, paths, empty, passed, notes)
 
 
 def answers(
@@ -74,7 +79,7 @@ def answers(
     """
     size = session.model.architecture["image_size"]
     photographs = read_ahead(session.paths, size, threads=threads, ahead=_BATCHES_AHEAD * batch_size)
-    knobs = {"batch_size": batch_size, "quantile": quantile}
+    knobs = {"standing": session.standing, "batch_size": batch_size, "quantile": quantile}
     with progress_bar(total=len(session.paths), unit="image", desc="assess") as progress:
         for answer in assess(session.model, session.novelty, photographs, **knobs):
             yield answer

@@ -31,6 +31,7 @@ from riqa.learn.memory import give_back_freed_memory, keep_freed_memory
 from riqa.learn.model import QualityNet, load_model, save_model, with_heads
 from riqa.learn.novelty import fit_novelty, save_novelty
 from riqa.learn.predict import predict
+from riqa.learn.standing import fit_standing
 from riqa.learn.train import train
 from riqa.temporary import in_own_folder
 from riqa.watched import progress_bar
@@ -208,6 +209,7 @@ def execute(
         threads=run.threads,
         pseudo_labels=run.pseudo_label_kind if run.pseudo_labels is not None else None,
         best_epoch=next(record["epoch"] for record in history if record["best"]),
+        standing=fit_standing(model, training),
     )
     return told, apply_model(run, model)
 

@@ -38,6 +38,17 @@ def test_a_rejected_photograph_without_a_bad_detail_gets_no_invented_reason(over
     assert "this model judges no details" in told
 
 
+@pytest.mark.parametrize("overall", ["reject", "bad"])
+def test_a_rejected_photograph_is_told_the_likeliest_reason_as_no_more_than_that(overall):
+    told = advice(GOOD, overall, likely="clarity")
+    assert told == [
+        "most likely out of focus: refocus and retake",
+        f"{overall}, though no detail is bad: the likeliest reason is no finding",
+    ]
+    assert advice({**GOOD, "contrast": 0.1}, overall, likely="clarity") == [REMEDIES["contrast"]]
+    assert advice(GOOD, "usable", likely="clarity") == advice(GOOD, "usable")
+
+
 @pytest.mark.parametrize("overall", ["usable", "good"])
 def test_a_bad_detail_of_an_acceptable_photograph_is_named_with_that_reservation(overall):
     told = advice({**GOOD, "contrast": 0.3}, overall)

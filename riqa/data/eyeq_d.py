@@ -25,6 +25,16 @@ from riqa.labels import DETAILS
 PUBLISHED = {"test": {"reject": 33, "usable": 49, "good": 78, "all": 160}}
 """Counted from the label file."""
 
+CALLED_BAD = {
+    "reject": {"illumination": 32, "clarity": 27, "contrast": 29},
+    "usable": {"illumination": 44, "clarity": 9, "contrast": 22},
+    "good": {"illumination": 30, "clarity": 3, "contrast": 4},
+}
+"""How many photographs of each overall class the panels call bad in each detail, of those in `PUBLISHED`.
+
+Counted from the label file. As shares they are the nine numbers by which a Teacher's level can be set.
+"""
+
 CITATION = "telesco2025semi"
 LICENCE = "Labels: see the paper's repository. Images: rules of the Kaggle competition."
 CAMERAS = "Those of EyeQ: the images are 160 of its test set"

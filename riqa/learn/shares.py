@@ -101,7 +101,7 @@ def fit_proportions(
         A (D, D) and b (D,).
     """
     z, classes = torch.from_numpy(logits).double(), torch.from_numpy(np.asarray(overall, dtype=np.int64))
-    known = torch.from_numpy(np.asarray(shares)).double()
+    known = torch.tensor(np.asarray(shares), dtype=torch.float64)
     identity = torch.eye(z.shape[1], dtype=torch.float64)
     matrix = identity.clone().requires_grad_()
     bias = torch.from_numpy(fit_intercepts(logits, overall, shares)).double().requires_grad_()

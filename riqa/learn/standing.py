@@ -1,4 +1,4 @@
-"""Where a photograph stands, in each detail, among a model's training photographs of the best and worst class.
+"""Where a photograph stands in each detail among the training photographs of the best and of the worst class.
 
 A threshold says whether a detail is bad; a rank says how unusual it is. The worst rank names the likeliest
 reason also where no detail falls below its threshold.

@@ -75,6 +75,6 @@ def test_a_file_keeps_them_and_one_that_holds_something_else_is_named(tmp_path):
     description = json.loads((tmp_path / "model.json").read_text())
     for broken in ([1], {"good": 3}, {"good": {"clarity": [1.0]}}, {"good": dict.fromkeys(DETAILS, "x")}):
         (tmp_path / "model.json").write_text(json.dumps({**description, "standing": broken}))
-        with pytest.raises(InputError, match="standing holds no quantiles .*; train the model again"):
+        with pytest.raises(InputError, match=r"standing holds no quantiles .*; train the model again"):
             open_session(stem, [photograph])
     assert read_standing({}, stem) == {}

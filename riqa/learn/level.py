@@ -1,0 +1,53 @@
+"""A Teacher's answers brought to the level of known shares, before they become pseudo-labels."""
+
+import numpy as np
+import pandas as pd
+from scipy.special import expit, logit
+
+from riqa.labels import DETAILS
+from riqa.learn.shares import fit_class_intercepts, fit_intercepts, fit_proportions
+
+LEVELS = ("raw", "intercepts", "class_intercepts", "proportions")
+"""Answers as they are; one number a detail; one a detail and class; a layer learned from proportions."""
+
+_PROBABILITIES = [f"p_{detail}" for detail in DETAILS]
+_NEAREST = 1e-9  # to 0 or 1, so that logits are finite
+
+
+def set_level(answers: pd.DataFrame, shares: pd.DataFrame, level: str) -> pd.DataFrame:
+    """Move the answers of every seed to where their shares of bad by class in training are nearest to known.
+
+    Args:
+        answers: rows of `riqa.learn.predict.predict` of one dataset with overall quality, any seeds; what is
+            learned is learned from the split ``train``, and applied to all.
+        shares: known share of bad, a row a class in the order of codes, a column a detail.
+        level: one of `LEVELS`. With ``class_intercepts`` an image without an overall class stays as it is.
+
+    Returns:
+        The answers with other probabilities of good; all else, and the order of rows, as it was.
+
+    Raises:
+        ValueError: unknown level.
+    """
+    if level not in LEVELS:
+        raise ValueError(f"level is {level!r}, must be one of {LEVELS}")
+    if level == "raw":
+        return answers
+    known = shares[list(DETAILS)].to_numpy(dtype=float)
+    moved = answers.copy()
+    for _, rows in answers.groupby("seed", sort=False):
+        z = logit(rows[_PROBABILITIES].to_numpy(dtype=float).clip(_NEAREST, 1 - _NEAREST))
+        overall = rows["overall"].to_numpy(dtype=float)
+        train = (rows["split"].to_numpy() == "train") & ~np.isnan(overall)
+        learned_from = z[train], overall[train].astype(int), known
+        if level == "intercepts":
+            z = z + fit_intercepts(*learned_from)
+        elif level == "class_intercepts":
+            of_class = fit_class_intercepts(*learned_from)
+            graded = ~np.isnan(overall)
+            z[graded] += of_class[overall[graded].astype(int)]
+        else:
+            matrix, bias = fit_proportions(*learned_from)
+            z = z @ matrix + bias
+        moved.loc[rows.index, _PROBABILITIES] = expit(z)
+    return moved

@@ -63,6 +63,7 @@ def open_session(model: Path, given: Sequence[Path]) -> Session:
     paths, empty = find_images(given, passed)
     standing = read_standing(description, model_file(stem, "json"))
     notes = [] if novelty else [NO_NOVELTY]
+    notes += [str(text) for text in description.get("warnings") or []]
     return Session(stem.name, network, novelty, standing, paths, empty, passed, notes)
 
 

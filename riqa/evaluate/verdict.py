@@ -5,7 +5,7 @@ and on the large set the share that it calls bad is possible in every overall cl
 sentences say why.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -18,29 +18,23 @@ CONSTANTS = {"always good": (1, "f1.good"), "always bad": (0, "f1.bad")}
 
 
 def against_constants(
-    truth: np.ndarray, called: np.ndarray, groups: np.ndarray, n_resamples: int = 2_000
+    images: pd.DataFrame, truth: np.ndarray, probs: np.ndarray, n_resamples: int = 2_000
 ) -> dict[str, Interval]:
     """Compare a Teacher with those who always say good and always say bad, each by the F1 that favours it.
 
     Args:
-        truth: (N,) expert labels, 0 bad, 1 good.
-        called: (S, N) the Teacher's, a row a seed.
-        groups: (N,) patients, drawn as a whole.
+        images: N rows with patient_id; patients are drawn as a whole.
+        truth: (N,) expert labels of one detail, 0 bad, 1 good.
+        probs: (S, N) probabilities of good, a row a seed.
         n_resamples: bootstrap replicates.
 
     Returns:
         For each of `CONSTANTS` the difference, Teacher minus constant, with its 95 % interval.
     """
+    called = (probs >= 0.5).astype(int)
+    facts = {"n_classes": 2, "groups": images["patient_id"].to_numpy(), "n_resamples": n_resamples}
     return {
-        name: paired_bootstrap(
-            truth,
-            called,
-            np.full_like(called, answer),
-            n_classes=2,
-            metric=metric,
-            groups=groups,
-            n_resamples=n_resamples,
-        )
+        name: paired_bootstrap(truth, called, np.full_like(called, answer), metric=metric, **facts)
         for name, (answer, metric) in CONSTANTS.items()
     }
 
@@ -69,17 +63,20 @@ def possible_shares(n_bad: pd.DataFrame, n: pd.Series, confidence: float = 0.95)
 
 def reasons_against(
     compared: Mapping[str, Mapping[str, Interval]],
-    shares: Mapping[str, pd.Series],
-    low: pd.Series,
-    high: pd.Series,
+    answers: pd.DataFrame,
+    detail: str,
+    low: pd.DataFrame,
+    high: pd.DataFrame,
 ) -> list[str]:
     """Apply the rule to one detail.
 
     Args:
         compared: `against_constants` by the name of the set that experts have judged.
-        shares: share called bad by overall class, by the name of the large set.
-        low: least possible share by class.
-        high: largest possible share by class.
+        answers: rows of `riqa.learn.predict.predict` on large sets, which are judged by their training
+            photographs; only sets with the classes of `low` are.
+        detail: which.
+        low: least possible share of bad, a row a class in the order of codes.
+        high: largest possible share.
 
     Returns:
         A sentence for everything that speaks against belief; empty if the detail passes.
@@ -91,11 +88,35 @@ def reasons_against(
         for constant, gain in gains.items()
         if not gain.low > 0
     ]
-    found += [
-        f"on {name} it calls {share:.0%} of class {label} bad; "
-        f"{low[label]:.0%} to {high[label]:.0%} are possible"
-        for name, by_class in shares.items()
-        for label, share in by_class.items()
-        if not low[label] <= share <= high[label]
-    ]
+    graded = answers[(answers["split"] == "train") & answers["overall"].notna()]
+    for name, rows in graded.groupby("dataset", sort=False):
+        shares = rows[f"p_{detail}"].lt(0.5).groupby(rows["overall"].astype(int)).mean()
+        if shares.index.max() + 1 == len(low):
+            found += [
+                f"on {name} it calls {share:.0%} of class {label} bad, "
+                f"{low.loc[label, detail]:.0%} to {high.loc[label, detail]:.0%} are possible"
+                for label, share in shares.set_axis(low.index[shares.index]).items()
+                if not low.loc[label, detail] <= share <= high.loc[label, detail]
+            ]
     return found
+
+
+def teacher_warnings(verdicts: Mapping[str, Sequence[str]], if_unfit: str) -> list[str]:
+    """Say what everybody must know who reads what a Student learned from this Teacher.
+
+    Args:
+        verdicts: `reasons_against` by detail, of the answers that are kept.
+        if_unfit: what followed from a no: warn, calibrate or drop.
+
+    Returns:
+        A sentence for every detail that fails, without a full stop.
+    """
+    if if_unfit == "drop":
+        return [
+            f"{detail} is not judged: the Teacher failed in it" for detail, why in verdicts.items() if why
+        ]
+    return [
+        f"the Teacher's answers on {detail} did not pass their test: {'; '.join(why)}"
+        for detail, why in verdicts.items()
+        if why
+    ]

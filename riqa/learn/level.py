@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit, logit
 
-from riqa.labels import DETAILS
+from riqa.data.eyeq_d import CALLED_BAD, PUBLISHED
+from riqa.labels import DETAILS, class_names
 from riqa.learn.shares import fit_class_intercepts, fit_intercepts, fit_proportions
 
 LEVELS = ("raw", "intercepts", "class_intercepts", "proportions")
@@ -51,3 +52,31 @@ def set_level(answers: pd.DataFrame, shares: pd.DataFrame, level: str) -> pd.Dat
             z = z @ matrix + bias
         moved.loc[rows.index, _PROBABILITIES] = expit(z)
     return moved
+
+
+def known_counts(source: str, observers: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
+    """Return how many photographs experts call bad, by overall class.
+
+    Args:
+        source: ``eyeq_d`` for the numbers published with the paper, ``observers`` to count in a manifest.
+        observers: manifest of a set with overall quality and details; rows that lack one do not count.
+
+    Returns:
+        Called bad, a row a class and a column a detail, and photographs of each class; both empty where no
+        photograph has overall quality and details.
+
+    Raises:
+        ValueError: unknown source.
+    """
+    if source == "eyeq_d":
+        n_bad = pd.DataFrame(CALLED_BAD).T
+        return n_bad, pd.Series(PUBLISHED["test"])[n_bad.index]
+    if source != "observers":
+        raise ValueError(f"source is {source!r}, must be observers or eyeq_d")
+    judged = observers.dropna(subset=["overall", *DETAILS])
+    if judged.empty:
+        return pd.DataFrame(columns=list(DETAILS), dtype=float), pd.Series(dtype=float)
+    names = class_names(3 if judged["overall"].max() > 1 else 2)
+    label = judged["overall"].astype(int).map(dict(enumerate(names)))
+    n_bad = (1 - judged[list(DETAILS)]).groupby(label).sum().astype(int)
+    return n_bad.reindex(names).dropna(), label.value_counts().reindex(names).dropna()

@@ -78,6 +78,7 @@ class TrainingRun:
         start_counts: whether that model competes for the best epoch.
         pseudo_labels: parquet file of the Teacher's answers, or None to learn from the store's own details.
         pseudo_label_kind: ``soft`` or ``hard``.
+        warnings: what everybody must know who asks the trained model, sentences without a full stop.
         predict_on: (store, splits) pairs to apply the trained model to.
         device: ``cpu``, ``cuda`` or ``auto``, see `riqa.learn.device`.
         threads: of the processor for this run, at least 1. More change the order of floating-point sums,
@@ -99,6 +100,7 @@ class TrainingRun:
     start_counts: bool = False
     pseudo_labels: Path | None = None
     pseudo_label_kind: str = "soft"
+    warnings: tuple[str, ...] = ()
     predict_on: tuple[tuple[Path, tuple[str, ...]], ...] = ()
     device: str = "cpu"
     threads: int = 1
@@ -210,6 +212,7 @@ def execute(
         pseudo_labels=run.pseudo_label_kind if run.pseudo_labels is not None else None,
         best_epoch=next(record["epoch"] for record in history if record["best"]),
         standing=fit_standing(model, training),
+        warnings=list(run.warnings),
     )
     return told, apply_model(run, model)
 

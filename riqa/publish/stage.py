@@ -5,7 +5,7 @@ A file is written only when its bytes differ, because Sphinx reads a page again 
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from riqa.publish.measured import fill_in
 from riqa.publish.parameters import Parameter, declared_parameters
 from riqa.publish.profiles import Profile
 from riqa.publish.provenance import machine
+from riqa.publish.warnings import read_warnings, warning_block
 
 STATUS_PAGE = "book/build_status.md"
 MEASURED = "benchmarks/measured"
@@ -54,8 +55,10 @@ def stage_book(
     pages["_config.yml"] = configuration(build.root, repository_url).encode()
     pages["_toc.yml"] = (build.root / "_toc.yml").read_bytes()
     facts: dict[str, dict[str, Any]] = {}
+    warnings: list[str] = []  # of the chapters so far, in reading order
     for name, source in chapters.items():
-        content, facts[name] = stage_notebook(source, build.executed(name))
+        warnings += read_warnings(build.work / name)
+        content, facts[name] = stage_notebook(source, build.executed(name), warnings)
         pages[f"notebooks/{name}.ipynb"] = content
     pages[STATUS_PAGE] = status_page(profile, facts).encode()
     return write_site(build.site, pages)
@@ -88,7 +91,9 @@ def configuration(root: Path, repository_url: str = "") -> str:
     return yaml.safe_dump(config, sort_keys=False)
 
 
-def stage_notebook(source: Path, executed: Path) -> tuple[bytes, dict[str, Any]]:
+def stage_notebook(
+    source: Path, executed: Path, warnings: Sequence[str] = ()
+) -> tuple[bytes, dict[str, Any]]:
     """Turn an executed notebook into a page.
 
     The provenance goes under the title and a table of the parameters before their cell; what papermill added,
@@ -97,6 +102,7 @@ def stage_notebook(source: Path, executed: Path) -> tuple[bytes, dict[str, Any]]
     Args:
         source: The source notebook, which declares the parameters.
         executed: The executed notebook.
+        warnings: What this chapter and those before it warn of; said under the provenance.
 
     Returns:
         The page (a notebook) and the facts of its run.
@@ -120,16 +126,16 @@ def stage_notebook(source: Path, executed: Path) -> tuple[bytes, dict[str, Any]]
             cell.metadata["tags"] = [*tags, "hide-input"]
         cells.append(cell)
     notebook.cells = cells
-    _insert_provenance(notebook, facts)
+    _insert_provenance(notebook, facts, warning_block(warnings))
     return (nbformat.writes(notebook) + "\n").encode(), json.loads(json.dumps(facts))
 
 
-def _insert_provenance(notebook: Any, facts: Mapping[str, Any]) -> None:
-    """Put the provenance right under the page's title."""
+def _insert_provenance(notebook: Any, facts: Mapping[str, Any], warning: str) -> None:
+    """Put the provenance, and a warning if there is one, right under the page's title."""
     if not facts or not notebook.cells or notebook.cells[0].cell_type != "markdown":
         return
     title, _, rest = notebook.cells[0].source.partition("\n")
-    notebook.cells[0].source = f"{title}\n\n{provenance_block(facts)}\n{rest}"
+    notebook.cells[0].source = f"{title}\n\n{provenance_block(facts)}{warning}\n{rest}"
 
 
 def provenance_block(facts: Mapping[str, Any]) -> str:

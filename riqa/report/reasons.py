@@ -1,5 +1,7 @@
 """Whether photographs get reasons: which share is called bad in a detail, by overall class."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
@@ -24,8 +26,8 @@ def reason_intervals(
 
     Returns:
         ``<class>.any`` is the share of a class that gets at least one reason, ``<class>.<detail>`` the share
-        called bad in it, ``auc.<detail>`` and ``auc.worst`` how well the probability of good, and the smallest of
-        the three, tells the worst class from the best. A class without images has no entry.
+        called bad in it, ``auc.<detail>`` and ``auc.worst`` how well the probability of good, and the
+        smallest of the three, tells the worst class from the best. A class without images has no entry.
     """
     images, probs = stack_seeds(
         predictions[predictions["overall"].notna()], [f"p_{detail}" for detail in DETAILS]
@@ -60,3 +62,36 @@ def reason_results(
     facts = {"n": predictions["image_id"].nunique(), "seeds": predictions["seed"].unique(), "method": METHOD}
     found = reason_intervals(predictions, n_classes, n_resamples)
     return interval_records(f"reasons.{dataset}.{model}", found, **facts)
+
+
+def reasons_table(
+    compared: Mapping[tuple[str, str, str], Mapping[str, Interval]], expert_shares: pd.DataFrame
+) -> pd.DataFrame:
+    """Lay reasons out: a row a set, a split and a kind of answers.
+
+    Args:
+        compared: `reason_intervals` by set, split and kind of answers.
+        expert_shares: known share of bad, a row a class, a column a detail.
+
+    Returns:
+        Columns as text: the worst class and the best with a reason, the AUC of the worst detail, each with
+        its interval; and the largest distance of a share from the known one, where the classes are the same.
+    """
+    rows = {}
+    for key, found in compared.items():
+        classes = list(dict.fromkeys(name.split(".")[0] for name in found if not name.startswith("auc.")))
+        ends = {"worst": classes[0], "best": classes[-1]}
+        rows[key] = {f"{end} class with a reason": _text(found[f"{name}.any"]) for end, name in ends.items()}
+        rows[key]["AUC of the worst detail"] = _text(found["auc.worst"]) if "auc.worst" in found else "–"
+        far = [
+            abs(found[f"{name}.{detail}"].value - expert_shares.loc[name, detail])
+            for name in expert_shares.index.intersection(classes)
+            for detail in DETAILS
+        ]
+        rows[key]["farthest share"] = f"{max(far):.2f}" if classes == list(expert_shares.index) else "–"
+    index = pd.MultiIndex.from_tuples(rows, names=["set", "split", "answers"])
+    return pd.DataFrame(list(rows.values()), index=index)
+
+
+def _text(interval: Interval) -> str:
+    return f"{interval.value:.2f} [{interval.low:.2f}, {interval.high:.2f}]"

@@ -1,4 +1,4 @@
-"""The rule by which a Teacher is believed: hand-made ones that pass, that repeat themselves, that exaggerate."""
+"""The rule by which a Teacher is believed: hand-made ones that pass, repeat themselves, or exaggerate."""
 
 import numpy as np
 import pandas as pd
@@ -6,13 +6,13 @@ import pytest
 from scipy.stats import beta
 
 from riqa.evaluate.stats import Interval
-from riqa.evaluate.verdict import against_constants, possible_shares, reasons_against
+from riqa.evaluate.verdict import against_constants, possible_shares, reasons_against, teacher_warnings
 
 
 def test_the_gain_over_who_always_says_the_same_is_a_difference_of_f1():
     truth = np.array([1] * 6 + [0] * 4)
-    called = np.array([[1, 1, 1, 1, 1, 0, 0, 0, 0, 1]])  # 5 of 6 good found, 3 of 4 bad
-    gains = against_constants(truth, called, np.arange(10))
+    probs = np.array([[0.9, 0.5, 0.6, 0.7, 0.8, 0.1, 0.2, 0.3, 0.4, 0.6]])  # 5 of 6 good found, 3 of 4 bad
+    gains = against_constants(pd.DataFrame({"patient_id": range(10)}), truth, probs)
     # F1 of good: 2 * 5 / (6 + 6) against 2 * 6 / (10 + 6); of bad: 2 * 3 / (4 + 4) against 2 * 4 / (10 + 4).
     assert gains["always good"].value == pytest.approx(10 / 12 - 12 / 16)
     assert gains["always bad"].value == pytest.approx(6 / 8 - 8 / 14)
@@ -20,7 +20,7 @@ def test_the_gain_over_who_always_says_the_same_is_a_difference_of_f1():
 
 def test_who_always_says_the_same_gains_nothing():
     truth = np.random.default_rng(0).integers(0, 2, 200)
-    gains = against_constants(truth, np.ones((2, 200), int), np.arange(200))
+    gains = against_constants(pd.DataFrame({"patient_id": range(200)}), truth, np.ones((2, 200)))
     assert gains["always good"].value == gains["always good"].high == 0
     assert gains["always bad"].high < 0
 
@@ -34,14 +34,34 @@ def test_possible_shares_are_exact_intervals_that_hold_together():
     assert (high.loc["reject", "contrast"], low.loc["good", "contrast"]) == (1, 0)
 
 
+def answers(p_of_class, **facts):
+    """Return a hundred training photographs of each class, of which the shares given are called bad."""
+    rows = [(code, 0.2 if k < share * 100 else 0.8) for code, share in p_of_class.items() for k in range(100)]
+    frame = pd.DataFrame(rows, columns=["overall", "p_clarity"])
+    return frame.assign(**{"dataset": "eyeq", "split": "train", **facts})
+
+
 def test_a_detail_fails_for_every_reason_that_there_is():
     good, none = Interval(0.2, 0.1, 0.3), Interval(0.05, 0.0, 0.1)
-    low, high = pd.Series({"reject": 0.6, "good": 0.0}), pd.Series({"reject": 0.9, "good": 0.1})
-    possible = {"eyeq": pd.Series({"reject": 0.9, "good": 0.0})}
-    assert reasons_against({"experts": {"always good": good, "always bad": good}}, possible, low, high) == []
-    impossible = {"eyeq": pd.Series({"reject": 0.05, "good": 0.0})}
-    told = reasons_against({"experts": {"always good": none, "always bad": good}}, impossible, low, high)
+    low = pd.DataFrame({"clarity": [0.6, 0.1, 0.0]}, index=["reject", "usable", "good"])
+    high = pd.DataFrame({"clarity": [0.95, 0.4, 0.3]}, index=low.index)
+    experts = {"experts": {"always good": good, "always bad": good}}
+    assert reasons_against(experts, answers({0: 0.9, 1: 0.25, 2: 0}), "clarity", low, high) == []
+    impossible = answers({0: 0.05, 1: 0.25, 2: 0})
+    experts = {"experts": {"always good": none, "always bad": good}}
+    told = reasons_against(experts, impossible, "clarity", low, high)
     assert told == [
         "on experts it does not beat the answer always good (difference +0.050 [+0.000, +0.100])",
-        "on eyeq it calls 5% of class reject bad; 60% to 90% are possible",
+        "on eyeq it calls 5% of class reject bad, 60% to 95% are possible",
     ]
+    # Neither other splits, nor a set of two classes, are asked for shares of three.
+    assert len(reasons_against(experts, impossible.assign(split="val"), "clarity", low, high)) == 1
+    assert len(reasons_against(experts, answers({0: 0.05, 1: 0.25}), "clarity", low, high)) == 1
+
+
+def test_warnings_name_what_fails_and_nothing_else():
+    verdicts = {"clarity": ["one", "two"], "contrast": []}
+    text = "the Teacher's answers on clarity did not pass their test: one; two"
+    assert teacher_warnings(verdicts, "warn") == [text]
+    assert teacher_warnings(verdicts, "drop") == ["clarity is not judged: the Teacher failed in it"]
+    assert teacher_warnings({"clarity": []}, "warn") == []

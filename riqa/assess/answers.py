@@ -188,7 +188,8 @@ def _answer(
     n_overall, n_details = (model.architecture[f"n_{task}"] for task in ("overall", "details"))
     names = class_names(n_overall) if n_overall else ()
     overall = dict(zip(names, probs[:n_overall].tolist(), strict=True))
-    details = dict(zip(DETAILS, probs[MOST_CLASSES:].tolist(), strict=True)) if n_details else {}
+    answered = zip(DETAILS, probs[MOST_CLASSES:].tolist(), strict=True) if n_details else ()
+    details = {detail: p_good for detail, p_good in answered if p_good == p_good}  # silent where NaN
     label = max(overall, key=overall.__getitem__) if overall else None
     told = advice(details, label, likely=most_likely(ranks) if ranks else None)
     return Answer(path, overall, details, told, None, crop, ranks)

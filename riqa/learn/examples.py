@@ -87,7 +87,8 @@ def with_pseudo_labels(
     Args:
         examples: one split of the store that `manifest` belongs to.
         manifest: the store's manifest, all splits.
-        pseudo_labels: image_id and p_illumination, p_clarity, p_contrast (of good), one row an image.
+        pseudo_labels: image_id and p_illumination, p_clarity, p_contrast (of good), one row an image; a
+            detail that is NaN for all is not taught.
         kind: ``soft`` keeps probabilities, ``hard`` thresholds them at 0.5.
         source: where the pseudo-labels were read from, for messages.
 
@@ -99,12 +100,15 @@ def with_pseudo_labels(
         raise ValueError(f"pseudo-label kind is {kind!r}, must be soft or hard")
     image_ids = manifest["image_id"].iloc[examples.rows]
     columns = [f"p_{detail}" for detail in DETAILS]
-    probs = pseudo_labels.set_index("image_id")[columns].reindex(image_ids)
-    missing = probs.isna().any(axis=1)
+    probs = pseudo_labels.set_index("image_id")[columns]
+    taught = probs.columns[probs.notna().any()]
+    probs = probs.reindex(image_ids)
+    missing = probs[taught].isna().any(axis=1) | ~probs.index.isin(pseudo_labels["image_id"])
     if missing.any():
         raise InputError(
             f"{source}: no pseudo-label for {int(missing.sum())} images, first {probs.index[missing][0]}; "
             "run chapter 03_generate_pseudo_labels again"
         )
     targets = torch.from_numpy(probs.to_numpy(dtype=np.float32, copy=True))
-    return replace(examples, details=(targets > 0.5).float() if kind == "hard" else targets)
+    hard = torch.where(targets.isnan(), targets, (targets > 0.5).float())
+    return replace(examples, details=hard if kind == "hard" else targets)

@@ -1,6 +1,7 @@
 """The one network of the book: a shared backbone and a linear head a task (hard parameter sharing)."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -102,6 +103,14 @@ def with_heads(model: QualityNet, n_overall: int, n_details: int) -> QualityNet:
     kept = {name: value for name, value in model.state_dict().items() if _fits(copy, name, value)}
     copy.load_state_dict(kept, strict=False)
     return copy
+
+
+@torch.no_grad()
+def silence(model: QualityNet, details: Sequence[str]) -> None:
+    """Let a network answer NaN in details that nothing has taught it; its files keep that."""
+    for detail in details:
+        model.heads["details"].weight[DETAILS.index(detail)] = torch.nan
+        model.heads["details"].bias[DETAILS.index(detail)] = torch.nan
 
 
 def save_model(model: QualityNet, stem: Path, /, **description: object) -> None:

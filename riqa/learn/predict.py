@@ -31,7 +31,7 @@ def predict(
         A row an image: image_id, dataset, split, patient_id, eye; the columns given;
         p_overall_0 .. p_overall_2 (softmax; NaN for classes that the model does not have);
         p_illumination, p_clarity, p_contrast (sigmoid, probability of good; NaN without a details head);
-        and the truth: overall, illumination, clarity, contrast.
+        and the truth: overall, illumination, clarity, contrast (NaN where the details head is silent).
     """
     frames = []
     for split in splits:
@@ -41,6 +41,9 @@ def predict(
         frame = truth[["image_id", "dataset", "split", "patient_id", "eye"]].assign(**columns)
         frame[list(PROBABILITIES)] = probabilities(logits)
         frame[["overall", *DETAILS]] = truth[["overall", *DETAILS]]
+        if "details" in logits:  # a detail in which the model is silent is not asked of it
+            silent = [detail for detail in DETAILS if frame[f"p_{detail}"].isna().all()]
+            frame[silent] = np.nan
         frames.append(frame)
     return pd.concat(frames, ignore_index=True)
 

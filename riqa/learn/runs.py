@@ -22,13 +22,13 @@ import torch
 
 from riqa import __version__
 from riqa.data.store import Store, open_store
-from riqa.labels import class_names
+from riqa.labels import DETAILS, class_names
 from riqa.learn.config import TrainingConfig
 from riqa.learn.device import resolve_device, resolve_precision
 from riqa.learn.distributed import ALONE, Processes
 from riqa.learn.examples import examples_of, with_pseudo_labels
 from riqa.learn.memory import give_back_freed_memory, keep_freed_memory
-from riqa.learn.model import QualityNet, load_model, save_model, with_heads
+from riqa.learn.model import QualityNet, load_model, save_model, silence, with_heads
 from riqa.learn.novelty import fit_novelty, save_novelty
 from riqa.learn.predict import predict
 from riqa.learn.standing import fit_standing
@@ -194,6 +194,9 @@ def execute(
         on_epoch=lambda *progress: tell((name, *progress)),
         processes=processes,
     )
+    if run.pseudo_labels is not None:
+        untaught = training.details.isnan().all(dim=0).tolist()
+        silence(model, [detail for detail, silent in zip(DETAILS, untaught, strict=True) if silent])
     told = pd.DataFrame(history).assign(**_names(run))
     if not processes.is_main:
         return told, pd.DataFrame()

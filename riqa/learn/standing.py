@@ -48,7 +48,9 @@ def fit_standing(model: QualityNet, training: Examples) -> Standing:
     levels = np.linspace(0, 1, N_QUANTILES)
     return {
         name: {
-            detail: np.quantile(values[:, k], levels).round(4).tolist() for k, detail in enumerate(DETAILS)
+            detail: np.quantile(values[:, k], levels).round(4).tolist()
+            for k, detail in enumerate(DETAILS)
+            if not np.isnan(values[:, k]).any()
         }
         for name, values in of_class.items()
     }
@@ -67,6 +69,8 @@ def read_standing(description: Mapping, file: Path) -> Standing:
     standing = description.get("standing", {})
     try:
         share_below(standing, np.zeros(len(DETAILS)))
+        if any(len(found) != N_QUANTILES for of_class in standing.values() for found in of_class.values()):
+            raise ValueError(f"a detail of it has not {N_QUANTILES}")
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"{file}: standing holds no quantiles ({error}); train the model again") from None
     return standing
@@ -82,12 +86,14 @@ def share_below(standing: Standing, logits: np.ndarray) -> dict[str, dict[str, f
     Returns:
         Detail -> class name -> share in [0, 1]; half of those that are equal count as worse.
     """
-    shares: dict[str, dict[str, float]] = {detail: {} for detail in DETAILS}
+    shares: dict[str, dict[str, float]] = {}
     for name, quantiles in standing.items():
         for detail, z in zip(DETAILS, logits, strict=True):
+            if detail not in quantiles:  # the model is silent about it
+                continue
             below = np.searchsorted(quantiles[detail], round(float(z), 4), "left")
             up_to = np.searchsorted(quantiles[detail], round(float(z), 4), "right")
-            shares[detail][name] = float(below + up_to) / 2 / N_QUANTILES
+            shares.setdefault(detail, {})[name] = float(below + up_to) / 2 / N_QUANTILES
     return shares
 
 

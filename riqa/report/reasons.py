@@ -33,7 +33,8 @@ def reason_intervals(
         predictions[predictions["overall"].notna()], [f"p_{detail}" for detail in DETAILS]
     )
     overall, patients = images["overall"].to_numpy(dtype=int), images["patient_id"].to_numpy()
-    bad = probs < 0.5
+    bad = probs < 0.5  # never, where a model is silent (NaN)
+    answered = [k for k in range(len(DETAILS)) if not np.isnan(probs[..., k]).any()]
     found = {}
     for code, name in enumerate(class_names(n_classes)):
         own = overall == code
@@ -45,8 +46,8 @@ def reason_intervals(
                 )
     ends = np.isin(overall, (0, n_classes - 1))
     best = overall[ends] > 0
-    if best.any() and not best.all():
-        scores = {detail: probs[..., k] for k, detail in enumerate(DETAILS)} | {"worst": probs.min(axis=2)}
+    if answered and best.any() and not best.all():
+        scores = {DETAILS[k]: probs[..., k] for k in answered} | {"worst": probs[..., answered].min(axis=2)}
         for what, values in scores.items():
             found[f"auc.{what}"] = auc_interval(
                 best, values[:, ends], groups=patients[ends], n_resamples=n_resamples

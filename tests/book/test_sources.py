@@ -12,6 +12,7 @@ from sklearn.metrics import pairwise_distances
 from riqa.evaluate.pairs import PAIRS
 from riqa.learn.config import PRECISIONS, SCHEDULES
 from riqa.learn.device import DEVICES
+from riqa.learn.level import LEVELS
 from riqa.publish.chapters import read_chapters
 from riqa.publish.measured import fill_in
 from riqa.publish.parameters import declared_parameters
@@ -90,6 +91,9 @@ CHOICES = {  # text that a chapter hands to a function which knows only these
     "precision": PRECISIONS,
     "device": DEVICES,
     "pseudo_label_kind": ("soft", "hard"),
+    "known_shares": ("observers", "eyeq_d"),
+    "level": LEVELS,
+    "if_unfit": ("warn", "calibrate", "drop"),
     "wilcoxon_on": PAIRS,
     "baseline": ("single_task", "single_task_control"),
 }

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from riqa.data.catalogue import to_dataset
-from riqa.data.eyeq_d import PUBLISHED, read_eyeq_d
+from riqa.data.eyeq_d import CALLED_BAD, PUBLISHED, read_eyeq_d
 from riqa.errors import InputError
 from riqa.labels import class_names
 from tests.data.layouts import write_eyeq_d, write_eyeq_labels, write_image
@@ -94,3 +94,19 @@ def test_published_labels():
     assert (bad.sum(), (bad & (catalogue.table["overall"] == 2)).sum()) == (106, 30)
     assert "all 160 labels" in found(catalogue, "labels-agree-with-eyeq-d").message
     assert not pd.isna(catalogue.table[["illumination", "clarity", "contrast"]]).any(axis=None)
+
+
+@pytest.mark.skipif("RIQA_DATA" not in os.environ, reason="needs the published label files")
+def test_the_nine_numbers_are_counted_again_from_the_label_file():
+    rows = pd.read_csv(Path(os.environ["RIQA_DATA"]) / "eyeq-d" / "EyeQ-D-Quality-Details.csv")
+    for code, name in enumerate(class_names(3)):
+        own = rows[rows["overall_quality"] == code]
+        assert {detail: int((own[detail] == 0).sum()) for detail in CALLED_BAD[name]} == CALLED_BAD[name]
+
+
+def test_the_nine_numbers_are_those_that_are_quoted():
+    quoted = {"illumination": (0.970, 0.898, 0.385), "clarity": (0.818, 0.184, 0.038)}
+    quoted["contrast"] = (0.879, 0.449, 0.051)
+    for detail, shares in quoted.items():
+        counted = [CALLED_BAD[name][detail] / PUBLISHED["test"][name] for name in class_names(3)]
+        assert counted == pytest.approx(shares, abs=5e-4)

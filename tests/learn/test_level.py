@@ -6,7 +6,7 @@ import pytest
 from scipy.special import expit, logit
 
 from riqa.labels import DETAILS, class_names
-from riqa.learn.level import LEVELS, set_level
+from riqa.learn.level import LEVELS, known_counts, set_level
 
 P = [f"p_{detail}" for detail in DETAILS]
 SHARES = pd.DataFrame(
@@ -78,3 +78,19 @@ def test_an_image_without_a_class_has_no_class_intercept():
 def test_an_unknown_level_is_a_slip():
     with pytest.raises(ValueError, match="level is 'some'"):
         set_level(answers(), SHARES, "some")
+
+
+def test_known_counts_are_those_of_a_manifest_or_the_published_ones():
+    manifest = pd.DataFrame({"overall": [0, 0, 2, 2, 2, 1, np.nan, 1]})
+    manifest["illumination"] = [0, 0, 1, 0, 1, 0, 0, np.nan]
+    manifest[["clarity", "contrast"]] = 1.0
+    n_bad, n = known_counts("observers", manifest)
+    assert n.to_dict() == {"reject": 2, "usable": 1, "good": 3}
+    assert n_bad["illumination"].to_dict() == {"reject": 2, "usable": 1, "good": 1}
+    assert (n_bad["clarity"] == 0).all()
+    n_bad, n = known_counts("observers", manifest.assign(overall=np.nan))
+    assert n_bad.empty and n.empty
+    n_bad, n = known_counts("eyeq_d", manifest)
+    assert (n["reject"], n_bad.loc["reject", "illumination"]) == (33, 32)
+    with pytest.raises(ValueError, match="source is 'paper'"):
+        known_counts("paper", manifest)

@@ -2,11 +2,15 @@
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
+from riqa.assess.answers import assess
+from riqa.assess.photographs import Photograph
+from riqa.assess.session import open_session
 from riqa.data.store import open_store
 from riqa.errors import InputError
 from riqa.labels import DETAILS
@@ -123,6 +127,32 @@ def test_the_whole_chain_teacher_to_student(store, tmp_path):
     assert soft_history["train_loss"].iloc[1] != hard_history["train_loss"].iloc[1]
     with pytest.raises(InputError, match=r"answers\.parquet: no pseudo-label"):
         execute(replace(student, config=replace(student.config, seed=5)))
+
+
+def test_a_detail_that_was_dropped_is_not_learned_and_not_answered(store, tmp_path):
+    ids = store.manifest["image_id"]
+    answers = pd.DataFrame({"image_id": ids, "dataset": "toy", "seed": 0, "p_illumination": 0.9})
+    answers = answers.assign(p_clarity=np.nan, p_contrast=np.linspace(0, 1, len(ids)))
+    answers.to_parquet(tmp_path / "answers.parquet")
+    student = a_run(
+        store, tmp_path, model="multi_task", n_details=3, config=replace(CONFIG, lambda_details=1.0),
+        pseudo_labels=tmp_path / "answers.parquet", warnings=("clarity is not judged",),
+    )  # fmt: skip
+    history, predictions = execute(student)
+    assert history["train_loss"].iloc[1:].notna().all()  # the record of the start has none
+    assert predictions[["p_clarity", "clarity"]].isna().all(axis=None)
+    assert predictions[["p_illumination", "p_contrast", "p_overall_0"]].notna().all(axis=None)
+    model, description = load_model(student.stem)
+    assert description["warnings"] == ["clarity is not judged"]
+    for detail, quantiles in description["standing"].items():
+        assert set(quantiles) == {"illumination", "contrast"}, detail
+    photograph = tmp_path / "eye.png"
+    cv2.imwrite(str(photograph), store.images[0])
+    session = open_session(student.stem, [photograph])
+    assert session.notes == ["clarity is not judged"]
+    crops = [Photograph(photograph, store.images[0])]
+    (answer,) = assess(model, None, crops, standing=session.standing)
+    assert list(answer.details) == list(answer.ranks) == ["illumination", "contrast"]
 
 
 @pytest.mark.parametrize(

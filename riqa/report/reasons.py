@@ -76,7 +76,8 @@ def reasons_table(
 
     Returns:
         Columns as text: the worst class and the best with a reason, the AUC of the worst detail, each with
-        its interval; and the largest distance of a share from the known one, where the classes are the same.
+        its interval; the AUC of each detail; and the largest distance of a share from the known one, where
+        the classes are the same.
     """
     rows = {}
     for key, found in compared.items():
@@ -84,6 +85,8 @@ def reasons_table(
         ends = {"worst": classes[0], "best": classes[-1]}
         rows[key] = {f"{end} class with a reason": _text(found[f"{name}.any"]) for end, name in ends.items()}
         rows[key]["AUC of the worst detail"] = _text(found["auc.worst"]) if "auc.worst" in found else "–"
+        areas = [f"{found[f'auc.{detail}'].value:.2f}" for detail in DETAILS if f"auc.{detail}" in found]
+        rows[key]["and of each"] = ", ".join(areas) or "–"
         far = [
             abs(found[f"{name}.{detail}"].value - expert_shares.loc[name, detail])
             for name in expert_shares.index.intersection(classes)

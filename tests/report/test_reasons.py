@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from riqa.labels import DETAILS
-from riqa.report.reasons import reason_intervals, reason_results
+from riqa.report.reasons import reason_intervals, reason_results, reasons_table
 
 
 def predictions():
@@ -37,3 +37,16 @@ def test_a_class_without_images_is_left_out_and_records_are_named():
     records = reason_results(frame, 3, "teacher", n_resamples=100)
     assert {item.name.rsplit(".", 2)[1] for item in records} == {"reject", "usable"}
     assert records[0].name == "reasons.toy.teacher.reject.any"
+
+
+def test_the_table_tells_how_far_the_shares_are():
+    known = pd.DataFrame(0.5, index=["reject", "usable", "good"], columns=list(DETAILS))
+    known.loc["usable"] = 0.0
+    known.loc["good", ["clarity", "contrast"]] = 0.2
+    table = reasons_table({("toy", "test", "raw"): reason_intervals(predictions(), 3, 100)}, known)
+    row = table.loc[("toy", "test", "raw")]
+    assert row["farthest share"] == "0.50"  # contrast of rejects, which is never called bad
+    assert row["worst class with a reason"].startswith("0.75 [")
+    assert row["and of each"].split(", ")[2] == "0.50"
+    other = reasons_table({("toy", "test", "raw"): reason_intervals(predictions(), 3, 100)}, known.iloc[:2])
+    assert other["farthest share"].item() == "–"

@@ -121,3 +121,21 @@ def test_a_page_that_cannot_be_written_is_one_line(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match=r"page\.html cannot be written"):
         write_page(tmp_path / "file" / "page.html", [Card(GOOD)], [], most_pictures=1, **FACTS)
+
+
+def test_each_detail_stands_between_the_photographs_of_training(tmp_path):
+    ranks = {"clarity": {"reject": 0.66, "good": 0.02}, "contrast": {"reject": 0.4, "good": 0.31}}
+    answer = Answer(
+        Path("a.jpg"), {"reject": 0.9, "usable": 0.1, "good": 0.0}, {"clarity": 0.6, "contrast": 0.7},
+        ["most likely out of focus: refocus and retake"], ranks=ranks,
+    )  # fmt: skip
+    text = page(tmp_path, [Card(answer)])
+    _Tags(text)
+    words = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", text.partition("<body>")[2]))
+    assert (
+        "share of the training photographs that are worse of those graded reject of those graded good"
+        in words
+    )
+    assert "clarity 66 % 2 %" in words
+    assert "contrast 40 % 31 %" in words
+    assert answer.to_json()["details"]["clarity"] == {"good": 0.6, "worse_in_training": ranks["clarity"]}

@@ -209,7 +209,7 @@ def _copies_between_sets(table: pd.DataFrame, looks: list[Look]) -> list[tuple[s
         n_leaks = int(rows["leak"].sum())
         text = f"{len(rows)} pairs of images, one of {one} and one of {other}, are copies of each other"
         if n_leaks:
-            text += f"; of {n_leaks} of them one is for testing and the other is not"
+            text += f"; in {n_leaks} of them one is for testing and the other is not"
         severity = "warning" if n_leaks else "info"
         finding = Finding("near-duplicates-between-sets", severity, text, tuple(rows["names"]))
         found.append((f"{one} and {other}", finding))

@@ -3,7 +3,7 @@
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,9 +43,11 @@ class Small:
             assert read(self.build.work / name / "results.json"), name
 
 
-def build_small(folder: Path, name: str, change: Callable[[dict[str, Any]], None]) -> Small:
+def build_small(
+    folder: Path, name: str, archives: Sequence[str], change: Callable[[dict[str, Any]], None]
+) -> Small:
     """Run every chapter of a profile as the book does; `change` makes its values smaller still."""
-    data, root = write_archives(folder / "archives"), folder / "repository"
+    data, root = write_archives(folder / "archives", archives), folder / "repository"
     root.mkdir()
     for part in SOURCES:
         source = REPOSITORY / part

@@ -36,7 +36,7 @@ def paper(tmp_path_factory) -> Small:
         profile["parameters"] |= {"epochs": 4, "halve_at": [2, 3]}
         profile["chapters"]["05_train_multi_task"]["lambda_details_grid"] = GRID
 
-    return build_small(tmp_path_factory.mktemp("paper"), "paper", change)
+    return build_small(tmp_path_factory.mktemp("paper"), "paper", ("eyeq", "mshf", "deepdrid"), change)
 
 
 def test_every_chapter_runs_to_its_end(paper):

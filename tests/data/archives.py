@@ -4,7 +4,7 @@ Photographs are phantoms whose defects follow their labels, so that fields of vi
 something to learn. What the archives are known for is in them: see `tests.data.layouts`, and `TRAPS` here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import cv2
@@ -37,6 +37,9 @@ DEEPDRID_PATIENTS = {
 FIVES_IMAGES = {"train": range(1, 21), "test": range(21, 37)}
 """Numbers of FIVES; unlike the archive's they do not begin anew, so that a stem is one photograph."""
 
+SHARED = ("Healthy-1", "21_D")
+"""A photograph of MSHF that is a test image of FIVES as well."""
+
 NOT_THERE = "1012_left"  # a test image of EyeQ that is labelled and was not downloaded
 CUT_SHORT = "3_left"  # a training image of EyeQ whose file broke off
 WHITE = ("27", "96", "330")  # patients of DeepDRiD photographed on white, with an index burnt in
@@ -45,18 +48,29 @@ DEFECTS = {"illumination": "under_exposure", "clarity": "defocus", "contrast": "
 _CAMERAS = ("tabletop_b", "tabletop_c", "reader_b", "portable")
 
 
-def write_archives(root: Path, seed: int = 0) -> Path:
-    """Write eyeq/, eyeq-d/, mshf/, deepdrid/ and fives/ below `root`, and return it."""
-    rng = np.random.default_rng(seed)
-    severities = _write_eyeq(root, rng) | _write_mshf(root, rng) | _write_deepdrid(root, rng)
-    severities |= _write_fives(root, rng)
+def write_archives(root: Path, names: Sequence[str], seed: int = 0) -> Path:
+    """Write archives below `root`, and return it.
+
+    Args:
+        root: Parent of eyeq/ (with eyeq-d/ beside it), mshf/, deepdrid/ and fives/.
+        names: Which of them, without eyeq-d.
+        seed: Seed of labels and photographs.
+    """
+    rng, severities = np.random.default_rng(seed), {}
+    writers = {"eyeq": _write_eyeq, "mshf": _write_mshf, "deepdrid": _write_deepdrid, "fives": _write_fives}
+    for name in names:
+        severities |= writers[name](root, rng)
     for number, (stem, bad) in enumerate(severities.items()):
         image = draw(stem, number, bad)
         for path in sorted(path for path in root.rglob(f"{stem}.*") if path.parent.name != "Ground truth"):
             path.write_bytes(_encoded(image, path))
-    (root / "eyeq" / "test" / f"{NOT_THERE}.jpeg").unlink()
-    broken = root / "eyeq" / "train" / f"{CUT_SHORT}.jpeg"
-    broken.write_bytes(broken.read_bytes()[:300])
+    if {"mshf", "fives"} <= set(names):
+        one, other = (next(root.rglob(f"Original/**/{stem}.*")) for stem in SHARED)
+        other.write_bytes(_encoded(cv2.imread(str(one))[..., ::-1], other))
+    if "eyeq" in names:
+        (root / "eyeq" / "test" / f"{NOT_THERE}.jpeg").unlink()
+        broken = root / "eyeq" / "train" / f"{CUT_SHORT}.jpeg"
+        broken.write_bytes(broken.read_bytes()[:300])
     return root
 
 

@@ -123,7 +123,7 @@ def test_a_photograph_that_is_in_two_sets_is_found(tmp_path):
     assert between[0] == "mshf and fives"
     assert set(between[1].items) == {"Local1-1 ~ test_1_A", "Healthy-1 ~ train_7_D"}
     assert between[1].severity == "warning"  # what MSHF has for training, FIVES has for testing
-    assert "of 1 of them one is for testing and the other is not" in between[1].message
+    assert "in 1 of them one is for testing and the other is not" in between[1].message
     alone = [(n, f) for n, d in datasets.items() for f in inspect_images(d.manifest, d.root)]
     assert [one for one in found if one != between] == alone
     assert inspect_sets(datasets, jobs=2) == found

@@ -55,6 +55,10 @@ def build_small(
         copy(source, root / part)
     profile = yaml.safe_load((root / "profiles" / f"{name}.yaml").read_text())
     profile["parameters"] |= SMALLER
+    smoke = yaml.safe_load((root / "profiles" / "smoke.yaml").read_text())["chapters"]
+    for chapter in smoke:
+        if chapter > "06":  # what trains nothing takes as few images and resamples as in the smoke book
+            profile["chapters"][chapter] = smoke[chapter] | profile["chapters"].get(chapter, {})
     change(profile)
     (root / "profiles" / f"{name}_small.yaml").write_text(yaml.safe_dump(profile))
     command = [sys.executable, "-m", "snakemake", "--cores", "2", "--nolock", "--nocolor", "--keep-going"]

@@ -13,7 +13,9 @@ from riqa.terminal import console, json_text
 
 app = typer.Typer()
 
-DatasetArgument = Annotated[str, typer.Argument(help="eyeq, eyeq_d, mshf, deepdrid, or table: your own.")]
+DatasetArgument = Annotated[
+    str, typer.Argument(help="eyeq, eyeq_d, mshf, deepdrid, fives, or table: your own.")
+]
 RootOption = Annotated[Path, typer.Option(help="The dataset's folder, laid out as it is published.")]
 JobsOption = Annotated[int, typer.Option(min=1, help="Processes side by side; results do not depend on it.")]
 SeedOption = Annotated[int, typer.Option(min=0, help="Seed of splits that are not published.")]
@@ -28,8 +30,8 @@ def fetch(
 
     What is there already is not downloaded again. Example: riqa fetch deepdrid --to data/deepdrid
     """
-    from riqa.data.fetch import SOURCES
     from riqa.data.fetch import fetch as download
+    from riqa.data.sources import SOURCES
 
     if name is None:
         table = Table("name", "what it is", "size", "licence", box=None)

@@ -11,9 +11,9 @@ from PIL import Image
 
 from riqa.cli import main
 from riqa.data.audit import audit
-from riqa.data.fetch import SOURCES, Download, Source
+from riqa.data.sources import SOURCES, Download, Source
 from riqa.data.store import open_store
-from tests.data.layouts import write_deepdrid, write_eyeq, write_eyeq_d, write_mshf, write_table
+from tests.data.layouts import write_deepdrid, write_eyeq, write_eyeq_d, write_fives, write_mshf, write_table
 from tests.data.photographs import disc
 
 PHOTOGRAPHS = 40
@@ -197,9 +197,9 @@ def test_fetched_labels_are_named_as_the_adapter_reads_them(tmp_path, eyeq, name
     assert report.findings[-1].code == "no-images"  # and not that the labels cannot be read
 
 
-@pytest.mark.parametrize("name", ["mshf", "deepdrid"])
+@pytest.mark.parametrize("name", ["mshf", "deepdrid", "fives"])
 def test_unpacked_folders_are_named_as_the_adapter_reads_them(tmp_path, name):
-    (write_mshf if name == "mshf" else write_deepdrid)(tmp_path)
+    {"mshf": write_mshf, "deepdrid": write_deepdrid, "fives": write_fives}[name](tmp_path)
     assert (tmp_path / SOURCES[name].files[0].keep).is_dir()
     assert audit(name, tmp_path, images=False).usable
 

@@ -31,6 +31,8 @@ def read_catalogue(name: str, root: Path | str, seed: int = 0) -> Catalogue:
             from riqa.data.mshf import read_mshf as read
         case "deepdrid":
             from riqa.data.deepdrid import read_deepdrid as read
+        case "fives":
+            from riqa.data.fives import read_fives as read
         case "table":
             from riqa.data.table import read_table as read
         case _:

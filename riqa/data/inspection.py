@@ -3,6 +3,7 @@
 import hashlib
 import warnings
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from joblib import Parallel, delayed
 
 from riqa.data.duplicates import identical_files, near_duplicates, take_print
 from riqa.data.findings import Finding
+from riqa.data.manifest import Dataset
 from riqa.data.read import UnreadableError, read_with_shape
 from riqa.names import to_path
 from riqa.watched import progress_bar
@@ -64,7 +66,32 @@ def inspect_images(table: pd.DataFrame, root: Path, jobs: int = 1) -> list[Findi
         root: Folder of the dataset.
         jobs: Processes side by side; the findings do not depend on it.
     """
-    looks = _look_at_all([root / to_path(path) for path in table["path"]], jobs)
+    return _findings(table, _look_at_all([root / to_path(path) for path in table["path"]], jobs))
+
+
+def inspect_sets(datasets: Mapping[str, Dataset], jobs: int = 1) -> list[tuple[str, Finding]]:
+    """Inspect several sets as `inspect_images` does, and look for photographs that two of them share.
+
+    Args:
+        datasets: Name of a set -> the set.
+        jobs: Processes side by side; the findings do not depend on it.
+
+    Returns:
+        Pairs of a set's name and a finding; of findings about two sets the names are joined by " and ".
+    """
+    found, tables, looks = [], [], []
+    for name, dataset in datasets.items():
+        table = dataset.manifest.assign(set=name)
+        of_set = _look_at_all([dataset.root / to_path(path) for path in table["path"]], jobs)
+        found += [(name, finding) for finding in _findings(table, of_set)]
+        readable = [look.reason is None for look in of_set]
+        tables.append(table[readable])
+        looks += [look for look in of_set if look.reason is None]
+    return found + (_copies_between_sets(pd.concat(tables, ignore_index=True), looks) if looks else [])
+
+
+def _findings(table: pd.DataFrame, looks: list[Look]) -> list[Finding]:
+    """Say what looks at one set's photographs have shown."""
     known = np.array([look.reason is None for look in looks])
     findings = _unreadable(table, looks)
     readable = [look for look in looks if look.reason is None]
@@ -147,13 +174,9 @@ def _resolution_by_source(sides: pd.DataFrame) -> list[Finding]:
 
 def _copies(table: pd.DataFrame, looks: list[Look]) -> list[Finding]:
     """Find images that are there twice, across splits and within one."""
-    bits, structures = (np.array([getattr(look, name) for look in looks]) for name in ("bits", "structure"))
-    pairs = {*identical_files([look.digest for look in looks]), *near_duplicates(bits, structures)}
-    if not pairs:
+    first, second = _pairs(table, looks)
+    if first.empty:
         return []
-    first, second = (
-        table.iloc[list(side)].reset_index(drop=True) for side in zip(*sorted(pairs), strict=True)
-    )
     crossing = first["split"] != second["split"]
     differ = (first["overall"] != second["overall"]) & first["overall"].notna() & second["overall"].notna()
     names = first["image_id"] + " ~ " + second["image_id"]
@@ -173,3 +196,30 @@ def _copies(table: pd.DataFrame, looks: list[Look]) -> list[Finding]:
                 text += f"; {differ[rows].sum()} of them have different overall labels"
             findings.append(Finding(code, severity, text, tuple(names[rows])))
     return findings
+
+
+def _copies_between_sets(table: pd.DataFrame, looks: list[Look]) -> list[tuple[str, Finding]]:
+    """Find photographs of one set that are in another; a copy on the other side of a test is a warning."""
+    first, second = _pairs(table, looks)
+    pairs = pd.DataFrame({"one": first["set"], "other": second["set"]})
+    pairs["names"] = first["image_id"] + " ~ " + second["image_id"]
+    pairs["leak"] = (first["split"] == "test") != (second["split"] == "test")
+    found = []
+    for (one, other), rows in pairs[pairs["one"] != pairs["other"]].groupby(["one", "other"], sort=False):
+        n_leaks = int(rows["leak"].sum())
+        text = f"{len(rows)} pairs of images, one of {one} and one of {other}, are copies of each other"
+        if n_leaks:
+            text += f"; in {n_leaks} of them one is for testing and the other is not"
+        severity = "warning" if n_leaks else "info"
+        finding = Finding("near-duplicates-between-sets", severity, text, tuple(rows["names"]))
+        found.append((f"{one} and {other}", finding))
+    return found
+
+
+def _pairs(table: pd.DataFrame, looks: list[Look]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the rows of the first and of the second image of every pair of copies."""
+    bits, structures = (np.array([getattr(look, name) for look in looks]) for name in ("bits", "structure"))
+    pairs = sorted({*identical_files([look.digest for look in looks]), *near_duplicates(bits, structures)})
+    sides = np.array(pairs, dtype=int).reshape(-1, 2).T
+    first, second = (table.iloc[side].reset_index(drop=True) for side in sides)
+    return first, second

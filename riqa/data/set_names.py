@@ -5,7 +5,7 @@ import re
 MADE = ("phantom_details", "phantom_grades", "phantom_eyes", "phantom_observers")
 """Sets that the book draws; nothing has to be given for them."""
 
-PUBLISHED = ("eyeq", "eyeq_d", "mshf", "deepdrid")
+PUBLISHED = ("eyeq", "eyeq_d", "mshf", "deepdrid", "fives")
 """Sets that others have published."""
 
 TABLE = "table"

@@ -36,7 +36,7 @@ def find_file(folder: Path, *names: str) -> Path:
     return next(found, folder / names[0])
 
 
-def read_labels(path: Path, needed: Sequence[str], advice: str) -> pd.DataFrame:
+def read_labels(path: Path, needed: Sequence[str], advice: str, sheet: str | None = None) -> pd.DataFrame:
     """Read a label file with a header line, every cell as text (missing: NaN).
 
     Rows above the header, empty rows, and empty cells beyond the header's do not count.
@@ -45,15 +45,22 @@ def read_labels(path: Path, needed: Sequence[str], advice: str) -> pd.DataFrame:
         path: A CSV, Excel or parquet file, see `riqa.data.cells`.
         needed: Columns that it must have; spaces around names are ignored.
         advice: What to do when it is not as expected.
+        sheet: The one sheet of an Excel file to read, whatever its case; None takes the one that fits.
 
     Returns:
         Its rows, with their numbers in the file as the index.
 
     Raises:
         InputError: If the file is missing, unreadable or empty, lacks a column or has it twice, has rows that
-            do not fit the header, or several sheets with these columns.
+            do not fit the header, has no such sheet, or several with these columns.
     """
-    found = [(_header(cells, needed), cells) for cells in readings(path, advice)]
+    ways = readings(path, advice)
+    if sheet is not None:
+        names = ", ".join(cells.name for cells in ways)
+        ways = [cells for cells in ways if cells.name.strip().casefold() == sheet.casefold()]
+        if not ways:
+            raise InputError(f"{path} has no sheet {sheet} (it has: {names}); {advice}")
+    found = [(_header(cells, needed), cells) for cells in ways]
     (n_found, _, minus), cells = max(found, key=lambda pair: pair[0])
     header = -minus
     if not any(map(any, cells.rows)):

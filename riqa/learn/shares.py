@@ -84,7 +84,12 @@ def proportion_loss(logits: Tensor, overall: Tensor, shares: Tensor) -> Tensor:
 
 
 def fit_proportions(
-    logits: np.ndarray, overall: np.ndarray, shares: np.ndarray, *, pull: float = 0.003, sharpness: float = 4.0
+    logits: np.ndarray,
+    overall: np.ndarray,
+    shares: np.ndarray,
+    *,
+    pull: float = 0.003,
+    sharpness: float = 4.0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Learn a new layer on top of the Teacher's answers from the known shares: z' = z A + b.
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 from pandas.io.formats.style import Styler
 
-from riqa.data import deepdrid, eyeq, eyeq_d, mshf
+from riqa.data import deepdrid, eyeq, eyeq_d, fives, mshf
 from riqa.data.checks import class_counts
 from riqa.data.manifest import Dataset
 from riqa.report.tables import page_table
@@ -53,6 +53,13 @@ CARDS = {
         deepdrid.CAMERAS,
         "overall (2 classes), one label an eye",
         deepdrid.PUBLISHED,
+    ),
+    "fives": Card(
+        "FIVES",
+        "an eye hospital in China; healthy, macular degeneration, diabetic retinopathy, glaucoma",
+        fives.CAMERAS,
+        "one verdict an image, it is not said by whom: the three details",
+        fives.PUBLISHED,
     ),
     "phantom_details": Card(
         "phantom: details", _DRAWN, "", "majority of simulated experts: the three details", {}
@@ -159,5 +166,5 @@ def counts_for_page(counts: pd.DataFrame) -> Styler:
     wide = cells.pivot(index="row", columns="label", values="cell").fillna("")
     labels = [label for label in ("images", "reject", "bad", "usable", "good") if label in wide]
     return page_table(
-        wide.loc[list(dict.fromkeys(cells["row"])), labels], "Images here, and in the paper's set"
+        wide.loc[list(dict.fromkeys(cells["row"])), labels], "Images here, and in the published set"
     )

@@ -3,9 +3,10 @@
 import numpy as np
 import pandas as pd
 
+from riqa.evaluate.auc import auc_interval
 from riqa.evaluate.stats import detail_intervals
 from riqa.labels import DETAILS
-from riqa.report.results import Result, interval_records
+from riqa.report.results import Result, interval_records, record
 from riqa.report.seeds import METHOD, stack_seeds
 from riqa.report.style import model_name
 
@@ -55,21 +56,44 @@ def detail_results(predictions: pd.DataFrame, n_resamples: int = 2_000) -> list[
     return interval_records(prefix, intervals, n=len(images), seeds=seeds, method=METHOD)
 
 
+def auc_results(predictions: pd.DataFrame, n_resamples: int = 2_000) -> list[Result]:
+    """Tell how well one model ranks one dataset's images by each detail, whatever share of them is good.
+
+    Args:
+        predictions: rows of `riqa.learn.predict.predict` with one value of `dataset` and of `model`.
+        n_resamples: bootstrap replicates, over patients and seeds.
+
+    Returns:
+        Records ``details.<dataset>.<model>.<detail>.auc``: the chance that a good image gets a higher
+        probability than a bad one, mean over seeds; None where only one of the two occurs.
+    """
+    (dataset,), (model,) = predictions["dataset"].unique(), predictions["model"].unique()
+    seeds, results = sorted(predictions["seed"].unique()), []
+    for detail in DETAILS:
+        images, truth, probs = judged_answers(predictions, detail)
+        name, about = f"details.{dataset}.{model}.{detail}.auc", {"n": len(truth), "seeds": seeds}
+        if len(set(truth)) < 2:
+            results.append(record(name, None, method="only one class occurs", **about))
+            continue
+        groups = images["patient_id"].to_numpy()
+        found = auc_interval(truth, probs, groups=groups, n_resamples=n_resamples)
+        results.append(record(name, found.value, low=found.low, high=found.high, method=METHOD, **about))
+    return results
+
+
 def detail_table(results: list[Result]) -> pd.DataFrame:
     """Lay records of `detail_results` out as a table: a row a detail, F1, precision and recall as text.
 
-    The last row is the mean F1 over details.
+    The last row is the mean F1 over details. Records of `auc_results` among them become a column too.
     """
     by_metric = {item.name.split(".", 3)[3]: item for item in results}
+    metrics = {"F1": "f1", "precision": "precision", "recall": "recall"}
+    metrics |= {"AUC": "auc"} if f"{DETAILS[0]}.auc" in by_metric else {}
     rows = {
-        detail: {
-            "F1": interval_text(by_metric[f"{detail}.f1"]),
-            "precision": interval_text(by_metric[f"{detail}.precision"]),
-            "recall": interval_text(by_metric[f"{detail}.recall"]),
-        }
+        detail: {title: interval_text(by_metric[f"{detail}.{metric}"]) for title, metric in metrics.items()}
         for detail in DETAILS
     }
-    rows["mean of the three"] = {"F1": interval_text(by_metric["macro_f1"]), "precision": "", "recall": ""}
+    rows["mean of the three"] = dict.fromkeys(metrics, "") | {"F1": interval_text(by_metric["macro_f1"])}
     return pd.DataFrame.from_dict(rows, orient="index")
 
 

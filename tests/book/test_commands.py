@@ -13,7 +13,7 @@ import typer
 
 from riqa.cli import app, main
 from riqa.data.adapters import NAMES
-from riqa.data.fetch import SOURCES
+from riqa.data.sources import SOURCES
 from riqa.learn.plan_file import read_plan
 from riqa.publish.chapters import find_chapter, read_chapters
 from riqa.publish.parameters import check_parameters, declared_parameters, parse_assignment

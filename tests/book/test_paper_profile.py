@@ -4,24 +4,13 @@ Whoever has the archives and a graphics card changes DATA and nothing else; here
 smaller: image size, epochs, seeds, candidates of a grid, and the start from weights that would be downloaded.
 """
 
-import shutil
-import subprocess
-import sys
-from dataclasses import dataclass
-from pathlib import Path
-
 import pandas as pd
 import pytest
-import yaml
 
-from riqa.data.store import Store, open_store
 from riqa.labels import DETAILS
 from riqa.learn.model import load_model
 from riqa.learn.runs import model_stem
-from riqa.publish.build import chapter_environment
-from riqa.publish.chapters import read_chapters
-from riqa.publish.layout import Build
-from tests.book.conftest import read
+from tests.book.small import SMALLER, Small, build_small
 from tests.data.archives import (
     CUT_SHORT,
     DEEPDRID_PATIENTS,
@@ -31,68 +20,27 @@ from tests.data.archives import (
     MSHF_GROUPS,
     NOT_THERE,
     WHITE,
-    write_archives,
 )
 from tests.data.layouts import DEEPDRID_MISNAMED, EYEQ_RAW
-from tests.publish.toy import REPOSITORY
 
 pytestmark = pytest.mark.book
 
-SOURCES = ("riqa", "notebooks", "profiles", "Snakefile")
-SMALLER = {
-    "image_size": 32,
-    "weights": "none",
-    "seeds": [0, 1],
-    "epochs": 4,
-    "halve_at": [2, 3],
-    "batch_size": 16,
-    "device": "cpu",
-}
 GRID = [0.3]  # beside lambda_details = 1
 
 
-@dataclass(frozen=True)
-class Paper:
-    """The miniature archives and what the chapters made of them."""
-
-    data: Path
-    build: Build
-
-    def store(self, name: str) -> Store:
-        return open_store(self.build.work / "01_curate_images" / "stores" / name)
-
-    def results(self, chapter: str) -> dict[str, dict]:
-        return {item["name"]: item for item in read(self.build.work / chapter / "results.json")}
-
-
 @pytest.fixture(scope="module")
-def paper(tmp_path_factory) -> Paper:
-    """Run every chapter that the book has, as the book does, without rendering pages."""
-    data = write_archives(tmp_path_factory.mktemp("archives"))
-    root = tmp_path_factory.mktemp("repository")
-    for name in SOURCES:
-        source = REPOSITORY / name
-        copy = shutil.copytree if source.is_dir() else shutil.copy2
-        copy(source, root / name)
-    profile = yaml.safe_load((root / "profiles" / "paper.yaml").read_text())
-    profile["parameters"] |= SMALLER
-    profile["chapters"]["05_train_multi_task"]["lambda_details_grid"] = GRID
-    (root / "profiles" / "paper_small.yaml").write_text(yaml.safe_dump(profile))
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--nolock", "--nocolor", "--keep-going"]
-    # Few epochs: a second process would cost more to start than it saves, and 02 and 04 can go side by side.
-    command += ["--set-threads", "02_train_teacher=1", "04_train_single_task=1"]
-    command += ["--config", "profile=paper_small", f"data={data}"]
-    environment = chapter_environment(root)
-    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
-    said = [line for line in (done.stdout + done.stderr).splitlines() if line.startswith(("riqa:", "  "))]
-    assert done.returncode == 0, "\n".join(said[-60:])
-    return Paper(data, Build(root, "paper_small"))
+def paper(tmp_path_factory) -> Small:
+    """Run every chapter of profile paper."""
+
+    def change(profile):
+        profile["parameters"] |= {"epochs": 4, "halve_at": [2, 3]}
+        profile["chapters"]["05_train_multi_task"]["lambda_details_grid"] = GRID
+
+    return build_small(tmp_path_factory.mktemp("paper"), "paper", ("eyeq", "mshf", "deepdrid"), change)
 
 
 def test_every_chapter_runs_to_its_end(paper):
-    for name in read_chapters(paper.build.root):
-        assert paper.build.executed(name).is_file()
-        assert read(paper.build.work / name / "results.json"), name
+    paper.assert_whole()
 
 
 def test_eyeq_reversed_codes_are_turned_and_what_is_missing_or_broken_is_left_out(paper):

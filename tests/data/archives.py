@@ -1,10 +1,10 @@
-"""The paper's four archives in miniature, in the publishers' layouts: labels with traps, photographs drawn.
+"""The paper's four archives and FIVES in miniature, in their publishers' layouts: labels, traps, drawings.
 
 Photographs are phantoms whose defects follow their labels, so that fields of view are found and there is
 something to learn. What the archives are known for is in them: see `tests.data.layouts`, and `TRAPS` here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import cv2
@@ -34,6 +34,11 @@ DEEPDRID_PATIENTS = {
     "val": [301, 302, 303, 330],
     "test": [347, 348, 349, 350],
 }
+FIVES_IMAGES = {"train": range(1, 21), "test": range(21, 37)}
+"""Numbers of FIVES; unlike the archive's they do not begin anew, so that a stem is one photograph."""
+
+SHARED = ("Healthy-1", "21_D")
+"""A photograph of MSHF that is a test image of FIVES as well."""
 
 NOT_THERE = "1012_left"  # a test image of EyeQ that is labelled and was not downloaded
 CUT_SHORT = "3_left"  # a training image of EyeQ whose file broke off
@@ -43,17 +48,29 @@ DEFECTS = {"illumination": "under_exposure", "clarity": "defocus", "contrast": "
 _CAMERAS = ("tabletop_b", "tabletop_c", "reader_b", "portable")
 
 
-def write_archives(root: Path, seed: int = 0) -> Path:
-    """Write eyeq/, eyeq-d/, mshf/ and deepdrid/ below `root`, and return it."""
-    rng = np.random.default_rng(seed)
-    severities = _write_eyeq(root, rng) | _write_mshf(root, rng) | _write_deepdrid(root, rng)
+def write_archives(root: Path, names: Sequence[str], seed: int = 0) -> Path:
+    """Write archives below `root`, and return it.
+
+    Args:
+        root: Parent of eyeq/ (with eyeq-d/ beside it), mshf/, deepdrid/ and fives/.
+        names: Which of them, without eyeq-d.
+        seed: Seed of labels and photographs.
+    """
+    rng, severities = np.random.default_rng(seed), {}
+    writers = {"eyeq": _write_eyeq, "mshf": _write_mshf, "deepdrid": _write_deepdrid, "fives": _write_fives}
+    for name in names:
+        severities |= writers[name](root, rng)
     for number, (stem, bad) in enumerate(severities.items()):
         image = draw(stem, number, bad)
-        for path in sorted(root.rglob(f"{stem}.*")):
+        for path in sorted(path for path in root.rglob(f"{stem}.*") if path.parent.name != "Ground truth"):
             path.write_bytes(_encoded(image, path))
-    (root / "eyeq" / "test" / f"{NOT_THERE}.jpeg").unlink()
-    broken = root / "eyeq" / "train" / f"{CUT_SHORT}.jpeg"
-    broken.write_bytes(broken.read_bytes()[:300])
+    if {"mshf", "fives"} <= set(names):
+        one, other = (next(root.rglob(f"Original/**/{stem}.*")) for stem in SHARED)
+        other.write_bytes(_encoded(cv2.imread(str(one))[..., ::-1], other))
+    if "eyeq" in names:
+        (root / "eyeq" / "test" / f"{NOT_THERE}.jpeg").unlink()
+        broken = root / "eyeq" / "train" / f"{CUT_SHORT}.jpeg"
+        broken.write_bytes(broken.read_bytes()[:300])
     return root
 
 
@@ -128,3 +145,15 @@ def _write_deepdrid(root: Path, rng: np.random.Generator) -> dict[str, dict[str,
         row["image_id"]: {} if row["Overall quality"] else _of_class("reject", rng)
         for _, row in rows.iterrows()
     }
+
+
+def _write_fives(root: Path, rng: np.random.Generator) -> dict[str, dict[str, float]]:
+    """Write FIVES: what its sheets say is what is there."""
+    rows, severities = {}, {}
+    for split, numbers in FIVES_IMAGES.items():
+        rows[split] = [("ADGN"[k % 4], k, *map(int, rng.random(3) < 0.6)) for k in numbers]
+        for letter, number, *good in rows[split]:
+            bad = [defect for defect, fine in zip(DEFECTS.values(), good, strict=True) if not fine]
+            severities[f"{number}_{letter}"] = dict.fromkeys(bad, 0.9)
+    layouts.write_fives(root / "fives", rows)
+    return severities

@@ -233,6 +233,62 @@ def write_deepdrid(root: Path, parts: Mapping[str, pd.DataFrame] | None = None, 
     return base
 
 
+FIVES_TITLES = ("Disease", "Number", "IC", "Blur", "LC")
+
+FIVES_ROWS = {
+    "train": [("ADGN"[k // 5], k + 1, k % 2, 1, int(k % 5 > 0)) for k in range(20)],
+    "test": [("A", 1, 0, 1, 1), ("D", 2, 1, 1, 0), ("G", 3, 0, 0, 0), ("N", 4, 1, 0, 1)],
+}
+"""Rows of the small FIVES by split: disease, number, and 0 or 1 for IC, Blur and LC."""
+
+FIVES_SHEETS = {"train": "Train", "test": "Test"}
+
+
+def write_fives(
+    root: Path,
+    rows: Mapping[str, Sequence[tuple]] = FIVES_ROWS,
+    *,
+    titles: Sequence[str] = FIVES_TITLES,
+    sheets: Mapping[str, str] = FIVES_SHEETS,
+    images: bool = True,
+    folder: str = "FIVES A Fundus Image Dataset for AI-based Vessel Segmentation",
+) -> Path:
+    """Write FIVES as public programs read it.
+
+    Args:
+        root: Parent of its folder.
+        rows: Rows of the two sheets by split.
+        titles: Header of both sheets.
+        sheets: Names of the sheets by split.
+        images: Whether photographs and vessels are there.
+        folder: Name of the folder; "" puts everything into `root`.
+
+    Returns:
+        The folder that holds the score file.
+    """
+    base = root / folder
+    base.mkdir(parents=True, exist_ok=True)
+    book = Workbook()
+    book.remove(book.active)
+    for split, table in rows.items():
+        sheet = book.create_sheet(sheets[split])
+        for row in (titles, *table):
+            sheet.append(list(row))
+        for letter, number, *_ in table if images else ():
+            # The numbers begin anew in each part, and a photograph of noise depends on its name alone.
+            image, own = (
+                base / split / "Original" / f"{number}_{letter}.png",
+                f"{split}_{number}_{letter}.png",
+            )
+            write_image(image.with_name(own), (40, 40))
+            image.with_name(own).rename(image)
+            write_image(base / split / "Ground truth" / image.name, (40, 40))
+    if images:
+        (base / "train" / "Original" / "Thumbs.db").write_bytes(b"no image")
+    book.save(base / "Quality Assessment.xlsx")
+    return base
+
+
 TABLE_YAML = """\
 name: clinic
 labels: labels.csv

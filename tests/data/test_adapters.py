@@ -6,7 +6,16 @@ import pytest
 from riqa.data.adapters import NAMES, load, read_catalogue
 from riqa.data.manifest import COLUMNS
 from riqa.errors import InputError
-from tests.data.layouts import write_deepdrid, write_eyeq, write_eyeq_d, write_image, write_mshf, write_table
+from tests.data.layouts import (
+    FIVES_ROWS,
+    write_deepdrid,
+    write_eyeq,
+    write_eyeq_d,
+    write_fives,
+    write_image,
+    write_mshf,
+    write_table,
+)
 
 TRAIN = {f"{patient}_{eye}": "good" for patient in range(10, 40) for eye in ("left", "right")}
 
@@ -19,6 +28,7 @@ def roots(tmp_path_factory):
     write_eyeq_d(root / "eyeq_d", [("871_right", 0, 0, 1, 0)])
     write_mshf(root / "mshf")
     write_deepdrid(root / "deepdrid")
+    write_fives(root / "fives")
     write_table(root / "table")
     return root
 
@@ -41,7 +51,7 @@ def test_the_same_seed_gives_the_same_catalogue(roots, name):
     assert first.findings == again.findings
 
 
-@pytest.mark.parametrize("name", ["eyeq", "mshf", "table"])
+@pytest.mark.parametrize("name", ["eyeq", "mshf", "fives", "table"])
 def test_the_seed_is_alive_where_splits_are_dealt(roots, name):
     splits = [load(name, roots / name, seed=seed).manifest["split"].tolist() for seed in range(4)]
     assert any(split != splits[0] for split in splits)
@@ -57,15 +67,17 @@ def test_missing_images_are_listed_and_refused_only_if_strict(tmp_path, name):
         ),
         "mshf": lambda root: write_mshf(root, folder="", png_in_ai_use=()),
         "deepdrid": write_deepdrid,
+        "fives": lambda root: write_fives(root, FIVES_ROWS | {"test": [("A", 21, 1, 1, 1)]}),
         "table": write_table,
     }
     build[name](tmp_path)
     dataset = load(name, tmp_path, strict=True)
     lost = dataset.manifest["image_id"].iloc[0]
-    for path in tmp_path.rglob(f"{lost}.*"):
+    stem = Path(dataset.manifest["path"].iloc[0]).stem
+    for path in tmp_path.rglob(f"{stem}.*"):
         path.unlink()
     missing = [f for f in load(name, tmp_path).findings if f.code == "images-missing"]
-    assert [finding.items for finding in missing] == [(lost,)]
+    assert [finding.items for finding in missing] == [(stem,)]
     with pytest.raises(InputError, match=f"1 of .* labelled images are missing, e.g. {lost}"):
         load(name, tmp_path, strict=True)
 
@@ -81,7 +93,7 @@ def test_folder_that_is_not_there_or_empty_is_refused_in_a_line(tmp_path, name):
 
 def test_unknown_name_lists_those_there_are():
     with pytest.raises(
-        InputError, match="no dataset named 'EyeQ'; there are eyeq, eyeq_d, mshf, deepdrid, table"
+        InputError, match="no dataset named 'EyeQ'; there are eyeq, eyeq_d, mshf, deepdrid, fives, table"
     ):
         read_catalogue("EyeQ", ".")
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from riqa.data import fetch as module
-from riqa.data.fetch import SOURCES, Download, Source, fetch
+from riqa.data import sources
+from riqa.data.fetch import fetch
+from riqa.data.sources import SOURCES, Download, Source
 from riqa.errors import InputError
 
 
@@ -151,6 +152,33 @@ def test_an_archive_without_the_folder_is_said(tmp_path, offer):
         fetch("thing", tmp_path / "data")
 
 
+def fake_bsdtar(folder, script):
+    """Put a program bsdtar into `folder`, called as: bsdtar -xf ARCHIVE -C FOLDER."""
+    folder.mkdir()
+    (folder / "bsdtar").write_text(f"#!/bin/sh\n{script}\n")
+    (folder / "bsdtar").chmod(0o755)
+    return str(folder)
+
+
+def test_a_rar_is_unpacked_by_bsdtar_where_there_is_one(tmp_path, offer, server, monkeypatch):
+    offer("/archive", b"Rar!", name="thing.rar", keep="tree")
+    to = tmp_path / "data"
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(InputError, match=r"only bsdtar can unpack it; .*type: bsdtar -xf '.*thing.rar' -C '"):
+        fetch("thing", to)
+    assert left(to) == ["thing.rar"]
+    monkeypatch.setenv("PATH", fake_bsdtar(tmp_path / "broken", "echo first; echo no RAR here >&2; exit 1"))
+    with pytest.raises(InputError, match=r"cannot be unpacked \(no RAR here\); look at it by hand"):
+        fetch("thing", to)
+    assert left(to) == ["thing.rar"]
+    script = 'PATH=/usr/bin:/bin; mkdir -p "$4/tree/a" && cp "$2" "$4/tree/a/1.png"'
+    monkeypatch.setenv("PATH", fake_bsdtar(tmp_path / "whole", script))
+    assert fetch("thing", to) == [to / "tree"]
+    assert left(to) == ["tree", "tree/a", "tree/a/1.png"]
+    assert fetch("thing", to) == [to / "tree"]
+    assert server.asked == ["/archive"]
+
+
 def test_a_folder_that_cannot_be_made_is_said(tmp_path, offer):
     offer("/labels", b"x")
     (tmp_path / "file").write_text("")
@@ -159,7 +187,7 @@ def test_a_folder_that_cannot_be_made_is_said(tmp_path, offer):
 
 
 def test_an_unknown_name_lists_the_known():
-    with pytest.raises(InputError, match="eyeq, eyepacs, eyeq_d, mshf, deepdrid, published"):
+    with pytest.raises(InputError, match="eyeq, eyepacs, eyeq_d, mshf, deepdrid, fives, published"):
         fetch("kaggle", "data")
 
 
@@ -187,7 +215,7 @@ def test_pinned_sums_are_those_of_the_real_files(name, folder):
 
 def test_instructions_name_the_folder():
     assert fetch("eyepacs", "anywhere") == []
-    assert "riqa check eyeq --root elsewhere" in module.EYEPACS.format(folder="elsewhere")
+    assert "riqa check eyeq --root elsewhere" in sources.EYEPACS.format(folder="elsewhere")
 
 
 class Shelf:

@@ -1,13 +1,16 @@
 import io
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image, ImageEnhance
 
+from riqa.data.adapters import load
 from riqa.data.audit import audit
-from tests.data.layouts import write_image, write_mshf, write_table
+from riqa.data.inspection import inspect_images, inspect_sets
+from tests.data.layouts import write_fives, write_image, write_mshf, write_table
 from tests.data.reports import found, one, small_eyeq
 
 
@@ -99,3 +102,44 @@ def test_group_of_mshf_that_its_resolution_tells_is_named_once(tmp_path):
     assert finding.code == "resolution-by-source"
     (item,) = finding.items
     assert item.startswith("DR-XJU: shorter side")
+
+
+def two_details_sets(root):
+    """Return MSHF and FIVES; the same photograph is in both, once saved again, once as the same file."""
+    mshf, fives = write_mshf(root / "mshf"), write_fives(root / "fives")
+    original = mshf / "Original"
+    shutil.copy(fives / "test" / "Original" / "1_A.png", original / "Local1" / "Local1-1.jpg")
+    write_image(original / "Healthy" / "Healthy-1.jpg", (300, 300))
+    image = Image.open(original / "Healthy" / "Healthy-1.jpg")
+    changed = ImageEnhance.Brightness(image.resize((240, 240))).enhance(0.95)
+    changed.save(fives / "train" / "Original" / "7_D.png")
+    return {"mshf": load("mshf", mshf), "fives": load("fives", fives)}
+
+
+def test_a_photograph_that_is_in_two_sets_is_found(tmp_path):
+    datasets = two_details_sets(tmp_path)
+    found = inspect_sets(datasets)
+    (between,) = [one for one in found if one[1].code == "near-duplicates-between-sets"]
+    assert between[0] == "mshf and fives"
+    assert set(between[1].items) == {"Local1-1 ~ test_1_A", "Healthy-1 ~ train_7_D"}
+    assert between[1].severity == "warning"  # what MSHF has for training, FIVES has for testing
+    assert "in 1 of them one is for testing and the other is not" in between[1].message
+    alone = [(n, f) for n, d in datasets.items() for f in inspect_images(d.manifest, d.root)]
+    assert [one for one in found if one != between] == alone
+    assert inspect_sets(datasets, jobs=2) == found
+
+
+def test_a_copy_that_no_test_sees_is_no_warning(tmp_path):
+    datasets = two_details_sets(tmp_path)
+    training = {
+        name: replace(one, manifest=one.manifest[one.manifest["split"] != "test"].reset_index(drop=True))
+        for name, one in datasets.items()
+    }
+    (between,) = [one for _, one in inspect_sets(training) if one.code == "near-duplicates-between-sets"]
+    assert (between.severity, between.items) == ("info", ("Healthy-1 ~ train_7_D",))
+
+
+def test_sets_that_share_nothing_have_no_finding_about_both(tmp_path):
+    datasets = {"fives": load("fives", write_fives(tmp_path / "fives"))}
+    datasets["mshf"] = load("mshf", write_mshf(tmp_path / "mshf"))
+    assert not [one for name, one in inspect_sets(datasets) if " and " in name]

@@ -1,0 +1,87 @@
+"""Profile `open`, from the archives that need no account to the last chapter, on a miniature of them."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from riqa.labels import DETAILS
+from tests.book.small import Small, build_small
+from tests.data.archives import DEEPDRID_PATIENTS, FIVES_IMAGES, SHARED
+
+pytestmark = pytest.mark.book
+
+EPOCHS = {"02_train_teacher": 6, "04_train_single_task": 3, "05_train_multi_task": 3}
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory) -> Small:
+    """Run every chapter of profile open."""
+
+    def change(profile):
+        profile["parameters"]["backbone"] = "resnet10"
+        for chapter, epochs in EPOCHS.items():
+            profile["chapters"][chapter]["epochs"] = epochs
+
+    return build_small(tmp_path_factory.mktemp("open"), "open", ("mshf", "deepdrid", "fives"), change)
+
+
+def shown(small, chapter) -> str:
+    """Return all that a chapter's cells have put out, as text."""
+    cells = json.loads(small.build.executed(chapter).read_text())["cells"]
+    outputs = [output for cell in cells for output in cell.get("outputs", [])]
+    return json.dumps([output.get("data", output.get("text")) for output in outputs], ensure_ascii=False)
+
+
+def test_every_chapter_runs_to_its_end(small):
+    small.assert_whole()
+
+
+def test_all_photographs_are_real(small):
+    stores = small.build.work / "01_curate_images" / "stores"
+    assert {path.name for path in stores.iterdir()} == {"mshf", "deepdrid", "fives"}
+    assert not list((small.build.work / "01_curate_images").glob("photographs/*"))
+
+
+def test_fives_is_read_by_its_two_sheets(small):
+    manifest = small.store("fives").manifest.set_index("image_id")
+    (path,) = (small.data / "fives").rglob("Quality Assessment.xlsx")
+    for split, sheet in (("train", "Train"), ("test", "Test")):
+        rows = pd.read_excel(path, sheet_name=sheet)
+        names = [f"{split}_{row.Number}_{row.Disease}" for row in rows.itertuples()]
+        assert len(names) == len(FIVES_IMAGES[split])
+        assert (manifest.loc[names, list(DETAILS)].to_numpy() == rows[["IC", "Blur", "LC"]].to_numpy()).all()
+        assert set(manifest.loc[names, "split"]) == ({"test"} if split == "test" else {"train", "val"})
+    assert manifest["overall"].isna().all()
+
+
+def test_the_photograph_in_both_details_sets_is_found(small):
+    found = shown(small, "01_curate_images")
+    assert "1 pairs of images, one of mshf and one of fives, are copies of each other" in found
+    assert {f"test_{SHARED[1]}"} < set(small.store("fives").manifest["image_id"])
+
+
+def test_the_teacher_is_judged_where_it_learned_and_elsewhere(small):
+    found = small.results("03_generate_pseudo_labels")
+    for name in ("mshf", "fives"):
+        n_test = (small.store(name).manifest["split"] == "test").sum()
+        for detail in DETAILS:
+            assert found[f"details.{name}.teacher.{detail}.auc"]["n"] == n_test
+            assert f"details.{name}.teacher.{detail}.f1" in small.results("07_examine_quality_details")
+
+
+def test_the_papers_scores_on_deepdrid_stand_beside_ours_by_image_and_by_eye(small):
+    found = small.results("06_compare_overall_quality")
+    assert found["overall.deepdrid.multi_task.f1"]["n"] == 4 * len(DEEPDRID_PATIENTS["test"])
+    assert any("by_eye" in name for name in found)
+    beside = shown(small, "06_compare_overall_quality")
+    for printed in ("0.763", "0.778", "0.742"):  # Table 2: F1 of ST-DeepDRiD, MT-DeepDRiD and QuickQual
+        assert printed in beside
+
+
+def test_readers_are_those_of_mshf_and_no_truth_is_planted(small):
+    names = [
+        name for chapter in ("08_analyse_observers", "12_weigh_claims") for name in small.results(chapter)
+    ]
+    assert any(name.startswith("observers.mshf.") for name in names)
+    assert not any(".truth." in name for name in names)

@@ -13,7 +13,7 @@ RIQA := .venv/bin/riqa
 
 .DEFAULT_GOAL := help
 .PHONY: help book test unit-test test-isa bad-inputs book-test serve lint strip clean lock \
-  bench bench-fov bench-fov-speed bench-train bench-assess bench-memory bench-cost bench-keep
+  bench bench-fov bench-fov-speed bench-train bench-assess bench-memory bench-cost bench-phantom bench-keep
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
@@ -81,6 +81,10 @@ bench-memory: .venv/.ok ## memory of a training on a store of EyeQ's size, which
 
 bench-cost: .venv/.ok ## operations of the trainings of profile paper, and how fast one core does them
 	PYTHONPATH=. OMP_NUM_THREADS=1 .venv/bin/python benchmarks/training_cost.py
+
+bench-phantom: .venv/.ok ## how well phantoms agree with EyeQ-D, and how real they are (RIQA_DATA=folder with eyeq-d/, eyeq/)
+	PYTHONPATH=. OMP_NUM_THREADS=1 .venv/bin/python benchmarks/fit_phantom.py $(RIQA_DATA)
+	PYTHONPATH=. OMP_NUM_THREADS=1 .venv/bin/python benchmarks/phantom_realism.py $(RIQA_DATA) --half report
 
 bench-keep: .venv/.ok ## keep what make bench measured, for the book's page "Cost and speed"
 	PYTHONPATH=. .venv/bin/python benchmarks/results.py

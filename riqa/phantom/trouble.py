@@ -1,7 +1,12 @@
 """How often things go wrong: random severities of the defects, free or given the overall grade.
 
-A photograph's troubles come together (a restless patient with a small pupil), so one latent difficulty a
-photograph raises the chance of every kind of defect.
+A photograph's troubles come together: a restless patient with a cataract and a small pupil spoils everything
+at once. So all groups of defects share a latent difficulty (a Gaussian copula with one factor): with a
+loading l, the trouble of a group is l * difficulty + sqrt(1 - l**2) * something of its own, both standard
+normal. The photographs with the most trouble are affected, and the more trouble, the stronger the defect.
+
+`LOADINGS`, `SHAPES` and the chances of "grades" are fitted, with the graders' weights and thresholds, to the
+160 photographs of EyeQ-D, whose details eight experts judged (`benchmarks/fit_phantom.py`).
 """
 
 from __future__ import annotations
@@ -9,18 +14,25 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from scipy.special import ndtr
 
 from riqa.phantom.degrade import DEFECTS
 from riqa.phantom.raters import Rater, overall_score, rate_overall
 
 TROUBLE: dict[str, dict[str, float]] = {
-    "details": {"illumination": 0.66, "clarity": 0.68, "contrast": 0.60, "artifact": 0.35},
-    "grades": {"illumination": 0.52, "clarity": 0.48, "contrast": 0.40, "artifact": 0.30},
-    "eyes": {"illumination": 0.52, "clarity": 0.50, "contrast": 0.40, "artifact": 0.28},
+    "details": {"illumination": 0.45, "clarity": 0.62, "contrast": 0.58, "artifact": 0.35},
+    "grades": {"illumination": 0.86, "clarity": 0.43, "contrast": 0.59, "artifact": 0.30},
+    "eyes": {"illumination": 0.86, "clarity": 0.43, "contrast": 0.59, "artifact": 0.30},
 }
-"""For each kind of set, how often an image of middling difficulty has a defect of each group."""
+"""For each kind of set, how often an image has a defect of each group."""
 
-_COUPLING = 0.8  # how much the latent difficulty moves the log-odds of each group
+LOADINGS = {"illumination": 0.62, "clarity": 0.91, "contrast": 0.96, "artifact": 0.30}
+"""How much of each group's trouble is the photograph's difficulty, in [0, 1]."""
+
+SHAPES = {"illumination": 0.56, "clarity": 1.0, "contrast": 1.0, "artifact": 1.0}
+"""Exponents of strength: with 1 all strengths of an affected group are equally frequent, with less the strong
+ones are more so."""
+
 _OF_THE_EYE = (
     "haze",
     "flat_gamma",
@@ -34,13 +46,21 @@ _OF_THE_EYE = (
 _SECOND = 0.25  # chance that an affected group shows a second defect
 
 
-def draw_severities(n: int, chances: Mapping[str, float], rng: np.random.Generator) -> dict[str, np.ndarray]:
+def draw_severities(
+    n: int,
+    chances: Mapping[str, float],
+    rng: np.random.Generator,
+    loadings: Mapping[str, float] = LOADINGS,
+    shapes: Mapping[str, float] = SHAPES,
+) -> dict[str, np.ndarray]:
     """Draw the severities of every defect for `n` photographs.
 
     Args:
         n: Number of photographs.
-        chances: Chance in (0, 1) that a group (the three details, "artifact") is affected.
+        chances: Chance in (0, 1] that a group (the three details, "artifact") is affected.
         rng: Random generator.
+        loadings: Of each group on the difficulty, in [0, 1].
+        shapes: Exponent of each group's strength, above 0.
 
     Returns:
         Array (n,) in [0, 1] by defect; most entries are 0.
@@ -49,14 +69,15 @@ def draw_severities(n: int, chances: Mapping[str, float], rng: np.random.Generat
     severities = {name: np.zeros(n) for name in DEFECTS}
     for group, chance in chances.items():
         names = [name for name, owner in DEFECTS.items() if owner == group]
-        odds = np.log(chance / (1 - chance)) + _COUPLING * difficulty
-        affected = rng.random(n) < 1 / (1 + np.exp(-odds))
-        strength = rng.uniform(0.03, 1.0, n)
+        own = rng.standard_normal(n)
+        trouble = ndtr(loadings[group] * difficulty + np.sqrt(1 - loadings[group] ** 2) * own)
+        beyond = (trouble - (1 - chance)) / chance  # uniform in (0, 1) where affected, not above 0 elsewhere
+        strength = 0.03 + 0.97 * np.maximum(beyond, 0) ** shapes[group]
         order = rng.random((n, len(names))).argsort(axis=1)
         second = strength * rng.uniform(0.1, 1.0, n) * (rng.random(n) < _SECOND)
         for k, name in enumerate(names):
             drawn = np.where(order[:, 0] == k, strength, np.where(order[:, 1] == k, second, 0.0))
-            severities[name] = np.where(affected, drawn, 0.0)
+            severities[name] = np.where(beyond > 0, drawn, 0.0)
     return severities
 
 

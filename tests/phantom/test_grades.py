@@ -6,9 +6,9 @@ from riqa.phantom.raters import Rater, graders, rate_overall
 
 
 def test_the_true_grade_changes_at_the_thresholds():
-    scores = np.array([[0.0, 0.42, 0.43], [0.84, 0.85, 1.7]])
+    scores = np.array([[0.0, 0.42, 0.43], [0.62, 0.63, 1.7]])
     assert true_grade(scores, 3).tolist() == [[2, 2, 1], [1, 0, 0]]
-    assert true_grade(np.array([0.63, 0.64]), 2).tolist() == [1, 0]
+    assert true_grade(np.array([0.51, 0.53]), 2).tolist() == [1, 0]
 
 
 def test_the_true_grade_is_that_of_a_grader_without_bias_and_noise():

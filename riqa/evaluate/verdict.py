@@ -52,7 +52,7 @@ def possible_shares(n_bad: pd.DataFrame, n: pd.Series, confidence: float = 0.95)
     Returns:
         low and high, as `n_bad`.
     """
-    each = 1 - (1 - confidence) / n_bad.size
+    each = 1 - (1 - confidence) / max(n_bad.size, 1)
     low, high = n_bad.astype(float), n_bad.astype(float)
     for name, row in n_bad.iterrows():
         for detail, count in row.items():

@@ -72,7 +72,7 @@ def main() -> None:
     parser.add_argument(
         "--half", choices=list(HALVES), default="development", help="patients to be asked for"
     )
-    parser.add_argument("--seeds", type=int, nargs="+", default=list(range(1, 11)))
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5, 6])
     parser.add_argument("--n", type=int, default=250, help="phantoms to learn from")
     options = parser.parse_args()
     torch.set_num_threads(1)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+from torch import Tensor
 
 from riqa.assess.advice import advice
 from riqa.assess.photographs import Photograph, Unreadable
@@ -13,8 +14,9 @@ from riqa.labels import DETAILS, class_names
 from riqa.learn.examples import unlabelled
 from riqa.learn.inference import in_batches
 from riqa.learn.model import QualityNet
-from riqa.learn.novelty import QUANTILE, Novelty, outputs_with_stages
+from riqa.learn.novelty import QUANTILE, VIEWS, Novelty
 from riqa.learn.predict import MOST_CLASSES, probabilities
+from riqa.learn.stages import outputs_with_stages
 from riqa.names import shown
 
 NO_FUNDUS = f"no fundus: {NO_FIELD}"
@@ -37,6 +39,7 @@ class Answer:
         advice: what to do, a sentence or more.
         reason: why the model abstains; None when it does not.
         crop: uint8 (size, size, 3) that the model has seen, None without a field of view.
+        warning: what to know of the model before believing the answer; None when there is nothing.
     """
 
     path: Path
@@ -45,6 +48,7 @@ class Answer:
     advice: list[str]
     reason: str | None = None
     crop: np.ndarray | None = field(default=None, repr=False, compare=False)
+    warning: str | None = None
 
     @property
     def label(self) -> str | None:
@@ -70,6 +74,7 @@ class Answer:
             "advice": self.advice,
             "abstain": self.abstains,
             "reason": self.reason,
+            "warning": self.warning,
         }
 
 
@@ -80,6 +85,7 @@ def assess(
     *,
     batch_size: int = 32,
     quantile: float = QUANTILE,
+    warning: str | None = None,
 ) -> Iterator[Answer | Unreadable]:
     """Judge photographs, a batch at a time.
 
@@ -89,6 +95,7 @@ def assess(
         photographs: what `read_ahead` yields.
         batch_size: crops that go through the network at a time.
         quantile: see `riqa.learn.novelty.Novelty.threshold`.
+        warning: what every answer shall say of the model.
 
     Yields:
         An answer a photograph, in order; what could not be read is passed on.
@@ -104,9 +111,9 @@ def assess(
         waiting.append(photograph)
         n_crops += _has_crop(photograph)
         if n_crops == batch_size:
-            yield from _answer_all(model, novelty, waiting, quantile)
+            yield from _answer_all(model, novelty, waiting, quantile, warning)
             waiting, n_crops = [], 0
-    yield from _answer_all(model, novelty, waiting, quantile)
+    yield from _answer_all(model, novelty, waiting, quantile, warning)
 
 
 def speaks_against(answer: Answer) -> tuple[str, int, str, float]:
@@ -133,41 +140,47 @@ def speaks_against(answer: Answer) -> tuple[str, int, str, float]:
 
 
 def _answer_all(
-    model: QualityNet, novelty: Novelty | None, batch: list[Photograph | Unreadable], quantile: float
+    model: QualityNet,
+    novelty: Novelty | None,
+    batch: list[Photograph | Unreadable],
+    quantile: float,
+    warning: str | None,
 ) -> Iterator[Answer | Unreadable]:
     crops = [photograph.crop for photograph in batch if _has_crop(photograph)]
     rows = iter(())
     if crops:
+        images = np.stack(crops)
         outputs = in_batches(
             model,
             lambda images: outputs_with_stages(model, images),
-            unlabelled(np.stack(crops)),
+            unlabelled(images),
             batch_size=len(crops),
         )
-        strange = novelty.scores(outputs) if novelty is not None else np.zeros(len(crops))
-        rows = zip(probabilities(outputs), strange, strict=True)
+        unlike = [None] * len(crops) if novelty is None else _unlike(novelty, outputs, images, quantile)
+        rows = zip(probabilities(outputs), unlike, strict=True)
     for photograph in batch:
         if isinstance(photograph, Unreadable):
             yield photograph
         elif photograph.crop is None:
             reason, what = _WITHOUT_FIELD[photograph.reason]
-            yield Answer(photograph.path, {}, {}, [what], reason)
+            yield Answer(photograph.path, {}, {}, [what], reason, warning=warning)
         else:
-            yield _answer(model, novelty, quantile, photograph, *next(rows))
+            yield replace(_answer(model, photograph, *next(rows)), warning=warning)
 
 
-def _answer(
-    model: QualityNet,
-    novelty: Novelty | None,
-    quantile: float,
-    photograph: Photograph,
-    probs: np.ndarray,
-    score: float,
-) -> Answer:
-    """Turn a row of `riqa.learn.predict.PROBABILITIES` and a novelty score into an answer."""
+def _unlike(
+    novelty: Novelty, outputs: dict[str, Tensor], images: np.ndarray, quantile: float
+) -> list[str | None]:
+    """Say why each image is unlike those of training, by the view that finds it most so, or None."""
+    scores, limit = novelty.scores(outputs, images), novelty.threshold(quantile)
+    return [f"{UNLIKE}: {VIEWS[row.argmax()]}" if row.max() > limit else None for row in scores]
+
+
+def _answer(model: QualityNet, photograph: Photograph, probs: np.ndarray, unlike: str | None) -> Answer:
+    """Turn a row of `riqa.learn.predict.PROBABILITIES`, or why it is not to be believed, into an answer."""
     path, crop = photograph.path, photograph.crop
-    if novelty is not None and score > novelty.threshold(quantile):
-        return Answer(path, {}, {}, ["let a person judge it"], UNLIKE, crop)
+    if unlike is not None:
+        return Answer(path, {}, {}, ["let a person judge it"], unlike, crop)
     n_overall, n_details = (model.architecture[f"n_{task}"] for task in ("overall", "details"))
     names = class_names(n_overall) if n_overall else ()
     overall = dict(zip(names, probs[:n_overall].tolist(), strict=True))

@@ -35,10 +35,15 @@ def assess(
         float,
         typer.Option(min=0.5, max=1.0, help="Share of photographs like the model's own to count as such."),
     ] = 0.99,
+    accept_phantoms: Annotated[
+        bool,
+        typer.Option("--accept-phantoms", help="No warning with a model that was trained on phantoms."),
+    ] = False,
 ) -> None:
     """Judge photographs: overall quality, what is wrong, what to do.
 
     No answer is given where there is no fundus, nor for photographs unlike those that the model learned from.
+    A model that has learned from phantoms says so with every photograph.
     Exit codes: 0 all assessed, 1 some files could not be read, 2 nothing could be assessed.
 
     Example: riqa assess models/multi_task-eyeq-s0 photographs/ --html assessment.html
@@ -53,10 +58,11 @@ def assess(
         raise InputError(f"{html} is a folder; give --html a file, such as {html / 'assessment.html'}")
     keep_freed_memory()  # every batch asks for the same large arrays again
     with stopping("What is printed holds; no page was written."):
-        session = open_session(model, images)
+        session = open_session(model, images, accept_phantoms=accept_phantoms)
         for note in session.notes:
             print(f"riqa: {shown(note)}", file=sys.stderr)
         done, cards, unreadable, notes = [], [], [*session.empty], dict.fromkeys(session.notes)
+        notes |= {session.warning: None} if session.warning else {}
         try:
             for answer in answers(session, batch_size=batch_size, threads=threads, quantile=quantile):
                 if not isinstance(answer, Answer):

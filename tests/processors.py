@@ -22,6 +22,7 @@ TESTS = (
     "tests/learn/test_model.py",
     "tests/learn/test_novelty.py",
     "tests/learn/test_runs.py",
+    "tests/learn/test_stages.py",
     "tests/learn/test_train.py",
     "tests/learn/test_weighting.py",
     "tests/assess/test_answers.py",

@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 
 from riqa import cli_assess
+from riqa.assess.session import PHANTOM_MODEL, open_session
 from riqa.cli import main
 from riqa.learn.novelty import QUANTILE
 from tests.assess.strangers import STRANGERS
@@ -61,7 +62,7 @@ def test_any_file_of_a_model_names_it(lab, clinic, capsys, ending):
     assert [one["abstain"] for one in found] == [False] * 6 + [True]
     assert found[-1]["reason"].startswith("no fundus")
     for one in found:
-        assert list(one) == ["path", "overall", "details", "advice", "abstain", "reason"]
+        assert list(one) == ["path", "overall", "details", "advice", "abstain", "reason", "warning"]
     assert [line.split(":")[0] for line in told.err.splitlines()] == ["7 photographs"]  # no progress in a log
 
 
@@ -123,7 +124,7 @@ def test_what_is_passed_over_is_in_the_summary_and_on_the_page(lab, clinic, tmp_
         "passed over: 1 hidden or of the system (.ipynb_checkpoints), 1 with an ending that is not read "
         "(.heic 1, e.g. scan.heic), 1 linked back to a folder above (up)"
     )
-    assert told.err.splitlines()[-1].endswith(f"; {passed}")
+    assert told.err.splitlines()[-1].endswith(f"; {passed}; phantom model")
     assert passed in (tmp_path / "page.html").read_text()
 
 
@@ -192,6 +193,49 @@ def test_a_model_without_novelty_says_so_and_answers(lab, clinic, tmp_path, caps
     assert "This model came without its .novelty.safetensors" in (tmp_path / "page.html").read_text()
 
 
+def test_a_phantom_model_says_so_on_every_line_and_card(lab, clinic, tmp_path, capsys):
+    """The set was given the name toy: what was drawn is known from the set, not from a name."""
+    ends_with(0, lab.stem, clinic, "--json", "--html", tmp_path / "page.html")
+    told = capsys.readouterr()
+    assert [one["warning"] for one in answers(told.out)] == [PHANTOM_MODEL] * 7
+    assert told.err.splitlines()[-1].endswith("; phantom model")
+    assert (tmp_path / "page.html").read_text().count("Phantom model: ") == 8  # seven cards, and on top
+    ends_with(0, lab.stem, clinic)
+    told = capsys.readouterr().out
+    assert told.count("phantom model") == 8  # seven rows, and below in full
+    assert f"{PHANTOM_MODEL} (7)" in told
+
+
+def test_a_phantom_model_that_is_accepted_says_nothing(lab, clinic, tmp_path, capsys):
+    ends_with(0, lab.stem, clinic, "--accept-phantoms", "--json", "--html", tmp_path / "page.html")
+    told = capsys.readouterr()
+    assert [one["warning"] for one in answers(told.out)] == [None] * 7
+    assert "phantom model" not in told.err + (tmp_path / "page.html").read_text().casefold()
+    ends_with(0, lab.stem, clinic, "--accept-phantoms")
+    assert "phantom model" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("told", "warned"),
+    [
+        ({"drawn": True, "trained_on": "clinic"}, True),
+        ({"drawn": False, "trained_on": "clinic"}, False),
+        ({"trained_on": "phantom_eyes"}, True),  # of a version that did not say what is drawn
+        ({"trained_on": "simulated_details"}, False),
+        ({}, False),
+    ],
+)
+def test_what_a_model_was_trained_on_is_read_from_its_description(lab, clinic, tmp_path, told, warned):
+    for file in lab.stem.parent.glob(f"{lab.stem.name}.*"):
+        shutil.copy(file, tmp_path)
+    description = tmp_path / f"{lab.stem.name}.json"
+    content = json.loads(description.read_text())
+    assert content.pop("drawn") is True
+    content.pop("trained_on")
+    description.write_text(json.dumps(content | told))
+    assert open_session(tmp_path / lab.stem.name, [clinic]).warning == (PHANTOM_MODEL if warned else None)
+
+
 def test_a_page_beside_the_answers(lab, clinic, tmp_path, capsys):
     page = tmp_path / "new" / "page.html"
     ends_with(0, lab.stem, clinic, "--json", "--html", page, "--pictures", 2)
@@ -215,7 +259,7 @@ def test_every_number_of_the_command_line_arrives(lab, clinic, monkeypatch, caps
 
         monkeypatch.setattr(session, name, spy)
     ends_with(0, lab.stem, clinic, "--batch-size", 3, "--threads", 1, "--quantile", 0.9)
-    assert seen == {"batch_size": 3, "quantile": 0.9, "threads": 1, "ahead": 6}
+    assert seen == {"batch_size": 3, "quantile": 0.9, "threads": 1, "ahead": 6, "warning": PHANTOM_MODEL}
 
 
 def test_the_quantile_is_the_documented_one():

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+from torch import Tensor
 
 from riqa.assess.advice import advice
 from riqa.assess.photographs import Photograph, Unreadable
@@ -13,8 +14,9 @@ from riqa.labels import DETAILS, class_names
 from riqa.learn.examples import unlabelled
 from riqa.learn.inference import in_batches
 from riqa.learn.model import QualityNet
-from riqa.learn.novelty import QUANTILE, Novelty, outputs_with_stages
+from riqa.learn.novelty import QUANTILE, VIEWS, Novelty
 from riqa.learn.predict import MOST_CLASSES, probabilities
+from riqa.learn.stages import outputs_with_stages
 from riqa.learn.standing import Standing, most_likely, share_below
 from riqa.names import shown
 
@@ -40,6 +42,7 @@ class Answer:
         crop: uint8 (size, size, 3) that the model has seen, None without a field of view.
         ranks: for each detail the shares of the training photographs of the worst and of the best class that
             are worse in it, see `riqa.learn.standing`; empty where the model does not know.
+        warning: what to know of the model before believing the answer; None when there is nothing.
     """
 
     path: Path
@@ -49,6 +52,7 @@ class Answer:
     reason: str | None = None
     crop: np.ndarray | None = field(default=None, repr=False, compare=False)
     ranks: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    warning: str | None = None
 
     @property
     def label(self) -> str | None:
@@ -77,6 +81,7 @@ class Answer:
             "advice": self.advice,
             "abstain": self.abstains,
             "reason": self.reason,
+            "warning": self.warning,
         }
 
 
@@ -88,6 +93,7 @@ def assess(
     standing: Standing | None = None,
     batch_size: int = 32,
     quantile: float = QUANTILE,
+    warning: str | None = None,
 ) -> Iterator[Answer | Unreadable]:
     """Judge photographs, a batch at a time.
 
@@ -98,6 +104,7 @@ def assess(
         standing: where the model's training photographs stand, for the likeliest reason; None if unknown.
         batch_size: crops that go through the network at a time.
         quantile: see `riqa.learn.novelty.Novelty.threshold`.
+        warning: what every answer shall say of the model.
 
     Yields:
         An answer a photograph, in order; what could not be read is passed on.
@@ -113,9 +120,9 @@ def assess(
         waiting.append(photograph)
         n_crops += _has_crop(photograph)
         if n_crops == batch_size:
-            yield from _answer_all(model, novelty, waiting, quantile, standing)
+            yield from _answer_all(model, novelty, waiting, quantile, standing, warning)
             waiting, n_crops = [], 0
-    yield from _answer_all(model, novelty, waiting, quantile, standing)
+    yield from _answer_all(model, novelty, waiting, quantile, standing, warning)
 
 
 def speaks_against(answer: Answer) -> tuple[str, int, str, float]:
@@ -147,44 +154,60 @@ def _answer_all(
     batch: list[Photograph | Unreadable],
     quantile: float,
     standing: Standing | None,
+    warning: str | None,
 ) -> Iterator[Answer | Unreadable]:
     crops = [photograph.crop for photograph in batch if _has_crop(photograph)]
     rows = iter(())
     if crops:
+        images = np.stack(crops)
         outputs = in_batches(
             model,
             lambda images: outputs_with_stages(model, images),
-            unlabelled(np.stack(crops)),
+            unlabelled(images),
             batch_size=len(crops),
         )
-        strange = novelty.scores(outputs) if novelty is not None else np.zeros(len(crops))
+        unlike = [None] * len(crops) if novelty is None else _unlike(novelty, outputs, images, quantile)
         ranks = [{}] * len(crops)
         if standing:
             ranks = [share_below(standing, logits) for logits in outputs["details"].double().numpy()]
-        rows = zip(probabilities(outputs), strange, ranks, strict=True)
+        rows = zip(probabilities(outputs), unlike, ranks, strict=True)
     for photograph in batch:
         if isinstance(photograph, Unreadable):
             yield photograph
         elif photograph.crop is None:
             reason, what = _WITHOUT_FIELD[photograph.reason]
-            yield Answer(photograph.path, {}, {}, [what], reason)
+            yield Answer(photograph.path, {}, {}, [what], reason, warning=warning)
         else:
-            yield _answer(model, novelty, quantile, photograph, *next(rows))
+            yield replace(_answer(model, photograph, *next(rows)), warning=warning)
+
+
+def _unlike(
+    novelty: Novelty, outputs: dict[str, Tensor], images: np.ndarray, quantile: float
+) -> list[str | None]:
+    """Say why each image is unlike those of training, by the view that finds it most so, or None."""
+    scores, limit = novelty.scores(outputs, images), novelty.threshold(quantile)
+    return [f"{UNLIKE}: {VIEWS[row.argmax()]}" if row.max() > limit else None for row in scores]
 
 
 def _answer(
     model: QualityNet,
-    novelty: Novelty | None,
-    quantile: float,
     photograph: Photograph,
     probs: np.ndarray,
-    score: float,
+    unlike: str | None,
     ranks: Mapping[str, Mapping[str, float]],
 ) -> Answer:
-    """Turn a row of `riqa.learn.predict.PROBABILITIES`, a novelty score and ranks into an answer."""
+    """Turn a row of `riqa.learn.predict.PROBABILITIES`, or why it is not to be believed, into an answer.
+
+    Args:
+        model: the network.
+        photograph: with its crop.
+        probs: the row.
+        unlike: why the answer is not to be believed; None if it is.
+        ranks: of `riqa.learn.standing.share_below`; empty where unknown.
+    """
     path, crop = photograph.path, photograph.crop
-    if novelty is not None and score > novelty.threshold(quantile):
-        return Answer(path, {}, {}, ["let a person judge it"], UNLIKE, crop)
+    if unlike is not None:
+        return Answer(path, {}, {}, ["let a person judge it"], unlike, crop)
     n_overall, n_details = (model.architecture[f"n_{task}"] for task in ("overall", "details"))
     names = class_names(n_overall) if n_overall else ()
     overall = dict(zip(names, probs[:n_overall].tolist(), strict=True))

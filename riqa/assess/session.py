@@ -6,6 +6,7 @@ from pathlib import Path
 
 from riqa.assess.answers import Answer, assess
 from riqa.assess.photographs import Unreadable, find_images, read_ahead
+from riqa.data.set_names import MADE
 from riqa.data.walk import PassedOver
 from riqa.learn.model import QualityNet, load_model, model_file
 from riqa.learn.novelty import Novelty, load_novelty
@@ -16,6 +17,10 @@ NO_NOVELTY = (
     "this model came without its .novelty.safetensors, so it does not recognise photographs unlike those of "
     "training; train it again to have that"
 )
+PHANTOM_MODEL = (
+    "phantom model: it has learned from drawn photographs alone; believe nothing that it says of a patient"
+)
+"""What every answer of such a model says; a colon parts what is the matter from what follows."""
 _BATCHES_AHEAD = 2  # so that the network finds a full batch whenever it has done one
 _ENDINGS = (".novelty.safetensors", ".safetensors", ".json")
 
@@ -33,6 +38,7 @@ class Session:
         empty: folders that were named and hold no image, or that cannot be entered.
         passed: what lies in the folders and is not assessed.
         notes: what to know before believing an answer.
+        warning: what every answer says of the model, or None.
     """
 
     name: str
@@ -43,14 +49,16 @@ class Session:
     empty: list[Unreadable]
     passed: PassedOver
     notes: list[str]
+    warning: str | None = None
 
 
-def open_session(model: Path, given: Sequence[Path]) -> Session:
+def open_session(model: Path, given: Sequence[Path], *, accept_phantoms: bool = False) -> Session:
     """Load a model and find the files.
 
     Args:
         model: one of a model's files, or their common stem.
         given: files and folders.
+        accept_phantoms: whether a model that was trained on phantoms goes without a warning.
 
     Raises:
         InputError: no such model, a file of it that is cut short, or no image at all.
@@ -64,7 +72,10 @@ def open_session(model: Path, given: Sequence[Path]) -> Session:
     standing = read_standing(description, model_file(stem, "json"))
     notes = [] if novelty else [NO_NOVELTY]
     notes += [str(text) for text in description.get("warnings") or []]
-    return Session(stem.name, network, novelty, standing, paths, empty, passed, notes)
+    # Descriptions of before did not say it, but no other set has such a name.
+    drawn = description.get("drawn", description.get("trained_on") in MADE)
+    warning = PHANTOM_MODEL if drawn and not accept_phantoms else None
+    return Session(stem.name, network, novelty, standing, paths, empty, passed, notes, warning)
 
 
 def answers(
@@ -81,6 +92,7 @@ def answers(
     size = session.model.architecture["image_size"]
     photographs = read_ahead(session.paths, size, threads=threads, ahead=_BATCHES_AHEAD * batch_size)
     knobs = {"standing": session.standing, "batch_size": batch_size, "quantile": quantile}
+    knobs["warning"] = session.warning
     with progress_bar(total=len(session.paths), unit="image", desc="assess") as progress:
         for answer in assess(session.model, session.novelty, photographs, **knobs):
             yield answer

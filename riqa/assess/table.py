@@ -47,6 +47,8 @@ def answers_table(answers: Sequence[Answer]) -> Group:
 def summary(answers: Sequence[Answer], unreadable: Sequence[Unreadable], passed: object = "") -> str:
     """Count in one line: ``3 photographs: 1 good, 1 reject, 1 without answer; 2 could not be read``.
 
+    What answers warn of stands at its end, in short.
+
     Args:
         answers: of the model.
         unreadable: files that could not be read.
@@ -61,7 +63,9 @@ def summary(answers: Sequence[Answer], unreadable: Sequence[Unreadable], passed:
     noun = "photograph" if len(answers) == 1 else "photographs"
     line = f"{len(answers)} {noun}: {', '.join(counts)}"
     line += f"; {len(unreadable)} could not be read" if unreadable else ""
-    return line + (f"; passed over: {passed}" if str(passed) else "")
+    line += f"; passed over: {passed}" if str(passed) else ""
+    warned = next((answer.warning for answer in answers if answer.warning), None)
+    return line + (f"; {_matter(warned)}" if warned else "")
 
 
 def _common_folder(paths: Sequence[Path]) -> str:
@@ -76,10 +80,9 @@ def _common_folder(paths: Sequence[Path]) -> str:
 
 
 def _said(answer: Answer) -> list[str]:
-    """Return all that is said in words of a photograph."""
-    if not answer.abstains:
-        return answer.advice
-    return [f"{answer.reason}; {sentence}" for sentence in answer.advice]
+    """Return all that is said in words of a photograph, and of the model that says it."""
+    why = f"{answer.reason}; " if answer.abstains else ""
+    return [why + sentence for sentence in answer.advice] + [answer.warning] * bool(answer.warning)
 
 
 def _matter(sentence: str) -> str:

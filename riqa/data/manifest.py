@@ -11,6 +11,7 @@ import pandas as pd
 import pandera.pandas as pa
 
 from riqa.data.findings import Finding, from_json, to_json
+from riqa.data.set_names import MADE
 from riqa.data.split_sizes import moves_to_sizes, split_sizes
 from riqa.errors import InputError
 from riqa.files import atomic_write
@@ -45,6 +46,7 @@ class Dataset:
         findings: What was found wrong with the data or left out of it.
         ratings: What single readers said, or None: a row an image, rater and item, with columns image_id,
             rater, item (overall or a detail), score (code of `riqa.labels`) and session (2 = asked again).
+        drawn: Whether the photographs are phantoms, drawn and not taken. Taken ones that were spoilt are not.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Dataset:
     licence: str
     findings: tuple[Finding, ...] = ()
     ratings: pd.DataFrame | None = None
+    drawn: bool = False
 
 
 def _schema(n_classes: int | None) -> pa.DataFrameSchema:
@@ -144,6 +147,7 @@ def save_dataset(dataset: Dataset) -> None:
         "citation": dataset.citation,
         "licence": dataset.licence,
         "findings": to_json(dataset.findings),
+        "drawn": dataset.drawn,
     }
     if dataset.ratings is not None:
         atomic_write(dataset.root / "ratings.parquet", partial(write_parquet, dataset.ratings))
@@ -180,6 +184,7 @@ def load_dataset(root: Path | str) -> Dataset:
         licence=description["licence"],
         findings=from_json(description["findings"]),
         ratings=read_parquet(ratings) if ratings.is_file() else None,
+        drawn=description.get("drawn", description["name"] in MADE),  # older files did not say it
     )
 
 

@@ -29,6 +29,7 @@ import pandas as pd
 from riqa.data.findings import to_json
 from riqa.data.manifest import Dataset, validate_manifest
 from riqa.data.partial import JOURNAL, Plan, Row, open_partial
+from riqa.data.set_names import MADE
 from riqa.errors import InputError
 from riqa.labels import class_names
 from riqa.names import shown
@@ -48,7 +49,7 @@ class Store:
         manifest: The N rows in the order of `images`.
         meta: What `store.json` holds: name, n_classes, class_names, size, crop (version of the way from a
             file to its crop), versions (of the libraries on that way), n_images, n_set_aside, citation,
-            licence, findings and sha256.
+            licence, findings, drawn (see `riqa.data.manifest.Dataset`) and sha256.
         root: The store's folder.
         ratings: What single readers said of these images, or None, see `riqa.data.manifest.Dataset`.
     """
@@ -123,6 +124,8 @@ def open_store(root: Path | str) -> Store:
         digests, n_images, size = meta["sha256"], meta["n_images"], meta["size"]
     except (ValueError, KeyError, TypeError):
         raise InputError(f"{root / 'store.json'} cannot be read; {_AGAIN}") from None
+    # Older stores did not say it; but no set of another kind can have these names.
+    meta.setdefault("drawn", meta.get("name") in MADE)
     rated = _RATINGS in digests
     for name in (*_FILES, *([_RATINGS] if rated else [])):
         path = root / name
@@ -175,6 +178,7 @@ def _write_tables(
         "citation": dataset.citation,
         "licence": dataset.licence,
         "findings": to_json(dataset.findings),
+        "drawn": dataset.drawn,
         "sha256": {name: _digest(folder / name) for name in files},
     }
     text = json.dumps(meta, indent=1, ensure_ascii=False) + "\n"

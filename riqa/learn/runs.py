@@ -206,6 +206,7 @@ def execute(
         run.stem,
         model=run.model,
         trained_on=run.trained_on,
+        drawn=store.meta["drawn"],
         classes=list(class_names(run.n_overall)) if run.n_overall else [],
         seed=run.config.seed,
         training=asdict(run.config),

@@ -112,6 +112,7 @@ def simulated_details(
         source.citation,
         source.licence,
         findings,
+        drawn=source.drawn,
     )
     return finish_folder(dataset, truth[made].reset_index(drop=True), ratings, Path(out))
 

@@ -277,5 +277,6 @@ def _make(
         }
     )
     truth = pd.concat([key, geometry, truth_columns(severities)], axis=1)
-    dataset = Dataset(name, partial, manifest[list(COLUMNS)], n_classes, _CITATION, _LICENCE, ())
+    manifest = manifest[list(COLUMNS)]
+    dataset = Dataset(name, partial, manifest, n_classes, _CITATION, _LICENCE, drawn=True)
     return finish_folder(dataset, truth, ratings, out)

@@ -1,5 +1,6 @@
 import os
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -85,6 +86,11 @@ def test_everything_that_is_said_is_there(tmp_path):
     for sentence in (*GOOD.advice, *NONE.advice, "Beware of it.", "m-s0", FACTS["summary"]):
         assert sentence in words
     assert "Pictures are shown" not in words
+
+
+def test_a_warning_is_on_every_card(tmp_path):
+    warned = [Card(replace(answer, warning="phantom model: beware")) for answer in (GOOD, NONE)]
+    assert page(tmp_path, warned).count('<p class="note">Phantom model: beware.</p>') == 2
 
 
 def test_the_limit_on_pictures_is_told(tmp_path):

@@ -36,6 +36,14 @@ def test_a_row_a_photograph_and_every_sentence_once_in_full():
     assert f"{NO_FUNDUS}; look (1)".split() in told
 
 
+def test_a_warning_stands_in_every_row_once_in_full_and_in_the_summary():
+    warned = [replace(answer, warning="phantom model: believe nothing") for answer in (BAD, GOOD, NONE)]
+    told = [" ".join(line) for line in lines(warned)]
+    assert told.count("phantom model") == 3
+    assert "phantom model: believe nothing (3)" in told
+    assert summary(warned, [], "2 hidden").endswith("1 without answer; passed over: 2 hidden; phantom model")
+
+
 def test_a_model_without_an_overall_head_has_no_such_column():
     told = lines([Answer(Path("1.jpg"), {}, {"clarity": 0.7}, ["no retake needed"])])
     assert ["photograph", "clarity", "advice"] in told

@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -82,10 +84,22 @@ def test_saved_dataset_loads_equal_and_saves_to_the_same_bytes(tmp_path):
     loaded = load_dataset(tmp_path / "a")
     pd.testing.assert_frame_equal(loaded.manifest, original.manifest.astype(loaded.manifest.dtypes))
     assert (loaded.n_classes, loaded.findings, loaded.licence) == (3, FINDINGS, "MIT")
+    assert not loaded.drawn
     save_dataset(Dataset("x", tmp_path / "b", loaded.manifest, 3, "c", "MIT", FINDINGS))
     for name in ("manifest.parquet", "dataset.json"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
     assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["dataset.json", "manifest.parquet"]
+
+
+@pytest.mark.parametrize(("name", "drawn"), [("clinic", True), ("clinic", False), ("phantom_eyes", False)])
+def test_what_is_drawn_is_written_and_guessed_only_for_files_that_do_not_say_it(tmp_path, name, drawn):
+    save_dataset(Dataset(name, tmp_path, manifest(), 3, "c", "MIT", drawn=drawn))
+    assert load_dataset(tmp_path).drawn is drawn
+    file = tmp_path / "dataset.json"
+    told = json.loads(file.read_text())
+    del told["drawn"]
+    file.write_text(json.dumps(told))
+    assert load_dataset(tmp_path).drawn is (name == "phantom_eyes")
 
 
 def test_dataset_file_that_is_cut_short_or_missing_is_named(tmp_path):

@@ -35,6 +35,22 @@ def test_images_and_manifest_keep_their_order_when_some_are_set_aside(data, tmp_
     assert fields["x"].tolist() == [k / 7 for k in kept]
 
 
+@pytest.mark.parametrize("drawn", [True, False])
+def test_a_store_knows_whether_its_photographs_are_drawn(data, tmp_path, drawn):
+    store = write_store(replace(data, drawn=drawn), tmp_path / "store", PLAN, rows(12))
+    assert store.meta["drawn"] is drawn
+
+
+@pytest.mark.parametrize(("name", "drawn"), [("clinic", False), ("phantom_eyes", True)])
+def test_a_store_that_does_not_say_what_is_drawn_is_known_by_its_name(data, tmp_path, name, drawn):
+    """No set of a user's own can have a phantom's name."""
+    file = write_store(replace(data, name=name), tmp_path / "store", PLAN, rows(12)).root / "store.json"
+    meta = json.loads(file.read_text())
+    del meta["drawn"]
+    file.write_text(json.dumps(meta))
+    assert open_store(tmp_path / "store").meta["drawn"] is drawn
+
+
 def test_images_can_not_be_changed_through_the_store(data, tmp_path):
     store = write_store(data, tmp_path / "store", PLAN, rows(12))
     with pytest.raises(ValueError, match="read-only"):

@@ -50,6 +50,7 @@ def test_only_good_readable_photographs_are_spoilt(simulated, source):
     assert manifest["overall"].isna().all()
     assert manifest[list(DETAILS)].notna().all().all()
     assert simulated.licence == source.licence
+    assert not load_dataset(simulated.root).drawn  # spoilt, but taken
 
 
 def test_patients_keep_their_split(simulated, source):

@@ -62,6 +62,7 @@ def test_every_photograph_is_there_and_the_set_loads_again(details):
     again = load_dataset(details.root)
     pd.testing.assert_frame_equal(again.manifest, load_dataset(details.root).manifest)
     assert len(again.manifest) == 52
+    assert again.drawn
     for row in again.manifest.itertuples():
         assert cv2.imread(str(details.root / row.path)).ndim == 3
     assert not list(details.root.parent.glob("*.partial*"))

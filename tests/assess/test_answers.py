@@ -117,9 +117,9 @@ def test_photographs_of_the_same_set_are_answered(lab, model, novelty):
 
 
 def test_what_is_no_fundus_gets_no_answer(model, novelty, strangers):
-    """But for one kind: a disc of a retina's colour looks like a retina without any focus, and is rejected.
+    """Forty validation photographs are few: the default quantile would stand on the strangest of them alone.
 
-    Forty validation photographs are few: the default quantile would stand on the strangest of them alone.
+    A disc of a retina's colour is left out: to a model of so few it may look like a retina without any focus.
     """
     answers = {answer.path.stem: answer for answer in judge(model, novelty, strangers, quantile=0.9)}
     assert len(answers) == 4 * len(STRANGERS)

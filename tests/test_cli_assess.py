@@ -92,7 +92,7 @@ def test_a_table_by_default_and_bad_files_at_the_end(lab, clinic, capsys):
     assert any(row[:1] == ["z/noise.png"] for row in rows)
     assert "0.jpg" not in told.out.split()
     lines = told.err.splitlines()
-    assert lines[-3].endswith("2 could not be read")
+    assert lines[-3].endswith("2 could not be read; phantom model")
     assert lines[-2:] == [
         f"  {clinic / '0.jpg'}: not an image file",
         f"  {clinic / 'gone.jpg'}: file is missing",
@@ -138,7 +138,7 @@ def test_what_we_have_no_permission_for_is_named_and_does_not_stop_the_rest(lab,
         (clinic / "z").chmod(0o700)
     assert (told.returncode, len(answers(told.stdout))) == (1, 5)
     last = told.stderr.splitlines()[-3:]
-    assert last[0].endswith("2 could not be read")
+    assert last[0].endswith("2 could not be read; phantom model")
     assert last[1] == f"  {clinic / 'z'}: no permission to enter it"
     assert last[2].startswith(f"  {named}: ")
 
@@ -259,6 +259,7 @@ def test_every_number_of_the_command_line_arrives(lab, clinic, monkeypatch, caps
 
         monkeypatch.setattr(session, name, spy)
     ends_with(0, lab.stem, clinic, "--batch-size", 3, "--threads", 1, "--quantile", 0.9)
+    assert list(seen.pop("standing")) == ["reject", "good"]
     assert seen == {"batch_size": 3, "quantile": 0.9, "threads": 1, "ahead": 6, "warning": PHANTOM_MODEL}
 
 

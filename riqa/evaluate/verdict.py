@@ -109,14 +109,16 @@ def teacher_warnings(verdicts: Mapping[str, Sequence[str]], if_unfit: str) -> li
         if_unfit: what followed from a no: warn, calibrate or drop.
 
     Returns:
-        A sentence for every detail that fails, without a full stop.
+        A sentence for every detail that fails, with the first reason and how many more there are; without a
+        full stop.
     """
     if if_unfit == "drop":
         return [
             f"{detail} is not judged: the Teacher failed in it" for detail, why in verdicts.items() if why
         ]
+    more = {detail: f", and {len(why) - 1} more" * (len(why) > 1) for detail, why in verdicts.items()}
     return [
-        f"the Teacher's answers on {detail} did not pass their test: {'; '.join(why)}"
+        f"the Teacher's answers on {detail} did not pass their test: {why[0]}{more[detail]}"
         for detail, why in verdicts.items()
         if why
     ]

@@ -99,7 +99,7 @@ def values_of(line: str) -> tuple[str, dict]:
 
 def test_commands_were_found_in_every_place():
     places = {place.removesuffix(", block") for place in COMMANDS.values()}
-    assert {"README.md", "your_photographs.md", "how_to_run.md", "cluster.md", "help", "fetch.py"} <= places
+    assert {"README.md", "your_photographs.md", "how_to_run.md", "cluster.md", "help", "sources.py"} <= places
     assert "claims_paper.py" in places
     assert len(COMMANDS) > 60
     assert set(of_kind) == {"riqa", "make", "source", "conda", "snakemake", "accelerate"}

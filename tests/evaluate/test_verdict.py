@@ -60,8 +60,8 @@ def test_a_detail_fails_for_every_reason_that_there_is():
 
 
 def test_warnings_name_what_fails_and_nothing_else():
-    verdicts = {"clarity": ["one", "two"], "contrast": []}
-    text = "the Teacher's answers on clarity did not pass their test: one; two"
+    verdicts = {"clarity": ["one", "two", "three"], "contrast": []}
+    text = "the Teacher's answers on clarity did not pass their test: one, and 2 more"
     assert teacher_warnings(verdicts, "warn") == [text]
     assert teacher_warnings(verdicts, "drop") == ["clarity is not judged: the Teacher failed in it"]
     assert teacher_warnings({"clarity": []}, "warn") == []

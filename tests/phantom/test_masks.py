@@ -13,9 +13,9 @@ from riqa.phantom.study import phantom_details
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """A small details set, curated: (folder of photographs, store)."""
+    """A details set, curated, in which some photographs have nothing but defects with a place."""
     root = tmp_path_factory.mktemp("masks")
-    dataset = phantom_details(root / "photographs", n_train=16, n_test=8, size=128)
+    dataset = phantom_details(root / "photographs", n_train=60, n_test=12, size=128)
     return root / "photographs", curate(dataset, root / "store", 48)
 
 
@@ -35,10 +35,10 @@ def test_masks_lie_where_the_image_was_changed(made):
             continue
         touched = np.max(list(case.masks.values()), axis=0)
         change = np.abs(case.image.astype(float) - case.clean).mean(axis=2)
-        assert change[field & (touched > 0.5)].mean() > 3 * change[field & (touched == 0)].mean() or (
-            not (field & (touched > 0.5)).any()
-        )
-        seen += (field & (touched > 0.5)).any()
+        inside = field & (touched > 0.5)
+        if inside.any():
+            assert change[inside].mean() > 3 * change[field & (touched == 0)].mean()
+            seen += 1
     assert seen >= 2
 
 

@@ -11,7 +11,9 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
 
+from riqa.errors import InputError
 from riqa.evaluate.stats import Interval, paired_bootstrap
+from riqa.labels import DETAILS
 
 CONSTANTS = {"always good": (1, "f1.good"), "always bad": (0, "f1.bad")}
 """Who answers the same for every image, and the score that is best for such an answer."""
@@ -99,6 +101,19 @@ def reasons_against(
                 if not low.loc[label, detail] <= share <= high.loc[label, detail]
             ]
     return found
+
+
+def refuse_to_drop_all(unfit: Sequence[str]) -> None:
+    """Stop where dropping every detail that fails would leave nothing to learn.
+
+    Raises:
+        InputError: all details fail.
+    """
+    if set(unfit) == set(DETAILS):
+        raise InputError(
+            "if_unfit is drop, and no detail of the Teacher passes: nothing is left for a Student to learn; "
+            "set it to warn or to calibrate, or train a better Teacher"
+        )
 
 
 def teacher_warnings(verdicts: Mapping[str, Sequence[str]], if_unfit: str) -> list[str]:

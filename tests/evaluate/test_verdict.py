@@ -5,8 +5,15 @@ import pandas as pd
 import pytest
 from scipy.stats import beta
 
+from riqa.errors import InputError
 from riqa.evaluate.stats import Interval
-from riqa.evaluate.verdict import against_constants, possible_shares, reasons_against, teacher_warnings
+from riqa.evaluate.verdict import (
+    against_constants,
+    possible_shares,
+    reasons_against,
+    refuse_to_drop_all,
+    teacher_warnings,
+)
 
 
 def test_the_gain_over_who_always_says_the_same_is_a_difference_of_f1():
@@ -65,3 +72,9 @@ def test_warnings_name_what_fails_and_nothing_else():
     assert teacher_warnings(verdicts, "warn") == [text]
     assert teacher_warnings(verdicts, "drop") == ["clarity is not judged: the Teacher failed in it"]
     assert teacher_warnings({"clarity": []}, "warn") == []
+
+
+def test_dropping_every_detail_is_refused():
+    refuse_to_drop_all(["illumination", "contrast"])
+    with pytest.raises(InputError, match="no detail of the Teacher passes"):
+        refuse_to_drop_all(["contrast", "illumination", "clarity"])

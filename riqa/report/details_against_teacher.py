@@ -46,7 +46,7 @@ def against_teacher(
         prefix = f"details.{dataset}.{student}-teacher.{detail}"
         images, truth, probs = judged_answers(of_student, detail)
         images_of_teacher, _, probs_of_teacher = judged_answers(of_teacher, detail)
-        if not images["image_id"].equals(images_of_teacher["image_id"]):
+        if len(images) and not images["image_id"].equals(images_of_teacher["image_id"]):
             raise ValueError(f"{student} and teacher must have predicted the same images")
         pair = (probs >= 0.5).astype(int), (probs_of_teacher >= 0.5).astype(int)
         shared = {"n": len(images), "seeds": seeds}
@@ -54,7 +54,7 @@ def against_teacher(
             names = [f"{name}{end}" for name in _COMPARED for end in ("", ".p_value", ".margin")] + [
                 "mcnemar.p_value"
             ]
-            why = "only one class occurs"
+            why = "only one class occurs" if len(images) else "the Student is silent about it"
             results += [record(f"{prefix}.{name}", None, method=why, **shared) for name in names]
             continue
         draw = {"groups": images["patient_id"].to_numpy(), "n_resamples": n_resamples}

@@ -92,8 +92,14 @@ def called_bad(predictions: pd.DataFrame, patterns: pd.Series) -> pd.DataFrame:
         bad).
     """
     rows = predictions[predictions["image_id"].isin(patterns.index)]
-    bad = rows[[f"p_{detail}" for detail in DETAILS]].lt(0.5).set_axis(list(DETAILS), axis=1)
-    groups = bad.assign(any=bad.any(axis=1)).groupby(patterns.loc[rows["image_id"]].to_numpy())
+    probs = rows[[f"p_{detail}" for detail in DETAILS]].set_axis(list(DETAILS), axis=1)
+    bad = probs.lt(0.5)
+    groups = (
+        bad.where(probs.notna())
+        .assign(any=bad.any(axis=1))
+        .astype(float)
+        .groupby(patterns.loc[rows["image_id"]].to_numpy())
+    )
     table = groups.mean()
     table.insert(0, "n", rows.groupby(patterns.loc[rows["image_id"]].to_numpy())["image_id"].nunique())
     order = [PATTERNS[0], ARTIFACT_ONLY, *PATTERNS[1:]]

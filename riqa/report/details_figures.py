@@ -69,7 +69,7 @@ def errors_by_source(rates: Mapping[str, pd.DataFrame], title: str) -> Figure:
     for k, (model, (colour, marker)) in enumerate(model_styles(list(rates)).items()):
         for axis, detail in zip(axes, DETAILS, strict=True):
             rows = rates[model][rates[model]["detail"] == detail]
-            y = rows["source"].map(place) + (k - (len(rates) - 1) / 2) * 0.22
+            y = rows["source"].map(place).astype(float) + (k - (len(rates) - 1) / 2) * 0.22
             axis.hlines(y, rows["low"], rows["high"], color=colour, lw=1.6)
             axis.plot(rows["value"], y, marker, color=colour, ms=5, label=reader_name(model))
     for axis in axes:

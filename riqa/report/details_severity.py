@@ -40,9 +40,13 @@ def read_severities(truth_file: Path) -> pd.DataFrame | None:
 
 
 def planted_labels(predictions: pd.DataFrame, severities: pd.DataFrame) -> pd.DataFrame:
-    """Replace the experts' labels by the truth: good up to an unbiased expert's threshold of severity."""
-    good = severities.loc[predictions["image_id"], list(DETAILS)] <= THRESHOLD
-    return predictions.assign(**{detail: good[detail].to_numpy(dtype=float) for detail in DETAILS})
+    """Replace the experts' labels by the truth: good up to an unbiased expert's threshold of severity.
+
+    Where a model is silent about a detail, nothing is asked of it.
+    """
+    good = (severities.loc[predictions["image_id"], list(DETAILS)] <= THRESHOLD).astype(float)
+    asked = predictions[[f"p_{detail}" for detail in DETAILS]].notna().to_numpy()
+    return predictions.assign(**good.where(asked).set_index(predictions.index))
 
 
 def as_predictions(labelled: pd.DataFrame, model: str = "experts") -> pd.DataFrame:
@@ -112,7 +116,7 @@ def fit_psychometric(
     """
     severity, bad = np.asarray(severity, dtype=float), np.asarray(bad, dtype=float)
     codes = np.unique(groups, return_inverse=True)[1]
-    if np.ptp(bad) == 0 or np.ptp(severity) == 0 or codes.max() < 2:
+    if np.isnan(bad).any() or np.ptp(bad) == 0 or np.ptp(severity) == 0 or codes.max() < 2:
         return None
     with warnings.catch_warnings():
         warnings.simplefilter("error", RuntimeWarning)
@@ -148,7 +152,7 @@ def severity_curves(
     for detail in DETAILS:
         images, probs = stack_seeds(predictions, [f"p_{detail}"])
         severity = severities.loc[images["image_id"], detail].to_numpy()
-        bad = (probs[..., 0] < 0.5).mean(axis=0)
+        bad = np.where(np.isnan(probs), np.nan, probs < 0.5)[..., 0].mean(axis=0)  # NaN: a silent model
         patients = images["patient_id"].to_numpy()
         found[detail] = severity, bad, fit_psychometric(severity, bad, patients, confidence)
     return found

@@ -22,7 +22,8 @@ def set_level(answers: pd.DataFrame, shares: pd.DataFrame, level: str) -> pd.Dat
         answers: rows of `riqa.learn.predict.predict` of one dataset with overall quality, any seeds; what is
             learned is learned from the split ``train``, and applied to all.
         shares: known share of bad, a row a class in the order of codes, a column a detail.
-        level: one of `LEVELS`. With ``class_intercepts`` an image without an overall class stays as it is.
+        level: one of `LEVELS`. With ``class_intercepts`` an image without an overall class, or of one that
+            training lacks, stays as it is.
 
     Returns:
         The answers with other probabilities of good; all else, and the order of rows, as it was.
@@ -40,11 +41,13 @@ def set_level(answers: pd.DataFrame, shares: pd.DataFrame, level: str) -> pd.Dat
         z = logit(rows[_PROBABILITIES].to_numpy(dtype=float).clip(_NEAREST, 1 - _NEAREST))
         overall = rows["overall"].to_numpy(dtype=float)
         train = (rows["split"].to_numpy() == "train") & ~np.isnan(overall)
-        learned_from = z[train], overall[train].astype(int), known
+        classes, codes = np.unique(overall[train].astype(int), return_inverse=True)  # small sets may lack one
+        learned_from = z[train], codes, known[classes]
         if level == "intercepts":
             z = z + fit_intercepts(*learned_from)
         elif level == "class_intercepts":
-            of_class = fit_class_intercepts(*learned_from)
+            of_class = np.zeros_like(known)
+            of_class[classes] = fit_class_intercepts(*learned_from)
             graded = ~np.isnan(overall)
             z[graded] += of_class[overall[graded].astype(int)]
         else:

@@ -94,3 +94,14 @@ def test_known_counts_are_those_of_a_manifest_or_the_published_ones():
     assert (n["reject"], n_bad.loc["reject", "illumination"]) == (33, 32)
     with pytest.raises(ValueError, match="source is 'paper'"):
         known_counts("paper", manifest)
+
+
+@pytest.mark.parametrize("level", LEVELS[1:])
+def test_a_class_that_training_lacks_teaches_nothing(level):
+    raw = answers(seeds=(0,))
+    raw = raw[(raw["split"] != "train") | (raw["overall"] != 0)].reset_index(drop=True)
+    moved = set_level(raw, SHARES, level)
+    assert np.isfinite(moved[P].to_numpy()).all()
+    other = SHARES.copy()
+    other.loc["reject"] = 0.123
+    pd.testing.assert_frame_equal(set_level(raw, other, level), moved)

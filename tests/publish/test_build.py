@@ -48,9 +48,7 @@ def test_a_book_is_built_and_only_what_a_change_touches_is_built_again(toy):
     )  # the last that was read, 4 + 1
 
     stamp = (build.html / "index.html").stat().st_mtime_ns
-    begun = time.time()
     make_book(toy, "--jobs", "1")
-    assert time.time() - begun < 5
     assert ran(toy) == set()
     assert (build.html / "index.html").stat().st_mtime_ns == stamp
 

@@ -34,4 +34,4 @@ with watch.Watch({gone.pid}):
 """
     begun = time.time()
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 1
-    assert time.time() - begun < 10
+    assert time.time() - begun < 60

@@ -211,6 +211,6 @@ def test_ten_thousand_replicates_of_the_eyeq_test_set_are_quick():
     images = time.perf_counter() - start
     stats.paired_bootstrap(y_true, pred_a, pred_b, n_classes=3, groups=patients)
     grouped = time.perf_counter() - start - images
-    # About 0.1 s and 0.5 s on an idle core, minutes by a plain loop; the bounds leave room for a busy machine.
+    # About 0.1 s and 0.5 s on an idle core, minutes by a plain loop; the bounds leave room for a busy one.
     assert images < 20
     assert grouped < 40

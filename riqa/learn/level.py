@@ -65,8 +65,8 @@ def known_counts(source: str, observers: pd.DataFrame) -> tuple[pd.DataFrame, pd
         observers: manifest of a set with overall quality and details; rows that lack one do not count.
 
     Returns:
-        Called bad, a row a class and a column a detail, and photographs of each class; both empty where no
-        photograph has overall quality and details.
+        Called bad, a row a class and a column a detail, and photographs of each class; both empty where a
+        class has no photograph with overall quality and details.
 
     Raises:
         ValueError: unknown source.
@@ -77,9 +77,9 @@ def known_counts(source: str, observers: pd.DataFrame) -> tuple[pd.DataFrame, pd
     if source != "observers":
         raise ValueError(f"source is {source!r}, must be observers or eyeq_d")
     judged = observers.dropna(subset=["overall", *DETAILS])
-    if judged.empty:
-        return pd.DataFrame(columns=list(DETAILS), dtype=float), pd.Series(dtype=float)
     names = class_names(3 if judged["overall"].max() > 1 else 2)
-    label = judged["overall"].astype(int).map(dict(enumerate(names)))
-    n_bad = (1 - judged[list(DETAILS)]).groupby(label).sum().astype(int)
-    return n_bad.reindex(names).dropna(), label.value_counts().reindex(names).dropna()
+    label = judged["overall"].map(dict(enumerate(names)))
+    n = label.value_counts().reindex(names)
+    if n.isna().any():  # shares of two classes of three are no shares of bad and good
+        return pd.DataFrame(columns=list(DETAILS), dtype=float), pd.Series(dtype=float)
+    return (1 - judged[list(DETAILS)]).groupby(label).sum().astype(int).reindex(names), n

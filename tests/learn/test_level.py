@@ -90,6 +90,8 @@ def test_known_counts_are_those_of_a_manifest_or_the_published_ones():
     assert (n_bad["clarity"] == 0).all()
     n_bad, n = known_counts("observers", manifest.assign(overall=np.nan))
     assert len(n_bad) == len(n) == 0
+    n_bad, n = known_counts("observers", manifest[manifest["overall"] != 1])
+    assert len(n_bad) == len(n) == 0  # reject and good alone are not the classes of any set
     n_bad, n = known_counts("eyeq_d", manifest)
     assert (n["reject"], n_bad.loc["reject", "illumination"]) == (33, 32)
     with pytest.raises(ValueError, match="source is 'paper'"):

@@ -13,24 +13,14 @@ seeds are somewhat too narrow in that respect, and more seeds are the only cure.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
+from riqa.evaluate.interval import Interval
 from riqa.evaluate.metrics import detail_scores_from_counts, scores_from_counts
 from riqa.labels import DETAILS
 
 _CELLS_AT_ONCE = 4_000_000  # numbers drawn in one go, to bound memory at some tens of megabytes
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A value with its percentile bootstrap interval."""
-
-    value: float  # computed on the images as they are, mean over seeds
-    low: float  # lower percentile of the replicates
-    high: float  # upper percentile
-    p_value: float | None = None  # only for differences: two-sided, of the hypothesis that there is none
 
 
 def bootstrap_interval(

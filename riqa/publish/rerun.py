@@ -25,6 +25,7 @@ from riqa.publish.parameters import check_parameters, declared_parameters
 from riqa.publish.plan import all_values, check_folder, check_reads, resolve_parameters
 from riqa.publish.profiles import read_profile
 from riqa.publish.progress import read_progress
+from riqa.publish.roles import read_numbers
 from riqa.publish.run import ChapterError
 from riqa.publish.sets import check_sets
 from riqa.publish.stage import configuration, read_facts, stage_notebook, write_site
@@ -199,7 +200,9 @@ def _render(build: Build, chapter: Chapter, folder: Path, state: State, display:
     kept += [root / name for name in COMPANIONS]
     pages = {path.relative_to(root).as_posix(): path.read_bytes() for path in kept if path.is_file()}
     page = f"notebooks/{chapter.name}"
-    pages[f"{page}.ipynb"], _ = stage_notebook(chapter.notebook, folder / f"{chapter.name}.ipynb")
+    numbers = read_numbers([folder / "artifacts", *(build.work / need for need in chapter.needs)])
+    executed = folder / f"{chapter.name}.ipynb"
+    pages[f"{page}.ipynb"], _ = stage_notebook(chapter.notebook, executed, numbers=numbers)
     links = [{"file": name.removesuffix(".md")} for name in COMPANIONS if name in pages]
     contents = {"format": "jb-book", "root": page} | ({"chapters": links} if links else {})
     pages["_toc.yml"] = yaml.safe_dump(contents).encode()

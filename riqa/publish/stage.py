@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import pandas as pd
 import yaml
 from nbformat.v4 import new_markdown_cell
 
@@ -19,6 +20,7 @@ from riqa.publish.measured import fill_in
 from riqa.publish.parameters import Parameter, declared_parameters
 from riqa.publish.profiles import Profile
 from riqa.publish.provenance import machine
+from riqa.publish.roles import Numbers, read_numbers, resolve_cells
 from riqa.publish.warnings import read_warnings, warning_block
 
 STATUS_PAGE = "book/build_status.md"
@@ -55,10 +57,11 @@ def stage_book(
     pages["_config.yml"] = configuration(build.root, repository_url).encode()
     pages["_toc.yml"] = (build.root / "_toc.yml").read_bytes()
     facts: dict[str, dict[str, Any]] = {}
+    numbers = read_numbers(build.work / name for name in chapters)
     warnings: list[str] = []  # of the chapters so far, in reading order
     for name, source in chapters.items():
         warnings += read_warnings(build.work / name)
-        content, facts[name] = stage_notebook(source, build.executed(name), warnings)
+        content, facts[name] = stage_notebook(source, build.executed(name), warnings, numbers)
         pages[f"notebooks/{name}.ipynb"] = content
     pages[STATUS_PAGE] = status_page(profile, facts).encode()
     return write_site(build.site, pages)
@@ -92,7 +95,7 @@ def configuration(root: Path, repository_url: str = "") -> str:
 
 
 def stage_notebook(
-    source: Path, executed: Path, warnings: Sequence[str] = ()
+    source: Path, executed: Path, warnings: Sequence[str] = (), numbers: pd.DataFrame | None = None
 ) -> tuple[bytes, dict[str, Any]]:
     """Turn an executed notebook into a page.
 
@@ -103,6 +106,7 @@ def stage_notebook(
         source: The source notebook, which declares the parameters.
         executed: The executed notebook.
         warnings: What this chapter and those before it warn of; said under the provenance.
+        numbers: What its prose may quote, see `riqa.publish.roles.read_numbers`.
 
     Returns:
         The page (a notebook) and the facts of its run.
@@ -110,6 +114,11 @@ def stage_notebook(
     notebook = nbformat.read(executed, as_version=4)
     given = notebook.metadata.pop("papermill", {}).get("parameters", {})
     facts = notebook.metadata.pop("riqa", {})
+    declared = declared_parameters(source)
+    values = {name: given.get(name, item.default) for name, item in declared.items()}
+    resolve_cells(
+        notebook.cells, Numbers(pd.DataFrame() if numbers is None else numbers, source.stem, values)
+    )
     cells = []
     for cell in notebook.cells:
         cell.metadata.pop("papermill", None)
@@ -120,10 +129,10 @@ def stage_notebook(
         if "injected-parameters" in tags:
             cell.metadata["tags"] = [*tags, "remove-cell"]
         if "parameters" in tags:
-            table = new_markdown_cell(parameter_table(declared_parameters(source), given))
+            table = new_markdown_cell(parameter_table(declared, given))
             table["id"] = "parameter-table"
             cells.append(table)
-            cell.metadata["tags"] = [*tags, "hide-input"]
+            cell.metadata["tags"] = [*tags, "remove-cell"]
         cells.append(cell)
     notebook.cells = cells
     _insert_provenance(notebook, facts, warning_block(warnings))
@@ -174,7 +183,7 @@ def parameter_table(declared: Mapping[str, Parameter], given: Mapping[str, Any])
         for name, p in declared.items()
     ]
     head = ["| parameter | type | default | this run | meaning | legal |", "|---|---|---|---|---|---|"]
-    return "\n".join(["```{div} riqa-parameters", *head, *rows, "```"])
+    return "\n".join([":::{dropdown} Parameters", ":class-container: riqa-parameters", *head, *rows, ":::"])
 
 
 def _code(value: Any) -> str:

@@ -7,13 +7,14 @@ accuracy is bounded by the shares of the classes in the test set. Where these pa
 searched that gives all four numbers. In two classes every confusion matrix can be tried.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import permutations
 
 import numpy as np
 import pandas as pd
 from scipy.optimize import least_squares
 
+from riqa import paper
 from riqa.data import deepdrid, eyeq
 from riqa.evaluate.metrics import scores_from_counts
 from riqa.labels import class_names
@@ -109,30 +110,53 @@ def binary_confusions(printed: Mapping[str, float], n_bad: int, n_good: int) -> 
     return counts[fits[np.argsort(miss[fits], kind="stable")]]
 
 
-def remarks(table: pd.DataFrame) -> pd.DataFrame:
+def literature() -> pd.DataFrame:
     """Check the rows of Table 2 on the test sets that they are said to be of.
 
-    Args:
-        table: What `riqa.report.published.overall_quality` returns.
-
     Returns:
-        A row a set and a method of Table 2, in its order: `dataset`, `method`, `verdict` ("possible",
+        One row per set and method, in the order of print: `set`, `method`, `verdict` ("possible",
         "impossible", or "doubtful" where no confusion matrix was found but none of the bounds is broken, or
-        where Table 3 says otherwise) and `remark` ("" where there is nothing to say).
+        where Table 3 says otherwise), `remark` ("" where there is nothing to say), and the scores as printed.
     """
-    scores = table[table["source"] == "Table 2"]
-    by_class = table[table["source"] == "Table 3"].groupby("method")["value"].mean()
-    rows = []
-    for (dataset, method), values in scores.groupby(["dataset", "method"], sort=False):
-        printed = dict(zip(values["metric"], values["value"], strict=True))
-        verdict, found = _three_classes(printed) if dataset == "eyeq" else _two_classes(printed)
+    by_class = paper.numbers("Table 3").groupby("printed_as")["paper"].mean()
+    found = []
+    for (dataset, method), values in _rows_of_table_2():
+        printed = dict(zip(values["metric"], values["paper"], strict=True))
+        verdict, remarks = _three_classes(printed) if dataset == "eyeq" else _two_classes(printed)
         average = by_class.get(TABLE_3_NAMES.get(method, method)) if dataset == "eyeq" else None
         # Four numbers that are each off by less than the tolerance.
         if average is not None and abs(average - printed["macro_f1"]) >= 2 * TOLERANCE:
             verdict = "impossible" if verdict == "impossible" else "doubtful"
-            found.append(f"the F1 scores by class in Table 3 average to {average:.3f}")
-        rows.append({"dataset": dataset, "method": method, "verdict": verdict, "remark": "; ".join(found)})
-    return pd.DataFrame(rows)
+            remarks.append(f"the F1 scores by class in Table 3 average to {average:.3f}")
+        scores = {"F1": printed.get("macro_f1", printed.get("f1"))}
+        scores |= {name: printed.get(name) for name in ("precision", "recall", "accuracy")}
+        said = {"set": dataset, "method": method, "verdict": verdict, "remark": "; ".join(remarks)}
+        found.append(said | scores)
+    return pd.DataFrame(found)
+
+
+def binary_matrices() -> dict[tuple[str, str], pd.DataFrame]:
+    """Return the confusion matrices, rows sum to 1, that Table 2's rows on DeepDRiD leave possible.
+
+    Each of them fits one matrix of 220 bad and 180 good test images only, so this is the lower half of the
+    paper's Figure 3, worked out from its numbers.
+
+    Returns:
+        (set, method or riqa's name of the model) -> rows the true class, columns what it was called.
+    """
+    counts, names, matrices = deepdrid.PUBLISHED["test"], list(class_names(2)), {}
+    for (dataset, method), values in _rows_of_table_2():
+        if dataset == "deepdrid":
+            printed = dict(zip(values["metric"], values["paper"], strict=True))
+            (matrix,) = binary_confusions(printed, counts["bad"], counts["good"])
+            shares = matrix / matrix.sum(axis=1, keepdims=True)
+            model = values["model"].iloc[0] or method
+            matrices[dataset, model] = pd.DataFrame(shares, names, names)
+    return matrices
+
+
+def _rows_of_table_2() -> Iterator[tuple[tuple[str, str], pd.DataFrame]]:
+    yield from paper.numbers("Table 2").groupby(["paper_set", "printed_as"], sort=False)
 
 
 def _three_classes(printed: Mapping[str, float]) -> tuple[str, list[str]]:

@@ -1,0 +1,38 @@
+"""What the paper prints (Telesco et al. 2025, arXiv:2511.13353), Tables 1 to 5: CSV files and one reader.
+
+Where the paper contradicts itself the table is followed: Section 4.2 gives contrast on MSHF as 0.875
+(Student) and 0.940 (Teacher), Table 4 prints 0.840 and 0.875.
+"""
+
+from importlib.resources import files
+
+import pandas as pd
+
+COUNTERPART = {3: "eyeq", 2: "deepdrid"}
+"""Number of overall classes -> the paper's set that has as many."""
+
+
+def numbers(*sources: str) -> pd.DataFrame:
+    """Read printed numbers, one row per number, in the order of print.
+
+    Args:
+        *sources: Where they are printed: "Table 2" to "Table 5", "Section 4.1"; all, if none is given.
+
+    Returns:
+        source; paper_set (eyeq, deepdrid, mshf, eyeq_d); printed_as, the method's name there; model, ours for
+        the paper's own models, empty for other people's; target, metric and group as `riqa.results` has them
+        (macro averages on three classes, else the class that is positive); paper, the number; significant,
+        "*" where the paper marks a difference from the Teacher.
+    """
+    table = _read("numbers.csv")
+    return table[table["source"].isin(sources)].reset_index(drop=True) if sources else table
+
+
+def methods() -> pd.DataFrame:
+    """Read Table 1: what recent methods answer, learn from and show, one row per method."""
+    return _read("methods.csv")
+
+
+def _read(name: str) -> pd.DataFrame:
+    with (files(__name__) / name).open(encoding="utf-8") as file:
+        return pd.read_csv(file, keep_default_na=False, dtype={"paper": float})

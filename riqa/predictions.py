@@ -1,0 +1,69 @@
+"""What models answered about test images: one reader, which keeps the order asked for."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from riqa.errors import InputError
+from riqa.learn.predict import PROBABILITIES
+
+OVERALL = [column for column in PROBABILITIES if column.startswith("p_overall_")]
+
+
+def read_predictions(
+    work: str | Path, chapters: Sequence[str], splits: Sequence[str] = ("test",)
+) -> pd.DataFrame:
+    """Read what models of several chapters answered, one row per image, model and seed.
+
+    Args:
+        work: Folder with every chapter's artifacts.
+        chapters: Stems of the notebooks that trained the models.
+        splits: Which splits.
+
+    Returns:
+        What the chapters wrote (`riqa.learn.predict.predict`), with `model` as results have it: a network
+        that is judged on another set than its own is `multi_task@<its set>` (there is one Teacher only); and
+        the columns of `with_answers`.
+    """
+    paths = [Path(work) / chapter / "predictions.parquet" for chapter in chapters]
+    table = pd.concat(map(pd.read_parquet, paths), ignore_index=True)
+    table = table[table["split"].isin(splits)].reset_index(drop=True)
+    own = (table["dataset"] == table["trained_on"]) | (table["model"] == "teacher")
+    table["model"] = table["model"].where(own, table["model"] + "@" + table["trained_on"])
+    return with_answers(table)
+
+
+def with_answers(table: pd.DataFrame) -> pd.DataFrame:
+    """Add two columns to a table with probabilities and true labels of overall quality.
+
+    They are `called`, the most probable class, and `p_true`, the probability of the true one (NaN: none).
+    """
+    probs, truth = table[OVERALL].to_numpy(), table["overall"].to_numpy(dtype=float)
+    answered = ~np.isnan(probs).all(axis=1)
+    called = np.where(answered, np.where(np.isnan(probs), -1, probs).argmax(axis=1), np.nan)
+    graded = answered & ~np.isnan(truth)
+    p_true = np.full(len(table), np.nan)
+    p_true[graded] = probs[graded, truth[graded].astype(int)]
+    return table.assign(called=called, p_true=p_true)
+
+
+def pick(
+    predictions: pd.DataFrame, datasets: Sequence[str], models: Sequence[str], seeds: Sequence[int]
+) -> pd.DataFrame:
+    """Pick datasets, models and seeds, in the order asked for.
+
+    Raises:
+        InputError: If a model has no predictions on a dataset, or not with every seed.
+    """
+    own = predictions[predictions["seed"].isin(seeds)]
+    runs = own.groupby(["dataset", "model"])["seed"].unique()
+    for asked in pd.MultiIndex.from_product([datasets, models]):
+        missing = sorted(set(seeds) - set(runs.get(asked, [])))
+        if missing:
+            model, dataset = asked[1], asked[0]
+            told = f"{model} has no predictions on {dataset} with seed {missing[0]}"
+            raise InputError(f"{told}; build its chapter again")
+    asked = pd.MultiIndex.from_product([datasets, models], names=["dataset", "model"])
+    return own.set_index(asked.names).loc[asked].reset_index()

@@ -1,0 +1,85 @@
+"""Numbers in a page's prose: two roles, resolved from the chapters' results when pages are staged.
+
+    {result}`dataset=first model=multi_task metric=macro_f1 :.3f`   the row with these keys
+    {parameter}`margin:g`                                           a parameter of the chapter
+
+After the colon stands a number's format, text with columns in braces (`{low:.3f} to {high:.3f}`), or `say`,
+which puts a difference into a sentence (`riqa.show.number` and `say`). "first" and "second" are the chapter's
+datasets in the order of its table, whatever the profile calls them; `chapter=...` quotes another chapter.
+Roles work in prose, captions and alternative texts. A number that does not exist stops the build.
+"""
+
+import html
+import re
+import shlex
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from riqa.errors import InputError
+from riqa.results import find, read
+from riqa.show import names, number, say, source, typeset
+
+_RESULT = re.compile(r"\{result\}`([^`]+?)(?: :([^`]+))?`")
+_PARAMETER = re.compile(r"\{parameter\}`(\w+)(?::([^`]+))?`")
+_PLACES = ("first", "second", "third")
+
+
+def read_numbers(folders: Iterable[Path]) -> pd.DataFrame:
+    """Read the results of all chapters whose artifacts these folders are, with the names that pages show."""
+    tables = [read(folder) for folder in folders if (folder / "results.parquet").is_file()]
+    return names(pd.concat(tables, ignore_index=True)) if tables else pd.DataFrame()
+
+
+class Numbers:
+    """What a chapter's page may quote.
+
+    Attributes:
+        table: What `read_numbers` returns.
+        chapter: Stem of the notebook.
+        parameters: The values it ran with.
+    """
+
+    def __init__(self, table: pd.DataFrame, chapter: str, parameters: Mapping[str, Any]) -> None:
+        self.table, self.chapter, self.parameters = table, chapter, parameters
+
+    def resolve(self, text: str, hover: bool = False) -> str:
+        """Put numbers in the place of roles; with `hover`, each shows under the pointer where it comes from.
+
+        Raises:
+            InputError: If a row or a parameter does not exist, or a row is not the only one.
+        """
+
+        def result(role: re.Match) -> str:
+            row = self._row(role[1])
+            told = say(row) if role[2] == "say" else number(row, role[2] or "")
+            return f'<span title="{html.escape(source(row))}">{html.escape(told)}</span>' if hover else told
+
+        return _RESULT.sub(result, _PARAMETER.sub(self._parameter, text))
+
+    def _row(self, asked: str) -> pd.Series:
+        keys = {"chapter": self.chapter} | dict(part.split("=", 1) for part in shlex.split(asked))
+        try:
+            datasets = self.table.loc[self.table["chapter"] == keys["chapter"], "dataset"].unique()
+            in_order = dict(zip(_PLACES, datasets, strict=False))
+            if "dataset" in keys:
+                keys["dataset"] = in_order.get(keys["dataset"], keys["dataset"])
+            return find(self.table, **keys)
+        except KeyError as error:
+            raise InputError(f"{self.chapter}: the page quotes {asked!r}, but {error.args[0]}") from None
+
+    def _parameter(self, role: re.Match) -> str:
+        if role[1] not in self.parameters:
+            raise InputError(f"{self.chapter}: the page quotes {role[1]!r}, which is none of its parameters")
+        return typeset(format(self.parameters[role[1]], role[2] or ""))
+
+
+def resolve_cells(cells: Iterable[Any], numbers: Numbers) -> None:
+    """Resolve the roles of a notebook's cells in place: prose, captions and alternative texts of figures."""
+    for cell in cells:
+        if cell.cell_type == "markdown":
+            cell.source = numbers.resolve(cell.source, hover=True)
+        for look in cell.metadata.get("mystnb", {}).values():
+            look.update({key: numbers.resolve(text) for key, text in look.items() if isinstance(text, str)})

@@ -1,0 +1,168 @@
+"""The results of a chapter: one tidy table with one row per number.
+
+The columns in `KEYS` say what a number is, and no two rows share all of them; those in `VALUES` say how large
+it is and how sure. Tables, figures, sentences and claims select rows by column. For readers outside, a name
+is made from the keys; nothing takes it apart.
+"""
+
+import json
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from riqa.errors import InputError
+from riqa.evaluate.interval import Interval
+from riqa.files import atomic_write
+
+DEFAULTS = {
+    "chapter": "",
+    "dataset": "",
+    "model": "",  # "multi_task"; "multi_task@eyeq" where a model is judged on another set than its own
+    "rival": "",  # the model that is subtracted; empty: a plain score
+    "target": "overall",  # or a detail
+    "metric": "",
+    "group": "all",  # a slice of what is scored: a class, a camera, a defect, a seed
+    "method": "bootstrap",  # a key of METHODS: one difference may be judged in several ways
+}
+KEYS = list(DEFAULTS)
+VALUES = ["value", "low", "high", "confidence", "p", "n", "seeds"]
+FILES = ("results.parquet", "results.json")
+
+METHODS = {
+    "bootstrap": "mean over seeds; percentile bootstrap over patients and seeds",
+    "bootstrap_eye": "mean over seeds; percentile bootstrap over eyes and seeds",
+    "bootstrap_image": "mean over seeds; percentile bootstrap over images and seeds",
+    "count": "counted",
+    "equivalence": "two one-sided tests at 0.05: the 90 % interval of the paired bootstrap",
+    "loop": "one seed; 500 draws of patients in a plain loop",
+    "mcnemar": "McNemar's test (mid-p) of two trained networks",
+    "simulation": "simulated studies",
+    "wilcoxon": "Wilcoxon's signed-rank test, two-tailed",
+    "wilcoxon_greater": "Wilcoxon's signed-rank test, one-tailed",
+}
+"""Code of a method -> the sentence that says how values and intervals were made."""
+
+
+def rows(
+    numbers: Mapping[tuple[str, ...], Interval | float],
+    columns: Sequence[str] = ("metric", "group"),
+    **shared: object,
+) -> pd.DataFrame:
+    """Make one row per number.
+
+    Args:
+        numbers: Keys -> a value, or a value with its interval and p-value.
+        columns: What the keys of `numbers` are, out of `KEYS`.
+        **shared: What all rows have: other keys, and confidence, n (images or pairs) and seeds.
+    """
+    found = []
+    for keys, number in numbers.items():
+        number = number if isinstance(number, Interval) else Interval(number, np.nan, np.nan)
+        values = {"value": number.value, "low": number.low, "high": number.high, "p": number.p_value}
+        found.append(dict(zip(columns, keys, strict=True)) | values)
+    return tidy(pd.DataFrame(found, columns=[*columns, "value", "low", "high", "p"]), **shared)
+
+
+def tidy(frame: pd.DataFrame, **shared: object) -> pd.DataFrame:
+    """Complete a table that has some of the columns of results: defaults, types, order.
+
+    Args:
+        frame: One row per number, with `value` and any other columns of `KEYS` and `VALUES`.
+        **shared: Columns that are the same in all rows.
+
+    Raises:
+        TypeError: If a column is none of results.
+    """
+    known = DEFAULTS | dict.fromkeys(["low", "high", "confidence", "p"], np.nan) | {"n": None, "seeds": ()}
+    unknown = {*frame.columns, *shared} - {*KEYS, *VALUES}
+    if unknown:
+        raise TypeError(f"not a column of results: {', '.join(sorted(unknown))}")
+    frame = frame.assign(
+        **{
+            column: [value] * len(frame)
+            for column, value in (known | shared).items()
+            if column in shared or column not in frame
+        }
+    )
+    frame["seeds"] = [tuple(int(seed) for seed in seeds) for seeds in frame["seeds"]]
+    types = dict.fromkeys(["value", "low", "high", "confidence", "p"], float) | dict.fromkeys(KEYS, str)
+    return frame[KEYS + VALUES].astype(types | {"n": "Int64"}).reset_index(drop=True)
+
+
+def find(table: pd.DataFrame, **keys: str) -> pd.Series:
+    """Return the one row with these keys; a key that is not given has its default, the chapter any value.
+
+    Raises:
+        KeyError: If no row, or more than one, has them.
+    """
+    wanted = {key: value for key, value in DEFAULTS.items() if key != "chapter"} | keys
+    found = table[(table[list(wanted)] == pd.Series(wanted)).all(axis=1)]
+    if len(found) != 1:
+        raise KeyError(f"{len(found)} rows of results have {wanted}")
+    return found.iloc[0]
+
+
+def address(row: pd.Series) -> str:
+    """Return what tells a row from all others of its chapter, in the words that a page's role takes."""
+    told = {key: row[key] for key in KEYS if row[key] != DEFAULTS[key] and key != "chapter"}
+    return " ".join(f"{key}={shlex.quote(value)}" for key, value in told.items())
+
+
+def holm(table: pd.DataFrame, family: str | list[str]) -> pd.Series:
+    """Correct the p-values by Holm's method, within each family of rows with the same `family` column(s)."""
+    from statsmodels.stats.multitest import multipletests
+
+    return table.groupby(family)["p"].transform(lambda p: multipletests(p, method="holm")[1])
+
+
+def write(folder: str | Path, tables: Iterable[pd.DataFrame], chapter: str) -> pd.DataFrame:
+    """Write a chapter's tables as one: `FILES`, the second made from the first.
+
+    Args:
+        folder: The chapter's artifacts.
+        tables: Rows of results.
+        chapter: Stem of the notebook.
+
+    Raises:
+        ValueError: If two rows have the same keys, a number is infinite, or a method is unknown.
+    """
+    table = pd.concat(tables, ignore_index=True).assign(chapter=chapter)
+    twice = table[table.duplicated(KEYS)]
+    if len(twice):
+        raise ValueError(f"two results have the same keys: {address(twice.iloc[0])}")
+    if np.isinf(table[["value", "low", "high", "p"]]).any(axis=None):
+        raise ValueError("a result must be finite or missing")
+    if unknown := set(table["method"]) - METHODS.keys():
+        raise ValueError(f"no method of results: {', '.join(sorted(unknown))}")
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    parquet, document = (Path(folder) / name for name in FILES)
+    atomic_write(parquet, table.to_parquet)
+    text = json.dumps(_records(table), indent=1, allow_nan=False) + "\n"
+    atomic_write(document, lambda path: path.write_text(text, encoding="utf-8"))
+    return table
+
+
+def read(folder: str | Path) -> pd.DataFrame:
+    """Read what `write` wrote.
+
+    Raises:
+        InputError: If nothing readable is there.
+    """
+    path = Path(folder) / FILES[0]
+    try:
+        table = pd.read_parquet(path)
+        return table[KEYS + VALUES].assign(seeds=table["seeds"].map(tuple))
+    except (OSError, ValueError, KeyError) as error:
+        advice = "run `make book` again to rebuild it"
+        raise InputError(f"{path}: no table of results ({error}); {advice}") from error
+
+
+def _records(table: pd.DataFrame) -> list[dict]:
+    records = table[["value", "low", "high", "confidence", "p", "n"]].astype(object)
+    records = records.where(records.notna(), None)
+    records.insert(0, "name", table.apply(address, axis=1))
+    records["seeds"], records["method"] = table["seeds"].map(list), table["method"].map(METHODS)
+    return records.to_dict("records")

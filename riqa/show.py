@@ -1,0 +1,154 @@
+"""Numbers for readers: what things are called, cells and tables, and sentences that say what a row shows."""
+
+import re
+
+import pandas as pd
+from pandas.io.formats.style import Styler
+
+from riqa.results import METHODS
+
+NAMES = {
+    "teacher": "Teacher",
+    "single_task": "single-task",
+    "single_task_control": "control",
+    "multi_task": "multi-task",
+    "mcf_net": "MCF-Net",
+    "quickqual": "QuickQual",
+    "eyeq": "EyeQ",
+    "deepdrid": "DeepDRiD",
+    "mshf": "MSHF",
+    "eyeq_d": "EyeQ-D",
+    "fives": "FIVES",
+    "macro_f1": "macro-F1",
+    "f1": "F1",
+    "auc": "AUC",
+    "image_id": "images",
+    "patient_id": "patients",
+    "seed": "seeds",
+    "image_probability": "probability of the true class, by image",
+    "image_correct": "right or wrong, by image",
+    "seed_score": "macro-F1, by seed",
+    "bootstrap": "paired bootstrap",
+    "wilcoxon": "Wilcoxon, two-tailed",
+    "wilcoxon_greater": "Wilcoxon, one-tailed",
+    "mcnemar": "McNemar",
+}
+
+
+def name(key: str) -> str:
+    """Return what readers call a dataset, model, metric or method: "multi-task (EyeQ)"."""
+    model, _, trained_on = str(key).partition("@")
+    told = NAMES.get(model, model.replace("_", " "))
+    return f"{told} ({name(trained_on)})" if trained_on else told
+
+
+def names(rows: pd.DataFrame) -> pd.DataFrame:
+    """Add the columns that pages show: `set`, `comparison` ("A minus B", or the model alone) and `score`."""
+    model, rival, score = (rows[key].map(name).astype(object) for key in ("model", "rival", "metric"))
+    return rows.assign(
+        set=rows["dataset"].map(name),
+        comparison=model.where(rows["rival"] == "", model + " minus " + rival),
+        score=score.where(rows["group"] == "all", score + " (" + rows["group"] + ")"),
+    )
+
+
+def number(row: pd.Series, form: str = "") -> str:
+    """Write the value of a row of results, or other columns of it.
+
+    Args:
+        row: A row, with the columns of `names` where the form asks for them.
+        form: A number's format, "+.3f"; or text with columns in it, "{low:.3f} to {high:.3f}". If empty,
+            three digits, a difference with its sign.
+    """
+    form = form or ("+.3f" if row["rival"] else ".3f")
+    return typeset(form.format(**row) if "{" in form else format(row["value"], form))
+
+
+def typeset(text: str) -> str:
+    """Give numbers in a text a real minus sign, and a space before a percent sign."""
+    return re.sub(r"(?<=\d)%", " %", re.sub(r"(?<!\w)-(?=\d)", "−", text))
+
+
+def interval(row: pd.Series) -> str:
+    """Write the interval of a row; that of a difference with signs."""
+    return number(row, "{low:+.3f} to {high:+.3f}" if row["rival"] else "{low:.3f} to {high:.3f}")
+
+
+def p_text(p: float, symbol: str = "") -> str:
+    """Write a p-value with three digits, and "< 0.001" below that; after a symbol, "p = 0.012"."""
+    sign = "<" if p < 0.001 else "=" if symbol else ""
+    return f"{symbol} {sign} {max(p, 0.001):.3f}".strip()
+
+
+def cell(row: pd.Series) -> str:
+    """Write a number, below it its interval, and below that its p-value, where it has them."""
+    small = [interval(row)] if pd.notna(row["low"]) else []
+    small += [p_text(row["p"], "p")] if pd.notna(row["p"]) else []
+    return _lines(number(row), *small)
+
+
+def p_cell(row: pd.Series) -> str:
+    """Write a p-value, and below it the corrected one where the row has it."""
+    return _lines(p_text(row["p"]), *([p_text(row["holm"], "Holm")] if "holm" in row else []))
+
+
+def wide(rows: pd.DataFrame, index: list[str], columns: str, cell=cell) -> pd.DataFrame:
+    """Lay rows of results out as a table of text, in the order in which they come.
+
+    Args:
+        rows: Rows of results.
+        index: Columns of `names` that make the table's rows.
+        columns: The one that makes its columns.
+        cell: Function that writes a row.
+    """
+    shown = names(rows)
+    shown["text"] = shown.apply(cell, axis=1)
+    order = pd.MultiIndex.from_frame(shown[index]).unique()
+    return shown.pivot(index=index, columns=columns, values="text").loc[order, shown[columns].unique()]
+
+
+def table(frame: pd.DataFrame, caption: str, **formats: str) -> Styler:
+    """Style a table for a page: display names in its margins, a dash for what is missing.
+
+    Args:
+        frame: Numbers and text; text may hold HTML.
+        caption: Stands above. The table's identity is made from it, so that a page keeps its bytes.
+        **formats: How the numbers of a column are written; three digits where nothing is said.
+    """
+    shown = frame.copy()
+    for column in frame.select_dtypes("float"):
+        form = formats.get(column, ".3f")
+        shown[column] = ["–" if pd.isna(x) else typeset(format(x, form)) for x in frame[column]]
+    identity = re.sub(r"\W+", "-", caption.lower()).strip("-")
+    styler = Styler(shown, uuid=identity, cell_ids=False, caption=caption)
+    styler = styler.format_index(name, axis="columns").hide(axis="columns", names=True)
+    if isinstance(frame.index, pd.RangeIndex):
+        styler = styler.hide(axis="index")
+    else:
+        styler = styler.format_index(name, axis="index").hide(axis="index", names=True)
+    return styler.set_table_attributes('class="dataframe riqa-table"')
+
+
+def say(row: pd.Series) -> str:
+    """Say in one sentence what a paired difference shows, and no more than that."""
+    a, b, score = name(row["model"]), name(row["rival"]), name(row["metric"])
+    ends = number(row, "{confidence:.0%} interval ") + interval(row)
+    text = f"{a} is better than {b} by {row['value']:.3f} in {score} ({ends})."
+    if row["high"] < 0:
+        text = f"{a} is worse than {b} by {-row['value']:.3f} in {score} ({ends})."
+    elif row["low"] <= 0:
+        text = f"{a} minus {b} is {number(row)} in {score}, and its {ends} includes zero: "
+        text += "this build cannot tell the two apart."
+    return text[0].upper() + text[1:]
+
+
+def source(row: pd.Series) -> str:
+    """Say where a number comes from: what it is, its interval, how it was made, and in which chapter."""
+    ends = f", {number(row, '{confidence:.0%}')} interval {interval(row)}" if pd.notna(row["low"]) else ""
+    what = f"{row['comparison']}, {row['score']}, {row['set']}{ends}"
+    return f"{what}; {METHODS[row['method']]}; {row['n']:,} images; chapter {row['chapter']}"
+
+
+def _lines(text: str, *small: str) -> str:
+    lines = (f"<small>{line.replace('<', '&lt;')}</small>" for line in small)
+    return "<br>".join([text.replace("<", "&lt;"), *lines])

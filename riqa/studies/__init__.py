@@ -1,0 +1,1 @@
+"""One file per question of the book: predictions and labels go in, rows of results come out."""

@@ -82,5 +82,5 @@ def test_a_profile_may_bound_the_processes_of_its_chapters(toy, bound, processes
     (toy / "notebooks" / "chapters.yaml").write_text(yaml.safe_dump(listed))
     write_profile(toy, "toy", parameters={"n": 4}, **bound)
     told = snakemake(toy, "--cores", "2", "--dry-run", "--printshellcmds", "--config", "profile=toy").stdout
-    (command,) = [line for line in told.splitlines() if "--chapter 02_scale_data" in line]
+    (command,) = [line for line in told.splitlines() if '"chapter": "02_scale_data"' in line]
     assert f"--workers {processes} " in command

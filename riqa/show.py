@@ -34,7 +34,7 @@ NAMES = {
     "mcnemar": "McNemar",
     "share_good": "called good",
     "agreement": "raw agreement",
-    "cohen_kappa": "Cohen's κ, pairs",
+    "cohen_kappa": "Cohen's κ",
     "fleiss_kappa": "Fleiss' κ",
     "krippendorff_alpha": "Krippendorff's α",
     "gwet_ac1": "Gwet's AC1",

@@ -32,6 +32,14 @@ NAMES = {
     "wilcoxon": "Wilcoxon, two-tailed",
     "wilcoxon_greater": "Wilcoxon, one-tailed",
     "mcnemar": "McNemar",
+    "share_good": "called good",
+    "agreement": "raw agreement",
+    "cohen_kappa": "Cohen's κ",
+    "fleiss_kappa": "Fleiss' κ",
+    "krippendorff_alpha": "Krippendorff's α",
+    "gwet_ac1": "Gwet's AC1",
+    "dawid_skene": "Dawid and Skene",
+    "majority": "majority vote",
 }
 
 
@@ -60,6 +68,8 @@ def number(row: pd.Series, form: str = "") -> str:
         form: A number's format, "+.3f"; or text with columns in it, "{low:.3f} to {high:.3f}". If empty,
             three digits, a difference with its sign.
     """
+    if pd.isna(row["value"]):
+        return "–"
     form = form or ("+.3f" if row["rival"] else ".3f")
     return typeset(form.format(**row) if "{" in form else format(row["value"], form))
 
@@ -103,8 +113,9 @@ def wide(rows: pd.DataFrame, index: list[str], columns: str, cell=cell) -> pd.Da
     """
     shown = names(rows)
     shown["text"] = shown.apply(cell, axis=1)
-    order = pd.MultiIndex.from_frame(shown[index]).unique()
-    return shown.pivot(index=index, columns=columns, values="text").loc[order, shown[columns].unique()]
+    order = shown.set_index(index).index.unique()
+    wide = shown.pivot(index=index, columns=columns, values="text").fillna("–")
+    return wide.loc[order, shown[columns].unique()]
 
 
 def table(frame: pd.DataFrame, caption: str, **formats: str) -> Styler:

@@ -19,10 +19,7 @@ from itertools import combinations
 
 import krippendorff
 import numpy as np
-import pandas as pd
-from scipy.stats import norm
-from sklearn.metrics import cohen_kappa_score, confusion_matrix
-from statsmodels.stats.inter_rater import cohens_kappa
+from sklearn.metrics import cohen_kappa_score
 
 from riqa.evaluate.draws import image_weights
 from riqa.evaluate.stats import Interval, percentile_interval
@@ -140,34 +137,14 @@ def cohen_kappa(first: np.ndarray, second: np.ndarray, n_classes: int = 2) -> fl
     )
 
 
-def cohen_table(scores: pd.DataFrame, n_classes: int = 2, confidence: float = 0.95) -> pd.DataFrame:
-    """Compare every pair of raters on the images that both have seen.
+def pairwise_kappas(scores: np.ndarray, n_classes: int = 2) -> list[float]:
+    """Compute Cohen's kappa of every pair of raters, on the images that both have seen; NaN where undefined.
 
     Args:
-        scores: images x raters, codes 0..K-1 or NaN.
+        scores: (N, R) codes 0..K-1 or NaN.
         n_classes: K.
-        confidence: coverage of the intervals, which are statsmodels' asymptotic ones (Fleiss, Cohen and
-            Everitt 1969, doi:10.1037/h0028106), too narrow for few images.
-
-    Returns:
-        A row a pair: rater_a, rater_b, n, agreement, kappa, low, high; NaN where undefined, as the ends are
-        when the formula gives no positive variance (a rater who used one class only, or full agreement).
     """
-    rows = []
-    for a, b in combinations(scores.columns, 2):
-        both = scores[[a, b]].dropna().to_numpy()
-        n = len(both)
-        kappa = cohen_kappa(both[:, 0], both[:, 1], n_classes)
-        low = high = float("nan")
-        if not np.isnan(kappa):
-            table = confusion_matrix(both[:, 0].astype(int), both[:, 1].astype(int), labels=range(n_classes))
-            with np.errstate(invalid="ignore"):
-                found = cohens_kappa(table)
-            if found.var_kappa > 0:
-                low, high = found.kappa + np.array([-1, 1]) * found.std_kappa * norm.ppf((1 + confidence) / 2)
-        agreement = float((both[:, 0] == both[:, 1]).mean()) if n else float("nan")
-        rows.append((a, b, n, agreement, kappa, low, high))
-    return pd.DataFrame(rows, columns=["rater_a", "rater_b", "n", "agreement", "kappa", "low", "high"])
+    return [cohen_kappa(a, b, n_classes) for a, b in combinations(np.asarray(scores).T, 2)]
 
 
 COEFFICIENTS = {

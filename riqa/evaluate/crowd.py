@@ -8,7 +8,6 @@ so the model tends to be surer than it should be.
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -18,26 +17,15 @@ from riqa.evaluate.draws import drawn_means, drawn_seeds, image_weights
 from riqa.evaluate.stats import Interval, percentile_interval
 
 
-@dataclass(frozen=True)
-class Consensus:
-    """What Dawid and Skene's model makes of the ratings of one item.
-
-    Attributes:
-        p_good: (N,) posterior probability of good; NaN for images without a rating.
-        raters: A row a rater: `sensitivity`, P(says bad | bad), and `specificity`, P(says good | good); NaN
-            where the model sees no image of that class.
-    """
-
-    p_good: np.ndarray
-    raters: pd.DataFrame
-
-
-def dawid_skene(scores: np.ndarray, n_iter: int = 100) -> Consensus:
+def dawid_skene(scores: np.ndarray, n_iter: int = 100) -> np.ndarray:
     """Fit Dawid and Skene's model to ratings of one item.
 
     Args:
         scores: (N, R) of 0 bad, 1 good, NaN not seen.
         n_iter: Most iterations of expectation-maximisation.
+
+    Returns:
+        (N,) posterior probability of good; NaN for images without a rating.
 
     Raises:
         ValueError: If there is no rating.
@@ -53,18 +41,7 @@ def dawid_skene(scores: np.ndarray, n_iter: int = 100) -> Consensus:
     p_good = np.full(len(scores), np.nan)
     posterior = model.probas_.reindex(columns=[0, 1], fill_value=0.0)  # a class that nobody named has none
     p_good[posterior.index] = posterior[1]
-    cells = pd.MultiIndex.from_product([range(scores.shape[1]), [0, 1]], names=["worker", "label"])
-    errors = model.errors_.reindex(index=cells, columns=[0, 1]).to_numpy().reshape(-1, 2, 2)  # said, true
-    raters = pd.DataFrame({"sensitivity": errors[:, 0, 0], "specificity": errors[:, 1, 1]})
-    return Consensus(p_good, raters)
-
-
-def entropy(p_good: np.ndarray) -> np.ndarray:
-    """Return the entropy of probabilities of good in bits: 0 is certain, 1 a coin flip; NaN stays."""
-    p = np.asarray(p_good, dtype=float)
-    safe = np.where((p > 0) & (p < 1), p, 0.5)
-    bits = -(safe * np.log2(safe) + (1 - safe) * np.log2(1 - safe))
-    return np.where(np.isnan(p), np.nan, np.where((p > 0) & (p < 1), bits, 0.0))
+    return p_good
 
 
 def nearness_to_truth(
@@ -80,8 +57,8 @@ def nearness_to_truth(
     """Compare several ways to a label with the truth, on the same images and draws.
 
     Args:
-        labels: Name -> (N,) or (S, N) of 0 bad, 1 good; one row a training seed. NaN is no answer (a tie) and
-            counts as half right.
+        labels: Name -> (N,) or (S, N) of 0 bad, 1 good; one row per training seed. NaN is no answer (a
+            tie) and counts as half right.
         truth: (N,) of 0 bad, 1 good.
         groups: (N,) patient ids.
         baseline: Name that the others are compared with.

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from riqa.evaluate.draws import drawn_seeds, image_weights
-from riqa.evaluate.equivalence import MarginVerdict, margin_verdict
+from riqa.evaluate.interval import Interval
 from riqa.evaluate.stats import percentile_interval
 from riqa.labels import DETAILS
 
@@ -119,7 +119,7 @@ def against_others(
 
     Args:
         scores: (N, R, I) of 0 bad, 1 good, NaN not seen.
-        answers: (S, N, I) the model's answers, 0 or 1, a block a training seed.
+        answers: (S, N, I) the model's answers, 0 or 1, one block per training seed.
         groups: (N,) patient ids, drawn as a whole.
         ties: See `majority_of_others`.
         n_resamples: Number of bootstrap replicates.
@@ -150,40 +150,31 @@ def against_others(
     return AgainstOthers((~np.isnan(reference)).sum(axis=0), left_out, value, replicates)
 
 
-def non_inferiority(
-    found: AgainstOthers, *, metric: str = "agreement", margin: float = 0.05, confidence: float = 0.95
-) -> list[MarginVerdict]:
-    """Test whether the model agrees with the others no worse than an average rater does, up to a margin.
+def average_gaps(
+    found: AgainstOthers, *, metric: str = "agreement", confidence: float = 0.95
+) -> list[Interval]:
+    """Average the model's score minus the rater's over raters, each counting the same.
 
-    The difference is the model's score minus the rater's, averaged over raters, each counting the same. It is
-    tested one-sided: with `confidence`, is it above -margin? (Walker and Nowacki 2011,
-    doi:10.1007/s11606-010-1513-8.)
+    Held against a margin the lower bound is a one-sided test: is the model no worse than an average rater, up
+    to that margin? (Walker and Nowacki 2011, doi:10.1007/s11606-010-1513-8.)
 
     Args:
         found: Scores of raters and model against the same references.
         metric: One of `METRICS`.
-        margin: Largest loss that counts as none, above 0, in the units of the metric.
         confidence: Of each of the two one-sided bounds, in (0.5, 1).
 
     Returns:
-        One an item, then one for the mean over items; NaN where there is nothing to compare.
+        One per item, then one for the mean over items; NaN where there is nothing to compare.
 
     Raises:
-        ValueError: If `metric`, `margin` or `confidence` is out of range.
+        ValueError: If `metric` or `confidence` is out of range.
     """
     if metric not in METRICS or not 0.5 < confidence < 1:
-        raise ValueError(f"no test with metric={metric!r}, confidence={confidence!r}")
+        raise ValueError(f"no bounds with metric={metric!r}, confidence={confidence!r}")
     value = mean_of_known(found.value[metric][:, 1] - found.value[metric][:, 0], axis=0)
     drawn = mean_of_known(found.replicates[metric][:, :, 1] - found.replicates[metric][:, :, 0], axis=1)
     columns = [*zip(value, drawn.T, strict=True), (mean_of_known(value, 0), mean_of_known(drawn, 1))]
-    return [margin_verdict(percentile_interval(v, d, 2 * confidence - 1), margin) for v, d in columns]
-
-
-def conclusion(test: MarginVerdict) -> str:
-    """Say what a test shows: "non-inferior", "inferior" by more than the margin, or "undecided"."""
-    if test.non_inferior:
-        return "non-inferior"
-    return "inferior" if test.difference.high < -test.margin else "undecided"
+    return [percentile_interval(v, d, 2 * confidence - 1) for v, d in columns]
 
 
 def _scores(counts: np.ndarray) -> dict[str, np.ndarray]:

@@ -23,7 +23,8 @@ def intra_rater(ratings: pd.DataFrame, image_ids: Sequence[str]) -> pd.DataFrame
         image_ids: images to use.
 
     Returns:
-        A row a rater and detail: rater, item, n, agreement, kappa (NaN if undefined), ac1; no row without n.
+        One row per rater and detail: rater, item, n, agreement, cohen_kappa (NaN if undefined) and gwet_ac1;
+        none without n.
     """
     rows = []
     (first, names), (second, again) = (score_cube(ratings, image_ids, session=k) for k in (1, 2))
@@ -36,15 +37,7 @@ def intra_rater(ratings: pd.DataFrame, image_ids: Sequence[str]) -> pd.DataFrame
             if len(both):
                 same, kappa = (both[:, 0] == both[:, 1]).mean(), cohen_kappa(*both.T)
                 rows.append((rater, item, len(both), same, kappa, gwet_ac1(vote_counts(both))))
-    return pd.DataFrame(rows, columns=["rater", "item", "n", "agreement", "kappa", "ac1"])
-
-
-def most_consistent(intra: pd.DataFrame) -> str | None:
-    """Return the rater with the largest share of equal answers over all items; None without a session 2."""
-    if intra.empty:
-        return None
-    same = (intra["agreement"] * intra["n"]).groupby(intra["rater"]).sum()
-    return str((same / intra.groupby("rater")["n"].sum()).idxmax())
+    return pd.DataFrame(rows, columns=["rater", "item", "n", "agreement", "cohen_kappa", "gwet_ac1"])
 
 
 def rater_bias(
@@ -62,15 +55,15 @@ def rater_bias(
 
     Args:
         scores: (N, R, I) of 0 bad, 1 good, NaN not seen.
-        answers: (S, N, I) a model's answers, 0 or 1, a block a training seed.
+        answers: (S, N, I) a model's answers, 0 or 1, one block per training seed.
         groups: (N,) patient ids.
         n_resamples: Number of bootstrap replicates.
         confidence: Coverage of the intervals.
         seed: Seed of the draws.
 
     Returns:
-        A row a judge and item: judge (0..R-1; R is the model), item (0..I-1), n, share (called good), others
-        (mean over images of the share of others who say good), value (share - others), low, high.
+        One row per judge and item: judge (0..R-1; R is the model), item (0..I-1), n, share (called good),
+        others (mean over images of the share of others who say good), value (share - others), low, high.
     """
     seen = ~np.isnan(scores)
     n, good = seen.sum(axis=1, keepdims=True), np.nansum(scores, axis=1, keepdims=True)
@@ -114,8 +107,8 @@ def errors_by_consent(
     Args: as `rater_bias`.
 
     Returns:
-        A row an item and `CONSENT`: item (0..I-1), consent, n, value (error rate, mean over seeds), low, high
-        (NaN without an image), share_of_errors (of this item's errors, those here; NaN without an error).
+        One row per item and `CONSENT`: item (0..I-1), consent, n, value (error rate, mean over seeds), low,
+        high (NaN without an image), share_of_errors (of this item's errors, those here; NaN without one).
     """
     label, n = majority(scores), (~np.isnan(scores)).sum(axis=1)
     good = np.nansum(scores, axis=1)

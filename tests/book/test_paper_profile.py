@@ -151,5 +151,5 @@ def test_the_weight_was_chosen_for_each_set_and_is_the_students(paper):
 
 def test_readers_are_those_of_mshf_and_real(paper):
     found = paper.results("08_analyse_observers")
-    assert any(name.startswith("observers.mshf.") for name in found)
-    assert not any(".truth." in name for name in found)
+    assert all(name.startswith("dataset=mshf ") for name in found)
+    assert not any("method=planted" in name for name in found)

@@ -12,22 +12,18 @@ def slow_dawid_skene(scores, n_iter=60):
     """Transcribe equations 2.3 to 2.5 of Dawid and Skene (1979) for two classes, image by image."""
     posterior = np.nanmean(scores, axis=1)
     for _ in range(n_iter):
-        prior = posterior.mean()
-        truth = np.stack([1 - posterior, posterior])
+        prior, truth = posterior.mean(), np.stack([1 - posterior, posterior])
         says = np.zeros((scores.shape[1], 2, 2))  # rater, true, said
-        for r in range(scores.shape[1]):
-            for true in (0, 1):
-                for said in (0, 1):
-                    says[r, true, said] = truth[true, scores[:, r] == said].sum()
+        for r, true, said in np.ndindex(says.shape):
+            says[r, true, said] = truth[true, scores[:, r] == said].sum()
         says = np.clip(says, 1e-10, None)
         says /= says.sum(axis=2, keepdims=True)
         for image, row in enumerate(scores):
             likelihood = np.array([1 - prior, prior])
-            for r, said in enumerate(row):
-                if not np.isnan(said):
-                    likelihood = likelihood * says[r, :, int(said)]
+            for r in np.flatnonzero(~np.isnan(row)):
+                likelihood = likelihood * says[r, :, int(row[r])]
             posterior[image] = likelihood[1] / likelihood.sum()
-    return posterior, says
+    return posterior
 
 
 def noisy(n=300, seed=0):
@@ -42,36 +38,19 @@ def noisy(n=300, seed=0):
 
 def test_the_posterior_is_that_of_a_plain_transcription():
     _, scores = noisy()
-    posterior, says = slow_dawid_skene(scores)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         found = crowd.dawid_skene(scores)
-    assert found.p_good == pytest.approx(posterior, abs=0.02)  # the library stops at a tolerance
-    assert found.raters["sensitivity"].to_numpy() == pytest.approx(says[:, 0, 0], abs=0.01)
-    assert found.raters["specificity"].to_numpy() == pytest.approx(says[:, 1, 1], abs=0.01)
-    assert found.raters.mean(axis=1).idxmin() == 4
+    assert found == pytest.approx(slow_dawid_skene(scores), abs=0.02)  # the library stops at a tolerance
+    assert not np.allclose(crowd.dawid_skene(scores, 1), found)
 
 
 def test_images_without_ratings_and_constant_ratings_are_no_failure():
     scores = np.array([[1, 1, 1], [NAN, NAN, NAN], [1, 1, NAN]])
-    found = crowd.dawid_skene(scores)
-    assert np.array_equal(found.p_good, [1, NAN, 1], equal_nan=True)
-    assert found.raters["sensitivity"].isna().all()
-    assert found.raters["specificity"].tolist() == [1, 1, 1]
-    assert crowd.dawid_skene(1 - scores).p_good[0] == 0
+    assert np.array_equal(crowd.dawid_skene(scores), [1, NAN, 1], equal_nan=True)
+    assert crowd.dawid_skene(1 - scores)[0] == 0
     with pytest.raises(ValueError, match="no rating"):
         crowd.dawid_skene(np.full((3, 2), NAN))
-
-
-def test_the_number_of_iterations_is_alive():
-    _, scores = noisy()
-    assert not np.allclose(crowd.dawid_skene(scores, 1).p_good, crowd.dawid_skene(scores, 50).p_good)
-
-
-def test_entropy_in_bits():
-    found = crowd.entropy(np.array([0, 0.5, 1, 0.25, NAN]))
-    by_hand = [0, 1, 0, 0.25 * 2 + 0.75 * np.log2(4 / 3), NAN]
-    assert found == pytest.approx(by_hand, nan_ok=True)
 
 
 def test_nearness_counts_what_is_right_and_pairs_the_differences():

@@ -4,7 +4,6 @@ import pytest
 from sklearn.metrics import accuracy_score, f1_score, precision_score, recall_score
 
 from riqa.evaluate import observers
-from riqa.labels import DETAILS
 
 NAN = np.nan
 
@@ -75,22 +74,15 @@ def test_scores_are_those_of_scikit_learn_rater_by_rater_and_detail_by_detail():
     found = observers.against_others(scores, answers, groups, n_resamples=3)
     metrics = {"agreement": accuracy_score, "f1": f1_score, "precision": precision_score}
     metrics["recall"] = recall_score
-    for r in range(5):
-        for i in range(3):
-            truth, said, answered = [], [], [[], []]
-            for image in range(len(scores)):
-                others = [scores[image, k, i] for k in range(5) if k != r and scores[image, k, i] >= 0]
-                if np.isnan(scores[image, r, i]) or 2 * sum(others) == len(others):
-                    continue
-                truth.append(int(2 * sum(others) > len(others)))
-                said.append(scores[image, r, i])
-                for k in (0, 1):
-                    answered[k].append(answers[k, image, i])
-            assert found.n[r, i] == len(truth)
-            for name, of in metrics.items():
-                assert found.value[name][r, 0, i] == pytest.approx(of(truth, said))
-                model = np.mean([of(truth, row) for row in answered])
-                assert found.value[name][r, 1, i] == pytest.approx(model)
+    for r, i in np.ndindex(5, 3):
+        others = [[scores[n, k, i] for k in range(5) if k != r and scores[n, k, i] >= 0] for n in range(80)]
+        rows = [n for n in range(80) if scores[n, r, i] >= 0 and 2 * sum(others[n]) != len(others[n])]
+        truth = [int(2 * sum(others[n]) > len(others[n])) for n in rows]
+        assert found.n[r, i] == len(truth)
+        for name, of in metrics.items():
+            assert found.value[name][r, 0, i] == pytest.approx(of(truth, scores[rows, r, i]))
+            model = np.mean([of(truth, answers[k, rows, i]) for k in (0, 1)])
+            assert found.value[name][r, 1, i] == pytest.approx(model)
 
 
 def test_replicates_draw_patients_and_seeds():
@@ -132,71 +124,54 @@ def model_with_errors(share, n=400):
     return scores, answers, np.arange(n)
 
 
-@pytest.mark.parametrize(("share", "verdict"), [(0.0, "non-inferior"), (0.4, "inferior")])
-def test_the_verdict_follows_from_the_bounds(share, verdict):
-    found = observers.against_others(*model_with_errors(share))
-    for test in observers.non_inferiority(found):
-        assert observers.conclusion(test) == verdict
-        assert test.difference.low < test.difference.value < test.difference.high
-        assert (test.difference.low > -0.05) == (verdict == "non-inferior")
-        assert (test.difference.high < -0.05) == (verdict == "inferior")
+def test_bounds_find_a_loss_its_absence_or_neither():
+    bounds = {}
+    for share, n in ((0.0, 400), (0.4, 400), (0.1, 30)):
+        found = observers.against_others(*model_with_errors(share, n))
+        for gap in observers.average_gaps(found):
+            assert gap.low <= gap.value <= gap.high
+            bounds.setdefault((share, n), []).append((gap.low, gap.high))
+    assert all(low > -0.05 for low, _ in bounds[0.0, 400])
+    assert all(high < -0.05 for _, high in bounds[0.4, 400])
+    assert bounds[0.1, 30][0][0] < -0.05 < bounds[0.1, 30][0][1]
 
 
-def test_too_little_data_is_undecided_and_no_data_as_well():
+def test_without_other_raters_there_is_no_difference():
     scores, answers, groups = model_with_errors(0.1, n=30)
-    tests = observers.non_inferiority(observers.against_others(scores, answers, groups))
-    assert tests[0].difference.low < -0.05 < tests[0].difference.high
-    assert observers.conclusion(tests[0]) == "undecided"
     alone = np.where(np.arange(3)[None, :, None] == 0, scores, NAN)
-    tests = observers.non_inferiority(observers.against_others(alone, answers, groups, n_resamples=10))
-    assert [observers.conclusion(test) for test in tests] == ["undecided"] * 4
-    assert np.isnan(tests[3].difference.value)
+    gaps = observers.average_gaps(observers.against_others(alone, answers, groups, n_resamples=10))
+    assert np.isnan([(gap.value, gap.low, gap.high) for gap in gaps]).all()
 
 
 def test_the_difference_is_averaged_over_raters_and_then_over_details():
     found = observers.against_others(*panels(), n_resamples=500)
-    *by_detail, together = observers.non_inferiority(found, metric="f1", confidence=0.9)
+    *by_detail, together = observers.average_gaps(found, metric="f1", confidence=0.9)
     gaps = found.value["f1"][:, 1] - found.value["f1"][:, 0]
-    assert [test.difference.value for test in by_detail] == pytest.approx(list(gaps.mean(axis=0)))
-    assert together.difference.value == pytest.approx(gaps.mean())
+    assert [gap.value for gap in by_detail] == pytest.approx(list(gaps.mean(axis=0)))
+    assert together.value == pytest.approx(gaps.mean())
     drawn = (found.replicates["f1"][:, :, 1] - found.replicates["f1"][:, :, 0]).mean(axis=(1, 2))
-    assert (together.difference.low, together.difference.high) == pytest.approx(
-        tuple(np.quantile(drawn, [0.1, 0.9]))
-    )
-
-
-def test_the_margin_and_every_other_knob_are_alive():
-    data = panels()
-    options = {"n_resamples": 200, "seed": 0, "ties": "leave_out"}
-    judged = {"margin": 0.05, "confidence": 0.95, "metric": "agreement"}
-
-    def outcome(**changed):
-        drawn = {name: changed.get(name, value) for name, value in options.items()}
-        tested = {name: changed.get(name, value) for name, value in judged.items()}
-        return observers.non_inferiority(observers.against_others(*data, **drawn), **tested)[3].difference
-
-    base = outcome()
-    for knob, value in {
-        "n_resamples": 201,
-        "seed": 1,
-        "ties": "good",
-        "confidence": 0.9,
-        "metric": "f1",
-    }.items():
-        changed = outcome(**{knob: value})
-        assert (changed.low, changed.high) != (base.low, base.high), knob
-    # The bounds do not depend on the margin, the verdict does.
-    scores, answers, groups = model_with_errors(0.2)
-    found = observers.against_others(scores, answers, groups)
-    verdicts = [observers.conclusion(observers.non_inferiority(found, margin=m)[0]) for m in (0.01, 0.9)]
-    assert verdicts == ["inferior", "non-inferior"]
-    for wrong in ({"margin": 0}, {"metric": "kappa"}, {"confidence": 0.5}):
+    assert (together.low, together.high) == pytest.approx(tuple(np.quantile(drawn, [0.1, 0.9])))
+    for wrong in ({"metric": "kappa"}, {"confidence": 0.5}):
         with pytest.raises(ValueError, match=next(iter(wrong))):
-            observers.non_inferiority(found, **wrong)
+            observers.average_gaps(found, **wrong)
+
+
+KNOBS = {"n_resamples": 201, "seed": 1, "ties": "good", "confidence": 0.9, "metric": "f1"}
+
+
+@pytest.mark.parametrize("knob", KNOBS)
+def test_every_knob_is_alive(knob):
+    options = {"n_resamples": 200, "seed": 0, "ties": "leave_out"}
+    of_gaps = {"confidence": 0.95, "metric": "agreement"}
+    ends = []
+    for value in ({}, {knob: KNOBS[knob]}):
+        drawn, asked = ({k: value.get(k, v) for k, v in known.items()} for known in (options, of_gaps))
+        gap = observers.average_gaps(observers.against_others(*panels(), **drawn), **asked)[3]
+        ends.append((gap.low, gap.high))
+    assert ends[0] != ends[1]
 
 
 def test_shapes_that_disagree_are_refused():
     scores, answers, groups = panels()
     with pytest.raises(ValueError, match="disagree"):
         observers.against_others(scores, answers[:, :-1], groups)
-    assert len(DETAILS) == scores.shape[2]

@@ -8,29 +8,23 @@ from riqa.labels import DETAILS
 NAN = np.nan
 
 
-def ratings(rows):
-    return pd.DataFrame(rows, columns=["image_id", "rater", "item", "score", "session"])
-
-
 def test_a_raters_two_sessions_are_compared_on_what_both_hold():
     first = [(f"i{k}", "a", "clarity", s, 1) for k, s in enumerate([1, 1, 0, 0, 1])]
     second = [(f"i{k}", "a", "clarity", s, 2) for k, s in enumerate([1, 0, 0, 0])]
     others = [("i0", "b", "contrast", 1, 1), ("i1", "b", "contrast", 1, 1), ("i0", "b", "contrast", 1, 2)]
-    found = raters.intra_rater(ratings(first + second + others), [f"i{k}" for k in range(5)])
+    columns = ["image_id", "rater", "item", "score", "session"]
+    found = raters.intra_rater(
+        pd.DataFrame(first + second + others, columns=columns), [f"i{k}" for k in range(5)]
+    )
     assert found[["rater", "item", "n"]].to_numpy().tolist() == [["a", "clarity", 4], ["b", "contrast", 1]]
     assert found["agreement"].tolist() == [0.75, 1]
     # good: 2 of 4, then 1 of 4; chance 0.5 * 0.25 + 0.5 * 0.75 = 0.5
-    assert found["kappa"][0] == pytest.approx((0.75 - 0.5) / 0.5)
-    assert np.isnan(found["kappa"][1])  # one class only
-    assert found["ac1"].tolist() == pytest.approx([(0.75 - 2 * 3 / 8 * 5 / 8) / (1 - 2 * 3 / 8 * 5 / 8), 1])
-    assert raters.most_consistent(found) == "b"
-    assert raters.most_consistent(raters.intra_rater(ratings(first), ["i0", "i1"])) is None
-
-
-def test_the_most_consistent_rater_is_found_over_all_items_by_images():
-    rows = [("a", "clarity", 10, 0.8), ("a", "contrast", 90, 0.9), ("b", "clarity", 50, 0.88)]
-    table = pd.DataFrame(rows, columns=["rater", "item", "n", "agreement"])
-    assert raters.most_consistent(table) == "a"  # 89 of 100 against 88 of 100; the plain mean says b
+    assert found["cohen_kappa"][0] == pytest.approx((0.75 - 0.5) / 0.5)
+    assert np.isnan(found["cohen_kappa"][1])  # one class only
+    assert found["gwet_ac1"].tolist() == pytest.approx(
+        [(0.75 - 2 * 3 / 8 * 5 / 8) / (1 - 2 * 3 / 8 * 5 / 8), 1]
+    )
+    assert raters.intra_rater(pd.DataFrame(first, columns=columns), ["i0", "i1"]).empty
 
 
 def test_leniency_is_measured_on_the_same_images():
@@ -46,8 +40,7 @@ def test_leniency_is_measured_on_the_same_images():
     assert found.loc[0, "value"] == pytest.approx(-0.5 / 8)
     # the model, mean of two seeds, against the whole panel
     assert found.loc[3, ["share", "others"]].tolist() == pytest.approx([0.5, (1 / 3 + 4) / 8])
-    assert (found["low"] <= found["value"]).all()
-    assert (found["value"] <= found["high"]).all()
+    assert found[["low", "value", "high"]].T.apply(lambda row: row.is_monotonic_increasing).all()
     assert found.loc[3, "low"] < -0.3  # the seeds are drawn as well: two that always say bad
     assert found.loc[3, "high"] > 0.2
 
@@ -60,16 +53,12 @@ def test_errors_are_split_by_whether_the_panel_is_of_one_mind():
     assert found["n"].tolist() == [2, 2]  # a tie and an image that one rater saw have no majority to err from
     assert found["value"].tolist() == [0.25, 0.75]
     assert found["share_of_errors"].tolist() == [0.25, 0.75]
-    assert (found["low"] <= found["value"]).all()
-    assert (found["value"] <= found["high"]).all()
-
-
-def test_where_no_image_is_contested_its_error_is_missing():
+    assert found[["low", "value", "high"]].T.apply(lambda row: row.is_monotonic_increasing).all()
     found = raters.errors_by_consent(np.ones((4, 3, 1)), np.ones((1, 4, 1)), np.arange(4), n_resamples=10)
     assert found["n"].tolist() == [4, 0]
     assert found["value"][0] == 0
-    assert np.isnan(found.loc[1, ["value", "low", "high"]].astype(float)).all()
-    assert found["share_of_errors"].isna().all()
+    assert found.loc[1, ["value", "low", "high"]].isna().all()  # no contested image
+    assert found["share_of_errors"].isna().all()  # no error
 
 
 @pytest.mark.parametrize("of", [raters.rater_bias, raters.errors_by_consent])

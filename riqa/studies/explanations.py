@@ -35,6 +35,8 @@ SANITY = ["outside", "empty", "heads_shuffled", "all_shuffled", "other_seed"]
 ANSWER = ["deletion", "insertion", "noise", "deletion_gain", "insertion_gain"]
 """Does the answer hang on what it marks? Measures of `faithfulness`."""
 REPAIR = ["repair_gain", "repair_best"]
+CUTS = {f"iou_{threshold:g}": threshold for threshold in THRESHOLDS}
+"""Overlap of a place with a map that is cut at a share of its maximum, measured by `localise` -> that share."""
 YARDSTICK = {"pointing_gain": ("pointing", "chance"), "energy_gain": ("energy", "chance")}
 YARDSTICK |= {gain: (gain, "noise") for gain in ("deletion_gain", "insertion_gain", *REPAIR)}
 """Measure that is a lead over chance or noise -> metric and rival of its row."""
@@ -60,12 +62,6 @@ def localise(maps: np.ndarray, located: Located) -> pd.DataFrame:
         measured[f"{metric}_gain"] = measured[metric] - measured["chance"]
     who = located.ids.iloc[index][["image_id", "patient_id"]].reset_index(drop=True)
     return pd.concat([who.assign(group=[name for one in located.places for name in one]), measured], axis=1)
-
-
-def by_threshold(measured: pd.DataFrame) -> pd.DataFrame:
-    """Bring the overlap of cut maps with all defects into one column, `iou`; `group` is the threshold."""
-    together = measured[measured["group"] == "all"]
-    return pd.concat(together.assign(iou=together[f"iou_{t:g}"], group=f"{t:g}") for t in THRESHOLDS)
 
 
 def faithfulness(

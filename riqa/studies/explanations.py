@@ -36,7 +36,7 @@ ANSWER = ["deletion", "insertion", "noise", "deletion_gain", "insertion_gain"]
 """Does the answer hang on what it marks? Measures of `faithfulness`."""
 REPAIR = ["repair_gain", "repair_best"]
 CUTS = {f"iou_{threshold:g}": threshold for threshold in THRESHOLDS}
-"""Overlap of a place with a map that is cut at a share of its maximum, measured by `localise` -> that share."""
+"""Overlap with a map that is cut at a share of its maximum, a measure of `localise` -> that share."""
 YARDSTICK = {"pointing_gain": ("pointing", "chance"), "energy_gain": ("energy", "chance")}
 YARDSTICK |= {gain: (gain, "noise") for gain in ("deletion_gain", "insertion_gain", *REPAIR)}
 """Measure that is a lead over chance or noise -> metric and rival of its row."""

@@ -128,15 +128,15 @@ def dots(
     Args:
         rows: Rows of results.
         y: Column, also of `riqa.show.names`, whose values stand at the left, in the order of the rows.
-        columns: Column that makes the columns of panels; their titles, if there are several.
+        columns: Column that makes the columns of panels, and their titles if there are several.
         xlabel: What the horizontal axes measure.
         mark: Column with a value to compare with, drawn as a short black line.
         zero: Whether to draw a line at zero.
     """
     shown = names(rows)
     sets, titles, models = (list(dict.fromkeys(shown[key])) for key in ("set", columns, "comparison"))
-    labels = {name: list(dict.fromkeys(own[y])) for name, own in shown.groupby("set", sort=False)}
-    heights = [len(labels[name]) * (0.16 + 0.09 * len(models)) + 0.3 for name in sets]
+    labels = {key: list(dict.fromkeys(own[y])) for key, own in shown.groupby("set", sort=False)}
+    heights = [len(labels[key]) * (0.16 + 0.09 * len(models)) + 0.3 for key in sets]
     figure, axes = plt.subplots(
         len(sets), len(titles), sharex="col", sharey="row", squeeze=False, layout="constrained",
         figsize=(WIDTH, sum(heights) + 0.8), height_ratios=heights,
@@ -154,7 +154,7 @@ def dots(
             axis.axvline(0, color="black", lw=1, ls="--", zorder=0)
         lines = range(len(labels[dataset]))
         axis.set(yticks=lines, yticklabels=labels[dataset], ylim=(len(lines) - 0.4, -0.6))
-        axis.set_title(title if len(titles) > 1 and dataset == sets[0] else "", fontsize="medium")
+        axis.set_title(name(title) if len(titles) > 1 and dataset == sets[0] else "", fontsize="medium")
         axis.set_xlabel(xlabel if dataset == sets[-1] else "")
         axis.grid(axis="x", color="#e6e6e6")
     for dataset, axis in zip(sets, axes[:, 0], strict=True):

@@ -123,7 +123,7 @@ def test_differences_are_paired_group_by_group():
         differences(both[(both["model"] == "m") | (both["patient_id"] != "p0")], ["energy"], [("m", "rival")])
 
 
-def test_no_value_gives_no_interval_and_no_row_no_table():
+def test_no_value_gives_no_interval():
     found = means(table().assign(energy=np.nan), ["energy"], n_resamples=50).iloc[0]
     assert np.isnan([found["value"], found["low"], found["high"]]).all()
     assert found["n"] == 0

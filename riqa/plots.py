@@ -118,3 +118,49 @@ def _write_p_values(axis: plt.Axes, p_values: pd.Series) -> None:
     for y, p in enumerate(p_values):
         if pd.notna(p):
             axis.text(1.01, y, p_text(p, "p"), **right)
+
+
+def dots(
+    rows: pd.DataFrame, y: str, columns: str = "target", xlabel: str = "", mark: str = "", zero: bool = False
+) -> Figure:
+    """Draw values with their intervals: one colour per model or difference, one row of panels per dataset.
+
+    Args:
+        rows: Rows of results.
+        y: Column, also of `riqa.show.names`, whose values stand at the left, in the order of the rows.
+        columns: Column that makes the columns of panels, and their titles if there are several.
+        xlabel: What the horizontal axes measure.
+        mark: Column with a value to compare with, drawn as a short black line.
+        zero: Whether to draw a line at zero.
+    """
+    shown = names(rows)
+    sets, titles, models = (list(dict.fromkeys(shown[key])) for key in ("set", columns, "comparison"))
+    labels = {key: list(dict.fromkeys(own[y])) for key, own in shown.groupby("set", sort=False)}
+    heights = [len(labels[key]) * (0.16 + 0.09 * len(models)) + 0.3 for key in sets]
+    figure, axes = plt.subplots(
+        len(sets), len(titles), sharex="col", sharey="row", squeeze=False, layout="constrained",
+        figsize=(WIDTH, sum(heights) + 0.8), height_ratios=heights,
+    )  # fmt: skip
+    colours = dict(zip(models, sns.color_palette("colorblind"), strict=False))
+    for (dataset, title), own in shown.groupby(["set", columns], sort=False):
+        axis = axes[sets.index(dataset), titles.index(title)]
+        place = own[y].map(labels[dataset].index)
+        shift = (own["comparison"].map(models.index) - (len(models) - 1) / 2) * 0.7 / len(models)
+        axis.hlines(place + shift, own["low"], own["high"], own["comparison"].map(colours), lw=1.8)
+        axis.scatter(own["value"], place + shift, 22, own["comparison"].map(colours), zorder=3)
+        if mark:
+            axis.vlines(own[mark], place - 0.4, place + 0.4, "black", lw=1.6)
+        if zero:
+            axis.axvline(0, color="black", lw=1, ls="--", zorder=0)
+        lines = range(len(labels[dataset]))
+        axis.set(yticks=lines, yticklabels=labels[dataset], ylim=(len(lines) - 0.4, -0.6))
+        axis.set_title(name(title) if len(titles) > 1 and dataset == sets[0] else "", fontsize="medium")
+        axis.set_xlabel(xlabel if dataset == sets[-1] else "")
+        axis.grid(axis="x", color="#e6e6e6")
+    for dataset, axis in zip(sets, axes[:, 0], strict=True):
+        axis.set_ylabel(dataset if len(sets) > 1 else "", weight="bold")
+    handles = [plt.Line2D([], [], color=colours[m], marker="o", ms=4.5, label=m) for m in models]
+    handles += [plt.Line2D([], [], color="black", lw=1.6, label=name(mark))] if mark else []
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+    plt.close(figure)
+    return figure

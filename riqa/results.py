@@ -36,6 +36,7 @@ METHODS = {
     "bootstrap_eye": "mean over seeds; percentile bootstrap over eyes and seeds",
     "bootstrap_image": "mean over seeds; percentile bootstrap over images and seeds",
     "count": "counted",
+    "count_mean": "counted; mean over seeds",
     "equivalence": "two one-sided tests at 0.05: the 90 % interval of the paired bootstrap",
     "loop": "one seed; 500 draws of patients in a plain loop",
     "mcnemar": "McNemar's test (mid-p) of two trained networks",

@@ -5,7 +5,8 @@
 
 After the colon stands a number's format, text with columns in braces (`{low:.3f} to {high:.3f}`), or `say`,
 which puts a difference into a sentence (`riqa.show.number` and `say`). "first" and "second" are the chapter's
-datasets in the order of its table, whatever the profile calls them; `chapter=...` quotes another chapter.
+datasets in the order of its table, whatever the profile calls them; `chapter=...` quotes another chapter. A
+parameter may stand within a result: {result}`rival={parameter}`baseline` ...`.
 Roles work in prose, captions and alternative texts. A number that does not exist stops the build.
 """
 

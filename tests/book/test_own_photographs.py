@@ -33,7 +33,8 @@ SMALL_CHAPTERS = {
     "06_compare_overall_quality": {"n_resamples": 100, "n_studies": 100},
     "07_examine_quality_details": {"n_resamples": 100},
     "08_analyse_observers": {"n_resamples": 100},
-    "09_explain_decisions": {"n_images": 2, "n_located": 4, "n_resamples": 100},
+    "09_explain_decisions": {"n_located": 4, "n_resamples": 100},
+    "09b_test_the_maps": {"n_images": 2, "n_located": 4, "n_resamples": 100},
     "10_map_latent_space": {"map_seeds": [0], "n_permutations": 200, "n_resamples": 100},
     "11_guide_recapture": {"n_rendered": 4, "n_resamples": 100},
 }

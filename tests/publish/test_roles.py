@@ -21,7 +21,7 @@ def numbers(tmp_path):
         )
         write(tmp_path / chapter, [score, lead], chapter=chapter)
     table = read_numbers([tmp_path / "06_a", tmp_path / "07_b", tmp_path / "without_results"])
-    return Numbers(table, "06_a", {"margin": 0.01, "seeds": [0, 1]})
+    return Numbers(table, "06_a", {"margin": 0.01, "seeds": [0, 1], "baseline": "b"})
 
 
 @pytest.mark.parametrize(
@@ -32,6 +32,7 @@ def numbers(tmp_path):
         ("{result}`dataset=second model=a rival=b metric=f1`", "−0.200"),
         ("{result}`dataset=second model=a rival=b metric=f1 :say`",
          "A is worse than b by 0.200 in F1 (90 % interval −0.300 to −0.100)."),
+        ("{result}`dataset=ant model=a rival={parameter}`baseline` metric=f1`", "−0.200"),
         ("{result}`chapter=07_b dataset=zebra metric=f1 group=good :.2f`", "0.60"),
         ("{parameter}`margin:g`, {parameter}`margin:.0%`, {parameter}`seeds`", "0.01, 1 %, [0, 1]"),
         ("no role: `result`", "no role: `result`"),

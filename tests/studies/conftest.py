@@ -4,8 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from riqa.data.curate import curate
 from riqa.labels import DETAILS
+from riqa.phantom.study import phantom_grades
 from riqa.predictions import with_answers
+from riqa.studies.subjects import draw_located
 
 
 @pytest.fixture
@@ -37,3 +40,21 @@ def _fake_predictions(
             names = {"dataset": dataset, "split": "test", "model": model, "seed": seed}
             frames.append(images.assign(**names, trained_on=trained_on or dataset, **columns))
     return with_answers(pd.concat(frames, ignore_index=True))
+
+
+@pytest.fixture(scope="package")
+def photographs(tmp_path_factory):
+    return tmp_path_factory.mktemp("explanations") / "photographs"
+
+
+@pytest.fixture(scope="package")
+def graded_store(photographs):
+    """A small curated phantom set with three overall classes."""
+    dataset = phantom_grades(photographs, n_train=6, n_test=30, size=96)
+    return curate(dataset, photographs.with_name("store"), 32)
+
+
+@pytest.fixture(scope="package")
+def located(photographs, graded_store):
+    groups = (*DETAILS, "artifact")
+    return draw_located(graded_store, [photographs], groups, 4, 0.5, seed=0)

@@ -1,0 +1,242 @@
+"""Maps of reasons: do they point at defects, does the answer hang on them, and on what was learned?
+
+Measures have one row per photograph, network and question; `means` and `differences` turn them into rows of
+`riqa.results`. Values are means over seeds; the bootstrap draws patients and seeds.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import product
+
+import numpy as np
+import pandas as pd
+import torch
+
+from riqa.evaluate.draws import drawn_means, drawn_seeds, image_weights
+from riqa.evaluate.explain import grad_cam_of_classes
+from riqa.evaluate.interval import Interval
+from riqa.evaluate.localisation import THRESHOLDS, localisation, outside
+from riqa.evaluate.perturbation import (
+    area_under,
+    mean_colours,
+    perturbation_curves,
+    random_maps,
+    ranks_in_field,
+)
+from riqa.evaluate.sanity import rank_correlation, with_shuffled_weights
+from riqa.evaluate.stats import percentile_interval
+from riqa.learn.model import QualityNet
+from riqa.results import rows, tidy
+from riqa.studies.subjects import Located, Subjects
+
+PLACE = ["chance", "pointing", "energy", "pointing_gain", "energy_gain"]
+"""Does a map point at a defect? Measures of `localise`."""
+SANITY = ["outside", "empty", "heads_shuffled", "all_shuffled", "other_seed"]
+"""Does it depend on the network, and does it lie on the photograph? Measures of `faithfulness`."""
+ANSWER = ["deletion", "insertion", "noise", "deletion_gain", "insertion_gain"]
+"""Does the answer hang on what it marks? Measures of `faithfulness`."""
+REPAIR = ["repair_gain", "repair_best"]
+CUTS = {f"iou_{threshold:g}": threshold for threshold in THRESHOLDS}
+"""Overlap with a map that is cut at a share of its maximum, a measure of `localise` -> that share."""
+YARDSTICK = {"pointing_gain": ("pointing", "chance"), "energy_gain": ("energy", "chance")}
+YARDSTICK |= {gain: (gain, "noise") for gain in ("deletion_gain", "insertion_gain", *REPAIR)}
+"""Measure that is a lead over chance or noise -> metric and rival of its row."""
+_KEYS = ["dataset", "model", "target", "group"]
+
+
+def localise(maps: np.ndarray, located: Located) -> pd.DataFrame:
+    """Measure how well maps point at the defects.
+
+    Args:
+        maps: (N, H, W) of `riqa.evaluate.explain.grad_cam`, one per photograph of `located`.
+        located: The photographs and places.
+
+    Returns:
+        One row per photograph and defect ("all" among them): image_id, patient_id, group (the defect), the
+        columns of `riqa.evaluate.localisation.localisation` (its share as `chance`), and what pointing and
+        energy are above chance (`..._gain`).
+    """
+    index = [k for k, places in enumerate(located.places) for _ in places]
+    places = np.stack([place for one in located.places for place in one.values()])
+    measured = localisation(maps[index], places, located.fields[index]).rename(columns={"share": "chance"})
+    for metric in ("pointing", "energy"):
+        measured[f"{metric}_gain"] = measured[metric] - measured["chance"]
+    who = located.ids.iloc[index][["image_id", "patient_id"]].reset_index(drop=True)
+    return pd.concat([who.assign(group=[name for one in located.places for name in one]), measured], axis=1)
+
+
+def faithfulness(
+    model: QualityNet, subjects: Subjects, shares: Sequence[float], min_side: int, seed: int,
+    twin: QualityNet | None = None,
+) -> tuple[pd.DataFrame, pd.DataFrame]:  # fmt: skip
+    """Measure the map of each image's predicted class: deletion, insertion, and what destroying weights does.
+
+    Args:
+        model: A network in evaluation mode with an overall head.
+        subjects: The photographs.
+        shares: Where the curves are computed.
+        min_side: See `riqa.evaluate.map_layer.find_map_layer`.
+        seed: Seed of noise maps and of the shuffling of weights.
+        twin: The same kind of network from another training seed, whose maps tell how alike maps can be.
+
+    Returns:
+        One row per photograph: image_id, patient_id; deletion, insertion and noise (areas under the curves),
+        deletion_gain (noise - deletion), insertion_gain (insertion - noise); outside (share of the map
+        outside the field of view); empty (1 if the map is 0 everywhere; other measures of maps are then NaN);
+        heads_shuffled and all_shuffled (rank correlation with the map after destroying weights) and
+        other_seed (with the twin's; NaN without one).
+        One row per photograph, order and share: image_id, order, share, p.
+    """
+    images, fields = subjects.images, subjects.fields
+    classes = predicted_classes(model, images)
+    maps = grad_cam_of_classes(model, images, classes, min_side=min_side)
+    noise = random_maps(len(images), images.shape[-1], min_side, seed)
+    ranks, noise_ranks = ranks_in_field(maps, fields), ranks_in_field(noise, fields)
+    orders = {"deletion": (ranks, False), "insertion": (ranks, True), "noise": (noise_ranks, False)}
+    curves = perturbation_curves(model, images, mean_colours(images, fields), orders, classes, shares)
+    measured = subjects.ids[["image_id", "patient_id"]].assign(empty=~maps.any(axis=(1, 2)) * 1.0)
+    for name, curve in curves.items():
+        measured[name] = area_under(curve, shares)
+    measured.loc[measured["empty"] > 0, ["deletion", "insertion"]] = np.nan
+    measured["deletion_gain"] = measured["noise"] - measured["deletion"]
+    measured["insertion_gain"] = measured["insertion"] - measured["noise"]
+    measured["outside"] = outside(maps, fields)
+    others = {
+        "heads_shuffled": with_shuffled_weights(model, seed, heads_only=True),
+        "all_shuffled": with_shuffled_weights(model, seed),
+        "other_seed": twin,
+    }
+    for name, other in others.items():
+        measured[name] = np.nan
+        if other is not None:
+            other_maps = grad_cam_of_classes(other, images, classes, min_side=min_side)
+            measured[name] = rank_correlation(maps, other_maps, fields)
+    return measured, _long(curves, subjects, shares)
+
+
+def repair(
+    model: QualityNet, maps: np.ndarray, located: Located, shares: Sequence[float], min_side: int, seed: int
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Repair photographs piece by piece: replace pixels by those of the clean exposure, in a map's order.
+
+    Args:
+        model: A network in evaluation mode with an overall head.
+        maps: (N, H, W) for class 0 (reject or bad), one per photograph of `located`.
+        located: The photographs.
+        shares: Where the curves are computed.
+        min_side: Cells a side of the noise.
+        seed: Seed of the noise.
+
+    Returns:
+        One row per photograph: image_id, patient_id; map, truth and noise (areas under the curves of the
+        probability of class 0, repaired in the order of the map, of the true places, of noise), and
+        repair_gain (noise - map), repair_best (noise - truth).
+        One row per photograph, order and share: image_id, order, share, p.
+    """
+    truth = np.stack([places["all"] for places in located.places]).astype(np.float32)
+    noise = random_maps(len(maps), maps.shape[-1], min_side, seed)
+    asked = {"map": maps, "truth": truth, "noise": noise}
+    orders = {name: (ranks_in_field(order, located.fields), False) for name, order in asked.items()}
+    worst = np.zeros(len(maps), int)
+    curves = perturbation_curves(model, located.images, located.clean, orders, worst, shares)
+    areas = {name: area_under(curve, shares) for name, curve in curves.items()}
+    measured = located.ids[["image_id", "patient_id"]].assign(**areas)
+    measured.loc[~maps.any(axis=(1, 2)), "map"] = np.nan
+    gains = {"repair_gain": measured["noise"] - measured["map"]}
+    gains["repair_best"] = measured["noise"] - measured["truth"]
+    return measured.assign(**gains), _long(curves, located, shares)
+
+
+@torch.inference_mode()
+def predicted_classes(model: QualityNet, images: torch.Tensor) -> np.ndarray:
+    """Return the most probable overall class (N,) of each image."""
+    return model(images)["overall"].argmax(dim=1).numpy()
+
+
+def means(
+    measured: pd.DataFrame, metrics: Sequence[str], *, confidence: float = 0.95, n_resamples: int = 2_000
+) -> pd.DataFrame:
+    """Average measures over images and seeds, for each dataset, model, target and group.
+
+    Args:
+        measured: One row per image and seed: image_id, patient_id, seed, dataset, model, the metrics (NaN
+            where there is none), and where they differ target and group.
+        metrics: Columns of `measured`; those of `YARDSTICK` get a rival.
+        confidence: Coverage of the intervals.
+        n_resamples: Bootstrap replicates.
+    """
+    found = []
+    for keys, own in _groups(measured, _KEYS):
+        patients, seeds, values = _stacked(own, metrics)
+        numbers = {YARDSTICK.get(metric, (metric, "")): values[..., k] for k, metric in enumerate(metrics)}
+        keys |= {"seeds": seeds, "confidence": confidence}
+        found.append(_rows(numbers, patients, n_resamples, keys))
+    return pd.concat(found, ignore_index=True) if found else tidy(pd.DataFrame(columns=["value"]))
+
+
+def differences(
+    measured: pd.DataFrame, metrics: Sequence[str], pairs: Iterable[tuple[str, str]], *,
+    confidence: float = 0.95, n_resamples: int = 2_000,
+) -> pd.DataFrame:  # fmt: skip
+    """Average differences between two models, paired by image and seed; arguments as of `means`.
+
+    Raises:
+        ValueError: If the two models were not measured on the same images and seeds.
+    """
+    found = []
+    by = [key for key in _KEYS if key != "model"]
+    for (keys, here), (model, rival) in product(_groups(measured, by), pairs):
+        both = [_stacked(here[here["model"] == which], metrics) for which in (model, rival)]
+        (patients, seeds, a), (other_patients, other_seeds, b) = both
+        if seeds != other_seeds or not np.array_equal(patients, other_patients):
+            raise ValueError(f"{model} and {rival} must be measured on the same images and seeds")
+        numbers = {(metric, rival): (a - b)[..., k] for k, metric in enumerate(metrics)}
+        keys = keys | {"model": model, "seeds": seeds, "confidence": confidence}
+        found.append(_rows(numbers, patients, n_resamples, keys))
+    return pd.concat(found, ignore_index=True) if found else tidy(pd.DataFrame(columns=["value"]))
+
+
+def _groups(measured: pd.DataFrame, by: Sequence[str]) -> Iterator[tuple[dict, pd.DataFrame]]:
+    """Yield keys of rows, and what was measured, in the order of the table."""
+    by = [key for key in by if key in measured]
+    for keys, own in measured.groupby(by, sort=False):
+        yield dict(zip(by, keys, strict=True)), own
+
+
+def _stacked(own: pd.DataFrame, metrics: Sequence[str]) -> tuple[np.ndarray, tuple[int, ...], np.ndarray]:
+    """Return patients (N,), seeds, and values (N, S, M)."""
+    by_seed = {seed: rows.sort_values("image_id") for seed, rows in own.groupby("seed", sort=True)}
+    first = next(iter(by_seed.values()))
+    for rows_of_seed in by_seed.values():
+        ids = rows_of_seed["image_id"]
+        if list(ids) != list(first["image_id"]) or ids.duplicated().any():
+            raise ValueError("rows of different seeds must cover the same images, each once")
+    values = np.stack([rows[list(metrics)].to_numpy(float) for rows in by_seed.values()], axis=1)
+    return first["patient_id"].to_numpy(), tuple(by_seed), values
+
+
+def _rows(
+    numbers: Mapping[tuple[str, str], np.ndarray], patients: np.ndarray, n_resamples: int, keys: dict
+) -> pd.DataFrame:
+    """Make one row per metric and rival from its values (N, S); n counts images with a value in some seed."""
+    images_rng, seeds_rng = np.random.default_rng(0).spawn(2)
+    values = np.stack(list(numbers.values()), axis=-1)
+    by_seed = drawn_means(values, image_weights(patients, n_resamples, images_rng))
+    replicates = drawn_seeds(by_seed, seeds_rng)
+    averages = drawn_means(values, np.ones((1, len(values))))[0].mean(axis=0)
+    found = {}
+    for k, key in enumerate(numbers):
+        interval = percentile_interval(averages[k], replicates[:, k], keys["confidence"])
+        complete = not np.isnan([interval.value, interval.low]).any()
+        found[key] = interval if complete else Interval(interval.value, np.nan, np.nan)
+    known = {key: int((~np.isnan(v)).any(axis=1).sum()) for key, v in numbers.items()}
+    return rows(found, ("metric", "rival"), **keys).assign(n=pd.array(list(known.values()), dtype="Int64"))
+
+
+def _long(curves: Mapping[str, np.ndarray], subjects: Subjects, shares: Sequence[float]) -> pd.DataFrame:
+    frames = [
+        pd.DataFrame(curve, columns=list(shares))
+        .assign(image_id=subjects.ids["image_id"].to_numpy(), order=name)
+        .melt(["image_id", "order"], var_name="share", value_name="p")
+        for name, curve in curves.items()
+    ]
+    return pd.concat(frames, ignore_index=True).astype({"share": float})

@@ -1,0 +1,105 @@
+"""Which test photographs are examined when maps are: any of them, or those whose defects have a place."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from riqa.data.fields import curated_fields
+from riqa.data.store import Store
+from riqa.phantom.masks import curated_case, has_place, regions
+
+
+@dataclass(frozen=True)
+class Subjects:
+    """Curated photographs.
+
+    Attributes:
+        ids: One row per photograph: image_id, patient_id, overall.
+        images: (N, 3, H, W) in [0, 1].
+        fields: bool (N, H, W), the field of view.
+    """
+
+    ids: pd.DataFrame
+    images: Tensor
+    fields: np.ndarray
+
+    def __len__(self) -> int:
+        """Return the number of photographs."""
+        return len(self.ids)
+
+
+@dataclass(frozen=True)
+class Located(Subjects):
+    """Photographs with strong defects that have a place, and none that is everywhere.
+
+    Attributes:
+        clean: (N, 3, H, W) in [0, 1], the same exposures without defects.
+        places: For each photograph bool (H, W) by defect; "all" is their union.
+        n_spread: How many candidates were left out because a defect covers too much of the field.
+    """
+
+    clean: Tensor
+    places: list[dict[str, np.ndarray]]
+    n_spread: int
+
+
+def take(store: Store, rows: Sequence[int]) -> Subjects:
+    """Take photographs of a store by their positions."""
+    images = _as_images(np.ascontiguousarray(store.images[list(rows)]))
+    ids = store.manifest.iloc[list(rows)][["image_id", "patient_id", "overall"]].reset_index(drop=True)
+    return Subjects(ids, images, curated_fields(store, rows))
+
+
+def draw_subjects(store: Store, n: int, seed: int) -> Subjects:
+    """Draw n test photographs at random; all, if there are fewer."""
+    return take(store, _shuffled_test_rows(store, seed)[:n])
+
+
+def draw_located(
+    store: Store, roots: Sequence[Path], groups: Sequence[str], n: int, largest_share: float, seed: int
+) -> Located:
+    """Draw at most n test photographs that are spoilt at places (`riqa.phantom.masks.has_place`).
+
+    Args:
+        store: Curated images of a phantom or simulated set.
+        roots: Folder of the set's photographs, with `truth.parquet`; for simulated sets also the folder of
+            the real photographs that were spoilt.
+        groups: Which details (and "artifact") count.
+        n: How many photographs at most.
+        largest_share: A defect on more than this share of the field counts as everywhere.
+        seed: Seed of the drawing.
+    """
+    root, source_root = roots[0], roots[1] if len(roots) > 1 else None
+    truth = pd.read_parquet(root / "truth.parquet").set_index("image_id")
+    candidates = set(truth.index[has_place(truth, tuple(groups))])
+    ids, size = store.manifest["image_id"], store.images.shape[1]
+    order = [row for row in _shuffled_test_rows(store, seed) if ids.iloc[row] in candidates]
+    rows, clean, places, n_spread = [], [], [], 0
+    for row, field in zip(order, curated_fields(store, order), strict=True):
+        if len(rows) == n:
+            break
+        one = curated_case(root, ids.iloc[row], size, source_root=source_root)
+        found = regions(one, field, tuple(groups), largest_share)
+        if not found:
+            n_spread += 1
+            continue
+        rows.append(row)
+        clean.append(one.clean)
+        places.append({"all" if defect == "any" else defect: place for defect, place in found.items()})
+    own = take(store, rows)
+    pixels = np.stack(clean) if clean else np.zeros((0, size, size, 3), np.uint8)
+    return Located(own.ids, own.images, own.fields, _as_images(pixels), places, n_spread)
+
+
+def _as_images(pixels: np.ndarray) -> Tensor:
+    return torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
+
+
+def _shuffled_test_rows(store: Store, seed: int) -> list[int]:
+    rows = np.flatnonzero((store.manifest["split"] == "test").to_numpy())
+    return np.random.default_rng(seed).permutation(rows).tolist()

@@ -39,6 +39,8 @@ METHODS = {
     "equivalence": "two one-sided tests at 0.05: the 90 % interval of the paired bootstrap",
     "loop": "one seed; 500 draws of patients in a plain loop",
     "mcnemar": "McNemar's test (mid-p) of two trained networks",
+    "phantom_field": "intersection over union with the phantom's true field of view",
+    "scale_energies": "logistic regression on scale energies; five folds and bootstrap by patient",
     "simulation": "simulated studies",
     "wilcoxon": "Wilcoxon's signed-rank test, two-tailed",
     "wilcoxon_greater": "Wilcoxon's signed-rank test, one-tailed",

@@ -47,9 +47,9 @@ def datasets(*names: str) -> pd.DataFrame:
     """
     cards = yaml.safe_load((files(__name__) / "datasets.yaml").read_text(encoding="utf-8"))
     own = {"photographs": "a reader's own", "labels": "see its dataset.yaml"}
-    table = {name: cards.get(name, {"title": name} | own) for name in names or cards}
-    columns = ["title", "photographs", "cameras", "labels", "plays"]
-    return pd.DataFrame(table.values(), list(table), columns).fillna("")
+    blank = dict.fromkeys(["title", "photographs", "cameras", "labels", "plays"], "")
+    table = {name: blank | cards.get(name, {"title": name} | own) for name in names or cards}
+    return pd.DataFrame(table.values(), list(table))
 
 
 def _read(name: str) -> pd.DataFrame:

@@ -116,11 +116,11 @@ def try_inputs(count: int, seed: int, show: Callable[[str], None] = print) -> Co
     """
     import riqa.cli
     from benchmarks import bad_input_kinds  # what the commands import late is imported once, before forking
+    from riqa import cli_audit  # noqa: F401
     from riqa.assess import answers, page, session, table  # noqa: F401
     from riqa.data import adapters, audit, curate  # noqa: F401
     from riqa.learn import plan_file, runs  # noqa: F401
     from riqa.publish import rerun  # noqa: F401
-    from riqa.report import audit as audit_report  # noqa: F401
 
     tally: Counter = Counter()
     with tempfile.TemporaryDirectory(prefix="riqa-bad-inputs-") as name:

@@ -27,6 +27,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from benchmarks.recipes_report import recipe_figure, recipe_table
 from benchmarks.results import tabulate
 from riqa.data.adapters import load
 from riqa.data.curate import curate
@@ -38,7 +39,6 @@ from riqa.learn.config import TrainingConfig
 from riqa.learn.runs import TrainingRun, run_all
 from riqa.learn.train import image_side
 from riqa.phantom.study import phantom_grades
-from riqa.report.recipes import recipe_figure, recipe_table
 
 PAPER = TrainingConfig(
     epochs=115,

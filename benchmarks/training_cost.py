@@ -7,9 +7,11 @@ python benchmarks/training_cost.py
 
 import argparse
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 
 from benchmarks.results import tabulate
@@ -24,7 +26,6 @@ from riqa.publish.layout import find_root
 from riqa.publish.parameters import declared_parameters
 from riqa.publish.plan import resolve_parameters
 from riqa.publish.profiles import read_profile
-from riqa.report.training_cost import cost_table, time_table
 
 TRAINING_IMAGES = {
     "mshf": mshf.PUBLISHED["train"]["all"] - mshf.VALIDATION,
@@ -32,6 +33,20 @@ TRAINING_IMAGES = {
     "deepdrid": deepdrid.PUBLISHED["train"]["all"],
 }
 """Images that the sets of the paper have to learn from, validation images taken off."""
+
+ASSUMED_SPEEDS = {
+    "a graphics card that often waits for data": 5.0,
+    "a graphics card kept busy, float32": 15.0,
+    "a fast card kept busy, bfloat16": 100.0,
+}
+"""TFLOP/s that a training might reach, to compute with; assumptions, none of them was measured."""
+
+_CHAPTER_NAMES = {
+    "02_train_teacher": "02 Teacher",
+    "04_train_single_task": "04 single-task",
+    "04_backbones": "04 other backbones, each at that cost",
+    "05_train_multi_task": "05 students and controls",
+}
 
 
 def values_of(root: Path, profile_name: str, chapter: str) -> dict[str, Any]:
@@ -42,7 +57,7 @@ def values_of(root: Path, profile_name: str, chapter: str) -> dict[str, Any]:
 
 
 def trainings(root: Path, profile_name: str) -> list[dict[str, Any]]:
-    """List what chapters 02, 04 and 05 train: a row a chapter and a set."""
+    """List what chapters 02, 04 and 05 train: one row per chapter and set."""
     teacher, single, multi = (
         values_of(root, profile_name, chapter)
         for chapter in ("02_train_teacher", "04_train_single_task", "05_train_multi_task")
@@ -92,6 +107,51 @@ def step_rate(backbone: str, side: int, batch_size: int, steps: int) -> float:
         loss.backward()
         optimizer.step()
     return steps * batch_size / (time.perf_counter() - begun)
+
+
+def cost_table(measured: Mapping[str, Any]) -> pd.DataFrame:
+    """Tabulate models, image passes and operations, one row per chapter and set, and the sum.
+
+    Args:
+        measured: what `main` has measured.
+    """
+    frame = pd.DataFrame(measured["trainings"])
+    passes = frame["models"] * frame["images"] * frame["epochs"]
+    pflop = passes * measured["gflop_per_image"] / 1e6
+    table = pd.DataFrame(
+        {
+            "chapter": frame["chapter"].map(_CHAPTER_NAMES),
+            "set": frame["set"],
+            "models": frame["models"].astype(str),
+            "images": frame["images"].map("{:,}".format),
+            "epochs": frame["epochs"].astype(str),
+            "passes, millions": passes.map(lambda n: f"{n / 1e6:.2f}"),
+            "PFLOP": pflop.map("{:.1f}".format),
+        }
+    )
+    total = dict.fromkeys(table.columns, "") | {"chapter": "all"}
+    total |= {"models": str(frame["models"].sum()), "PFLOP": f"{pflop.sum():.1f}"}
+    total |= {"passes, millions": f"{passes.sum() / 1e6:.2f}"}
+    return pd.concat([table, pd.DataFrame([total])], ignore_index=True)
+
+
+def time_table(measured: Mapping[str, Any]) -> pd.DataFrame:
+    """Tabulate how long all trainings take, one after the other, at the measured and at assumed speeds."""
+    frame = pd.DataFrame(measured["trainings"])
+    passes = (frame["models"] * frame["images"] * frame["epochs"]).sum()
+    pflop = passes * measured["gflop_per_image"] / 1e6
+    here = measured["images_per_second"] * measured["gflop_per_image"] / 1e3
+    speeds = {"one core of the processor below, float32 (measured)": here} | ASSUMED_SPEEDS
+    hours = {name: pflop * 1e3 / speed / 3600 for name, speed in speeds.items()}
+    return pd.DataFrame(
+        {
+            "on": list(speeds),
+            "TFLOP/s": [f"{speed:.3g}" for speed in speeds.values()],
+            "time": [
+                f"{value / 24:.0f} days" if value > 48 else f"{value:.1f} hours" for value in hours.values()
+            ],
+        }
+    )
 
 
 def main() -> None:

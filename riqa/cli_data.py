@@ -65,8 +65,8 @@ def check(
 
     Example: riqa check eyeq --root data/eyeq --jobs 2
     """
+    from riqa.cli_audit import show_report
     from riqa.data.audit import audit
-    from riqa.report.audit import show_report
 
     with stopping("Nothing was changed."):
         report = audit(dataset, root, seed=seed, images=not no_images, jobs=jobs)
@@ -97,9 +97,9 @@ def curate(
 
     Example: riqa curate eyeq --root data/eyeq --out stores/eyeq_256 --size 256 --jobs 2
     """
+    from riqa.cli_audit import show_store
     from riqa.data.adapters import load
     from riqa.data.curate import curate as curate_dataset
-    from riqa.report.audit import show_store
 
     with stopping("What is done is kept; the same command goes on."):
         loaded = load(dataset, root, seed=seed, strict=strict)

@@ -50,6 +50,8 @@ METHODS = {
     "patients": "percentile bootstrap over patients",
     "planted": "against the planted truth; bootstrap over patients and seeds",
     "repeat": "second session against the first",
+    "phantom_field": "intersection over union with the phantom's true field of view",
+    "scale_energies": "logistic regression on scale energies; five folds and bootstrap by patient",
     "simulation": "simulated studies",
     "wilcoxon": "Wilcoxon's signed-rank test, two-tailed",
     "wilcoxon_greater": "Wilcoxon's signed-rank test, one-tailed",

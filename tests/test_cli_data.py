@@ -206,7 +206,7 @@ def test_unpacked_folders_are_named_as_the_adapter_reads_them(tmp_path, name):
 
 def test_data_commands_start_without_torch():
     program = (
-        "import sys, riqa.cli, riqa.data.audit, riqa.data.fetch, riqa.data.inspection, riqa.report.audit;"
+        "import sys, riqa.cli, riqa.data.audit, riqa.data.fetch, riqa.data.inspection, riqa.cli_audit;"
         "print([m for m in ('torch', 'matplotlib', 'snakemake') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -34,9 +34,6 @@ PUBLISHED = {
 
 CITATION = "liu2022deepdrid"
 LICENCE = "CC BY-SA 4.0"
-CAMERAS = (
-    "Non-mydriatic cameras, 45 to 60 degrees, centred on macula or optic disc (section 3.1 of the paper)"
-)
 
 PARTS = {
     "train": ("regular-fundus-training", "regular-fundus-training.csv"),

@@ -34,7 +34,6 @@ PUBLISHED = {
 
 CITATION = "fu2019evaluation"
 LICENCE = "Labels: see the EyeQ repository. Images: rules of the Kaggle competition."
-CAMERAS = "More than 40 cameras of a screening programme (section 3.1 of the paper)"
 
 UNREADABLE = ("15337_left", "40764_right", "13227_left", "26250_left", "5371_left")
 """Images at which the preprocessing of the EyeQ repository is known to fail."""

@@ -37,7 +37,6 @@ Counted from the label file. As shares they are the nine numbers by which a Teac
 
 CITATION = "telesco2025semi"
 LICENCE = "Labels: see the paper's repository. Images: rules of the Kaggle competition."
-CAMERAS = "Those of EyeQ: the images are 160 of its test set"
 
 _PLACES = ("test", "images", "../eyeq/test")
 _ADVICE = "download it from the paper's repository (data/)"

@@ -32,7 +32,6 @@ PUBLISHED = {"train": {"all": 600}, "test": {"all": 200}}
 
 CITATION = "jin2022fives"
 LICENCE = "CC BY 4.0"
-CAMERAS = "Topcon TRC-NW8, 50 degrees"
 
 COLUMNS = {"IC": "illumination", "Blur": "clarity", "LC": "contrast"}
 """Column of the sheets -> the detail that it is taken for."""

@@ -36,7 +36,6 @@ VALIDATION = 65
 
 CITATION = "jin2023mshf"
 LICENCE = "CC BY 4.0"
-CAMERAS = "Kowa 45 degrees, Topcon TRC-NW8 50 degrees, portable DEC200 60 degrees (section 3.1 of the paper)"
 
 GROUPS = ("DR-XJU", "DR-ZJU", "Glaucoma", "Healthy", "Local1", "Local2")
 """The groups that the paper uses; both Local are of the portable camera."""

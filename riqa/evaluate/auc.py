@@ -33,6 +33,42 @@ def auc_interval(
     Raises:
         ValueError: If shapes disagree, or one of the two classes has no image.
     """
+    value, replicates = _replicates(positive, scores, groups, n_resamples, seed)
+    return percentile_interval(value, replicates, confidence)
+
+
+def auc_difference(
+    positive: np.ndarray,
+    scores: np.ndarray,
+    rival: np.ndarray,
+    *,
+    groups: np.ndarray | None = None,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> Interval:
+    """Compute the AUC of `scores` minus that of `rival`, on the same 2,000 draws of groups and seeds.
+
+    Args:
+        positive: (N,) true for the positive class.
+        scores: As for `auc_interval`.
+        rival: What is subtracted, of the same shape.
+        groups: As there.
+        confidence: Coverage aimed at, in (0, 1).
+        seed: Seed of the draws.
+
+    Returns:
+        The difference, its interval, and the two-sided p-value of the hypothesis that there is none.
+    """
+    if np.shape(scores) != np.shape(rival):
+        raise ValueError(f"scores {np.shape(scores)} and rival {np.shape(rival)} must have the same shape")
+    a, b = (_replicates(positive, one, groups, 2_000, seed) for one in (scores, rival))
+    return percentile_interval(a[0] - b[0], a[1] - b[1], confidence, test_zero=True)
+
+
+def _replicates(
+    positive: np.ndarray, scores: np.ndarray, groups: np.ndarray | None, n_resamples: int, seed: int
+) -> tuple[float, np.ndarray]:
+    """Return the AUC and its replicates (R,), which for equal groups and seeds are of the same draws."""
     positive, scores = np.asarray(positive, dtype=bool), np.atleast_2d(np.asarray(scores, dtype=float))
     if scores.shape[1:] != positive.shape:
         raise ValueError(f"positive {positive.shape} must be (N,), scores {scores.shape} (N,) or (S, N)")
@@ -51,7 +87,7 @@ def auc_interval(
         replicates.append(np.take_along_axis(by_seed, picks[start : start + size], axis=1).mean(axis=1))
     once = np.ones((1, len(positive)))
     value = np.mean([_weighted_auc(positive, row, once)[0] for row in scores])
-    return percentile_interval(value, np.concatenate(replicates), confidence)
+    return float(value), np.concatenate(replicates)
 
 
 def _weighted_auc(positive: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.ndarray:

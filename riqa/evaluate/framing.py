@@ -15,9 +15,6 @@ from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from riqa.evaluate.auc import auc_interval
-from riqa.evaluate.stats import Interval
-
 COARSEST = 8  # px, the side at which a pyramid ends
 _FOLDS = 5
 
@@ -65,20 +62,19 @@ def measurements(images: np.ndarray) -> np.ndarray:
     return np.stack([scale_energies(image) for image in images])
 
 
-def auc_of_measurements(
+def predict_held_out(
     numbers: np.ndarray, positive: np.ndarray, groups: np.ndarray, seed: int = 0
-) -> Interval:
-    """Say how well simple measurements of images tell a yes-or-no label of patients not seen before.
+) -> np.ndarray:
+    """Predict a yes-or-no label of patients not seen before from simple measurements of images.
 
     Args:
         numbers: (N, K), see `measurements`.
         positive: (N,) True where the label holds.
         groups: (N,) patient ids; a patient's images are never in training and test at once.
-        seed: Seed of the dealing into five folds and of the bootstrap.
+        seed: Seed of the split into five folds.
 
     Returns:
-        The area under the ROC curve over all images, each scored by the regression that did not see its
-        patient, with a bootstrap interval over patients.
+        (N,) probability of the label, each image's by the regression that did not see its patient.
 
     Raises:
         ValueError: If fewer than five images have the label, or have it not.
@@ -90,4 +86,4 @@ def auc_of_measurements(
     regression = make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced", max_iter=1000))
     folds = StratifiedGroupKFold(_FOLDS, shuffle=True, random_state=seed)
     probs = cross_val_predict(regression, numbers, positive, groups=groups, cv=folds, method="predict_proba")
-    return auc_interval(positive, probs[:, 1], groups=groups, seed=seed)
+    return probs[:, 1]

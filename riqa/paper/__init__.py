@@ -1,4 +1,4 @@
-"""What the paper prints (Telesco et al. 2025, arXiv:2511.13353), Tables 1 to 5: CSV files and one reader.
+"""What the paper prints (Telesco et al. 2025, arXiv:2511.13353), Tables 1 to 5, and what its datasets are.
 
 Where the paper contradicts itself the table is followed: Section 4.2 gives contrast on MSHF as 0.875
 (Student) and 0.940 (Teacher), Table 4 prints 0.840 and 0.875.
@@ -7,6 +7,7 @@ Where the paper contradicts itself the table is followed: Section 4.2 gives cont
 from importlib.resources import files
 
 import pandas as pd
+import yaml
 
 COUNTERPART = {3: "eyeq", 2: "deepdrid"}
 """Number of overall classes -> the paper's set that has as many."""
@@ -31,6 +32,24 @@ def numbers(*sources: str) -> pd.DataFrame:
 def methods() -> pd.DataFrame:
     """Read Table 1: what recent methods answer, learn from and show, one row per method."""
     return _read("methods.csv")
+
+
+def datasets(*names: str) -> pd.DataFrame:
+    """Read the cards of datasets: what a reader should know of each before any number about it.
+
+    Args:
+        *names: Sets, of the book or a reader's own; all of the book's, if none is given.
+
+    Returns:
+        One row per set, in the order asked for: title; photographs (who took them, of whom, why); cameras;
+        labels (who said what about them); plays (the set of the paper whose part it plays, for sets that are
+        made here). Empty where there is nothing to say.
+    """
+    cards = yaml.safe_load((files(__name__) / "datasets.yaml").read_text(encoding="utf-8"))
+    own = {"photographs": "a reader's own", "labels": "see its dataset.yaml"}
+    blank = dict.fromkeys(["title", "photographs", "cameras", "labels", "plays"], "")
+    table = {name: blank | cards.get(name, {"title": name} | own) for name in names or cards}
+    return pd.DataFrame(table.values(), list(table))
 
 
 def _read(name: str) -> pd.DataFrame:

@@ -57,3 +57,23 @@ def test_one_class_alone_is_refused():
         auc.auc_interval(np.ones(3), np.arange(3))
     with pytest.raises(ValueError, match="must be"):
         auc.auc_interval(np.array([1, 0]), np.arange(3))
+
+
+def test_a_difference_is_of_the_same_draws():
+    rng = np.random.default_rng(1)
+    positive = rng.random(200) < 0.4
+    better = positive + rng.normal(size=200)
+    groups = np.arange(200) // 2
+    worse = better + rng.normal(size=200)
+    found = auc.auc_difference(positive, better, worse, groups=groups)
+    assert found.value == pytest.approx(roc_auc_score(positive, better) - roc_auc_score(positive, worse))
+    slow = []
+    for _ in range(2000):
+        drawn = (rng.integers(100, size=100)[:, None] * 2 + [0, 1]).ravel()
+        a, b = (roc_auc_score(positive[drawn], scores[drawn]) for scores in (better, worse))
+        slow.append(a - b)
+    assert [found.low, found.high] == pytest.approx(np.quantile(slow, [0.025, 0.975]), abs=0.015)
+    same = auc.auc_difference(positive, better, better, groups=groups)
+    assert (same.low, same.high, same.p_value) == (0, 0, 1)
+    with pytest.raises(ValueError, match="same shape"):
+        auc.auc_difference(positive, better, np.stack([worse, worse]))

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from riqa.evaluate.framing import auc_of_measurements, measurements, scale_energies, shrink
+from riqa.evaluate.auc import auc_interval
+from riqa.evaluate.framing import measurements, predict_held_out, scale_energies, shrink
 
 
 def stripes(period, size=64, mean=128, amplitude=60):
@@ -39,22 +40,26 @@ def test_shrink_averages_areas_and_gives_up_the_aspect_ratio():
     np.testing.assert_array_equal(shrink([image], 2)[0, :, :, 0], [[0, 200], [0, 200]])
 
 
+def auc_of(numbers, label, patients):
+    return auc_interval(label, predict_held_out(numbers, label, patients), groups=patients)
+
+
 def test_blur_is_told_by_fine_scales_and_lost_with_them():
     rng = np.random.default_rng(0)
     sharp = rng.integers(0, 255, (60, 64, 64, 3), dtype=np.uint8)
     blurred = np.stack([shrink(shrink([image], 32), 64)[0] for image in sharp])
     images, bad = np.concatenate([sharp, blurred]), np.repeat([False, True], 60)
     patients = np.tile(np.arange(60), 2)
-    assert auc_of_measurements(measurements(images), bad, patients).value > 0.99
+    assert auc_of(measurements(images), bad, patients).value > 0.99
     # An average over 4 x 4 pixels is the same of an image and of its 2 x 2 averages.
-    small = auc_of_measurements(measurements(shrink(images, 16)), bad, patients)
+    small = auc_of(measurements(shrink(images, 16)), bad, patients)
     assert small.value == pytest.approx(0.5, abs=0.1)
 
 
 def test_a_label_without_relation_to_the_image_is_not_told():
     rng = np.random.default_rng(1)
     numbers, label = rng.normal(size=(300, 5)), rng.random(300) < 0.4
-    interval = auc_of_measurements(numbers, label, np.arange(300))
+    interval = auc_of(numbers, label, np.arange(300))
     assert interval.low < 0.5 < interval.high
     with pytest.raises(ValueError, match="4 of 300 images have the label"):
-        auc_of_measurements(numbers, np.arange(300) < 4, np.arange(300))
+        predict_held_out(numbers, np.arange(300) < 4, np.arange(300))

@@ -9,15 +9,14 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator
 
-from riqa.report.figures import WIDTH
-from riqa.report.style import FIGURE_STYLE
+from riqa.plots import BLUE, THEME, WIDTH
 
-RECIPES = {"paper": ("the paper's", "#0173B2"), "faster": ("the faster", "#DE8F05")}
+RECIPES = {"paper": ("the paper's", BLUE), "faster": ("the faster", "#DE8F05")}
 """Name on the page and colour of each recipe."""
 
 
 def best_so_far(curve: Sequence[Mapping[str, float]]) -> pd.DataFrame:
-    """Return the score of the best epoch up to each cost, a column a seed.
+    """Return the score of the best epoch up to each cost, one column per seed.
 
     Args:
         curve: records with `seed`, `cost` (image passes, rising with a seed's epochs) and `score` (macro-F1).
@@ -29,7 +28,7 @@ def best_so_far(curve: Sequence[Mapping[str, float]]) -> pd.DataFrame:
     return frame.cummax().ffill()
 
 
-@mpl.rc_context(FIGURE_STYLE)
+@mpl.rc_context(THEME)
 def recipe_figure(comparison: Mapping[str, Any]) -> Figure:
     """Draw validation macro-F1 of the best epoch so far against image passes.
 

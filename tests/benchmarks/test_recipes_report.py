@@ -2,7 +2,7 @@
 
 import pytest
 
-from riqa.report.recipes import best_so_far, recipe_figure, recipe_table
+from benchmarks.recipes_report import best_so_far, recipe_figure, recipe_table
 
 
 def told(scores, cost, seconds):

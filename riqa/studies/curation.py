@@ -1,0 +1,152 @@
+"""Curated sets: how many images have which labels, are fields of view right, what do size and crop keep?
+
+Every function but the first returns rows of `riqa.results`.
+"""
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+import pandas as pd
+
+from riqa.data import deepdrid, eyeq, eyeq_d, fives, mshf
+from riqa.data.checks import class_counts, label_shift
+from riqa.data.manifest import Dataset
+from riqa.data.store import Store
+from riqa.evaluate.auc import auc_difference, auc_interval
+from riqa.evaluate.framing import predict_held_out
+from riqa.labels import DETAILS
+from riqa.paper import datasets as cards
+from riqa.results import rows, tidy
+
+PUBLISHED = {
+    "mshf": mshf.PUBLISHED,
+    "eyeq": eyeq.PUBLISHED,
+    "eyeq_d": eyeq_d.PUBLISHED,
+    "deepdrid": deepdrid.PUBLISHED,
+    "fives": fives.PUBLISHED,
+}
+ALL_SETS = "all sets"
+"""The dataset of a number that is about all of them; no set can be called so."""
+
+
+def beside_published(datasets: Iterable[Dataset]) -> pd.DataFrame:
+    """Count images, and put the numbers of the paper's sets beside them.
+
+    Validation images are counted with those for training, from which they are taken, unless the publisher
+    has a validation set.
+
+    Returns:
+        One row per set, split and class (or `all`): dataset, split, label, here, paper_set (its title, or "")
+        and published (NaN where nothing is).
+    """
+    found = []
+    for dataset in datasets:
+        played = cards(dataset.name)["plays"].iloc[0] or dataset.name
+        published = PUBLISHED.get(played, {})
+        merged = {} if "val" in published else {"val": "train"}
+        manifest = dataset.manifest.assign(split=dataset.manifest["split"].replace(merged))
+        for split, counts in class_counts(manifest, dataset.n_classes).iterrows():
+            keys = {"dataset": dataset.name, "split": split}
+            keys["paper_set"] = cards(played)["title"].iloc[0] if published else ""
+            for label, here in counts.items():
+                beside = published.get(split, {}).get(label, np.nan)
+                found.append(keys | {"label": label, "here": here, "published": beside})
+    return pd.DataFrame(found)
+
+
+def counts(store: Store) -> pd.DataFrame:
+    """Count the images of a store by split and class, the shares of good details, and the label shift.
+
+    Returns:
+        Rows of the metrics `count` (group: a split, or "train, reject"), `share_good` (target: a detail;
+        group: a split), `set_aside`, and `label_shift` where training and test have classes.
+    """
+    manifest, found = store.manifest, []
+
+    def add(metric: str, value: float, n: int, target: str = "overall", group: str = "all") -> None:
+        found.append({"metric": metric, "value": value, "n": n, "target": target, "group": group})
+
+    for split, row in class_counts(manifest, store.meta["n_classes"]).iterrows():
+        for label, count in row.items():
+            add("count", count, row["all"], group=split if label == "all" else f"{split}, {label}")
+        own = manifest[manifest["split"] == split]
+        for detail in DETAILS:
+            known = own[detail].dropna()
+            if len(known):
+                add("share_good", known.mean(), len(known), detail, split)
+    add("set_aside", store.meta["n_set_aside"], len(manifest))
+    if not np.isnan(shift := label_shift(manifest)):
+        add("label_shift", shift, manifest["split"].isin(["train", "test"]).sum())
+    return tidy(pd.DataFrame(found), dataset=store.meta["name"], method="count")
+
+
+def totals(stores: Iterable[Store]) -> pd.DataFrame:
+    """Count images and patients of all sets together, images set aside, and patients in several splits."""
+    stores = list(stores)
+    splits = [s.manifest.groupby("patient_id")["split"].nunique() for s in stores]
+    numbers = {
+        "count": sum(len(s.manifest) for s in stores),
+        "set_aside": sum(s.meta["n_set_aside"] for s in stores),
+        "patients": sum(map(len, splits)),
+        "patients_in_several_splits": sum((own > 1).sum() for own in splits),
+    }
+    keys = {"dataset": ALL_SETS, "n": numbers["count"], "method": "count"}
+    return rows({(metric,): number for metric, number in numbers.items()}, ("metric",), **keys)
+
+
+def fields(agreement: Mapping[str, pd.Series]) -> pd.DataFrame:
+    """Summarise how well fields of view agree with true ones, set by set and all together.
+
+    Args:
+        agreement: Set -> intersection over union of each image, where the truth is known.
+
+    Returns:
+        Rows of the metrics `field_iou_median` and `field_iou_p01` (one image in a hundred is below); none
+        where no truth is known.
+    """
+    if not agreement:
+        return rows({})
+    found = []
+    for name, iou in (agreement | {ALL_SETS: pd.concat(agreement.values())}).items():
+        numbers = {("field_iou_median",): np.median(iou), ("field_iou_p01",): np.quantile(iou, 0.01)}
+        found.append(rows(numbers, ("metric",), dataset=name, n=len(iou), method="phantom_field"))
+    return pd.concat(found, ignore_index=True)
+
+
+def framing(
+    measured: Mapping[tuple[str, int], np.ndarray], manifest: pd.DataFrame, *, dataset: str, seed: int = 0
+) -> pd.DataFrame:
+    """Ask how well simple measurements of images tell bad details from good ones, by crop and size.
+
+    Args:
+        measured: (framing, size in pixels) -> (N, K) numbers, see `riqa.evaluate.framing.measurements`. The
+            framings are "crop" and "whole".
+        manifest: The N images.
+        dataset: Their set.
+        seed: Seed of folds and bootstrap.
+
+    Returns:
+        One AUC per framing (`model`), detail (`target`) and size (`group`); and for each detail the largest
+        crop minus the smallest one, and minus the whole photograph of that size, on the same draws.
+    """
+    sizes = sorted({size for _, size in measured})
+    pairs = {("largest", "smallest"): ("crop", sizes[0]), ("crop", "whole"): ("whole", sizes[-1])}
+    found = []
+    for detail in DETAILS:
+        known = manifest[detail].notna().to_numpy()
+        bad, groups = (
+            manifest.loc[known, detail].eq(0).to_numpy(),
+            manifest.loc[known, "patient_id"].to_numpy(),
+        )
+        same = {"groups": groups, "seed": seed}
+        probs = {
+            key: predict_held_out(numbers[known], bad, groups, seed) for key, numbers in measured.items()
+        }
+        keys = {"target": detail, "metric": "auc", "dataset": dataset, "n": len(bad)}
+        keys |= {"confidence": 0.95, "method": "scale_energies"}
+        own = {(how, f"{size} px"): auc_interval(bad, p, **same) for (how, size), p in probs.items()}
+        found.append(rows(own, ("model", "group"), **keys))
+        best = probs["crop", sizes[-1]]
+        gains = {pair: auc_difference(bad, best, probs[other], **same) for pair, other in pairs.items()}
+        found.append(rows(gains, ("model", "rival"), **keys))
+    return pd.concat(found, ignore_index=True)

@@ -118,6 +118,7 @@ def as_maps(axes: plt.Axes | np.ndarray) -> None:
     for axis in np.ravel(axes):
         axis.set(xticks=[], yticks=[], xlabel="", ylabel="")
         axis.set_aspect("equal", "datalim")
+        axis.spines[:].set_visible(True)
 
 
 def _write_p_values(axis: plt.Axes, p_values: pd.Series) -> None:

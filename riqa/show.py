@@ -104,7 +104,8 @@ def wide(rows: pd.DataFrame, index: list[str], columns: str, cell=cell) -> pd.Da
     shown = names(rows)
     shown["text"] = shown.apply(cell, axis=1)
     order = shown.set_index(index).index.unique()
-    return shown.pivot(index=index, columns=columns, values="text").loc[order, shown[columns].unique()]
+    wide = shown.pivot(index=index, columns=columns, values="text").fillna("–")
+    return wide.loc[order, shown[columns].unique()]
 
 
 def table(frame: pd.DataFrame, caption: str, **formats: str) -> Styler:

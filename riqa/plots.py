@@ -113,6 +113,14 @@ def images(pictures: Sequence[np.ndarray], titles: Sequence[str] = (), columns: 
     return figure
 
 
+def as_maps(axes: plt.Axes | np.ndarray) -> None:
+    """Give axes that show maps equal units in both directions, and no ticks: a map has no axes to read."""
+    for axis in np.ravel(axes):
+        axis.set(xticks=[], yticks=[], xlabel="", ylabel="")
+        axis.set_aspect("equal", "datalim")
+        axis.spines[:].set_visible(True)
+
+
 def _write_p_values(axis: plt.Axes, p_values: pd.Series) -> None:
     right = {"transform": axis.get_yaxis_transform(), "va": "center", "fontsize": "small"}
     for y, p in enumerate(p_values):

@@ -67,16 +67,18 @@ def map_quality(
 
     Returns:
         ``trustworthiness``: 1 if all neighbours on the map are neighbours in the space, less the farther off
-        they are there (Venna and Kaski 2001; scikit-learn); ``kept``: `neighbours_kept`, 0 to 1;
-        ``distances``: Spearman's rank correlation of all pairs' distances in the space and on the map;
-        ``radii``: that of the distances to the k-th neighbour, so whether crowded places look crowded.
+        they are there (Venna and Kaski 2001; scikit-learn); ``neighbours_kept``: `neighbours_kept`, 0 to 1;
+        ``distance_ranks``: Spearman's rank correlation of all pairs' distances in the space and on the map;
+        ``crowding_ranks``: that of the distances to the k-th neighbour: do crowded places look crowded?
     """
     space, plane = pairwise_distances(features, metric=metric), pairwise_distances(positions)
     return {
         "trustworthiness": float(trustworthiness(features, positions, n_neighbors=k, metric=metric)),
-        "kept": neighbours_kept(space, plane, k),
-        "distances": float(spearmanr(space[np.triu_indices(len(space), 1)], pdist(positions)).statistic),
-        "radii": float(spearmanr(np.sort(space, axis=1)[:, k], np.sort(plane, axis=1)[:, k]).statistic),
+        "neighbours_kept": neighbours_kept(space, plane, k),
+        "distance_ranks": float(spearmanr(space[np.triu_indices(len(space), 1)], pdist(positions)).statistic),
+        "crowding_ranks": float(
+            spearmanr(np.sort(space, axis=1)[:, k], np.sort(plane, axis=1)[:, k]).statistic
+        ),
     }
 
 

@@ -25,7 +25,7 @@ class Together:
         value: of all images.
         by_patient: (P,) what each patient contributes (jackknife pseudo-values, centred); their mean is
             `value`, and means over drawn patients vary as `value` does.
-        permuted: (B,) the same measure after labels were dealt anew to patients.
+        permuted: (B,) the same measure after labels were shuffled between patients.
     """
 
     value: float
@@ -46,7 +46,7 @@ def together(
         permutations: (B, N) of `patient_permutations`.
 
     Returns:
-        One `Together` a name of `MEASURES`: ``purity`` is the mean share of the k nearest images of other
+        One `Together` per name of `MEASURES`: ``purity`` is the mean share of the k nearest images of other
         patients with the image's own label, in [0, 1]; ``silhouette`` the mean of (b - a) / max(a, b), in
         [-1, 1], where a is the mean distance to images of the own label and b to those of the nearest other
         label; 0 for an image without company (Rousseeuw 1987, doi:10.1016/0377-0427(87)90125-7).
@@ -58,7 +58,7 @@ def together(
     _, codes = np.unique(np.asarray(labels), return_inverse=True)
     if not measurable(codes, patients):
         raise ValueError("need two labels with images of at least two patients each")
-    dealt = codes[permutations]
+    shuffled = codes[permutations]
     order = neighbour_order(distances, patients, k)
     apart = patients[:, None] != patients
     far = np.where(apart, distances, 0.0)
@@ -66,12 +66,12 @@ def together(
         "purity": (
             purity(order[:, :k], codes),
             _purity_without_each(order, codes, patients, k),
-            purity(order[:, :k], dealt),
+            purity(order[:, :k], shuffled),
         ),
         "silhouette": (
             silhouettes(far, apart, codes[None]).mean(),
             _silhouette_without_each(far, apart, codes, patients),
-            silhouettes(far, apart, dealt).mean(axis=0),
+            silhouettes(far, apart, shuffled).mean(axis=0),
         ),
     }
     return {
@@ -117,27 +117,11 @@ def purity(neighbours: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return (labels[..., neighbours] == labels[..., None]).mean(axis=(-2, -1))
 
 
-def mixing(neighbours: np.ndarray, labels: np.ndarray, n_classes: int) -> np.ndarray:
-    """Count whom images have as neighbours.
-
-    Args:
-        neighbours: (N, k).
-        labels: (N,) codes 0..n_classes-1.
-        n_classes: K.
-
-    Returns:
-        (K, K), row: label of the image, column: share of its neighbours' labels; a row of NaN for no image.
-    """
-    shares = (labels[neighbours][..., None] == np.arange(n_classes)).mean(axis=1)
-    rows = [shares[labels == code] for code in range(n_classes)]
-    return np.array([own.mean(axis=0) if len(own) else np.full(n_classes, np.nan) for own in rows])
-
-
 def patient_permutations(groups: np.ndarray, n: int, seed: int = 0) -> np.ndarray:
-    """Deal the labels of whole patients to other patients with as many images.
+    """Shuffle the labels of whole patients among patients with as many images.
 
-    Labels of one patient's images may be alike; dealt together, they stay so, and chance is judged fairly. A
-    patient with a number of images that no other has keeps their labels.
+    Labels of one patient's images may be alike; shuffled together, they stay so, and chance is judged fairly.
+    A patient with a number of images that no other has keeps their labels.
 
     Args:
         groups: (N,) patient of each image.
@@ -145,7 +129,7 @@ def patient_permutations(groups: np.ndarray, n: int, seed: int = 0) -> np.ndarra
         seed: of the draws.
 
     Returns:
-        int (B, N): ``labels[permutations[b]]`` are the labels dealt anew.
+        int (B, N): ``labels[permutations[b]]`` are the shuffled labels.
     """
     rng = np.random.default_rng(seed)
     _, patients, sizes = np.unique(np.asarray(groups), return_inverse=True, return_counts=True)

@@ -5,8 +5,9 @@
 
 After the colon stands a number's format, text with columns in braces (`{low:.3f} to {high:.3f}`), or `say`,
 which puts a difference into a sentence (`riqa.show.number` and `say`). "first" and "second" are the chapter's
-datasets in the order of its table, whatever the profile calls them; `chapter=...` quotes another chapter. A
-parameter may stand within a result: {result}`rival={parameter}`baseline` ...`.
+datasets in the order of its table, whatever the profile calls them, and `model=multi_task@first` was trained
+on the first of the chapter's parameter `overall_sets`; `chapter=...` quotes another chapter. A parameter may
+stand within a result: {result}`rival={parameter}`baseline` ...`.
 Roles work in prose, captions and alternative texts. A number that does not exist stops the build.
 """
 
@@ -67,6 +68,9 @@ class Numbers:
             in_order = dict(zip(_PLACES, datasets, strict=False))
             if "dataset" in keys:
                 keys["dataset"] = in_order.get(keys["dataset"], keys["dataset"])
+            for place, trained_on in zip(_PLACES, self.parameters.get("overall_sets", ()), strict=False):
+                for key in keys.keys() & {"model", "rival"}:
+                    keys[key] = keys[key].replace(f"@{place}", f"@{trained_on}")
             return find(self.table, **keys)
         except KeyError as error:
             raise InputError(f"{self.chapter}: the page quotes {asked!r}, but {error.args[0]}") from None

@@ -62,11 +62,12 @@ def test_kept_neighbours_by_hand():
 def test_a_perfect_map_keeps_everything_and_a_shuffled_one_nothing(clusters):
     flat = clusters[:, :2]
     perfect = map_quality(flat, 5 * flat[:, ::-1], 5)
-    assert perfect == pytest.approx(dict.fromkeys(("trustworthiness", "kept", "distances", "radii"), 1.0))
+    names = ("trustworthiness", "neighbours_kept", "distance_ranks", "crowding_ranks")
+    assert perfect == pytest.approx(dict.fromkeys(names, 1.0))
     shuffled = map_quality(flat, np.random.default_rng(0).permutation(flat), 5)
-    assert shuffled["kept"] < 0.25
-    assert abs(shuffled["distances"]) < 0.2
-    assert abs(shuffled["radii"]) < 0.5
+    assert shuffled["neighbours_kept"] < 0.25
+    assert abs(shuffled["distance_ranks"]) < 0.2
+    assert abs(shuffled["crowding_ranks"]) < 0.5
     assert shuffled["trustworthiness"] < 0.7
 
 
@@ -76,10 +77,11 @@ def test_quality_measures_distances_and_radii_as_defined(clusters):
     space, plane = pairwise_distances(clusters, metric="cosine"), pairwise_distances(positions)
     pairs = [(i, j) for i in range(60) for j in range(i)]
     ranks = spearmanr([space[p] for p in pairs], [plane[p] for p in pairs]).statistic
-    assert found["distances"] == pytest.approx(ranks)
+    assert found["distance_ranks"] == pytest.approx(ranks)
     radii = [[sorted(row)[5] for row in table] for table in (space, plane)]
-    assert found["radii"] == pytest.approx(spearmanr(*radii).statistic)
-    assert found["kept"] != map_quality(clusters, positions, 10, metric="cosine")["kept"]
+    assert found["crowding_ranks"] == pytest.approx(spearmanr(*radii).statistic)
+    more = map_quality(clusters, positions, 10, metric="cosine")
+    assert found["neighbours_kept"] != more["neighbours_kept"]
 
 
 def test_clouds_are_as_planted():

@@ -7,7 +7,6 @@ from sklearn.neighbors import NearestNeighbors
 
 from riqa.evaluate.neighbourhoods import (
     measurable,
-    mixing,
     neighbour_order,
     patient_permutations,
     purity,
@@ -118,7 +117,7 @@ def test_chance_is_what_counting_says():
     assert found["purity"].value > found["purity"].permuted.max()
 
 
-def test_labels_are_dealt_to_patients_as_wholes():
+def test_labels_are_shuffled_between_patients_as_wholes():
     groups = np.array(["c", "a", "b", "a", "b", "d", "e", "e", "e"])
     permutations = patient_permutations(groups, 50, seed=1)
     assert (np.sort(permutations, axis=1) == np.arange(9)).all()
@@ -129,11 +128,8 @@ def test_labels_are_dealt_to_patients_as_wholes():
     assert not np.array_equal(permutations, patient_permutations(groups, 50, seed=2))
 
 
-def test_mixing_by_hand():
+def test_purity_by_hand():
     neighbours = np.array([[1, 2], [0, 2], [0, 1]])
-    shares = mixing(neighbours, np.array([0, 0, 1]), 3)
-    assert shares[:2].tolist() == [[0.5, 0.5, 0.0], [1.0, 0.0, 0.0]]
-    assert np.isnan(shares[2]).all()
     assert purity(neighbours, np.array([0, 0, 1])) == pytest.approx(1 / 3)
 
 

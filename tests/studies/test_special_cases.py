@@ -1,9 +1,8 @@
 import numpy as np
 import pandas as pd
-import pytest
 
 from riqa.labels import DETAILS
-from riqa.report.latent_cases import BORDER_CASES, RULES, case_lines, special_cases
+from riqa.studies.special_cases import BORDER_CASES, RULES, special_cases, words
 
 GOOD, USABLE, REJECT = (0.1, 0.1, 0.8), (0.1, 0.8, 0.1), (0.8, 0.1, 0.1)
 
@@ -67,19 +66,18 @@ def test_without_grades_only_details_are_left():
     assert special_cases(nobody, NEIGHBOURS, None).empty
 
 
-def test_captions_say_label_answer_and_contradictions():
-    assert case_lines(IMAGES.iloc[0], 3) == ["usable, called good (0.80)", "details as labelled"]
-    assert case_lines(IMAGES.iloc[3], 3) == ["good, called good (0.80)", "clarity: bad, called good (0.97)"]
+def test_words_say_label_answer_and_contradictions():
+    assert words(IMAGES.iloc[0], 3) == "usable, called good (0.80); details as labelled"
+    assert words(IMAGES.iloc[3], 3) == "good, called good (0.80); clarity: bad, called good (0.97)"
     missed = made([(0, REJECT, (1, 0, 1), (0.2, 0.1, 0.5))]).iloc[0]
-    assert case_lines(missed, 3)[1:] == ["illumination: good, called bad (0.80)"]
-    assert case_lines(missed, None) == ["illumination: good, called bad (0.80)"]
-    assert case_lines(made([(np.nan, GOOD, (np.nan, 1, 1), SURE)]).iloc[0], None) == ["details as labelled"]
+    assert words(missed, None) == "illumination: good, called bad (0.80)"
+    assert words(made([(np.nan, GOOD, (np.nan, 1, 1), SURE)]).iloc[0], None) == "details as labelled"
+    assert special_cases(IMAGES, NEIGHBOURS, 3)["words"][2] == words(IMAGES.iloc[3], 3)
 
 
-@pytest.mark.parametrize("n_classes", [2])
-def test_two_grades_work_alike(n_classes):
+def test_two_grades_work_alike():
     binary = IMAGES.assign(overall=IMAGES["overall"].clip(upper=1), p_overall_0=0.3, p_overall_1=0.7)
-    cases = special_cases(binary, NEIGHBOURS, n_classes)
+    cases = special_cases(binary, NEIGHBOURS, 2)
     assert cases["number"].iloc[0] == "1"
     assert binary["overall"][cases["row"].iloc[0]] == 0
-    assert case_lines(binary.iloc[2], 2)[0] == "bad, called good (0.70)"
+    assert words(binary.iloc[2], 2).startswith("bad, called good (0.70)")

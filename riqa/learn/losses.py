@@ -43,26 +43,26 @@ def multi_task_loss(
     logits: dict[str, Tensor],
     overall: Tensor,
     details: Tensor,
-    *,
     lambda_overall: float,
     lambda_details: float,
-    scale_overall: float = 1.0,
-    scale_details: float = 1.0,
+    scales: tuple[float, float] = (1.0, 1.0),
 ) -> Tensor:
     """Weighted sum of both tasks (paper, Eq. 4): lambda_overall * L_overall + lambda_details * L_details.
 
     With ``lambda_overall = 0`` this is the Teacher's loss, with ``lambda_details = 0`` the single-task one;
-    a task of weight 0 needs no head. The scales are 1 but for a part of a batch, see `part_scales`.
+    a task of weight 0 needs no head. The scales are 1 unless a batch has parts, see `part_scales`.
     """
     loss = torch.zeros((), device=overall.device)
     if lambda_overall:
-        loss = loss + lambda_overall * scale_overall * overall_loss(logits["overall"].float(), overall)
+        weight = lambda_overall * scales[0]
+        loss = loss + weight * overall_loss(logits["overall"].float(), overall)
     if lambda_details:
-        loss = loss + lambda_details * scale_details * details_loss(logits["details"].float(), details)
+        weight = lambda_details * scales[1]
+        loss = loss + weight * details_loss(logits["details"].float(), details)
     return loss
 
 
-def part_scales(overall: Tensor, details: Tensor, part: int, n_parts: int) -> dict[str, float]:
+def part_scales(overall: Tensor, details: Tensor, part: int, n_parts: int) -> tuple[float, float]:
     """Return the scales by which the mean of the losses of all parts is the loss of the whole batch.
 
     A loss is a mean over known entries, and some parts know more of them than others: their means weigh more.
@@ -71,14 +71,14 @@ def part_scales(overall: Tensor, details: Tensor, part: int, n_parts: int) -> di
     Args:
         overall: (N,) targets of the whole batch, as for `overall_loss`.
         details: (N, 3) likewise, as for `details_loss`.
-        part: number of the part: every `n_parts`-th image of the batch, this one first.
-        n_parts: how many parts there are.
+        part: Number of the part: every `n_parts`-th image of the batch, this one first.
+        n_parts: How many parts there are.
 
     Returns:
-        scale_overall and scale_details, for `multi_task_loss`; 0 where the part knows nothing.
+        The scale of each loss, for `multi_task_loss`; 0 where the part knows nothing.
     """
-    known = {"scale_overall": overall != UNKNOWN_OVERALL, "scale_details": ~torch.isnan(details)}
-    return {
-        scale: n_parts * entries[part::n_parts].sum().item() / max(entries.sum().item(), 1)
-        for scale, entries in known.items()
-    }
+    overall_scale, details_scale = (
+        n_parts * known[part::n_parts].sum().item() / max(known.sum().item(), 1)
+        for known in (overall != UNKNOWN_OVERALL, ~torch.isnan(details))
+    )
+    return overall_scale, details_scale

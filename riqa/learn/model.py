@@ -1,4 +1,4 @@
-"""The one network of the book: a shared backbone and a linear head a task (hard parameter sharing)."""
+"""The one network of the book: a shared backbone and one linear head per task (hard parameter sharing)."""
 
 import json
 from collections.abc import Sequence
@@ -55,15 +55,7 @@ class QualityNet(nn.Module):
         self, backbone: str, n_overall: int, n_details: int, weights: str = "none", image_size: int = 224
     ):
         super().__init__()
-        if not (n_overall or n_details):
-            raise ValueError("QualityNet needs at least one head: n_overall or n_details must be positive")
-        if n_overall not in (0, 2, 3) or n_details not in (0, len(DETAILS)):
-            heads = f"n_overall is {n_overall!r} and n_details {n_details!r}"
-            raise ValueError(f"{heads}, must be 0, 2 or 3 and 0 or {len(DETAILS)}")
-        if weights not in WEIGHTS:
-            raise ValueError(f"weights is {weights!r}, must be one of {WEIGHTS}")
-        if not isinstance(image_size, int) or not 1 <= image_size <= LARGEST_SIDE:
-            raise ValueError(f"image_size is {image_size!r}, must be a whole number from 1 to {LARGEST_SIDE}")
+        _check(n_overall, n_details, weights, image_size)
         self.architecture = {
             "backbone": backbone,
             "n_overall": n_overall,
@@ -169,6 +161,19 @@ def load_model(stem: Path) -> tuple[QualityNet, dict]:
 def model_file(stem: Path, extension: str) -> Path:
     """Return the path of a model's file; the stem may contain dots."""
     return Path(f"{stem}.{extension}")
+
+
+def _check(n_overall: int, n_details: int, weights: str, image_size: int) -> None:
+    """Refuse what `QualityNet` says that it refuses."""
+    if not (n_overall or n_details):
+        raise ValueError("QualityNet needs at least one head: n_overall or n_details must be positive")
+    if n_overall not in (0, 2, 3) or n_details not in (0, len(DETAILS)):
+        heads = f"n_overall is {n_overall!r} and n_details {n_details!r}"
+        raise ValueError(f"{heads}, must be 0, 2 or 3 and 0 or {len(DETAILS)}")
+    if weights not in WEIGHTS:
+        raise ValueError(f"weights is {weights!r}, must be one of {WEIGHTS}")
+    if not isinstance(image_size, int) or not 1 <= image_size <= LARGEST_SIDE:
+        raise ValueError(f"image_size is {image_size!r}, must be a whole number from 1 to {LARGEST_SIDE}")
 
 
 def _fits(model: QualityNet, name: str, value: Tensor) -> bool:

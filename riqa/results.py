@@ -41,7 +41,7 @@ METHODS = {
     "given": "given, no other was tried",
     "loop": "one seed; 500 draws of patients in a plain loop",
     "mcnemar": "McNemar's test (mid-p) of two trained networks",
-    "mean": "mean over images",
+    "mean": "mean over images and seeds",
     "simulation": "simulated studies",
     "wilcoxon": "Wilcoxon's signed-rank test, two-tailed",
     "wilcoxon_greater": "Wilcoxon's signed-rank test, one-tailed",

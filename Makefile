@@ -45,7 +45,6 @@ lint: .venv/.ok ## style, types of slips that a tool finds, and outputs left in 
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/nbstripout --verify $(STRIP) notebooks/*.ipynb
-	.venv/bin/python -m riqa.publish.environment --check
 
 STRIP := --keep-id --drop-tagged-cells injected-parameters \
   --extra-keys 'metadata.papermill cell.metadata.papermill metadata.language_info.version'
@@ -53,10 +52,9 @@ STRIP := --keep-id --drop-tagged-cells injected-parameters \
 strip: .venv/.ok ## take outputs out of the notebooks, before a commit
 	.venv/bin/nbstripout $(STRIP) notebooks/*.ipynb
 
-lock: .venv/.ok ## pin every package anew from pyproject.toml, and write environment.yml
+lock: .venv/.ok ## pin every package anew from pyproject.toml
 	.venv/bin/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --upgrade \
 	  -o requirements.lock --custom-compile-command 'make lock'
-	.venv/bin/python -m riqa.publish.environment
 
 bench: bench-fov-speed bench-train bench-assess bench-memory bench-cost ## speed and memory against others, a result a benchmark in _build/bench
 

@@ -44,21 +44,23 @@ for place, job in enumerate(JOBS):
             artifacts=relative(BUILD.artifacts(chapter.name)),
         params:
             # What is here and changes makes the chapter run again; the number of jobs and threads is not.
-            chapter=chapter.name,
-            notebook=relative(chapter.notebook),
-            parameters=json.dumps(job.parameters),
-            fingerprint=job.data_digest,
-            profile=PROFILE.name,
-            data=PROFILE.source,
-            out=relative(BUILD.work / chapter.name),
-            log=relative(BUILD.log(chapter.name)),
-            progress=relative(BUILD.progress(chapter.name)),
-            record=relative(BUILD.record(chapter.name)),
+            run=json.dumps(
+                {
+                    "chapter": chapter.name,
+                    "parameters": job.parameters,
+                    "fingerprint": job.data_digest,
+                    "profile": PROFILE.name,
+                    "data": PROFILE.source,
+                    "notebook": relative(chapter.notebook),
+                    "out": relative(BUILD.work / chapter.name),
+                    "executed": relative(BUILD.executed(chapter.name)),
+                    "log": relative(BUILD.log(chapter.name)),
+                    "progress": relative(BUILD.progress(chapter.name)),
+                    "record": relative(BUILD.record(chapter.name)),
+                }
+            ),
         # In reading order, which leaves what nothing waits for to the end.
         priority: len(JOBS) - place
         threads: min(chapter.threads, PROFILE.processes or chapter.threads)
         shell:
-            "python -m riqa.publish.run --chapter {params.chapter} --notebook {params.notebook}"
-            " --parameters {params.parameters:q} --out {params.out} --executed {output.executed} --log {params.log}"
-            " --progress {params.progress} --record {params.record} --workers {threads} --profile {params.profile}"
-            " --data {params.data:q} --fingerprint '{params.fingerprint}' --inputs {input}"
+            "python -m riqa.publish.run {params.run:q} --workers {threads} --inputs {input}"

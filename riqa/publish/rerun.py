@@ -148,19 +148,13 @@ def _run(
     """Run the chapter in a process of its own."""
     profile = read_profile(build.root, build.profile)
     log, progress = folder / "as_far_as_it_ran.ipynb", folder / "progress.json"
-    command = [
-        sys.executable,
-        "-m",
-        "riqa.publish.run",
-        "--chapter",
-        chapter.name,
-        "--profile",
-        build.profile,
-    ]
-    command += ["--notebook", str(chapter.notebook), "--parameters", json.dumps(parameters)]
-    command += ["--out", str(folder / "artifacts"), "--executed", str(folder / f"{chapter.name}.ipynb")]
-    command += ["--log", str(log), "--progress", str(progress)]
-    command += ["--workers", str(min(state.jobs, chapter.threads)), "--data", profile.source]
+    run = {
+        "chapter": chapter.name, "profile": build.profile, "data": profile.source, "parameters": parameters,
+        "notebook": str(chapter.notebook), "out": str(folder / "artifacts"), "log": str(log),
+        "executed": str(folder / f"{chapter.name}.ipynb"), "progress": str(progress),
+    }  # fmt: skip
+    command = [sys.executable, "-m", "riqa.publish.run", json.dumps(run)]
+    command += ["--workers", str(min(state.jobs, chapter.threads))]
     process = subprocess.Popen(
         command,
         cwd=build.root,

@@ -26,6 +26,7 @@ from riqa.publish.provenance import code_version, hardware, versions
 from riqa.publish.watch import Watch
 
 LISTING = "artifacts.json"
+PATHS = ("notebook", "out", "executed", "log", "progress", "record")
 
 
 class ChapterError(RuntimeError):
@@ -261,57 +262,38 @@ def _listening(progress: ProgressHandler) -> Iterator[None]:
         logger.propagate = propagate
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run one chapter as a process of its own: ``python -m riqa.publish.run ...``, as the Snakefile does.
+def main(arguments: list[str]) -> int:
+    """Run one chapter as a process of its own: ``python -m riqa.publish.run RUN --workers N --inputs ...``.
+
+    RUN is a JSON object with the fields of `ChapterRun`; paths are relative to the repository, which is the
+    current folder.
 
     Returns:
         0 when the chapter ended well, 1 when it failed, 2 when its input cannot be used, 130 when it was
         stopped.
     """
     parser = argparse.ArgumentParser(prog="python -m riqa.publish.run", description=__doc__)
-    for name in ("chapter", "notebook", "out", "executed", "log", "progress"):
-        parser.add_argument(f"--{name}", required=True)
-    parser.add_argument("--parameters", type=json.loads, default={}, help="JSON object")
+    parser.add_argument("run", type=json.loads)
     parser.add_argument("--workers", type=int, default=1)
-    for name in ("profile", "data", "record", "fingerprint"):
-        parser.add_argument(f"--{name}", default="")
     parser.add_argument("--inputs", nargs="*", default=[])
     given = parser.parse_args(arguments)
     root = Path.cwd()
+    paths = {name: root / given.run.pop(name) for name in PATHS if name in given.run}
+    inputs = tuple(root / path for path in given.inputs)
 
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, stop)
     try:
-        run_chapter(
-            ChapterRun(
-                chapter=given.chapter,
-                root=root,
-                notebook=root / given.notebook,
-                parameters=given.parameters,
-                out=root / given.out,
-                executed=root / given.executed,
-                log=root / given.log,
-                progress=root / given.progress,
-                workers=given.workers,
-                profile=given.profile,
-                data=given.data,
-                record=root / given.record if given.record else None,
-                inputs=tuple(root / path for path in given.inputs),
-                fingerprint=given.fingerprint,
-            )
-        )
-    except InputError as error:
+        run_chapter(ChapterRun(root=root, workers=given.workers, inputs=inputs, **given.run, **paths))
+    except (InputError, ChapterError) as error:
         print(f"riqa: {error}", file=sys.stderr)
-        return 2
-    except ChapterError as error:
-        print(f"riqa: {error}", file=sys.stderr)
-        return 1
+        return 2 if isinstance(error, InputError) else 1
     except KeyboardInterrupt:
         return 130
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -1,11 +1,8 @@
 """A small web server for a built book, on this machine only."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 from rich.console import Console
 
@@ -20,8 +17,8 @@ class _Quiet(SimpleHTTPRequestHandler):
         """Say nothing."""
 
 
-def _server(folder: Path, port: int) -> ThreadingHTTPServer:
-    """Open a server on a folder.
+def server(folder: Path, port: int = 0) -> ThreadingHTTPServer:
+    """Open a server on a folder; port 0 takes a free one.
 
     Raises:
         InputError: If the port is taken.
@@ -32,27 +29,6 @@ def _server(folder: Path, port: int) -> ThreadingHTTPServer:
         raise InputError(f"port {port} cannot be used ({error.strerror}); give another by --port") from None
 
 
-@contextmanager
-def serving(folder: Path, port: int = 0) -> Iterator[str]:
-    """Serve a folder while a ``with`` block runs.
-
-    Args:
-        folder: The folder.
-        port: The port; 0 takes a free one.
-
-    Yields:
-        The address, ``http://127.0.0.1:PORT``.
-    """
-    with _server(folder, port) as server:
-        thread = Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}"
-        finally:
-            server.shutdown()
-            thread.join()
-
-
 def serve_book(build: Build, port: int, console: Console) -> None:
     """Serve a built book until Ctrl-C.
 
@@ -60,14 +36,12 @@ def serve_book(build: Build, port: int, console: Console) -> None:
         InputError: If the profile has no built book, or the port is taken.
     """
     if not (build.html / "index.html").is_file():
-        raise InputError(
-            f"profile {build.profile} has no book yet; run make book PROFILE={build.profile} first"
-        )
-    with _server(build.html, port) as server:
-        console.print(
-            f"The book is at http://localhost:{server.server_address[1]} until Ctrl-C", highlight=False
-        )
+        told = f"profile {build.profile} has no book yet"
+        raise InputError(f"{told}; run make book PROFILE={build.profile} first")
+    with server(build.html, port) as opened:
+        address = f"http://localhost:{opened.server_address[1]}"
+        console.print(f"The book is at {address} until Ctrl-C", highlight=False)
         try:
-            server.serve_forever()
+            opened.serve_forever()
         except KeyboardInterrupt:
             console.print("stopped")

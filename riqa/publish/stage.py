@@ -45,21 +45,23 @@ def stage_book(
         The staged files that were written, relative to the site.
 
     Raises:
-        InputError: If a page shows the result of a benchmark that is missing or cannot be read.
+        InputError: If a page shows the result of a benchmark that is missing or cannot be read, or quotes a
+            number that does not exist.
     """
     pages: dict[str, bytes] = {}
+    numbers = read_numbers(build.work / name for name in chapters)
     for path in sorted((build.root / "book").rglob("*")):
         if path.is_file() and "__pycache__" not in path.parts and not path.name.startswith("."):
             content = path.read_bytes()
             if path.suffix == ".md":
-                content = fill_in(content.decode(), build.root / MEASURED).encode()
+                text = fill_in(content.decode(), build.root / MEASURED)
+                content = Numbers(numbers, path.stem, {}).resolve(text, hover=True).encode()
             pages[path.relative_to(build.root).as_posix()] = content
     for path in sorted((build.root / MEASURED).glob("*.png")):
         pages[f"book/measured/{path.name}"] = path.read_bytes()
     pages["_config.yml"] = configuration(build.root, repository_url).encode()
     pages["_toc.yml"] = (build.root / "_toc.yml").read_bytes()
     facts: dict[str, dict[str, Any]] = {}
-    numbers = read_numbers(build.work / name for name in chapters)
     warnings: list[str] = []  # of the chapters so far, in reading order
     for name, source in chapters.items():
         warnings += read_warnings(build.work / name)

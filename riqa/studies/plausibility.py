@@ -110,26 +110,29 @@ def binary_confusions(printed: Mapping[str, float], n_bad: int, n_good: int) -> 
     return counts[fits[np.argsort(miss[fits], kind="stable")]]
 
 
-def literature() -> pd.DataFrame:
+def literature(printed: pd.DataFrame) -> pd.DataFrame:
     """Check the rows of Table 2 on the test sets that they are said to be of.
+
+    Args:
+        printed: What `riqa.paper.numbers` reads, Tables 2 and 3.
 
     Returns:
         One row per set and method, in the order of print: `set`, `method`, `verdict` ("possible",
         "impossible", or "doubtful" where no confusion matrix was found but none of the bounds is broken, or
         where Table 3 says otherwise), `remark` ("" where there is nothing to say), and the scores as printed.
     """
-    by_class = paper.numbers("Table 3").groupby("printed_as")["paper"].mean()
+    by_class = printed[printed["source"] == "Table 3"].groupby("printed_as")["paper"].mean()
     found = []
-    for (dataset, method), values in _rows_of_table_2():
-        printed = dict(zip(values["metric"], values["paper"], strict=True))
-        verdict, remarks = _three_classes(printed) if dataset == "eyeq" else _two_classes(printed)
+    for (dataset, method), values in _rows_of_table_2(printed):
+        row = dict(zip(values["metric"], values["paper"], strict=True))
+        verdict, remarks = _three_classes(row) if dataset == "eyeq" else _two_classes(row)
         average = by_class.get(TABLE_3_NAMES.get(method, method)) if dataset == "eyeq" else None
         # Four numbers that are each off by less than the tolerance.
-        if average is not None and abs(average - printed["macro_f1"]) >= 2 * TOLERANCE:
+        if average is not None and abs(average - row["macro_f1"]) >= 2 * TOLERANCE:
             verdict = "impossible" if verdict == "impossible" else "doubtful"
             remarks.append(f"the F1 scores by class in Table 3 average to {average:.3f}")
-        scores = {"F1": printed.get("macro_f1", printed.get("f1"))}
-        scores |= {name: printed.get(name) for name in ("precision", "recall", "accuracy")}
+        scores = {"F1": row.get("macro_f1", row.get("f1"))}
+        scores |= {name: row.get(name) for name in ("precision", "recall", "accuracy")}
         said = {"set": dataset, "method": method, "verdict": verdict, "remark": "; ".join(remarks)}
         found.append(said | scores)
     return pd.DataFrame(found)
@@ -145,7 +148,7 @@ def binary_matrices() -> dict[tuple[str, str], pd.DataFrame]:
         (set, method or riqa's name of the model) -> rows the true class, columns what it was called.
     """
     counts, names, matrices = deepdrid.PUBLISHED["test"], list(class_names(2)), {}
-    for (dataset, method), values in _rows_of_table_2():
+    for (dataset, method), values in _rows_of_table_2(paper.numbers()):
         if dataset == "deepdrid":
             printed = dict(zip(values["metric"], values["paper"], strict=True))
             (matrix,) = binary_confusions(printed, counts["bad"], counts["good"])
@@ -155,8 +158,8 @@ def binary_matrices() -> dict[tuple[str, str], pd.DataFrame]:
     return matrices
 
 
-def _rows_of_table_2() -> Iterator[tuple[tuple[str, str], pd.DataFrame]]:
-    yield from paper.numbers("Table 2").groupby(["paper_set", "printed_as"], sort=False)
+def _rows_of_table_2(printed: pd.DataFrame) -> Iterator[tuple[tuple[str, str], pd.DataFrame]]:
+    yield from printed[printed["source"] == "Table 2"].groupby(["paper_set", "printed_as"], sort=False)
 
 
 def _three_classes(printed: Mapping[str, float]) -> tuple[str, list[str]]:

@@ -8,7 +8,7 @@ from urllib.parse import unquote, urldefrag, urljoin
 
 import pytest
 
-from riqa.publish.serve import serving
+from tests.publish.serving import serving
 
 pytestmark = pytest.mark.book
 

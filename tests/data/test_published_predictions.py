@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from riqa import paper
 from riqa.data.published_predictions import FILES, read_published_predictions
 from riqa.errors import InputError
 from riqa.evaluate.metrics import good_against_rest, overall_scores
 from riqa.evaluate.stats import paired_bootstrap
 from riqa.learn.predict import PROBABILITIES
-from riqa.report import published
 
 P = list(PROBABILITIES[:3])
 needs_data = pytest.mark.skipif("RIQA_DATA" not in os.environ, reason="needs RIQA_DATA")
@@ -116,8 +116,8 @@ def test_recomputed_rows_equal_table_3(real, model):
     assert len(rows) == 16_249
     scores = overall_scores(rows["overall"].to_numpy(), rows[P].to_numpy())
     found = tuple(round(scores[f"f1.{name}"], 3) for name in ("reject", "usable", "good"))
-    printed = published.overall_quality()
-    printed = printed[(printed["method"] == method) & (printed["source"] == "Table 3")]["value"]
+    printed = paper.numbers("Table 3")
+    printed = printed[printed["printed_as"] == method]["paper"]
     assert found == by_class == tuple(printed)
     assert (round(scores["macro_f1"], 4), round(scores["accuracy"], 4)) == (macro, accuracy)
     assert round(good_against_rest(rows["overall"].to_numpy(), rows[P].to_numpy())["f1"], 4) == rest

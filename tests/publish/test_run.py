@@ -139,12 +139,10 @@ def test_what_a_killed_run_left_is_put_right(run):
 
 
 def test_as_a_process_bad_input_is_exit_code_2(run):
-    names = ("notebook", "out", "executed", "log", "progress")
-    paths = [text for name in names for text in (f"--{name}", str(getattr(run, name)))]
-    command = [sys.executable, "-m", "riqa.publish.run", "--chapter", run.chapter, *paths]
-    done = subprocess.run(
-        [*command, "--parameters", '{"m": 1}'], cwd=run.root, capture_output=True, text=True, check=False
-    )
+    paths = {name: str(getattr(run, name)) for name in ("notebook", "out", "executed", "log", "progress")}
+    given = json.dumps(paths | {"chapter": run.chapter, "parameters": {"m": 1}})
+    command = [sys.executable, "-m", "riqa.publish.run", given]
+    done = subprocess.run(command, cwd=run.root, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr.startswith("riqa: 01_make_data declares no parameter 'm'")
     assert done.stderr.count("\n") == 1

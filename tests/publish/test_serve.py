@@ -6,7 +6,8 @@ from rich.console import Console
 
 from riqa.errors import InputError
 from riqa.publish.layout import Build
-from riqa.publish.serve import serve_book, serving
+from riqa.publish.serve import serve_book
+from tests.publish.serving import serving
 
 
 def test_a_folder_is_served_on_this_machine(tmp_path):

@@ -77,7 +77,7 @@ def test_a_table_of_parameters_stands_before_their_hidden_cell(toy, executed):
     cells = staged(toy, executed).cells
     assert "| `n` | int | `3` | `4` |" in cells[1].source
     assert "| `pause` | float | `0.0` | *default* | sleep, s |" in cells[1].source
-    assert cells[2].metadata["tags"] == ["parameters", "hide-input"]
+    assert cells[2].metadata["tags"] == ["parameters", "remove-cell"]
     assert cells[3].metadata["tags"] == ["injected-parameters", "remove-cell"]
 
 
@@ -93,9 +93,9 @@ def test_the_table_says_what_is_legal():
         "b": Parameter("b", "str", "x", "name"),
     }
     rows = parameter_table(declared, {"a": 4}).splitlines()
-    assert rows[1] == "| parameter | type | default | this run | meaning | legal |"
-    assert rows[3] == "| `a` | int | `3` | `4` | count | at least 1 |"
-    assert rows[4] == "| `b` | str | `'x'` | *default* | name | any |"
+    assert rows[2] == "| parameter | type | default | this run | meaning | legal |"
+    assert rows[4] == "| `a` | int | `3` | `4` | count | at least 1 |"
+    assert rows[5] == "| `b` | str | `'x'` | *default* | name | any |"
 
 
 def test_a_bar_in_a_value_does_not_break_the_table():

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from riqa import paper
 from riqa.evaluate.metrics import scores_from_counts
-from riqa.report import plausibility as p
-from riqa.report.published import overall_quality
+from riqa.studies import plausibility as p
 
 SHARES = (3220, 4558, 8471)
 NAMES = ("macro_f1", "precision", "recall", "accuracy")
@@ -64,8 +64,8 @@ def test_binary_matrices_hold_the_one_that_was_printed(hits, false):
 
 
 def test_remarks_on_table_2():
-    found = p.remarks(overall_quality()).set_index("method")
-    eyeq = found[found["dataset"] == "eyeq"]
+    found = p.literature(paper.numbers()).set_index("method")
+    eyeq = found[found["set"] == "eyeq"]
     assert len(found) == 20
     assert eyeq["verdict"].eq("impossible").sum() == 1
     raj = eyeq.loc["Raj et al. 2020"]
@@ -76,21 +76,37 @@ def test_remarks_on_table_2():
     assert set(doubtful) == {"Fu et al. 2019", "König et al. 2024", "Guo et al. 2024"}
     assert "Table 3 average to 0.861" in eyeq.loc["Fu et al. 2019", "remark"]
     assert "definition" in eyeq.loc["Guo et al. 2024", "remark"]
-    own = found[found["dataset"] == "deepdrid"]["remark"]
+    own = found[found["set"] == "deepdrid"]["remark"]
     assert own["MT-DeepDRiD"].startswith("fits only 186 of 220 bad images found, 72 of 180")
     assert own["ST-DeepDRiD"].startswith("fits only 172 of 220 bad images found, 59 of 180")
 
 
 def test_with_a_recall_of_0_870_the_impossible_row_is_possible():
-    table = overall_quality()
-    wrong = (table["method"] == "Raj et al. 2020") & (table["metric"] == "recall")
-    assert table.loc[wrong, "value"].tolist() == [0.970]
-    found = p.remarks(table.assign(value=table["value"].mask(wrong, 0.870))).set_index("method")
+    table = paper.numbers()
+    wrong = (table["printed_as"] == "Raj et al. 2020") & (table["metric"] == "recall")
+    assert table.loc[wrong, "paper"].tolist() == [0.970]
+    found = p.literature(table.assign(paper=table["paper"].mask(wrong, 0.870))).set_index("method")
     assert found.loc["Raj et al. 2020", "verdict"] == "possible"
 
 
 def test_a_binary_row_that_no_matrix_gives_is_impossible():
-    table = overall_quality()
-    wrong = (table["method"] == "MT-DeepDRiD") & (table["metric"] == "precision")
-    found = p.remarks(table.assign(value=table["value"].mask(wrong, 0.821))).set_index("method")
+    table = paper.numbers()
+    wrong = (table["printed_as"] == "MT-DeepDRiD") & (table["metric"] == "precision")
+    found = p.literature(table.assign(paper=table["paper"].mask(wrong, 0.821))).set_index("method")
     assert found.loc["MT-DeepDRiD", "verdict"] == "impossible"
+
+
+def test_the_matrices_of_table_2_give_its_recalls():
+    matrices = p.binary_matrices()
+    assert list(matrices) == [("deepdrid", model) for model in ("QuickQual", "single_task", "multi_task")]
+    np.testing.assert_allclose(
+        matrices["deepdrid", "multi_task"], [[186 / 220, 34 / 220], [72 / 180, 108 / 180]]
+    )
+    assert abs(matrices["deepdrid", "single_task"].loc["bad", "bad"] - 0.782) < 0.0005
+
+
+def test_scores_stand_beside_the_remarks_as_printed():
+    table = p.literature(paper.numbers())
+    assert table["F1"].tolist()[:3] == [0.699, 0.748, 0.855]
+    assert table["F1"].tolist()[-3:] == [0.742, 0.763, 0.778]
+    assert np.isnan(table["accuracy"][0])

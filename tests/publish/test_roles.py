@@ -1,0 +1,74 @@
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell
+
+from riqa.errors import InputError
+from riqa.evaluate.interval import Interval
+from riqa.publish.roles import Numbers, read_numbers, resolve_cells
+from riqa.results import rows, write
+
+
+@pytest.fixture
+def numbers(tmp_path):
+    for chapter, shift in (("06_a", 0.0), ("07_b", 0.1)):
+        score = rows({("f1", "good"): Interval(0.5 + shift, 0.4, 0.6)}, dataset="zebra", n=10, confidence=0.9)
+        lead = rows(
+            {("f1", "all"): Interval(-0.2, -0.3, -0.1)},
+            dataset="ant",
+            model="a",
+            rival="b",
+            n=10,
+            confidence=0.9,
+        )
+        write(tmp_path / chapter, [score, lead], chapter=chapter)
+    table = read_numbers([tmp_path / "06_a", tmp_path / "07_b", tmp_path / "without_results"])
+    return Numbers(table, "06_a", {"margin": 0.01, "seeds": [0, 1]})
+
+
+@pytest.mark.parametrize(
+    ("text", "resolved"),
+    [
+        ("F1 {result}`dataset=zebra metric=f1 group=good`.", "F1 0.500."),
+        ("{result}`dataset=first metric=f1 group=good :{low:.1f} to {high:.1f}`", "0.4 to 0.6"),
+        ("{result}`dataset=second model=a rival=b metric=f1`", "−0.200"),
+        ("{result}`dataset=second model=a rival=b metric=f1 :say`",
+         "A is worse than b by 0.200 in F1 (90 % interval −0.300 to −0.100)."),
+        ("{result}`chapter=07_b dataset=zebra metric=f1 group=good :.2f`", "0.60"),
+        ("{parameter}`margin:g`, {parameter}`margin:.0%`, {parameter}`seeds`", "0.01, 1 %, [0, 1]"),
+        ("no role: `result`", "no role: `result`"),
+    ],
+)  # fmt: skip
+def test_roles_are_resolved(numbers, text, resolved):
+    assert numbers.resolve(text) == resolved
+
+
+def test_a_number_shows_its_source_under_the_pointer(numbers):
+    text = numbers.resolve("{result}`dataset=zebra metric=f1 group=good`", hover=True)
+    assert text.startswith('<span title="')
+    assert "10 images; chapter 06_a" in text
+    assert text.endswith(">0.500</span>")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{result}`dataset=zebra metric=f1`", "06_a: the page quotes 'dataset=zebra metric=f1', but 0 rows"),
+        ("{result}`dataset=third metric=f1`", "0 rows"),
+        ("{parameter}`n`", "06_a: the page quotes 'n', which is none of its parameters"),
+    ],
+)
+def test_a_number_that_does_not_exist_stops_the_build(numbers, text, said):
+    with pytest.raises(InputError, match=said):
+        numbers.resolve(text)
+
+
+def test_prose_captions_and_alternative_texts_are_resolved_and_code_is_not(numbers):
+    role = "{parameter}`margin`"
+    look = {"figure": {"caption": role, "name": "fig-a"}, "image": {"alt": role}}
+    cells = [new_markdown_cell(role), new_code_cell(f"# {role}", metadata={"mystnb": look})]
+    resolve_cells(cells, numbers)
+    assert cells[0].source == "0.01"
+    assert cells[1].source == f"# {role}"
+    assert cells[1].metadata["mystnb"] == {
+        "figure": {"caption": "0.01", "name": "fig-a"},
+        "image": {"alt": "0.01"},
+    }

@@ -120,14 +120,15 @@ def curves(history: pd.DataFrame) -> pd.DataFrame:
         history: What `riqa.learn.runs.run_all` tells of every epoch.
 
     Returns:
-        The columns that are no curve, and `panel` ("loss" or "score"), `images` ("training" or "validation")
-        and `value`; the start has no loss in training, so no row.
+        The columns that are no curve, models and sets by the names that readers know; `panel` ("loss" or
+        "score"), `images` ("training" or "validation") and `value`. The start has no loss in training.
     """
     told = {"train_loss": ("loss", "training"), "val_loss": ("loss", "validation")}
     told |= {"val_score": ("score", "validation")}
     long = history.melt(history.columns.difference([*told], sort=False), [*told], var_name="curve")
     panel, images = (long["curve"].map(lambda name, k=k: told[name][k]) for k in (0, 1))
-    return long.drop(columns="curve").assign(panel=panel, images=images).dropna(subset="value")
+    known = {key: long[key].map(name) for key in ("model", "trained_on") if key in long}
+    return long.drop(columns="curve").assign(**known, panel=panel, images=images).dropna(subset="value")
 
 
 def _write_p_values(axis: plt.Axes, p_values: pd.Series) -> None:

@@ -17,6 +17,7 @@ def test_curves_have_one_row_per_point():
     )
     table = plots.curves(history)
     assert list(table) == ["model", "seed", "epoch", "value", "panel", "images"]
+    assert set(table["model"]) == {"Teacher"}
     points = table.set_index(["panel", "images", "epoch"])["value"].to_dict()
     assert points == {
         ("loss", "training", 1): 0.5,

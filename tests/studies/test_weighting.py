@@ -88,7 +88,7 @@ def test_of_both_ends_of_an_interval_the_worse_counts():
 
 def test_strengths_have_units():
     augmentation = Augmentation(max_rotation=15, max_colour_change=0.02)
-    assert strength_text("rotation", -10, augmentation) == "-150°"
+    assert strength_text("rotation", -10, augmentation) == "−150°"
     assert strength_text("brightness", 1, augmentation) == "+2 %"
     assert strength_text("contrast", 10, augmentation) == "+20 %"
     assert strength_text("vertical_flip", 1, augmentation) == ""

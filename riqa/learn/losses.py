@@ -24,11 +24,12 @@ def overall_loss(logits: Tensor, overall: Tensor) -> Tensor:
 
 
 def details_loss(logits: Tensor, details: Tensor) -> Tensor:
-    """Binary cross-entropy over the known details (paper, Eq. 1), from logits for numerical safety.
+    """Binary cross-entropy over the known details (paper, Eq. 1), from logits.
 
     Args:
         logits: (N, 3) scores of *good* for illumination, clarity, contrast.
-        details: (N, 3) targets: 1 good, 0 bad, anything between for soft pseudo-labels, NaN where unknown.
+        details: (N, 3) targets: 1 good, 0 bad, between for soft pseudo-labels,
+            NaN where unknown.
 
     Returns:
         Scalar mean over known entries, 0 when none is known.
@@ -36,7 +37,8 @@ def details_loss(logits: Tensor, details: Tensor) -> Tensor:
     known = ~torch.isnan(details)
     if not known.any():
         return logits.sum() * 0
-    return functional.binary_cross_entropy_with_logits(logits[known], details[known])
+    logits, details = logits[known], details[known]
+    return functional.binary_cross_entropy_with_logits(logits, details)
 
 
 def multi_task_loss(
@@ -47,10 +49,11 @@ def multi_task_loss(
     lambda_details: float,
     scales: tuple[float, float] = (1.0, 1.0),
 ) -> Tensor:
-    """Weighted sum of both tasks (paper, Eq. 4): lambda_overall * L_overall + lambda_details * L_details.
+    """Weighted sum of the losses of both tasks (paper, Eq. 4).
 
-    With ``lambda_overall = 0`` this is the Teacher's loss, with ``lambda_details = 0`` the single-task one;
-    a task of weight 0 needs no head. The scales are 1 unless a batch has parts, see `part_scales`.
+    With ``lambda_overall = 0`` this is the Teacher's loss, with
+    ``lambda_details = 0`` the single-task one; a task of weight 0 needs no head.
+    The scales are 1 unless a batch has parts, see `part_scales`.
     """
     loss = torch.zeros((), device=overall.device)
     if lambda_overall:

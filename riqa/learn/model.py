@@ -71,8 +71,10 @@ class QualityNet(nn.Module):
             self.heads["overall"] = nn.Linear(n_features, n_overall)
         if n_details:
             self.heads["details"] = nn.Linear(n_features, n_details)
-        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
+        mean = torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1)
+        std = torch.tensor(IMAGENET_STD).view(1, 3, 1, 1)
+        self.register_buffer("mean", mean, persistent=False)
+        self.register_buffer("std", std, persistent=False)
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """Return the logits of every head for images (N, 3, H, W) in [0, 1]."""
@@ -80,19 +82,20 @@ class QualityNet(nn.Module):
         return {task: head(features) for task, head in self.heads.items()}
 
     def features(self, images: Tensor) -> Tensor:
-        """Return the shared representation h (N, D) that every head reads (paper, Eq. 2)."""
+        """Return the features h (N, D) that every head reads (paper, Eq. 2)."""
         return self.backbone((images - self.mean) / self.std)
 
 
 def with_heads(model: QualityNet, n_overall: int, n_details: int) -> QualityNet:
-    """Copy a network, keeping every head of the same size and drawing the others afresh.
+    """Copy a network, keeping heads of the same size and drawing the others afresh.
 
-    This is how the student begins: the single-task model with a randomly initialised details head
-    (paper, Section 2.2, step 4 of Figure 2).
+    This is how the Student begins: the single-task model with a randomly
+    initialised details head (paper, Section 2.2, step 4 of Figure 2).
     """
-    architecture = {**model.architecture, "n_overall": n_overall, "n_details": n_details}
-    copy = QualityNet(**architecture)
-    kept = {name: value for name, value in model.state_dict().items() if _fits(copy, name, value)}
+    heads = {"n_overall": n_overall, "n_details": n_details}
+    copy = QualityNet(**model.architecture | heads)
+    state = model.state_dict().items()
+    kept = {key: value for key, value in state if _fits(copy, key, value)}
     copy.load_state_dict(kept, strict=False)
     return copy
 

@@ -64,6 +64,7 @@ def trainings(root: Path, profile_name: str) -> list[dict[str, Any]]:
     )
     n_weights = len(candidate_weights(multi["lambda_details"], multi["lambda_details_grid"]))
     n_trials = (n_weights - 1) * min(multi["n_tuning_seeds"], len(multi["seeds"]))
+    tuned = multi["tuning_sets"] or multi["overall_sets"]
     planned = [("02_train_teacher", teacher, teacher["details_set"], len(teacher["seeds"]))]
     planned += [
         ("04_train_single_task", single, name, len(single["seeds"])) for name in single["overall_sets"]
@@ -73,7 +74,7 @@ def trainings(root: Path, profile_name: str) -> list[dict[str, Any]]:
         equal = single | {"epochs": round(single["comparison_cost"] * single["epochs"])}
         planned += [("04_backbones", equal, single["overall_sets"][0], len(others))]
     planned += [
-        ("05_train_multi_task", multi, name, 2 * len(multi["seeds"]) + n_trials)
+        ("05_train_multi_task", multi, name, 2 * len(multi["seeds"]) + n_trials * (name in tuned))
         for name in multi["overall_sets"]
     ]
     return [

@@ -121,6 +121,24 @@ def as_maps(axes: plt.Axes | np.ndarray) -> None:
         axis.spines[:].set_visible(True)
 
 
+def curves(history: pd.DataFrame) -> pd.DataFrame:
+    """Lay the history of trainings out for `seaborn.relplot`: one row per point of a curve.
+
+    Args:
+        history: What `riqa.learn.runs.run_all` tells of every epoch.
+
+    Returns:
+        The columns that are no curve, models and sets by the names that readers know; `panel` ("loss" or
+        "score"), `images` ("training" or "validation") and `value`. The start has no loss in training.
+    """
+    told = {"train_loss": ("loss", "training"), "val_loss": ("loss", "validation")}
+    told |= {"val_score": ("score", "validation")}
+    long = history.melt(history.columns.difference([*told], sort=False), [*told], var_name="curve")
+    panel, images = (long["curve"].map(lambda name, k=k: told[name][k]) for k in (0, 1))
+    known = {key: long[key].map(name) for key in ("model", "trained_on") if key in long}
+    return long.drop(columns="curve").assign(**known, panel=panel, images=images).dropna(subset="value")
+
+
 def _write_p_values(axis: plt.Axes, p_values: pd.Series) -> None:
     right = {"transform": axis.get_yaxis_transform(), "va": "center", "fontsize": "small"}
     for y, p in enumerate(p_values):

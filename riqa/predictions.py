@@ -29,10 +29,14 @@ def read_predictions(
     """
     paths = [Path(work) / chapter / "predictions.parquet" for chapter in chapters]
     table = pd.concat(map(pd.read_parquet, paths), ignore_index=True)
-    table = table[table["split"].isin(splits)].reset_index(drop=True)
+    return named(table[table["split"].isin(splits)].reset_index(drop=True))
+
+
+def named(table: pd.DataFrame) -> pd.DataFrame:
+    """Give what `riqa.learn.predict.predict` answers the columns that `read_predictions` promises."""
     own = (table["dataset"] == table["trained_on"]) | (table["model"] == "teacher")
-    table["model"] = table["model"].where(own, table["model"] + "@" + table["trained_on"])
-    return with_answers(table)
+    model = table["model"].where(own, table["model"] + "@" + table["trained_on"])
+    return with_answers(table.assign(model=model))
 
 
 def with_answers(table: pd.DataFrame) -> pd.DataFrame:

@@ -64,6 +64,9 @@ def test_a_table_keeps_the_order_of_its_rows():
     assert [set_ for set_, _ in wide.index] == ["z", "a"]
     assert list(wide) == ["teacher", "multi_task"]
     assert wide.loc[("a", "macro-F1"), "teacher"] == "2.000"
+    by_set = show.wide(numbers[:3], ["set"], "model")
+    assert by_set.index.tolist() == ["z", "a"]
+    assert by_set.loc["a"].tolist() == ["2.000", "–"]
 
 
 def test_a_styled_table_has_names_a_dash_and_the_same_bytes_each_time():

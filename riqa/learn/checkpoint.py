@@ -51,7 +51,8 @@ class Progress:
         """Note the end of an epoch, and keep the weights if none was better."""
         self.history.append(record)
         if may_be_best and record["val_score"] > self.best_score:
-            self.best_score, self.best_epoch = record["val_score"], record["epoch"]
+            self.best_score = record["val_score"]
+            self.best_epoch = record["epoch"]
             self.best_state = {}
         if not self.best_state:
             self.best_state = copy.deepcopy(self.kept_model.state_dict())

@@ -30,6 +30,15 @@ def strengths_of(name: str, beyond: float) -> tuple[float, ...]:
     return (1.0,) if name.endswith("flip") else (-beyond, -1.0, 1.0, beyond)
 
 
+def strength_text(name: str, strength: float, augmentation: Augmentation) -> str:
+    """Write a strength in the units of its transformation: "+15°", "−2 %"; a flip has none."""
+    if name == "rotation":
+        return f"{strength * augmentation.max_rotation:+.3g}°".replace("-", "−")
+    if name in ("brightness", "contrast", "saturation"):
+        return f"{100 * strength * augmentation.max_colour_change:+.3g} %".replace("-", "−")
+    return ""
+
+
 @torch.inference_mode()
 def flip_table(
     teacher: QualityNet,

@@ -1,4 +1,4 @@
-"""The one network of the book: a shared backbone and a linear head a task (hard parameter sharing)."""
+"""The one network of the book: a shared backbone and one linear head per task (hard parameter sharing)."""
 
 import json
 from collections.abc import Sequence
@@ -55,15 +55,7 @@ class QualityNet(nn.Module):
         self, backbone: str, n_overall: int, n_details: int, weights: str = "none", image_size: int = 224
     ):
         super().__init__()
-        if not (n_overall or n_details):
-            raise ValueError("QualityNet needs at least one head: n_overall or n_details must be positive")
-        if n_overall not in (0, 2, 3) or n_details not in (0, len(DETAILS)):
-            heads = f"n_overall is {n_overall!r} and n_details {n_details!r}"
-            raise ValueError(f"{heads}, must be 0, 2 or 3 and 0 or {len(DETAILS)}")
-        if weights not in WEIGHTS:
-            raise ValueError(f"weights is {weights!r}, must be one of {WEIGHTS}")
-        if not isinstance(image_size, int) or not 1 <= image_size <= LARGEST_SIDE:
-            raise ValueError(f"image_size is {image_size!r}, must be a whole number from 1 to {LARGEST_SIDE}")
+        _check(n_overall, n_details, weights, image_size)
         self.architecture = {
             "backbone": backbone,
             "n_overall": n_overall,
@@ -79,8 +71,10 @@ class QualityNet(nn.Module):
             self.heads["overall"] = nn.Linear(n_features, n_overall)
         if n_details:
             self.heads["details"] = nn.Linear(n_features, n_details)
-        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
+        mean = torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1)
+        std = torch.tensor(IMAGENET_STD).view(1, 3, 1, 1)
+        self.register_buffer("mean", mean, persistent=False)
+        self.register_buffer("std", std, persistent=False)
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """Return the logits of every head for images (N, 3, H, W) in [0, 1]."""
@@ -88,19 +82,20 @@ class QualityNet(nn.Module):
         return {task: head(features) for task, head in self.heads.items()}
 
     def features(self, images: Tensor) -> Tensor:
-        """Return the shared representation h (N, D) that every head reads (paper, Eq. 2)."""
+        """Return the features h (N, D) that every head reads (paper, Eq. 2)."""
         return self.backbone((images - self.mean) / self.std)
 
 
 def with_heads(model: QualityNet, n_overall: int, n_details: int) -> QualityNet:
-    """Copy a network, keeping every head of the same size and drawing the others afresh.
+    """Copy a network, keeping heads of the same size and drawing the others afresh.
 
-    This is how the student begins: the single-task model with a randomly initialised details head
-    (paper, Section 2.2, step 4 of Figure 2).
+    This is how the Student begins: the single-task model with a randomly
+    initialised details head (paper, Section 2.2, step 4 of Figure 2).
     """
-    architecture = {**model.architecture, "n_overall": n_overall, "n_details": n_details}
-    copy = QualityNet(**architecture)
-    kept = {name: value for name, value in model.state_dict().items() if _fits(copy, name, value)}
+    heads = {"n_overall": n_overall, "n_details": n_details}
+    copy = QualityNet(**model.architecture | heads)
+    state = model.state_dict().items()
+    kept = {key: value for key, value in state if _fits(copy, key, value)}
     copy.load_state_dict(kept, strict=False)
     return copy
 
@@ -169,6 +164,19 @@ def load_model(stem: Path) -> tuple[QualityNet, dict]:
 def model_file(stem: Path, extension: str) -> Path:
     """Return the path of a model's file; the stem may contain dots."""
     return Path(f"{stem}.{extension}")
+
+
+def _check(n_overall: int, n_details: int, weights: str, image_size: int) -> None:
+    """Refuse what `QualityNet` says that it refuses."""
+    if not (n_overall or n_details):
+        raise ValueError("QualityNet needs at least one head: n_overall or n_details must be positive")
+    if n_overall not in (0, 2, 3) or n_details not in (0, len(DETAILS)):
+        heads = f"n_overall is {n_overall!r} and n_details {n_details!r}"
+        raise ValueError(f"{heads}, must be 0, 2 or 3 and 0 or {len(DETAILS)}")
+    if weights not in WEIGHTS:
+        raise ValueError(f"weights is {weights!r}, must be one of {WEIGHTS}")
+    if not isinstance(image_size, int) or not 1 <= image_size <= LARGEST_SIDE:
+        raise ValueError(f"image_size is {image_size!r}, must be a whole number from 1 to {LARGEST_SIDE}")
 
 
 def _fits(model: QualityNet, name: str, value: Tensor) -> bool:

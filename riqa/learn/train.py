@@ -2,11 +2,12 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
@@ -112,51 +113,27 @@ def train(
         }
         progress.add(start, may_be_best=start_counts)
 
+    def forward(images: Tensor) -> dict[str, Tensor]:
+        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+            return shared(images)
+
+    def after_step() -> None:
+        scheduler.step()
+        if average is not None:
+            average.update_parameters(model)
+
     for epoch in range(len(progress.history), config.epochs + 1):
         if config.patience and epoch - progress.best_epoch > config.patience:
             break
         started = time.perf_counter()
-        scaled_side = image_side(side, epoch, config)
         processes.seed_dropout(config.seed, epoch)
         model.train()
-        order = torch.randperm(len(training), generator=generator)
-        losses = []
-        # The incomplete last batch is left out: batch normalisation over a handful of images is noise.
-        steps = order[: batches * config.batch_size].split(config.batch_size)
-        parts = [processes.part(index) for index in steps]
-        read = work_ahead(lambda mine: training.pixels(mine, device), parts)
-        for index, mine, pixels in zip(steps, parts, read, strict=True):
-            images = augment(
-                to_images(pixels, device),
-                config.augmentation,
-                generator,
-                part=processes.rank,
-                n_parts=processes.n,
-            )
-            if scaled_side < side:
-                images = functional.interpolate(images, scaled_side, mode="bilinear", antialias=True)
-            images = images.contiguous(memory_format=torch.channels_last)
-            with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
-                logits = shared(images)
-            loss = multi_task_loss(
-                logits,
-                training.overall[mine].to(device),
-                training.details[mine].to(device),
-                lambda_overall=config.lambda_overall,
-                lambda_details=config.lambda_details,
-                **part_scales(training.overall[index], training.details[index], processes.rank, processes.n),
-            )
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            scheduler.step()
-            if average is not None:
-                average.update_parameters(model)
-            losses.append(loss.detach())
+        read = _batches(training, config, epoch, generator, processes, device)
+        losses = train_epoch(forward, read, optimizer, after_step)
         processes.share_buffers(progress.kept_model)
         record = {
             "epoch": epoch,
-            "train_loss": float(np.mean(processes.mean(torch.stack(losses)).tolist())),
+            "train_loss": float(np.mean(processes.mean(losses).tolist())),
             **evaluate(progress.kept_model, validation, config, processes),
             "learning_rate": scheduler.get_last_lr()[0],
         }
@@ -167,6 +144,70 @@ def train(
     model.load_state_dict(progress.best_state)
     model.eval()
     return [{**record, "best": record["epoch"] == progress.best_epoch} for record in progress.history]
+
+
+def train_epoch(
+    network: Callable[[Tensor], dict[str, Tensor]],
+    batches: Iterable[tuple[Tensor, dict]],
+    optimizer: torch.optim.Optimizer,
+    after_step: Callable[[], None] = lambda: None,
+) -> Tensor:
+    """Take one step of gradient descent per batch.
+
+    Args:
+        network: From images (N, 3, H, W) in [0, 1] to the logits of every head.
+        batches: Images, and what `multi_task_loss` takes beside their logits.
+        optimizer: Moves the network's weights.
+        after_step: Called after every step: the learning rate has a schedule.
+
+    Returns:
+        The loss of each batch before its step.
+    """
+    losses = []
+    for images, targets in batches:
+        logits = network(images)
+        loss = multi_task_loss(logits, **targets)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        after_step()
+        losses.append(loss.detach())
+    return torch.stack(losses)
+
+
+def _batches(
+    training: Examples,
+    config: TrainingConfig,
+    epoch: int,
+    generator: torch.Generator,
+    processes: Processes,
+    device: torch.device,
+) -> Iterator[tuple[Tensor, dict]]:
+    """Shuffle the images of an epoch, and yield them batch by batch, augmented, with their targets.
+
+    The incomplete last batch is left out: batch normalisation over a handful of images is noise.
+    """
+    side, n_batches = training.images.shape[1], max(len(training) // config.batch_size, 1)
+    scaled_side = image_side(side, epoch, config)
+    order = torch.randperm(len(training), generator=generator)
+    steps = order[: n_batches * config.batch_size].split(config.batch_size)
+    parts = [processes.part(index) for index in steps]
+    read = work_ahead(lambda mine: training.pixels(mine, device), parts)
+    share = {"part": processes.rank, "n_parts": processes.n}
+    for index, mine, pixels in zip(steps, parts, read, strict=True):
+        images = augment(to_images(pixels, device), config.augmentation, generator, **share)
+        if scaled_side < side:
+            images = functional.interpolate(images, scaled_side, mode="bilinear", antialias=True)
+        yield (
+            images.contiguous(memory_format=torch.channels_last),
+            {
+                "overall": training.overall[mine].to(device),
+                "details": training.details[mine].to(device),
+                "lambda_overall": config.lambda_overall,
+                "lambda_details": config.lambda_details,
+                "scales": part_scales(training.overall[index], training.details[index], **share),
+            },
+        )
 
 
 def image_side(side: int, epoch: int, config: TrainingConfig) -> int:

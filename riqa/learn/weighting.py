@@ -31,16 +31,17 @@ def candidate_weights(lambda_details: float, grid: Sequence[float]) -> tuple[flo
     return tuple(weights)
 
 
-def trial(run: TrainingRun, weight: float, folder: Path) -> TrainingRun:
+def trial(run: TrainingRun, weight: float, folder: Path, also: Sequence[Path] = ()) -> TrainingRun:
     """Return the run with another weight: its model goes below `folder`, and it meets no test image.
 
     Args:
-        run: a student, as it would be trained.
+        run: A Student, as it would be trained.
         weight: lambda_details of the trial.
-        folder: where trials keep their models, a folder a weight.
+        folder: Where trials keep their models, one folder per weight.
+        also: Further stores whose validation images it is asked about.
     """
-    models = Path(folder) / f"{weight:g}"
-    return replace(weighted(run, weight), models=models, predict_on=((run.store, ("val",)),))
+    models, asked = Path(folder) / f"{weight:g}", (run.store, *also)
+    return replace(weighted(run, weight), models=models, predict_on=tuple((s, ("val",)) for s in asked))
 
 
 def weighted(run: TrainingRun, weight: float) -> TrainingRun:
@@ -49,7 +50,11 @@ def weighted(run: TrainingRun, weight: float) -> TrainingRun:
 
 
 def run_trials(
-    runs: Sequence[TrainingRun], weights: Sequence[float], folder: Path, workers: int = 1
+    runs: Sequence[TrainingRun],
+    weights: Sequence[float],
+    folder: Path,
+    workers: int = 1,
+    also: Sequence[Path] = (),
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Train every run with every weight.
 
@@ -58,12 +63,13 @@ def run_trials(
         weights: candidates for lambda_details.
         folder: where trials keep their models.
         workers: processes at a time.
+        also: further stores whose validation images every trial is asked about.
 
     Returns:
         history and predictions as of `riqa.learn.runs.run_all`, each with a column lambda_details. The
         predictions are of validation images only.
     """
-    trials = [trial(run, weight, folder) for run in runs for weight in weights]
+    trials = [trial(run, weight, folder, also) for run in runs for weight in weights]
     found = run_each(trials, workers)
     tried = [run.config.lambda_details for run in trials]
     history, predictions = (

@@ -14,6 +14,7 @@ import pandas as pd
 import yaml
 from nbformat.v4 import new_markdown_cell
 
+from riqa.errors import InputError
 from riqa.publish.content import read_json, write_if_changed
 from riqa.publish.layout import Build
 from riqa.publish.measured import fill_in
@@ -23,6 +24,7 @@ from riqa.publish.provenance import machine
 from riqa.publish.roles import Numbers, read_numbers, resolve_cells
 from riqa.publish.warnings import read_warnings, warning_block
 
+_INCLUDED = re.compile(r"\{literalinclude\} (\S+)")
 STATUS_PAGE = "book/build_status.md"
 MEASURED = "benchmarks/measured"
 
@@ -65,8 +67,25 @@ def stage_book(
         warnings += read_warnings(build.work / name)
         content, facts[name] = stage_notebook(source, build.executed(name), warnings, numbers)
         pages[f"notebooks/{name}.ipynb"] = content
+        pages |= included_sources(build.root, source)
     pages[STATUS_PAGE] = status_page(profile, facts).encode()
     return write_site(build.site, pages)
+
+
+def included_sources(root: Path, notebook: Path) -> dict[str, bytes]:
+    """Return the files of the module that a notebook's page shows, by their place in the site.
+
+    Raises:
+        InputError: If the prose includes a file that is not in the repository.
+    """
+    cells = nbformat.read(notebook, as_version=4).cells
+    found = {}
+    for asked in _INCLUDED.findall("\n".join(c.source for c in cells if c.cell_type == "markdown")):
+        path = (notebook.parent / asked).resolve()
+        if not path.is_file() or not path.is_relative_to(root.resolve()):
+            raise InputError(f"{notebook}: its page includes {asked}, which is no file of the repository")
+        found[path.relative_to(root.resolve()).as_posix()] = path.read_bytes()
+    return found
 
 
 def write_site(site: Path, pages: Mapping[str, bytes]) -> list[str]:

@@ -7,6 +7,7 @@ smaller: image size, epochs, seeds, candidates of a grid, and the start from wei
 import pandas as pd
 import pytest
 
+from riqa import results
 from riqa.labels import DETAILS
 from riqa.learn.model import load_model
 from riqa.learn.runs import model_stem
@@ -125,16 +126,19 @@ def test_each_set_has_its_own_classes_from_training_to_results(paper):
 
 
 def test_the_weight_was_chosen_for_each_set_and_is_the_students(paper):
-    found = paper.results("05_train_multi_task")
+    found = results.read(paper.build.work / "05_train_multi_task")
     trials = pd.read_parquet(paper.build.work / "05_train_multi_task" / "trials.parquet")
     assert set(trials["lambda_details"]) == {*GRID, 1.0}
     assert set(trials["seed"]) == {0}
     models = paper.build.work / "05_train_multi_task" / "models"
     for name in ("eyeq", "deepdrid"):
-        chosen = found[f"weighting.{name}.lambda_details"]["value"]
+        keys = {"dataset": name, "model": "multi_task"}
+        chosen = results.find(found, metric="lambda_details", method="chosen", **keys)["value"]
         scores = {
-            weight: found[f"weighting.{name}.val_macro_f1.{text}"]["value"]
-            for weight, text in ((0.3, "0_3"), (1.0, "1"))
+            weight: results.find(found, metric="macro_f1", group=f"validation, lambda {weight:g}", **keys)[
+                "value"
+            ]
+            for weight in (0.3, 1.0)
         }
         assert scores[chosen] == max(scores.values())
         for seed in SMALLER["seeds"]:

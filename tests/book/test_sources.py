@@ -85,6 +85,41 @@ def test_every_parameter_is_declared_in_form_and_read_later(path):
     assert set(declared) <= read, f"never read: {sorted(set(declared) - read)}"
 
 
+def test_chapters_that_train_declare_the_same_training_parameters():
+    """In the same order and with the same comments, so that they are read once."""
+    blocks = []
+    for name in ("02_train_teacher", "04_train_single_task", "05_train_multi_task"):
+        declared = declared_parameters(REPOSITORY / "notebooks" / f"{name}.ipynb")
+        names = list(declared)
+        block = names[names.index("epochs") : names.index("max_colour_change") + 1]
+        blocks.append([(p.name, p.type, p.meaning, p.legal.text) for p in map(declared.get, block)])
+    assert len(blocks[0]) == 16
+    assert blocks[0] == blocks[1] == blocks[2]
+
+
+INCLUDE = re.compile(r"```\{literalinclude\} (\S+)\n(.*?)```", flags=re.DOTALL)
+
+
+@each_notebook
+def test_what_a_page_includes_from_the_module_is_there_and_short_enough_to_read(path):
+    text = "\n\n".join(source(cell) for cell in cells(path, "markdown"))
+    for file, options in INCLUDE.findall(text):
+        content = (path.parent / file).read_text()
+        given = dict(re.findall(r":([\w-]+): (.+)", options))
+        assert given.keys() & {"pyobject", "start-at"}, file
+        if "pyobject" in given:
+            nodes = ast.parse(content).body
+            for part in given["pyobject"].split("."):
+                (node,) = (n for n in nodes if getattr(n, "name", "") == part)
+                nodes = node.body
+            shown = "\n".join(content.splitlines()[node.lineno - 1 : node.end_lineno])
+        else:
+            assert content.count(given["start-at"]) == content.count(given["end-before"]) == 1
+            shown = content[content.index(given["start-at"]) : content.index(given["end-before"])]
+        assert 5 <= len(shown.splitlines()) <= 35, (file, given)
+        assert max(map(len, shown.splitlines())) <= 84, (file, given)
+
+
 CHOICES = {  # text that a chapter hands to a function which knows only these
     "weights": ("none", "imagenet"),
     "schedule": SCHEDULES,

@@ -97,9 +97,9 @@ def test_scales_by_hand():
     overall = torch.tensor([0, -1, 1, 2, 2, -1])
     details = torch.full((6, 3), math.nan)
     details[1, 0] = details[3, 2] = 1
-    assert part_scales(overall, details, 0, 2) == {"scale_overall": 1.5, "scale_details": 0.0}
-    assert part_scales(overall, details, 1, 2) == {"scale_overall": 0.5, "scale_details": 2.0}
-    assert part_scales(overall, details, 0, 1) == {"scale_overall": 1.0, "scale_details": 1.0}
+    assert part_scales(overall, details, 0, 2) == (1.5, 0.0)
+    assert part_scales(overall, details, 1, 2) == (0.5, 2.0)
+    assert part_scales(overall, details, 0, 1) == (1.0, 1.0)
 
 
 @settings(max_examples=60, deadline=None)
@@ -127,7 +127,7 @@ def test_the_mean_over_parts_is_the_loss_of_the_batch(n_parts, rows):
             details[part::n_parts],
             lambda_overall=0.7,
             lambda_details=1.3,
-            **part_scales(overall, details, part, n_parts),
+            scales=part_scales(overall, details, part, n_parts),
         )
         loss.backward()  # every part has a gradient, if one of zeros
         return loss.item(), leaf.grad

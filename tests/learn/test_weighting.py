@@ -82,6 +82,8 @@ def test_a_trial_meets_validation_images_only(student):
     assert tried.config == replace(run.config, lambda_details=0.25)
     assert tried.predict_on == ((run.store, ("val",)),)
     assert tried.stem != run.stem
+    also = trial(run, 0.25, folder / "x", [folder / "other"]).predict_on
+    assert also == ((run.store, ("val",)), (folder / "other", ("val",)))
 
 
 @pytest.mark.other_processes

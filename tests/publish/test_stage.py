@@ -14,6 +14,7 @@ from riqa.publish.stage import (
     STATUS_PAGE,
     configuration,
     duration,
+    included_sources,
     parameter_table,
     stage_book,
     stage_notebook,
@@ -161,3 +162,18 @@ def test_buttons_lead_to_the_repository_only_where_it_is_known(toy):
     assert config["repository"] == {"url": "https://example.org/riqa", "branch": "main"}
     assert config["html"]["use_repository_button"] is True
     assert config["launch_buttons"]["thebe"] is False
+
+
+def test_the_module_files_that_a_page_shows_are_staged_along(tmp_path):
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "module.py").write_text("x = 1\n")
+    notebook = tmp_path / "notebooks" / "01_a.ipynb"
+    text = "```{literalinclude} ../module.py\n:pyobject: x\n```"
+    nbformat.write(new_notebook(cells=[new_markdown_cell(text), new_code_cell(text)]), notebook)
+    assert included_sources(tmp_path, notebook) == {"module.py": b"x = 1\n"}
+    for wrong in ("../none.py", "../../outside.py"):
+        (tmp_path.parent / "outside.py").touch()
+        cells = [new_markdown_cell(text.replace("../module.py", wrong))]
+        nbformat.write(new_notebook(cells=cells), notebook)
+        with pytest.raises(InputError, match=wrong):
+            included_sources(tmp_path, notebook)

@@ -1,0 +1,28 @@
+import numpy as np
+import pandas as pd
+
+from riqa import plots
+
+
+def test_curves_have_one_row_per_point():
+    history = pd.DataFrame(
+        {
+            "model": "teacher",
+            "seed": [0, 0],
+            "epoch": [0, 1],
+            "train_loss": [np.nan, 0.5],
+            "val_loss": [0.7, 0.6],
+            "val_score": [0.4, 0.8],
+        }
+    )
+    table = plots.curves(history)
+    assert list(table) == ["model", "seed", "epoch", "value", "panel", "images"]
+    assert set(table["model"]) == {"Teacher"}
+    points = table.set_index(["panel", "images", "epoch"])["value"].to_dict()
+    assert points == {
+        ("loss", "training", 1): 0.5,
+        ("loss", "validation", 0): 0.7,
+        ("loss", "validation", 1): 0.6,
+        ("score", "validation", 0): 0.4,
+        ("score", "validation", 1): 0.8,
+    }

@@ -103,7 +103,7 @@ def wide(rows: pd.DataFrame, index: list[str], columns: str, cell=cell) -> pd.Da
     """
     shown = names(rows)
     shown["text"] = shown.apply(cell, axis=1)
-    order = pd.MultiIndex.from_frame(shown[index]).unique()
+    order = shown.set_index(index).index.unique()
     return shown.pivot(index=index, columns=columns, values="text").loc[order, shown[columns].unique()]
 
 

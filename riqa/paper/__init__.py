@@ -1,4 +1,4 @@
-"""What the paper prints (Telesco et al. 2025, arXiv:2511.13353), Tables 1 to 5, and what its datasets are.
+"""What the paper prints and claims (Telesco et al. 2025, arXiv:2511.13353): CSV and YAML files, one reader.
 
 Where the paper contradicts itself the table is followed: Section 4.2 gives contrast on MSHF as 0.875
 (Student) and 0.940 (Teacher), Table 4 prints 0.840 and 0.875.
@@ -7,7 +7,8 @@ Where the paper contradicts itself the table is followed: Section 4.2 gives cont
 from importlib.resources import files
 
 import pandas as pd
-import yaml
+
+from riqa.yaml_text import parse_yaml
 
 COUNTERPART = {3: "eyeq", 2: "deepdrid"}
 """Number of overall classes -> the paper's set that has as many."""
@@ -45,11 +46,38 @@ def datasets(*names: str) -> pd.DataFrame:
         labels (who said what about them); plays (the set of the paper whose part it plays, for sets that are
         made here). Empty where there is nothing to say.
     """
-    cards = yaml.safe_load((files(__name__) / "datasets.yaml").read_text(encoding="utf-8"))
+    cards = _yaml("datasets")
     own = {"photographs": "a reader's own", "labels": "see its dataset.yaml"}
     blank = dict.fromkeys(["title", "photographs", "cameras", "labels", "plays"], "")
     table = {name: blank | cards.get(name, {"title": name} | own) for name in names or cards}
     return pd.DataFrame(table.values(), list(table))
+
+
+def claims() -> pd.DataFrame:
+    """Read the paper's claims, one row per claim, with the keys of the `parts` that each needs."""
+    return pd.DataFrame(_yaml("claims")["claims"]).T
+
+
+def parts() -> pd.DataFrame:
+    """Read the questions that claims are made of, one row per part; `claims.yaml` says what columns mean."""
+    table = pd.DataFrame(_yaml("claims")["parts"]).T
+    table["one_answer"] = [x if isinstance(x, list) else [] for x in table["one_answer"]]
+    return table.fillna({"at_least": 1, "reference": 0.0}).astype({"at_least": int, "reference": float})
+
+
+def quoted(table: pd.DataFrame, what: str) -> pd.DataFrame:
+    """Find the rows of results that a part asks for, or that chapter 12 only quotes.
+
+    Args:
+        table: Rows of results of all chapters.
+        what: Key of a part, or of `others` in `claims.yaml`.
+    """
+    asked = (_yaml("claims")["parts"] | _yaml("claims")["others"])[what]
+    return table[table["chapter"] == asked["chapter"]].query(asked["query"], engine="python")
+
+
+def _yaml(name: str) -> dict:
+    return parse_yaml((files(__name__) / f"{name}.yaml").read_text(encoding="utf-8"))
 
 
 def _read(name: str) -> pd.DataFrame:

@@ -1,0 +1,230 @@
+"""Rules and verdicts, on evidence whose answer is plain by hand."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from riqa import paper
+from riqa.publish.chapters import read_chapters
+from riqa.results import tidy
+from riqa.studies.claims import VERDICTS, answers, find, judge, rows_of, verdict, weigh
+from tests.publish.toy import REPOSITORY
+
+MARGINS = {"margin": 0.05, "margin_overall": 0.01}
+PARTS, CLAIMS = paper.parts(), paper.claims()
+
+ROWS = {
+    "informed": {"dataset": "phantom_details", "model": "multi_task@phantom_grades", "target": "details"}
+    | {"metric": "macro_f1"},
+    "raters": {"dataset": "mshf", "model": "teacher", "rival": "experts", "target": "clarity"}
+    | {"metric": "non_inferiority"},
+    "matches": {"dataset": "eyeq_d", "model": "multi_task@eyeq", "rival": "teacher", "target": "contrast"}
+    | {"metric": "f1", "group": "good", "method": "equivalence"},
+    "overall": {
+        "dataset": "eyeq",
+        "model": "multi_task",
+        "rival": "single_task_control",
+        "metric": "macro_f1",
+    },
+    "maps_place": {"dataset": "phantom_eyes", "model": "multi_task", "rival": "single_task"}
+    | {"metric": "energy_gain", "group": "any"},
+    "maps_answer": {
+        "dataset": "eyeq",
+        "model": "multi_task",
+        "rival": "single_task",
+        "metric": "deletion_gain",
+    },
+    "features": {"dataset": "eyeq_d", "model": "multi_task", "rival": "single_task_control"}
+    | {"target": "illumination", "metric": "purity"},
+    "advice": {"dataset": "phantom_grades", "model": "multi_task", "rival": "another_detail"}
+    | {"metric": "true_class_raised", "method": "pooled"},
+    "released": {"dataset": "eyeq_d", "metric": "count", "group": "test", "method": "count"},
+}
+NOT = {
+    "informed": {"model": "teacher"},
+    "raters": {"target": "details"},
+    "matches": {"method": "bootstrap"},
+    "overall": {"method": "bootstrap_eye"},
+    "maps_place": {"rival": "shuffled"},
+    "maps_answer": {"rival": ""},
+    "features": {"target": "overall"},
+    "advice": {"group": "no detail would do"},
+    "released": {"group": "train"},
+}
+
+
+def row(part, low=0.1, high=0.3, **more):
+    keys = ROWS[part] | {"chapter": PARTS.loc[part, "chapter"], "n": 100, "seeds": (0, 1)} | more
+    return tidy(pd.DataFrame([{"value": (low + high) / 2, "low": low, "high": high} | keys]))
+
+
+def found(*rows):
+    return find(pd.concat(rows, ignore_index=True), PARTS, MARGINS)
+
+
+def said(part, low, high, holm=np.nan, n=100, **levels):
+    evidence = found(row(part, low, high, n=n, p=holm))  # a family of one, so Holm's p-value is p
+    return judge(evidence, **levels)["finding"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "holm", "expected"),
+    [
+        (0.001, 0.03, np.nan, "for"),
+        (0.001, 0.03, 0.049, "for"),
+        (0.001, 0.03, 0.051, "undecided"),  # above zero alone, but one of many
+        (0.000, 0.03, np.nan, "undecided"),  # zero is not excluded
+        (-0.02, 0.03, 0.001, "undecided"),
+        (-0.03, 0.009, np.nan, "against"),  # a gain of the margin is excluded
+        (-0.03, 0.010, np.nan, "undecided"),  # it is not: the end lies on it
+        (-0.03, -0.02, np.nan, "against"),
+        (0.001, 0.009, np.nan, "for"),  # small, but there
+        (0.001, 0.009, 0.2, "against"),  # not there after correction, and too small in any case
+    ],
+)
+def test_a_gain_needs_an_interval_above_zero_and_its_corrected_p_value(low, high, holm, expected):
+    assert said("overall", low, high, holm) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (-0.04, 0.02, "for"),
+        (-0.05, 0.02, "undecided"),
+        (-0.30, 0.02, "undecided"),
+        (-0.30, -0.05, "undecided"),
+        (-0.30, -0.06, "against"),
+        (0.10, 0.20, "for"),
+        (-0.03, -0.01, "for"),  # a loss for sure, and one too small to matter
+    ],
+)
+def test_no_loss_needs_an_interval_above_minus_the_margin(low, high, expected):
+    assert said("raters", low, high) == [expected]
+
+
+def test_few_images_decide_nothing_and_level_and_limit_are_alive():
+    assert said("overall", 0.02, 0.03, 0.03, n=19) == ["undecided"]
+    assert said("overall", 0.02, 0.03, 0.03, n=19, least_images=19) == ["for"]
+    assert said("overall", 0.02, 0.03, 0.03, n=19, least_images=19, alpha=0.01) == ["undecided"]
+    assert said("overall", 0.02, 0.03, 0.03, n=None) == ["for"]
+    assert said("raters", 0.02, 0.03, n=19) == ["undecided"]
+
+
+@pytest.mark.parametrize(("count", "expected"), [(160, "for"), (161, "for"), (159, "undecided")])
+def test_a_count_must_reach_what_the_paper_states(count, expected):
+    evidence = found(row("released", low=np.nan, high=np.nan, value=count))
+    assert judge(evidence)["finding"].tolist() == [expected]
+
+
+def test_margins_are_checked_and_reach_the_parts():
+    with pytest.raises(ValueError, match="above 0"):
+        find(row("overall"), PARTS, MARGINS | {"margin": 0})
+    wide = find(pd.concat(map(row, ROWS)), PARTS, {"margin": 0.1, "margin_overall": 0.02})
+    assert dict(zip(wide["part"], wide["margin"], strict=True)) == dict.fromkeys(ROWS, 0.1) | {
+        "overall": 0.02
+    }
+
+
+@pytest.mark.parametrize("part", list(ROWS))
+def test_a_query_finds_the_row_of_its_chapter_and_no_other(part):
+    assert PARTS.loc[part, "chapter"] in read_chapters(REPOSITORY)
+    (one,) = found(row(part), row(part, **NOT[part]), row(part, chapter="00_other")).to_dict("records")
+    assert one["part"] == part
+    reference = {"informed": 0.5, "released": 160}.get(part, 0)
+    assert (one["value"], one["low"]) == pytest.approx((0.2 - reference, 0.1 - reference))
+    assert found(row(part, value=np.nan)).empty
+
+
+def test_labels_are_for_readers_and_a_row_without_interval_is_no_evidence():
+    (label,) = found(row("matches"))["label"]
+    assert label == "EyeQ-D, contrast, multi-task (EyeQ)"
+    assert found(row("overall", low=np.nan, high=np.nan, value=0.1)).empty
+
+
+def test_holm_is_over_all_p_values_of_all_parts():
+    """By hand: 0.01 x 3 = 0.03; then 0.02 x 2 = 0.04; then 0.6. A claim of no loss has no p-value."""
+    rows = [row("overall", p=0.01, rival="single_task"), row("overall", p=0.6), row("advice", p=0.02)]
+    evidence = judge(found(*rows, row("raters", p=0.001)))
+    holm = dict(zip(zip(evidence["part"], evidence["rival"], strict=True), evidence["holm"], strict=True))
+    assert holm["overall", "single_task"] == pytest.approx(0.03)
+    assert holm["overall", "single_task_control"] == pytest.approx(0.6)
+    assert holm["advice", "another_detail"] == pytest.approx(0.04)
+    assert np.isnan(holm["raters", "experts"])
+
+
+def test_rows_that_belong_together_are_one_answer_and_must_be_complete():
+    """Beating the single-task model alone does not support hypothesis 2: the control must be beaten, too."""
+    outcomes = {"both": [1, 1], "one_open": [1, 0], "one_against": [1, -1], "one_missing": [1]}
+    ends = {1: (0.1, 0.3), 0: (-0.1, 0.3), -1: (-0.3, -0.1)}
+    rows = [
+        row("overall", *ends[outcome], dataset=dataset, rival=rival)
+        for dataset, pair in outcomes.items()
+        for outcome, rival in zip(pair, ["single_task", "single_task_control"], strict=False)
+    ]
+    joined = answers(judge(found(*rows)))
+    assert joined["finding"].tolist() == ["for", "undecided", "against", "undecided"]
+
+
+@pytest.mark.parametrize(
+    ("findings", "expected"),
+    [
+        (["for", "for"], "supported"),
+        (["for", "undecided"], "supported in part"),
+        (["undecided"], "undecided"),
+        (["for", "against", "undecided"], "mixed"),
+        (["against", "undecided"], "contradicted in part"),
+        (["against", "against"], "contradicted"),
+        ([], "no number here"),
+    ],
+)
+def test_every_verdict(findings, expected):
+    assert expected in VERDICTS
+    assert verdict(findings) == expected
+
+
+def test_a_part_without_a_number_is_an_open_question_unless_all_are():
+    weighed = weigh(CLAIMS, judge(found(row("maps_place"))))
+    assert weighed.loc["hypothesis_3", "verdict"] == "supported in part"
+    assert weighed.loc["hypothesis_3", ["for", "against", "undecided"]].tolist() == [1, 0, 0]
+    assert weighed.loc["hypothesis_1", "verdict"] == "no number here"
+    nothing = judge(found(row("overall", chapter="00_other")))
+    assert set(weigh(CLAIMS, nothing)["verdict"]) == {"no number here"}
+
+
+def test_rows_hold_answers_verdicts_and_holms_p_values():
+    evidence = judge(found(row("overall", p=0.01, rival="single_task"), row("overall", p=0.02, seeds=(2,))))
+    table = rows_of(CLAIMS, evidence)
+    own = table[table["target"] == "hypothesis_2"]
+    assert own[["metric", "group", "value"]].to_numpy().tolist() == [
+        ["answers", "for", 1.0],
+        ["answers", "against", 0.0],
+        ["answers", "undecided", 0.0],
+        ["verdict", "supported", 1.0],
+    ]
+    assert set(own["seeds"]) == {(0, 1, 2)}
+    assert table.loc[table["method"] == "holm", "value"].tolist() == [0.02, 0.02]
+
+
+def test_four_contributions_and_three_hypotheses_of_known_parts():
+    assert sorted(CLAIMS.index) == sorted(
+        [f"contribution_{n}" for n in "1234"] + [f"hypothesis_{n}" for n in "123"]
+    )
+    assert set(CLAIMS["parts"].explode()) == set(PARTS.index) == set(ROWS)
+    assert CLAIMS["words"].str.len().gt(0).all()
+    assert CLAIMS["where"].str.startswith("Section 1").all()
+
+
+def test_the_papers_numbers_are_those_of_its_tables():
+    f1 = paper.numbers("Table 2").query("model != '' and metric in ['macro_f1', 'f1']")
+    f1 = f1.set_index(["paper_set", "model"])["paper"]
+    for key, title in (("eyeq", "macro-F1 on EyeQ"), ("deepdrid", "F1 on DeepDRiD")):
+        ours, rival = f1[key, "multi_task"], f1[key, "single_task"]
+        printed = f"{title} {ours:.3f} against {rival:.3f} ({ours - rival:+.3f})"
+        assert printed in CLAIMS.loc["hypothesis_2", "paper"]
+    table_5 = paper.numbers("Table 5").query("metric == 'f1'").set_index(["printed_as", "target"])["paper"]
+    for detail in ("illumination", "clarity", "contrast"):
+        both = [table_5[judge_, detail] for judge_ in ("Teacher-A", "Ophthalmologist")]
+        assert "{:.3f} against {:.3f} ({})".format(*both, detail) in CLAIMS.loc["hypothesis_1", "paper"]
+    students = paper.numbers("Table 4").query("metric == 'f1' and model == 'multi_task'")
+    same = (students["significant"] == "").sum()
+    assert f"{same} of {len(students)} F1 values" in CLAIMS.loc["contribution_2", "paper"]

@@ -1,8 +1,7 @@
 """Whether photographs get reasons: how details and overall quality go together (the paper's Figure 6).
 
 Every function takes predictions as `riqa.predictions` reads them, of one or more datasets and models; images
-without overall quality are left out. The test split is not named in the group of a row, others are:
-"reject, val".
+without overall quality are left out.
 """
 
 from collections.abc import Mapping
@@ -23,7 +22,7 @@ def reasons(
     """Count reasons by overall class, and ask how well details tell the worst class from the best.
 
     Args:
-        predictions: Of one or more datasets, models and splits.
+        predictions: Of one or more datasets and models, and of one split.
         n_classes: Dataset -> classes of its overall quality, 2 or 3.
         n_resamples: Bootstrap replicates.
 
@@ -34,19 +33,18 @@ def reasons(
         images has no row.
     """
     found = []
-    for (dataset, model, split), own in predictions.groupby(["dataset", "model", "split"], sort=False):
+    for (dataset, model), own in predictions.groupby(["dataset", "model"], sort=False):
         images, probs = by_image(own[own["overall"].notna()])
         overall, patients = images["overall"].to_numpy(dtype=int), images["patient_id"].to_numpy()
         bad = probs < 0.5  # never, where a model is silent (NaN)
         answered = [k for k in range(len(DETAILS)) if not np.isnan(probs[..., k]).any()]
-        labels, ending = class_names(n_classes[dataset]), "" if split == "test" else f", {split}"
-        numbers = {}
+        labels, numbers = class_names(n_classes[dataset]), {}
         for code in sorted(set(overall)):
             here = overall == code
             shares = {"any": bad.any(axis=2)} | {detail: bad[..., k] for k, detail in enumerate(DETAILS)}
             for target, values in shares.items():
                 how = {"groups": patients[here], "n_resamples": n_resamples}
-                key = target, "called_bad", labels[code] + ending
+                key = target, "called_bad", labels[code]
                 numbers[key] = mean_interval(values[:, here], **how)
         ends = np.isin(overall, (0, n_classes[dataset] - 1))
         best = overall[ends] > 0
@@ -56,7 +54,7 @@ def reasons(
             }
             for target, values in order.items():
                 how = {"groups": patients[ends], "n_resamples": n_resamples}
-                key = target, "auc", f"{labels[0]} against good{ending}"
+                key = target, "auc", f"{labels[0]} against good"
                 numbers[key] = auc_interval(best, values[:, ends], **how)
         keys = {"dataset": dataset, "model": model, "n": own["image_id"].nunique(), "confidence": 0.95}
         seeds = sorted(own["seed"].unique())

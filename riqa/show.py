@@ -130,6 +130,7 @@ def table(frame: pd.DataFrame, caption: str, **formats: str) -> Styler:
     for column in frame.select_dtypes("float"):
         form = formats.get(column, ".3f")
         shown[column] = ["–" if pd.isna(x) else typeset(format(x, form)) for x in frame[column]]
+    shown = shown.astype(object).where(shown.notna(), "–")
     identity = re.sub(r"\W+", "-", caption.lower()).strip("-")
     styler = Styler(shown, uuid=identity, cell_ids=False, caption=caption)
     styler = styler.format_index(name, axis="columns").hide(axis="columns", names=True)

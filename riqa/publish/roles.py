@@ -5,7 +5,8 @@
 
 After the colon stands a number's format, text with columns in braces (`{low:.3f} to {high:.3f}`), or `say`,
 which puts a difference into a sentence (`riqa.show.number` and `say`). "first" and "second" are the chapter's
-datasets in the order of its table, whatever the profile calls them; `chapter=...` quotes another chapter.
+datasets in the order of its table, whatever the profile calls them, and "multi_task@first" its first model
+that was trained on another set than it is judged on; `chapter=...` quotes another chapter.
 Roles work in prose, captions and alternative texts. A number that does not exist stops the build.
 """
 
@@ -62,10 +63,12 @@ class Numbers:
     def _row(self, asked: str) -> pd.Series:
         keys = {"chapter": self.chapter} | dict(part.split("=", 1) for part in shlex.split(asked))
         try:
-            datasets = self.table.loc[self.table["chapter"] == keys["chapter"], "dataset"].unique()
-            in_order = dict(zip(_PLACES, datasets, strict=False))
-            if "dataset" in keys:
-                keys["dataset"] = in_order.get(keys["dataset"], keys["dataset"])
+            own = self.table[self.table["chapter"] == keys["chapter"]]
+            places = {"dataset": dict(zip(_PLACES, own["dataset"].unique(), strict=False))}
+            elsewhere = [model for model in own["model"].unique() if model.startswith("multi_task@")]
+            asked = (f"multi_task@{place}" for place in _PLACES)
+            places["model"] = dict(zip(asked, elsewhere, strict=False))
+            keys |= {key: found[keys[key]] for key, found in places.items() if keys.get(key) in found}
             return find(self.table, **keys)
         except KeyError as error:
             raise InputError(f"{self.chapter}: the page quotes {asked!r}, but {error.args[0]}") from None

@@ -112,6 +112,7 @@ def test_a_change_runs_again_exactly_what_it_touches(smoke, tmp_path):
 
     change_profile(tmp_path, "05_train_multi_task", "lambda_details", 0.25)
     follow = {"05_train_multi_task", "06_compare_overall_quality", "07_examine_quality_details"}
+    follow |= {"06b_question_the_comparison", "07b_question_the_details"}
     follow |= {"09_explain_decisions", "10_map_latent_space", "11_guide_recapture", "12_weigh_claims"}
     assert would_run(tmp_path) == follow
 

@@ -1,0 +1,40 @@
+"""Answers about details in the format of `riqa.predictions`, written by hand or drawn."""
+
+import numpy as np
+import pandas as pd
+
+from riqa.labels import DETAILS
+from riqa.predictions import with_answers
+from riqa.results import find
+
+P = [f"p_{detail}" for detail in DETAILS]
+
+
+def answers(labels, probs, *, model="teacher", overall=None, p_overall=None, patients=None):
+    """Make rows of one dataset, "set", from labels (N, 3) and probabilities (N, 3) or (S, N, 3)."""
+    probs = np.asarray(probs, dtype=float)
+    probs = probs[None] if probs.ndim == 2 else probs
+    n, frames = probs.shape[1], []
+    for seed, own in enumerate(probs):
+        frame = pd.DataFrame({"image_id": [f"i{k:03d}" for k in range(n)], "eye": "left"})
+        frame["patient_id"] = [f"p{k:03d}" for k in range(n)] if patients is None else patients
+        frame[["dataset", "split", "model", "seed"]] = ["set", "test", model, seed]
+        frame["overall"] = np.nan if overall is None else overall
+        frame[list(DETAILS)] = np.asarray(labels, dtype=float)
+        frame[P] = own
+        frame[[f"p_overall_{k}" for k in range(3)]] = np.nan if p_overall is None else p_overall
+        frames.append(frame)
+    return with_answers(pd.concat(frames, ignore_index=True))
+
+
+def drawn(skill, *, n=80, seeds=2, model="teacher"):
+    """Draw labels, the same for every call, and probabilities that follow them with a skill in [0, 1]."""
+    labels = (np.random.default_rng(7).random((n, 3)) < 0.6).astype(float)
+    noise = np.random.default_rng([ord(letter) for letter in model]).random((seeds, n, 3))
+    patients = [f"p{k // 2:03d}" for k in range(n)]
+    return answers(labels, skill * labels + (1 - skill) * noise, model=model, patients=patients)
+
+
+def value(table, **keys):
+    """Return the value of the one row with these keys."""
+    return find(table, **({"dataset": "set"} | keys))["value"]

@@ -32,7 +32,7 @@ def theme() -> None:
     sns.set_theme(style="white", context="notebook", palette="colorblind", rc=THEME)
 
 
-def forest(rows: pd.DataFrame, xlabel: str, margin: float = 0.0) -> Figure:
+def forest(rows: pd.DataFrame, xlabel: str, margin: float = 0.0, y: str = "comparison") -> Figure:
     """Draw a forest plot of differences: one panel per dataset, in it one dot with its interval per row.
 
     An interval that leaves zero out is blue. Where rows have a p-value, it stands at the right.
@@ -41,6 +41,7 @@ def forest(rows: pd.DataFrame, xlabel: str, margin: float = 0.0) -> Figure:
         rows: Rows of results with a rival.
         xlabel: What the horizontal axis measures.
         margin: Half the width of the band of differences that do not matter; 0 draws none.
+        y: Column that labels a row, one of `riqa.show.names` or one that `rows` have beside their own.
     """
     shown = names(rows).assign(clear=(rows["low"] > 0) | (rows["high"] < 0))
     panels = list(shown.groupby("set", sort=False))
@@ -50,7 +51,7 @@ def forest(rows: pd.DataFrame, xlabel: str, margin: float = 0.0) -> Figure:
         figsize=(WIDTH, 0.36 * sum(sizes) + 0.5 * len(panels) + 0.5), height_ratios=sizes,
     )  # fmt: skip
     for (title, panel), axis in zip(panels, axes.flat, strict=True):
-        plot = so.Plot(panel, y="comparison", color="clear").scale(color={True: BLUE, False: GREY})
+        plot = so.Plot(panel, y=y, color="clear").scale(color={True: BLUE, False: GREY})
         plot = plot.add(so.Range(linewidth=2), xmin="low", xmax="high", legend=False)
         plot = plot.add(so.Dot(pointsize=7), x="value", legend=False)
         plot.label(x="", y="").limit(y=(len(panel) - 0.4, -0.6)).theme(THEME).on(axis).plot()

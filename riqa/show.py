@@ -63,6 +63,17 @@ NAMES = {
     "gwet_ac1": "Gwet's AC1",
     "dawid_skene": "Dawid and Skene",
     "majority": "majority vote",
+    "mcnemar_exact": "McNemar",
+    "called_bad": "called bad",
+    "ece": "ECE",
+    "ece_floor": "floor of ECE",
+    "brier": "Brier score",
+    "severity_threshold": "threshold",
+    "severity_width": "width",
+    "any": "any of the three",
+    "teacher_intercepts": "one intercept",
+    "teacher_class_intercepts": "one per class",
+    "teacher_proportions": "proportions",
 }
 
 
@@ -153,6 +164,7 @@ def table(frame: pd.DataFrame, caption: str, **formats: str) -> Styler:
     for column in frame.select_dtypes("float"):
         form = formats.get(column, ".3f")
         shown[column] = ["–" if pd.isna(x) else typeset(format(x, form)) for x in frame[column]]
+    shown = shown.astype(object).where(shown.notna(), "–")
     identity = re.sub(r"\W+", "-", caption.lower()).strip("-")
     styler = Styler(shown, uuid=identity, cell_ids=False, caption=caption)
     styler = styler.format_index(name, axis="columns").hide(axis="columns", names=True)
@@ -166,6 +178,7 @@ def table(frame: pd.DataFrame, caption: str, **formats: str) -> Styler:
 def say(row: pd.Series) -> str:
     """Say in one sentence what a paired difference shows, and no more than that."""
     a, b, score = name(row["model"]), name(row["rival"]), name(row["metric"])
+    score += "" if row["target"] == "overall" else f" of {row['target']}"
     ends = number(row, "{confidence:.0%} interval ") + interval(row)
     text = f"{a} is better than {b} by {row['value']:.3f} in {score} ({ends})."
     if row["high"] < 0:
@@ -179,8 +192,10 @@ def say(row: pd.Series) -> str:
 def source(row: pd.Series) -> str:
     """Say where a number comes from: what it is, its interval, how it was made, and in which chapter."""
     ends = f", {number(row, '{confidence:.0%}')} interval {interval(row)}" if pd.notna(row["low"]) else ""
-    what = f"{row['comparison']}, {row['score']}, {row['set']}{ends}"
-    return f"{what}; {METHODS[row['method']]}; {row['n']:,} images; chapter {row['chapter']}"
+    target = "" if row["target"] == "overall" else f"{row['target']}, "
+    what = f"{row['comparison']}, {target}{row['score']}, {row['set']}{ends}"
+    images = f"{row['n']:,} images; " if pd.notna(row["n"]) else ""
+    return f"{what}; {METHODS[row['method']]}; {images}chapter {row['chapter']}"
 
 
 def _lines(text: str, *small: str) -> str:

@@ -123,6 +123,25 @@ def mcnemar_test(correct_a: np.ndarray, correct_b: np.ndarray, method: str = "mi
     return PairedTest(float(min(1.0, p_value)), len(a), differ)
 
 
+def mcnemar_over_seeds(right_a: np.ndarray, right_b: np.ndarray) -> float:
+    """Test whether two models are equally often right, by McNemar's exact test on discordant images.
+
+    The test knows one pair of models and takes images as independent, patients or not. With several seeds
+    there is one test per seed; twice their median p-value, at most 1, is valid however they depend on each
+    other (Meinshausen et al. 2009, doi:10.1198/jasa.2009.tm08647).
+
+    Args:
+        right_a: (S, N) bool, whether model A was right.
+        right_b: (S, N) bool, whether model B was.
+
+    Returns:
+        A two-sided p-value.
+    """
+    pairs = zip(right_a, right_b, strict=True)
+    p_values = [mcnemar_test(a, b, method="exact").p_value for a, b in pairs]
+    return float(min(1.0, (2 if len(p_values) > 1 else 1) * np.median(p_values)))
+
+
 def holm(p_values: np.ndarray) -> np.ndarray:
     """Correct the p-values of one family of comparisons (Holm, 1979), by statsmodels.
 

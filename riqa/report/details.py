@@ -3,10 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from riqa.evaluate.auc import auc_interval
 from riqa.evaluate.stats import detail_intervals
 from riqa.labels import DETAILS
-from riqa.report.results import Result, interval_records, record
+from riqa.report.results import Result, interval_records
 from riqa.report.seeds import METHOD, stack_seeds
 from riqa.report.style import model_name
 
@@ -54,31 +53,6 @@ def detail_results(predictions: pd.DataFrame, n_resamples: int = 2_000) -> list[
     )
     prefix, seeds = f"details.{dataset}.{model}", predictions["seed"].unique()
     return interval_records(prefix, intervals, n=len(images), seeds=seeds, method=METHOD)
-
-
-def auc_results(predictions: pd.DataFrame, n_resamples: int = 2_000) -> list[Result]:
-    """Tell how well one model ranks one dataset's images by each detail, whatever share of them is good.
-
-    Args:
-        predictions: rows of `riqa.learn.predict.predict` with one value of `dataset` and of `model`.
-        n_resamples: bootstrap replicates, over patients and seeds.
-
-    Returns:
-        Records ``details.<dataset>.<model>.<detail>.auc``: the chance that a good image gets a higher
-        probability than a bad one, mean over seeds; None where only one of the two occurs.
-    """
-    (dataset,), (model,) = predictions["dataset"].unique(), predictions["model"].unique()
-    seeds, results = sorted(predictions["seed"].unique()), []
-    for detail in DETAILS:
-        images, truth, probs = judged_answers(predictions, detail)
-        name, about = f"details.{dataset}.{model}.{detail}.auc", {"n": len(truth), "seeds": seeds}
-        if len(set(truth)) < 2:
-            results.append(record(name, None, method="only one class occurs", **about))
-            continue
-        groups = images["patient_id"].to_numpy()
-        found = auc_interval(truth, probs, groups=groups, n_resamples=n_resamples)
-        results.append(record(name, found.value, low=found.low, high=found.high, method=METHOD, **about))
-    return results
 
 
 def detail_table(results: list[Result]) -> pd.DataFrame:

@@ -66,8 +66,9 @@ def test_the_teacher_is_judged_where_it_learned_and_elsewhere(small):
     for name in ("mshf", "fives"):
         n_test = (small.store(name).manifest["split"] == "test").sum()
         for detail in DETAILS:
-            assert found[f"details.{name}.teacher.{detail}.auc"]["n"] == n_test
-            assert f"details.{name}.teacher.{detail}.f1" in small.results("07_examine_quality_details")
+            keys = f"dataset={name} model=teacher target={detail}"
+            assert found[f"{keys} metric=auc"]["n"] == n_test
+            assert f"{keys} metric=f1 group=good" in small.results("07_examine_quality_details")
 
 
 def test_the_papers_scores_on_deepdrid_stand_beside_ours_by_image_and_by_eye(small):

@@ -32,6 +32,7 @@ SMALL_CHAPTERS = {
     "05_train_multi_task": {"epochs": 1},
     "06_compare_overall_quality": {"n_resamples": 100, "n_studies": 100},
     "07_examine_quality_details": {"n_resamples": 100},
+    "07b_question_the_details": {"n_resamples": 100},
     "08_analyse_observers": {"n_resamples": 100},
     "09_explain_decisions": {"n_located": 4, "n_resamples": 100},
     "09b_test_the_maps": {"n_images": 2, "n_located": 4, "n_resamples": 100},

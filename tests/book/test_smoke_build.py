@@ -119,6 +119,7 @@ def test_a_change_runs_again_exactly_what_it_touches(smoke, tmp_path):
         "11_guide_recapture",
         "12_weigh_claims",
     }
+    follow |= {"06b_question_the_comparison", "07b_question_the_details"}
     assert would_run(tmp_path) == follow
 
     other_room = tmp_path / "riqa" / "publish" / "stage.py"

@@ -71,7 +71,7 @@ def test_cells_have_readable_identities_of_their_own(path):
 
 @each_notebook
 def test_a_file_is_named_by_number_verb_and_topic(path):
-    assert re.fullmatch(r"\d\d_[a-z]+_[a-z_]+", path.stem)
+    assert re.fullmatch(r"\d\db?_[a-z]+_[a-z_]+", path.stem)
 
 
 @each_notebook

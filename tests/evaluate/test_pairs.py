@@ -6,7 +6,15 @@ from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 from statsmodels.stats.contingency_tables import mcnemar
 
-from riqa.evaluate.pairs import MCNEMAR, PAIRS, holm, mcnemar_test, paired_values, wilcoxon_test
+from riqa.evaluate.pairs import (
+    MCNEMAR,
+    PAIRS,
+    holm,
+    mcnemar_over_seeds,
+    mcnemar_test,
+    paired_values,
+    wilcoxon_test,
+)
 
 
 def fake(n=60, n_seeds=2, seed=0):
@@ -133,3 +141,13 @@ def test_values_to_pair():
 def test_wrong_arguments_are_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_several_seeds_are_combined_by_twice_the_median():
+    a = np.array([[True] * 9 + [False] * 2, [True] * 11, [True] * 6 + [False] * 5])
+    b = np.zeros((3, 11), dtype=bool)
+    b[0, -2:], b[2, -5:] = True, True
+    p_values = [mcnemar([[0, x], [y, 0]], exact=True).pvalue for x, y in ((9, 2), (11, 0), (6, 5))]
+    assert mcnemar_over_seeds(a, b) == pytest.approx(min(1, 2 * np.median(p_values)))
+    assert mcnemar_over_seeds(a[:1], b[:1]) == pytest.approx(p_values[0])
+    assert mcnemar_over_seeds(a, a) == 1.0

@@ -1,28 +1,40 @@
-"""Predictions of imaginary models that are right with a given probability."""
+"""Answers about details in the format of `riqa.predictions`, written by hand or drawn."""
 
 import numpy as np
 import pandas as pd
 
 from riqa.labels import DETAILS
+from riqa.predictions import with_answers
+from riqa.results import find
 
-CLASSES = ["p_overall_0", "p_overall_1", "p_overall_2"]
-GRADES = np.random.default_rng(0).integers(3, size=60)
-JUDGED = np.random.default_rng(1).integers(2, size=(40, 3)).astype(float)
-
-
-def graded(rng: np.random.Generator, right: float, **columns: object) -> pd.DataFrame:
-    """Return predictions of sixty images of thirty patients with a grade, of three classes."""
-    said = np.where(rng.random(60) < right, GRADES, (GRADES + 1) % 3)
-    frame = pd.DataFrame(np.eye(3)[said] * 0.7 + 0.1, columns=CLASSES)
-    frame = frame.assign(image_id=[f"i{k:02d}" for k in range(60)], overall=GRADES.astype(float))
-    frame = frame.assign(patient_id=[f"p{k // 2}" for k in range(60)], eye="left", **columns)
-    return frame.assign(**dict.fromkeys(DETAILS, np.nan), **{f"p_{d}": np.nan for d in DETAILS})
+P = [f"p_{detail}" for detail in DETAILS]
 
 
-def judged(rng: np.random.Generator, right: float, **columns: object) -> pd.DataFrame:
-    """Return predictions of forty images whose details are judged."""
-    said = np.where(rng.random(JUDGED.shape) < right, JUDGED, 1 - JUDGED) * 0.6 + 0.2
-    frame = pd.DataFrame(np.hstack([JUDGED, said]), columns=[*DETAILS, *(f"p_{d}" for d in DETAILS)])
-    names = [f"d{k:02d}" for k in range(40)]
-    frame = frame.assign(image_id=names, patient_id=names, eye="left", overall=np.nan, **columns)
-    return frame.assign(**dict.fromkeys(CLASSES, np.nan))
+def answers(labels, probs, *, model="teacher", overall=None, p_overall=None, patients=None):
+    """Make rows of one dataset, "set", from labels (N, 3) and probabilities (N, 3) or (S, N, 3)."""
+    probs = np.asarray(probs, dtype=float)
+    probs = probs[None] if probs.ndim == 2 else probs
+    n, frames = probs.shape[1], []
+    for seed, own in enumerate(probs):
+        frame = pd.DataFrame({"image_id": [f"i{k:03d}" for k in range(n)], "eye": "left"})
+        frame["patient_id"] = [f"p{k:03d}" for k in range(n)] if patients is None else patients
+        frame[["dataset", "split", "model", "seed"]] = ["set", "test", model, seed]
+        frame["overall"] = np.nan if overall is None else overall
+        frame[list(DETAILS)] = np.asarray(labels, dtype=float)
+        frame[P] = own
+        frame[[f"p_overall_{k}" for k in range(3)]] = np.nan if p_overall is None else p_overall
+        frames.append(frame)
+    return with_answers(pd.concat(frames, ignore_index=True))
+
+
+def drawn(skill, *, n=80, seeds=2, model="teacher"):
+    """Draw labels, the same for every call, and probabilities that follow them with a skill in [0, 1]."""
+    labels = (np.random.default_rng(7).random((n, 3)) < 0.6).astype(float)
+    noise = np.random.default_rng([ord(letter) for letter in model]).random((seeds, n, 3))
+    patients = [f"p{k // 2:03d}" for k in range(n)]
+    return answers(labels, skill * labels + (1 - skill) * noise, model=model, patients=patients)
+
+
+def value(table, **keys):
+    """Return the value of the one row with these keys."""
+    return find(table, **({"dataset": "set"} | keys))["value"]

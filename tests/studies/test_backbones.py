@@ -7,7 +7,7 @@ from sklearn.metrics import f1_score, log_loss
 
 from riqa.results import find
 from riqa.studies import backbones
-from tests.studies.answers import CLASSES, graded
+from tests.studies.imaginary import CLASSES, graded
 
 RIGHT = {"small": (0.75, 0.75), "large": (0.98, 0.4)}  # how often right: in training, in validation
 

@@ -10,7 +10,7 @@ from riqa.learn.augment import Augmentation
 from riqa.learn.flips import AT_RANDOM, strength_text
 from riqa.results import find, tidy
 from riqa.studies import weighting
-from tests.studies.answers import CLASSES, graded, judged
+from tests.studies.imaginary import CLASSES, graded, judged
 
 RIGHT = {0.3: 0.6, 1.0: 0.9}  # weight -> how often it is right
 

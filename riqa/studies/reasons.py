@@ -1,0 +1,153 @@
+"""Whether photographs get reasons: how details and overall quality go together (the paper's Figure 6).
+
+Every function takes predictions as `riqa.predictions` reads them, of one or more datasets and models; images
+without overall quality are left out.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from riqa.evaluate.auc import auc_interval
+from riqa.evaluate.means import mean_interval
+from riqa.labels import DETAILS, class_names
+from riqa.results import rows, tidy
+from riqa.studies.details import by_image
+
+
+def reasons(
+    predictions: pd.DataFrame, n_classes: Mapping[str, int], *, n_resamples: int = 2_000
+) -> pd.DataFrame:
+    """Count reasons by overall class, and ask how well details tell the worst class from the best.
+
+    Args:
+        predictions: Of one or more datasets and models, and of one split.
+        n_classes: Dataset -> classes of its overall quality, 2 or 3.
+        n_resamples: Bootstrap replicates.
+
+    Returns:
+        Rows of the metric `called_bad`, whose group is a class and whose target is a detail, or "any" for the
+        share that gets at least one reason; and of the metric `auc`, whose group is "<worst> against good"
+        and whose target is a detail, or "worst" for the smallest probability of the three. A class without
+        images has no row.
+    """
+    found = []
+    for (dataset, model), own in predictions.groupby(["dataset", "model"], sort=False):
+        images, probs = by_image(own[own["overall"].notna()])
+        overall, patients = images["overall"].to_numpy(dtype=int), images["patient_id"].to_numpy()
+        bad = probs < 0.5  # never, where a model is silent (NaN)
+        answered = [k for k in range(len(DETAILS)) if not np.isnan(probs[..., k]).any()]
+        labels, numbers = class_names(n_classes[dataset]), {}
+        for code in sorted(set(overall)):
+            here = overall == code
+            shares = {"any": bad.any(axis=2)} | {detail: bad[..., k] for k, detail in enumerate(DETAILS)}
+            for target, values in shares.items():
+                how = {"groups": patients[here], "n_resamples": n_resamples}
+                key = target, "called_bad", labels[code]
+                numbers[key] = mean_interval(values[:, here], **how)
+        ends = np.isin(overall, (0, n_classes[dataset] - 1))
+        best = overall[ends] > 0
+        if answered and best.any() and not best.all():
+            order = {DETAILS[k]: probs[..., k] for k in answered} | {
+                "worst": probs[..., answered].min(axis=2)
+            }
+            for target, values in order.items():
+                how = {"groups": patients[ends], "n_resamples": n_resamples}
+                key = target, "auc", f"{labels[0]} against good"
+                numbers[key] = auc_interval(best, values[:, ends], **how)
+        keys = {"dataset": dataset, "model": model, "n": own["image_id"].nunique(), "confidence": 0.95}
+        seeds = sorted(own["seed"].unique())
+        found.append(rows(numbers, ("target", "metric", "group"), seeds=seeds, **keys))
+    return pd.concat(found, ignore_index=True)
+
+
+def quartiles(predictions: pd.DataFrame, n_classes: Mapping[str, int]) -> pd.DataFrame:
+    """Return where the probabilities of good lie, by overall class, detail and seed.
+
+    Args:
+        predictions: Of one or more datasets and models.
+        n_classes: Dataset -> classes of its overall quality, 2 or 3.
+
+    Returns:
+        One row per dataset, model, group (the class), target (the detail) and seed; columns low, median and
+        high (the quartiles), spread (between them) and n (images). A class without images has no row.
+    """
+    known = predictions[predictions["overall"].notna()]
+    group = [
+        class_names(n_classes[d])[int(c)] for d, c in zip(known["dataset"], known["overall"], strict=True)
+    ]
+    answers = known[["dataset", "model", "overall", "seed"]].assign(group=group)
+    answers[list(DETAILS)] = known[[f"p_{detail}" for detail in DETAILS]]
+    tall = answers.melt(["dataset", "model", "overall", "group", "seed"], var_name="target", value_name="p")
+    by = ["dataset", "model", "overall", "group", "target", "seed"]
+    found = tall.groupby(by, sort=False)["p"].quantile([0.25, 0.5, 0.75]).unstack()
+    found.columns = ["low", "median", "high"]
+    found["spread"], found["n"] = found["high"] - found["low"], tall.groupby(by)["p"].size()
+    return (
+        found.reset_index().sort_values("overall", kind="stable", ignore_index=True).drop(columns="overall")
+    )
+
+
+def over_seeds(quartiles: pd.DataFrame) -> pd.DataFrame:
+    """Make rows of the metrics `median` and `spread` out of `quartiles`, with their range over seeds."""
+    keys = ["dataset", "model", "target", "group"]
+    tall = quartiles.melt([*keys, "seed", "n"], ["median", "spread"], var_name="metric")
+    tall = tall.groupby([*keys, "metric", "n"], sort=False)
+    found = tall["value"].agg(value="mean", low="min", high="max").reset_index()
+    return tidy(found, method="seeds", seeds=sorted(quartiles["seed"].unique()))
+
+
+STATEMENTS = (
+    ("3 classes: rejectable images receive low illumination and clarity", "medians below 0.5", (3,),
+     lambda of: (of[3]["median"].loc["reject", ["illumination", "clarity"]] < 0.5).all()),
+    ("3 classes: contrast of rejectable images is more dispersed", "quartiles farthest apart", (3,),
+     lambda of: of[3]["spread"].loc["reject", "contrast"]
+     > of[3]["spread"].loc["reject", ["illumination", "clarity"]].max()),
+    ("3 classes: … but with a low median", "median below 0.5", (3,),
+     lambda of: of[3]["median"].loc["reject", "contrast"] < 0.5),
+    ("3 classes: usable images score higher than rejectable ones", "all three medians", (3,),
+     lambda of: (of[3]["median"].loc["usable"] > of[3]["median"].loc["reject"]).all()),
+    ("3 classes: … with greater variability", "all three quartile distances", (3,),
+     lambda of: (of[3]["spread"].loc["usable"] > of[3]["spread"].loc["reject"]).all()),
+    ("3 classes: good images cluster at high probabilities", "all lower quartiles at least 0.5", (3,),
+     lambda of: (of[3]["low"].loc["good"] >= 0.5).all()),
+    ("2 classes: bad images vary more than with three classes", "quartile distances, bad against reject",
+     (2, 3), lambda of: (of[2]["spread"].loc["bad"] > of[3]["spread"].loc["reject"]).all()),
+    ("2 classes: good images score higher than bad ones", "all three medians", (2,),
+     lambda of: (of[2]["median"].loc["good"] > of[2]["median"].loc["bad"]).all()),
+    ("2 classes: … and more consistently", "all three quartile distances", (2,),
+     lambda of: (of[2]["spread"].loc["good"] < of[2]["spread"].loc["bad"]).all()),
+)  # fmt: skip
+"""What the paper says of Figure 6 (Section 4.2): its words, what they mean here, sets with how many classes
+it takes, and whether it holds. The paper prints no numbers, so its words are made precise: "low" is a median
+below one half, "cluster at high probabilities" a lower quartile of at least one half, and variability is the
+distance of the quartiles."""
+
+
+def statements(of_sets: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
+    """Ask of each of `STATEMENTS` whether it holds here.
+
+    Args:
+        of_sets: Number of overall classes (3, 2 or both) -> `quartiles` of one Student on such a set.
+
+    Returns:
+        One row per statement: statement, meaning, seeds (how many there are) and holds (in how many of them;
+        NaN where a class has no image or this build has no such set).
+    """
+    by_seed = {
+        n: {
+            seed: own.pivot(index="group", columns="target", values=["median", "low", "spread"])
+            for seed, own in table.groupby("seed")
+        }
+        for n, table in of_sets.items()
+    }
+    found = []
+    for statement, meaning, needs, holds in STATEMENTS:
+        seeds = sorted(set.intersection(*(set(by_seed.get(n, {})) for n in needs)))
+        try:
+            count = sum(bool(holds({n: by_seed[n][s] for n in needs})) for s in seeds) if seeds else np.nan
+        except KeyError:  # a class without images
+            count = np.nan
+        found.append((statement, meaning, len(seeds), count))
+    return pd.DataFrame(found, columns=["statement", "meaning", "seeds", "holds"])

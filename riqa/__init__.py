@@ -1,8 +1,9 @@
 """riqa: reproducible retinal image quality assessment.
 
 A thin library behind a book that runs. Its rooms follow the data: `riqa.data` and `riqa.phantom` supply
-photographs, `riqa.learn` trains on them, `riqa.evaluate` measures, `riqa.report` draws, `riqa.publish` makes
-the pages. Importing it does nothing else.
+photographs, `riqa.learn` trains on them, `riqa.evaluate` measures, `riqa.studies` asks the questions of the book
+and answers with rows of `riqa.results`, `riqa.show` and `riqa.plots` lay those out, `riqa.publish` makes the
+pages, `riqa.assess` asks a trained model. Importing it does nothing else.
 """
 
 __version__ = "0.1.0"

@@ -9,7 +9,7 @@ from riqa.evaluate.maps import map_quality, neighbours_kept, pca_map, tsne_map
 from riqa.evaluate.neighbourhoods import patient_permutations, together
 from riqa.results import find
 from riqa.studies import latent
-from tests.report.details_cases import answers, drawn
+from tests.studies.answers import answers, drawn
 
 N, SEEDS = 40, (0, 1)
 PATIENTS = np.arange(N) // 2

@@ -1,1 +1,0 @@
-"""Results as records, the paper's numbers, tables and figures."""

@@ -9,7 +9,6 @@ import pytest
 import yaml
 from sklearn.metrics import pairwise_distances
 
-from riqa.evaluate.pairs import PAIRS
 from riqa.learn.config import PRECISIONS, SCHEDULES
 from riqa.learn.device import DEVICES
 from riqa.learn.level import LEVELS
@@ -19,6 +18,7 @@ from riqa.publish.parameters import declared_parameters
 from riqa.publish.plan import plan
 from riqa.publish.profiles import profile_names, read_profile
 from riqa.publish.stage import MEASURED, STATUS_PAGE
+from riqa.studies.overall import READINGS
 from tests.publish.toy import REPOSITORY
 
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
@@ -129,7 +129,7 @@ CHOICES = {  # text that a chapter hands to a function which knows only these
     "known_shares": ("observers", "eyeq_d"),
     "level": LEVELS,
     "if_unfit": ("warn", "calibrate", "drop"),
-    "wilcoxon_on": PAIRS,
+    "wilcoxon_on": READINGS,
     "baseline": ("single_task", "single_task_control"),
 }
 
@@ -153,22 +153,47 @@ def test_every_number_and_every_closed_choice_says_what_is_legal(path):
             assert legal.least == (name == "overall_sets"), name
 
 
+HIDDEN = {"parameters", "remove-cell", "remove-input"}
+
+
 def long(block):
     """Count the lines of a cell that are neither empty nor part of an import."""
-    text = re.sub(r"^\s*[%!].*$", "", block, flags=re.MULTILINE)
-    imports = [node for node in ast.parse(text).body if isinstance(node, (ast.Import, ast.ImportFrom))]
+    imports = [node for node in ast.parse(block).body if isinstance(node, (ast.Import, ast.ImportFrom))]
     imported = {line for node in imports for line in range(node.lineno, node.end_lineno + 1)}
-    return sum(bool(line.strip()) for n, line in enumerate(text.splitlines(), 1) if n not in imported)
+    return sum(bool(line.strip()) for n, line in enumerate(block.splitlines(), 1) if n not in imported)
+
+
+def shown(path):
+    """Return the code cells that a page shows."""
+    return [
+        source(cell) for cell in cells(path, "code") if not HIDDEN & set(cell["metadata"].get("tags", []))
+    ]
 
 
 @each_notebook
-def test_cells_are_few_and_short_and_hold_no_machinery(path):
-    blocks = [source(cell) for cell in cells(path, "code") if not is_parameters(cell)]
-    assert len(blocks) <= 30
-    assert max(map(long, blocks)) <= 15
-    kinds = [type(node) for node in ast.walk(code(path))]
-    assert ast.ClassDef not in kinds
-    assert kinds.count(ast.FunctionDef) + kinds.count(ast.AsyncFunctionDef) <= 1
+def test_cells_that_are_shown_fit_the_page_and_a_lecture(path):
+    for block in shown(path):
+        assert max(map(len, block.splitlines())) <= 80, block
+        assert long(block) <= 15, block
+    assert ast.ClassDef not in [type(node) for node in ast.walk(code(path))]
+
+
+@each_notebook
+def test_a_page_tells_right_away_what_this_build_found(path):
+    first = [source(cell) for cell in cells(path)[:9]]
+    assert any("admonition}" in text and "In this build" in text for text in first)
+
+
+@each_notebook
+def test_every_figure_has_a_caption_a_name_and_an_alternative_text(path):
+    looks = [cell["metadata"]["mystnb"] for cell in cells(path, "code") if "mystnb" in cell["metadata"]]
+    names = [look["figure"]["name"] for look in looks]
+    assert len(names) == len(set(names))
+    for look in looks:
+        assert len(look["figure"]["caption"]) > 20
+        assert len(look["image"]["alt"]) > 20
+    text = "".join(source(cell) for cell in cells(path))
+    assert "glue" not in text
 
 
 @each_notebook
@@ -186,9 +211,7 @@ def test_a_claim_is_asserted_and_never_printed(path):
 def test_every_chapter_opens_and_ends_alike(path):
     first = source(cells(path, "markdown")[0])
     assert first.startswith("# ")
-    assert [first.find(f"**{heading}") for heading in OPENING] == sorted(
-        first.find(f"**{h}") for h in OPENING
-    )
+    assert first.find(f"**{OPENING[0]}") < first.find(f"**{OPENING[1]}")
     assert all(f"**{heading}" in first for heading in OPENING)
     text = "\n\n".join(source(cell) for cell in cells(path, "markdown"))
     headings = re.findall(r"^## (.+)$", text, flags=re.MULTILINE)
@@ -200,7 +223,7 @@ def test_every_exercise_has_a_worked_solution(path):
     text = "\n".join(source(cell) for cell in cells(path, "markdown"))
     exercises = re.findall(r"\{exercise(?:-start)?\}[^\n]*\n:label: (\S+)", text)
     solutions = re.findall(r"\{solution(?:-start)?\} (\S+)", text)
-    assert len(exercises) >= 2
+    assert len(exercises) >= (1 if path.stem[2] == "b" else 2)
     assert sorted(solutions) == sorted(exercises)
 
 
@@ -208,7 +231,7 @@ def test_exercises_are_referred_to_by_labels_that_exist():
     """Their numbers run through the whole book: one that is typed is wrong after the next exercise."""
     texts = {path.stem: "\n".join(source(cell) for cell in cells(path)) for path in NOTEBOOKS}
     labels = [x for text in texts.values() for x in re.findall(r"\{exercise\}[^\n]*\n:label: (\S+)", text)]
-    assert len(labels) == len(set(labels)) > 2 * len(NOTEBOOKS)
+    assert len(labels) == len(set(labels)) > 30
     texts |= {path.stem: path.read_text() for path in (REPOSITORY / "book").glob("*.md")}
     for page, text in texts.items():
         assert not re.findall(r"\b[Ee]xercises?\s+\(?\d+", text), f"{page}: refer by {{ref}} to a label"
@@ -225,7 +248,9 @@ def test_no_number_of_a_result_is_typed_beside_a_metric(path):
 
 def test_the_table_of_contents_holds_every_page_and_no_other():
     contents = yaml.safe_load((REPOSITORY / "_toc.yml").read_text())
-    listed = [contents["root"]] + [c["file"] for part in contents["parts"] for c in part["chapters"]]
+    chapters = [c for part in contents["parts"] for c in part["chapters"]]
+    chapters += [c for chapter in chapters for c in chapter.get("sections", [])]
+    listed = [contents["root"], *(c["file"] for c in chapters)]
     pages = {p.relative_to(REPOSITORY).with_suffix("").as_posix() for p in (REPOSITORY / "book").glob("*.md")}
     pages |= {f"notebooks/{path.stem}" for path in NOTEBOOKS} | {STATUS_PAGE.removesuffix(".md")}
     assert len(listed) == len(set(listed))
@@ -247,6 +272,7 @@ def test_a_chapter_needs_exactly_the_chapters_that_its_code_reads():
     assert set(chapters) == {path.stem for path in NOTEBOOKS}
     for name, chapter in chapters.items():
         text = "\n".join(source(cell) for cell in cells(chapter.notebook, "code") if not is_parameters(cell))
+        text += "".join(re.findall(r"chapter=(\w+)", chapter.notebook.read_text()))  # quoted in prose
         assert set(chapter.needs) == {other for other in chapters if other in text} - {name}, name
 
 

@@ -27,6 +27,7 @@ from riqa.publish.warnings import read_warnings, warning_block
 _INCLUDED = re.compile(r"\{literalinclude\} (\S+)")
 STATUS_PAGE = "book/build_status.md"
 MEASURED = "benchmarks/measured"
+FRONT = "<!-- front -->"
 
 
 def stage_book(
@@ -50,11 +51,16 @@ def stage_book(
     """
     pages: dict[str, bytes] = {}
     numbers = read_numbers(build.work / name for name in chapters)
+    front = ""  # what a chapter leaves for the first screen
+    for folder in (build.work / name for name in chapters):
+        if (folder / "front.md").is_file():
+            front = (folder / "front.md").read_text(encoding="utf-8")
+            pages["book/front.png"] = (folder / "front.png").read_bytes()
     for path in sorted((build.root / "book").rglob("*")):
         if path.is_file() and "__pycache__" not in path.parts and not path.name.startswith("."):
             content = path.read_bytes()
             if path.suffix == ".md":
-                text = fill_in(content.decode(), build.root / MEASURED)
+                text = fill_in(content.decode(), build.root / MEASURED).replace(FRONT, front)
                 content = Numbers(numbers, path.stem, {}).resolve(text, hover=True).encode()
             pages[path.relative_to(build.root).as_posix()] = content
     for path in sorted((build.root / MEASURED).glob("*.png")):

@@ -60,9 +60,8 @@ def trained_model(stem: Path, files: list[Path], side: int) -> Path:
     crops = np.stack([read_and_crop(path, side)[0] for path in files])
     draw, n = np.random.default_rng(0), 32
     overall, details = draw.integers(0, 3, n), draw.integers(0, 2, (n, 3))
-    examples = Examples(
-        crops, np.arange(n) % len(crops), torch.from_numpy(overall), torch.from_numpy(details).float()
-    )
+    targets = {"overall": torch.from_numpy(overall), "details": torch.from_numpy(details).float()}
+    examples = Examples(crops, np.arange(n) % len(crops), targets)
     model = QualityNet("resnet18", n_overall=3, n_details=3, image_size=side)
     train(model, examples, examples, TrainingConfig(epochs=1))
     save_novelty(fit_novelty(model, examples, examples), stem)

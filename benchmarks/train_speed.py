@@ -50,7 +50,8 @@ def examples(files: list[Path], n: int, side: int) -> Examples:
     """Curate the files, and show them under n names with random grades."""
     crops = np.stack([read_and_crop(path, side)[0] for path in files])
     grades = torch.from_numpy(np.random.default_rng(0).integers(0, 3, n))
-    return Examples(crops, np.arange(n) % len(crops), grades, torch.full((n, 3), float("nan")))
+    targets = {"overall": grades, "details": torch.full((n, 3), float("nan"))}
+    return Examples(crops, np.arange(n) % len(crops), targets)
 
 
 def ours(training: Examples, validation: Examples, config: TrainingConfig) -> float:

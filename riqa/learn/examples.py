@@ -1,5 +1,6 @@
 """What the training loop reads: images of one split with their targets, straight from a store."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from torch import Tensor
 from riqa.data.store import Store
 from riqa.errors import InputError
 from riqa.labels import DETAILS
-from riqa.learn.losses import UNKNOWN_OVERALL
+from riqa.learn.tasks import TASKS, Task
 
 
 @dataclass(frozen=True)
@@ -20,15 +21,26 @@ class Examples:
 
     Attributes:
         images: (N, H, W, 3) uint8 RGB, may be memory-mapped.
-        rows: (N,) positions of this split's images within `images`.
-        overall: (n,) int64 overall class, -1 where unknown.
-        details: (n, 3) float32 in [0, 1]: 1 good, 0 bad, between for soft pseudo-labels, NaN where unknown.
+        rows: (n,) positions of this split's images within `images`.
+        targets: Name of a task -> what is known of it, n of them, see `riqa.learn.tasks.Task`. Of details: 1
+            good, 0 bad, between for soft pseudo-labels, NaN where unknown.
+        auxiliary: (n, D) float32, what a network is told beside the image; None for nothing.
     """
 
     images: np.ndarray
     rows: np.ndarray
-    overall: Tensor
-    details: Tensor
+    targets: dict[str, Tensor]
+    auxiliary: Tensor | None = None
+
+    @property
+    def overall(self) -> Tensor:
+        """The overall class, (n,) int64, -1 where unknown."""
+        return self.targets["overall"]
+
+    @property
+    def details(self) -> Tensor:
+        """The details, (n, 3) float32 in [0, 1], NaN where unknown."""
+        return self.targets["details"]
 
     def __len__(self) -> int:
         """Return the number of images of the split."""
@@ -36,7 +48,9 @@ class Examples:
 
     def at(self, index: Tensor) -> "Examples":
         """Return the examples at positions `index` within the split."""
-        return Examples(self.images, self.rows[index.numpy()], self.overall[index], self.details[index])
+        told = None if self.auxiliary is None else self.auxiliary[index]
+        targets = {name: values[index] for name, values in self.targets.items()}
+        return Examples(self.images, self.rows[index.numpy()], targets, told)
 
     def pixels(self, index: Tensor, device: torch.device) -> Tensor:
         """Read the images at positions `index` within the split: (B, H, W, 3) uint8, not yet on the device.
@@ -57,8 +71,8 @@ def to_images(pixels: Tensor, device: torch.device) -> Tensor:
     return pixels.float().div_(255)
 
 
-def examples_of(store: Store, split: str) -> Examples:
-    """Select one split of a store.
+def examples_of(store: Store, split: str, tasks: Sequence[Task] = TASKS) -> Examples:
+    """Select one split of a store, with the targets of tasks.
 
     Raises:
         InputError: the split holds no image.
@@ -67,16 +81,13 @@ def examples_of(store: Store, split: str) -> Examples:
     if not len(rows):
         raise InputError(f"{store.root}: the split {split!r} holds no image; curate the dataset again")
     chosen = store.manifest.iloc[rows]
-    overall = chosen["overall"].fillna(UNKNOWN_OVERALL).to_numpy(dtype=np.int64, copy=True)
-    details = chosen[list(DETAILS)].to_numpy(dtype=np.float32, copy=True)
-    return Examples(store.images, rows, torch.from_numpy(overall), torch.from_numpy(details))
+    return Examples(store.images, rows, {task.name: task.targets(chosen) for task in tasks})
 
 
 def unlabelled(images: np.ndarray) -> Examples:
     """Return images (N, H, W, 3), uint8 RGB, of which nothing is known."""
     n = len(images)
-    overall, details = torch.full((n,), UNKNOWN_OVERALL), torch.full((n, len(DETAILS)), float("nan"))
-    return Examples(images, np.arange(n), overall, details)
+    return Examples(images, np.arange(n), {task.name: task.unknown(n) for task in TASKS})
 
 
 def with_pseudo_labels(
@@ -111,4 +122,4 @@ def with_pseudo_labels(
         )
     targets = torch.from_numpy(probs.to_numpy(dtype=np.float32, copy=True))
     hard = torch.where(targets.isnan(), targets, (targets > 0.5).float())
-    return replace(examples, details=hard if kind == "hard" else targets)
+    return replace(examples, targets=examples.targets | {"details": hard if kind == "hard" else targets})

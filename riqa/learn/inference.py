@@ -26,7 +26,7 @@ def compute_logits(model: nn.Module, examples: Examples, precision: str = "auto"
 @torch.inference_mode()
 def in_batches(
     model: nn.Module,
-    outputs: Callable[[Tensor], dict[str, Tensor]],
+    outputs: Callable[..., dict[str, Tensor]],
     examples: Examples,
     precision: str = "auto",
     batch_size: int | None = None,
@@ -35,7 +35,8 @@ def in_batches(
 
     Args:
         model: the network; it says which device is used.
-        outputs: what to compute from images (B, 3, H, W): the model itself, or a part of it.
+        outputs: what to compute from images (B, 3, H, W), and from what else the examples tell: the model
+            itself, or a part of it.
         examples: the images.
         precision: see `riqa.learn.device.resolve_precision`.
         batch_size: images at a time; by default what suits the device.
@@ -49,7 +50,9 @@ def in_batches(
     batch_size = batch_size or images_at_a_time(examples.images.shape[1], device)
     parts = []
     batches = torch.arange(len(examples)).split(batch_size)
-    for pixels in work_ahead(lambda index: examples.pixels(index, device), batches):
+    read = work_ahead(lambda index: examples.pixels(index, device), batches)
+    for index, pixels in zip(batches, read, strict=True):
+        told = () if examples.auxiliary is None else (examples.auxiliary[index].to(device),)
         with torch.autocast(device.type, torch.bfloat16, enabled=use_bfloat16):
-            parts.append(outputs(to_images(pixels, device)))
+            parts.append(outputs(to_images(pixels, device), *told))
     return {name: torch.cat([part[name].float().cpu() for part in parts]) for name in parts[0]}

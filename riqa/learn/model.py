@@ -1,7 +1,7 @@
 """The one network of the book: a shared backbone and one linear head per task (hard parameter sharing)."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -37,12 +37,15 @@ class QualityNet(nn.Module):
     Args:
         backbone: see `riqa.learn.backbones.build_backbone`.
         n_overall: number of overall-quality classes, 2 or 3; 0 leaves the overall head out.
-        n_details: number of quality details, 3; 0 leaves the details head out.
+        n_details: number of quality details; 0 leaves the details head out.
         weights: ``none`` for a random start, ``imagenet`` for pretrained weights.
         image_size: side of the square input in pixels, recorded so that later images are brought to it.
+        further: name of a further task -> width of its head.
+        n_auxiliary: numbers that the heads are told beside the features.
 
     Shape:
         - images: (N, 3, H, W), RGB in [0, 1]; normalisation happens inside.
+        - auxiliary: (N, n_auxiliary).
         - returns: dict with ``overall`` logits (N, n_overall) and/or ``details`` logits (N, n_details).
 
     Raises:
@@ -52,33 +55,42 @@ class QualityNet(nn.Module):
     """
 
     def __init__(
-        self, backbone: str, n_overall: int, n_details: int, weights: str = "none", image_size: int = 224
+        self,
+        backbone: str,
+        n_overall: int,
+        n_details: int,
+        weights: str = "none",
+        image_size: int = 224,
+        further: Mapping[str, int] | None = None,
+        n_auxiliary: int = 0,
     ):
         super().__init__()
-        _check(n_overall, n_details, weights, image_size)
+        sizes = {"overall": n_overall, "details": n_details} | dict(further or {})
+        _check(sizes, weights, image_size)
         self.architecture = {
             "backbone": backbone,
             "n_overall": n_overall,
             "n_details": n_details,
             "image_size": image_size,
         }
+        if further or n_auxiliary:
+            self.architecture |= {"further": dict(further or {}), "n_auxiliary": n_auxiliary}
         self.backbone, n_features = build_backbone(backbone, weights, image_size)
         for module in self.backbone.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.momentum = BATCH_NORM_MOMENTUM
-        self.heads = nn.ModuleDict()
-        if n_overall:
-            self.heads["overall"] = nn.Linear(n_features, n_overall)
-        if n_details:
-            self.heads["details"] = nn.Linear(n_features, n_details)
+        width = n_features + n_auxiliary
+        self.heads = nn.ModuleDict({task: nn.Linear(width, n) for task, n in sizes.items() if n})
         mean = torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1)
         std = torch.tensor(IMAGENET_STD).view(1, 3, 1, 1)
         self.register_buffer("mean", mean, persistent=False)
         self.register_buffer("std", std, persistent=False)
 
-    def forward(self, images: Tensor) -> dict[str, Tensor]:
+    def forward(self, images: Tensor, *auxiliary: Tensor) -> dict[str, Tensor]:
         """Return the logits of every head for images (N, 3, H, W) in [0, 1]."""
         features = self.features(images)
+        if auxiliary:
+            features = torch.cat([features, *auxiliary], dim=1)
         return {task: head(features) for task, head in self.heads.items()}
 
     def features(self, images: Tensor) -> Tensor:
@@ -166,13 +178,12 @@ def model_file(stem: Path, extension: str) -> Path:
     return Path(f"{stem}.{extension}")
 
 
-def _check(n_overall: int, n_details: int, weights: str, image_size: int) -> None:
+def _check(sizes: Mapping[str, int], weights: str, image_size: int) -> None:
     """Refuse what `QualityNet` says that it refuses."""
-    if not (n_overall or n_details):
+    if not any(sizes.values()):
         raise ValueError("QualityNet needs at least one head: n_overall or n_details must be positive")
-    if n_overall not in (0, 2, 3) or n_details not in (0, len(DETAILS)):
-        heads = f"n_overall is {n_overall!r} and n_details {n_details!r}"
-        raise ValueError(f"{heads}, must be 0, 2 or 3 and 0 or {len(DETAILS)}")
+    if sizes["overall"] not in (0, 2, 3) or any(n < 0 for n in sizes.values()):
+        raise ValueError(f"heads are {dict(sizes)}, must be 0, 2 or 3 for overall, and 0 or more")
     if weights not in WEIGHTS:
         raise ValueError(f"weights is {weights!r}, must be one of {WEIGHTS}")
     if not isinstance(image_size, int) or not 1 <= image_size <= LARGEST_SIDE:

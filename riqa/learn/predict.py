@@ -1,5 +1,7 @@
 """Predictions: one tidy row an image, a model and a seed; the file that every later chapter reads."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 import torch
@@ -10,13 +12,20 @@ from riqa.labels import DETAILS
 from riqa.learn.examples import examples_of, unlabelled
 from riqa.learn.inference import compute_logits
 from riqa.learn.model import QualityNet
+from riqa.learn.tasks import TASKS, Task
 
 MOST_CLASSES = 3
 PROBABILITIES = tuple(f"p_overall_{k}" for k in range(MOST_CLASSES)) + tuple(f"p_{d}" for d in DETAILS)
 
 
 def predict(
-    model: QualityNet, store: Store, splits: tuple[str, ...], /, precision: str = "auto", **columns: object
+    model: QualityNet,
+    store: Store,
+    splits: tuple[str, ...],
+    /,
+    tasks: Sequence[Task] = TASKS,
+    precision: str = "auto",
+    **columns: object,
 ) -> pd.DataFrame:
     """Apply a model to splits of a store.
 
@@ -24,6 +33,7 @@ def predict(
         model: any `QualityNet`.
         store: curated images at the model's input size.
         splits: which splits, in this order.
+        tasks: what it was trained for; those beside the book's add columns of their own.
         precision: of arithmetic, see `riqa.learn.train.TrainingConfig`.
         **columns: constant columns to add: model, seed, trained_on.
 
@@ -32,15 +42,22 @@ def predict(
         p_overall_0 .. p_overall_2 (softmax; NaN for classes that the model does not have);
         p_illumination, p_clarity, p_contrast (sigmoid, probability of good; NaN without a details head);
         and the truth: overall, illumination, clarity, contrast (NaN where the details head is silent).
+        Whatever else a task asks has its answer in p_<column> and its truth in <column>.
     """
     frames = []
     for split in splits:
-        examples = examples_of(store, split)
+        examples = examples_of(store, split, tasks)
         logits = compute_logits(model, examples, precision)
         truth = store.manifest.iloc[examples.rows].reset_index(drop=True)
         frame = truth[["image_id", "dataset", "split", "patient_id", "eye"]].assign(**columns)
         frame[list(PROBABILITIES)] = probabilities(logits)
         frame[["overall", *DETAILS]] = truth[["overall", *DETAILS]]
+        for task in tasks:
+            own = [column for column in task.columns if column not in ("overall", *DETAILS)]
+            answers = task.answer(logits[task.name].double()).numpy() if own else None
+            for column in own:
+                frame[f"p_{column}"] = answers[:, task.columns.index(column)]
+                frame[column] = truth[column]
         if "details" in logits:  # a detail in which the model is silent is not asked of it
             silent = [detail for detail in DETAILS if frame[f"p_{detail}"].isna().all()]
             frame[silent] = np.nan
@@ -68,5 +85,5 @@ def probabilities(logits: dict[str, Tensor]) -> np.ndarray:
     if "overall" in logits:
         probs[:, : logits["overall"].shape[1]] = torch.softmax(logits["overall"].double(), dim=1).numpy()
     if "details" in logits:
-        probs[:, MOST_CLASSES:] = torch.sigmoid(logits["details"].double()).numpy()
+        probs[:, MOST_CLASSES:] = torch.sigmoid(logits["details"].double()).numpy()[:, : len(DETAILS)]
     return probs

@@ -6,35 +6,7 @@ from sklearn.metrics import f1_score
 from torch import Tensor
 
 from riqa.errors import InputError
-from riqa.learn.config import TrainingConfig
-from riqa.learn.distributed import ALONE, Processes
-from riqa.learn.examples import Examples
-from riqa.learn.inference import compute_logits
-from riqa.learn.losses import UNKNOWN_OVERALL, multi_task_loss
-from riqa.learn.model import QualityNet
-
-
-def evaluate(
-    model: QualityNet, examples: Examples, config: TrainingConfig, processes: Processes = ALONE
-) -> dict[str, float]:
-    """Return val_loss and val_score of a model, as `riqa.learn.train.train` describes them.
-
-    Several processes share the images, and each returns the numbers of all images, every image counted once.
-    """
-    part = examples.at(processes.spread(len(examples)))
-    logits = processes.gather(compute_logits(model, part, config.precision), len(examples))
-    loss = multi_task_loss(
-        logits,
-        examples.overall,
-        examples.details,
-        lambda_overall=config.lambda_overall,
-        lambda_details=config.lambda_details,
-    )
-    if config.lambda_overall:
-        score = overall_macro_f1(logits["overall"], examples.overall)
-    else:
-        score = details_macro_f1(logits["details"], examples.details)
-    return {"val_loss": loss.item(), "val_score": score}
+from riqa.learn.losses import UNKNOWN_OVERALL
 
 
 def overall_macro_f1(logits: Tensor, overall: Tensor) -> float:

@@ -2,12 +2,13 @@
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
@@ -19,9 +20,9 @@ from riqa.learn.config import TrainingConfig
 from riqa.learn.device import resolve_precision
 from riqa.learn.distributed import ALONE, Processes
 from riqa.learn.examples import Examples, to_images
-from riqa.learn.losses import multi_task_loss, part_scales
+from riqa.learn.inference import compute_logits
 from riqa.learn.model import QualityNet
-from riqa.learn.scores import evaluate
+from riqa.learn.tasks import TASKS, Task, WeightedSum, Weighting, multi_task_loss, part_scales
 
 SMALLEST_IMAGE = 32
 """Side in pixels below which nothing is trained.
@@ -37,6 +38,8 @@ def train(
     validation: Examples,
     config: TrainingConfig,
     *,
+    tasks: Sequence[Task] = TASKS,
+    weighting: Weighting | None = None,
     start_counts: bool = False,
     checkpoint: Path | None = None,
     on_epoch: Callable[[dict, float], None] = lambda record, images_per_second: None,
@@ -50,10 +53,12 @@ def train(
     statistics over a process's own part of each batch, and keeps the running ones of the main process.
 
     Args:
-        model: network with a head for every task of positive weight.
+        model: network with a head for every task that is learned.
         training: images and targets to learn from.
         validation: images and targets that choose the epoch; never the test split.
         config: hyperparameters.
+        tasks: what may be learned; the score of the first that is learned chooses the epoch.
+        weighting: of their losses; by default `config`'s lambdas, and a task of weight 0 is not learned.
         start_counts: whether the starting weights compete for the best epoch, as in the paper's control,
             which keeps "the best checkpoint over all epochs" of both of its phases.
         checkpoint: file that holds, after every epoch, all that a later call needs to go on; a call that
@@ -66,7 +71,7 @@ def train(
 
     Returns:
         A record an epoch: epoch (0 is the start), train_loss, val_loss, val_score, learning_rate, best.
-        val_score is the macro-F1 of the task that the model is for: overall quality if it has weight, else
+        val_score is the macro-F1 of the task that the model is for: overall quality if it is learned, else
         the mean over details.
 
     Raises:
@@ -87,11 +92,15 @@ def train(
     device = next(model.parameters()).device
     precision = resolve_precision(config.precision, model, device)
     model.to(memory_format=torch.channels_last)
-    shared = processes.wrap(model, any(not getattr(config, f"lambda_{task}") for task in model.heads))
+    if weighting is None:
+        weights = {"overall": config.lambda_overall, "details": config.lambda_details}
+        tasks, weighting = [task for task in tasks if weights[task.name]], WeightedSum(weights)
+    shared = processes.wrap(model, bool(model.heads.keys() - {task.name for task in tasks}))
     generator = torch.Generator().manual_seed(config.seed)
     torch.manual_seed(config.seed)  # dropout and stochastic depth read the global generator
+    learned = list(weighting.parameters()) if isinstance(weighting, nn.Module) else []
     optimizer = torch.optim.SGD(
-        model.parameters(),
+        [*model.parameters(), *learned],
         lr=config.learning_rate,
         momentum=config.momentum,
         weight_decay=config.weight_decay,
@@ -108,14 +117,16 @@ def train(
         start = {
             "epoch": 0,
             "train_loss": math.nan,
-            **evaluate(model, validation, config, processes),
+            **evaluate(model, validation, config, tasks, weighting, processes),
             "learning_rate": 0.0,
         }
         progress.add(start, may_be_best=start_counts)
 
-    def forward(images: Tensor) -> dict[str, Tensor]:
+    objective = partial(multi_task_loss, tasks=tasks, weighting=weighting)
+
+    def forward(*inputs: Tensor) -> dict[str, Tensor]:
         with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
-            return shared(images)
+            return shared(*inputs)
 
     def after_step() -> None:
         scheduler.step()
@@ -128,13 +139,13 @@ def train(
         started = time.perf_counter()
         processes.seed_dropout(config.seed, epoch)
         model.train()
-        read = _batches(training, config, epoch, generator, processes, device)
-        losses = train_epoch(forward, read, optimizer, after_step)
+        read = _batches(training, tasks, config, epoch, generator, processes, device)
+        losses = train_epoch(forward, objective, read, optimizer, after_step)
         processes.share_buffers(progress.kept_model)
         record = {
             "epoch": epoch,
             "train_loss": float(np.mean(processes.mean(losses).tolist())),
-            **evaluate(progress.kept_model, validation, config, processes),
+            **evaluate(progress.kept_model, validation, config, tasks, weighting, processes),
             "learning_rate": scheduler.get_last_lr()[0],
         }
         progress.add(record)
@@ -147,8 +158,9 @@ def train(
 
 
 def train_epoch(
-    network: Callable[[Tensor], dict[str, Tensor]],
-    batches: Iterable[tuple[Tensor, dict]],
+    network: Callable[..., dict[str, Tensor]],
+    objective: Callable[..., Tensor],
+    batches: Iterable[tuple[tuple, dict]],
     optimizer: torch.optim.Optimizer,
     after_step: Callable[[], None] = lambda: None,
 ) -> Tensor:
@@ -156,7 +168,8 @@ def train_epoch(
 
     Args:
         network: From images (N, 3, H, W) in [0, 1] to the logits of every head.
-        batches: Images, and what `multi_task_loss` takes beside their logits.
+        objective: From logits and targets to the loss: `multi_task_loss`.
+        batches: What the network takes, and what the objective takes beside logits.
         optimizer: Moves the network's weights.
         after_step: Called after every step: the learning rate has a schedule.
 
@@ -164,9 +177,9 @@ def train_epoch(
         The loss of each batch before its step.
     """
     losses = []
-    for images, targets in batches:
-        logits = network(images)
-        loss = multi_task_loss(logits, **targets)
+    for inputs, targets in batches:
+        logits = network(*inputs)
+        loss = objective(logits, **targets)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -177,12 +190,13 @@ def train_epoch(
 
 def _batches(
     training: Examples,
+    tasks: Sequence[Task],
     config: TrainingConfig,
     epoch: int,
     generator: torch.Generator,
     processes: Processes,
     device: torch.device,
-) -> Iterator[tuple[Tensor, dict]]:
+) -> Iterator[tuple[tuple, dict]]:
     """Shuffle the images of an epoch, and yield them batch by batch, augmented, with their targets.
 
     The incomplete last batch is left out: batch normalisation over a handful of images is noise.
@@ -198,16 +212,32 @@ def _batches(
         images = augment(to_images(pixels, device), config.augmentation, generator, **share)
         if scaled_side < side:
             images = functional.interpolate(images, scaled_side, mode="bilinear", antialias=True)
-        yield (
-            images.contiguous(memory_format=torch.channels_last),
-            {
-                "overall": training.overall[mine].to(device),
-                "details": training.details[mine].to(device),
-                "lambda_overall": config.lambda_overall,
-                "lambda_details": config.lambda_details,
-                "scales": part_scales(training.overall[index], training.details[index], **share),
-            },
-        )
+        inputs = (images.contiguous(memory_format=torch.channels_last),)
+        if training.auxiliary is not None:
+            inputs += (training.auxiliary[mine].to(device),)
+        known = {name: values[index] for name, values in training.targets.items()}
+        targets = {name: values[mine].to(device) for name, values in training.targets.items()}
+        yield inputs, {"targets": targets, "scales": part_scales(known, tasks, **share)}
+
+
+def evaluate(
+    model: QualityNet,
+    examples: Examples,
+    config: TrainingConfig,
+    tasks: Sequence[Task],
+    weighting: Weighting,
+    processes: Processes = ALONE,
+) -> dict[str, float]:
+    """Return val_loss and val_score of a model, as `train` describes them.
+
+    Several processes share the images, and each returns the numbers of all images, every image counted once.
+    """
+    part = examples.at(processes.spread(len(examples)))
+    logits = processes.gather(compute_logits(model, part, config.precision), len(examples))
+    with torch.no_grad():
+        loss = multi_task_loss(logits, examples.targets, tasks, weighting)
+    first = tasks[0].name
+    return {"val_loss": loss.item(), "val_score": tasks[0].score(logits[first], examples.targets[first])}
 
 
 def image_side(side: int, epoch: int, config: TrainingConfig) -> int:

@@ -34,7 +34,8 @@ def phantoms(first, n):
         field = image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
         images[k] = cv2.resize(field, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
     unknown = torch.full((n,), -1)
-    return Examples(images, np.arange(n), unknown, torch.from_numpy(details.astype(np.float32)))
+    targets = {"overall": unknown, "details": torch.from_numpy(details.astype(np.float32))}
+    return Examples(images, np.arange(n), targets)
 
 
 class MeasuringTeacher(nn.Module):
@@ -132,7 +133,7 @@ def test_shares_by_hand():
     grey = np.array([0.45, 0.49, 0.515, 0.60]) * 255
     images = np.repeat(grey.round().astype(np.uint8), 3 * 32 * 32).reshape(4, 32, 32, 3)
     known = torch.full((4, 3), float("nan"))
-    examples = Examples(images, np.arange(4), torch.full((4,), -1), known)
+    examples = Examples(images, np.arange(4), {"overall": torch.full((4,), -1), "details": known})
     table = flip_table(Brightness(), examples, Augmentation(max_colour_change=0.1), beyond=2.0, margin=0.2)
     rows = table[table["transformation"] == "brightness"].set_index("strength")
     # Up by 10 %: only 0.49 crosses (0.45 becomes 0.495). Down by 10 %: only 0.515 does.

@@ -7,7 +7,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from riqa.learn.losses import details_loss, multi_task_loss, overall_loss, part_scales
+from riqa.learn.losses import details_loss, overall_loss
+from riqa.learn.tasks import TASKS, WeightedSum, multi_task_loss, part_scales
+
+BOTH = {"overall": 0.7, "details": 1.3}
 
 
 def slow_cross_entropy(logits, classes):
@@ -62,7 +65,11 @@ def test_by_hand():
     # Two classes with equal scores cost log 2; a detail with logit 0 costs log 2 whatever its target.
     logits = {"overall": torch.zeros(1, 2), "details": torch.zeros(1, 3)}
     overall, details = torch.tensor([1]), torch.tensor([[1.0, 0.0, math.nan]])
-    loss = multi_task_loss(logits, overall, details, lambda_overall=1.0, lambda_details=0.5)
+    targets, weighting = (
+        {"overall": overall, "details": details},
+        WeightedSum({"overall": 1.0, "details": 0.5}),
+    )
+    loss = multi_task_loss(logits, targets, TASKS, weighting)
     assert loss.item() == pytest.approx(1.5 * math.log(2))
 
 
@@ -71,7 +78,8 @@ def test_weights_scale_their_task_alone():
     overall, details = torch.tensor([0, 1, 2, 1]), torch.rand(4, 3)
 
     def loss(a, b):
-        return multi_task_loss(logits, overall, details, lambda_overall=a, lambda_details=b).item()
+        targets, weights = {"overall": overall, "details": details}, {"overall": a, "details": b}
+        return multi_task_loss(logits, targets, TASKS, WeightedSum(weights)).item()
 
     assert loss(2, 0) == pytest.approx(2 * loss(1, 0))
     assert loss(0, 3) == pytest.approx(3 * loss(0, 1))
@@ -97,9 +105,10 @@ def test_scales_by_hand():
     overall = torch.tensor([0, -1, 1, 2, 2, -1])
     details = torch.full((6, 3), math.nan)
     details[1, 0] = details[3, 2] = 1
-    assert part_scales(overall, details, 0, 2) == (1.5, 0.0)
-    assert part_scales(overall, details, 1, 2) == (0.5, 2.0)
-    assert part_scales(overall, details, 0, 1) == (1.0, 1.0)
+    targets = {"overall": overall, "details": details}
+    assert part_scales(targets, TASKS, 0, 2) == {"overall": 1.5, "details": 0.0}
+    assert part_scales(targets, TASKS, 1, 2) == {"overall": 0.5, "details": 2.0}
+    assert part_scales(targets, TASKS, 0, 1) is None
 
 
 @settings(max_examples=60, deadline=None)
@@ -121,14 +130,11 @@ def test_the_mean_over_parts_is_the_loss_of_the_batch(n_parts, rows):
 
     def loss_of(part, n_parts):
         leaf = logits[part::n_parts].clone().requires_grad_()
-        loss = multi_task_loss(
-            {"overall": leaf, "details": leaf},
-            overall[part::n_parts],
-            details[part::n_parts],
-            lambda_overall=0.7,
-            lambda_details=1.3,
-            scales=part_scales(overall, details, part, n_parts),
-        )
+        targets = {"overall": overall, "details": details}
+        own = {name: known[part::n_parts] for name, known in targets.items()}
+        scales = part_scales(targets, TASKS, part, n_parts)
+        both = {"overall": leaf, "details": leaf}
+        loss = multi_task_loss(both, own, TASKS, WeightedSum(BOTH), scales)
         loss.backward()  # every part has a gradient, if one of zeros
         return loss.item(), leaf.grad
 

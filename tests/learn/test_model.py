@@ -151,7 +151,7 @@ def test_weights_that_cannot_be_downloaded_end_in_one_line(monkeypatch, tmp_path
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"n_overall": 7}, "n_overall is 7 and n_details 0, must be 0, 2 or 3 and 0 or 3"),
+        ({"n_overall": 7}, "heads are {'overall': 7, 'details': 0}, must be 0, 2 or 3 for overall"),
         ({"image_size": "32"}, "image_size is '32', must be a whole number from 1 to 4096"),
         ({"image_size": 10**9}, "must be a whole number from 1 to 4096"),
     ],

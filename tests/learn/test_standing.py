@@ -43,7 +43,8 @@ def test_the_most_likely_reason_is_the_lowest_rank_and_not_the_lowest_probabilit
 def examples(overall):
     images = np.random.default_rng(0).integers(0, 256, (len(overall), 32, 32, 3), dtype=np.uint8)
     details = torch.full((len(overall), 3), float("nan"))
-    return Examples(images, np.arange(len(overall)), torch.tensor(overall), details)
+    targets = {"overall": torch.tensor(overall), "details": details}
+    return Examples(images, np.arange(len(overall)), targets)
 
 
 def test_quantiles_are_of_the_worst_and_the_best_class_alone():

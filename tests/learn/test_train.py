@@ -34,8 +34,7 @@ def brightness_task(n=48, seed=0, side=32):
     return Examples(
         images.clip(0, 255).astype(np.uint8),
         np.arange(n),
-        torch.from_numpy(overall),
-        torch.from_numpy(details.astype(np.float32)),
+        {"overall": torch.from_numpy(overall), "details": torch.from_numpy(details.astype(np.float32))},
     )
 
 
@@ -243,9 +242,8 @@ def test_nothing_to_learn_is_refused():
 
 
 def test_images_too_small_for_the_backbone_are_refused():
-    tiny = Examples(
-        np.zeros((8, 16, 16, 3), np.uint8), np.arange(8), torch.zeros(8, dtype=torch.int64), torch.zeros(8, 3)
-    )
+    targets = {"overall": torch.zeros(8, dtype=torch.int64), "details": torch.zeros(8, 3)}
+    tiny = Examples(np.zeros((8, 16, 16, 3), np.uint8), np.arange(8), targets)
     with pytest.raises(InputError, match="image_size is 16 pixels, must be at least 32"):
         train(QualityNet("resnet10", 3, 3), tiny, tiny, CONFIG)
 

@@ -75,7 +75,8 @@ def sparse_task():
     n = torch.arange(48)
     overall = torch.where(n % 6 == 0, training.overall, -1)
     details = torch.where((n % 3 == 1)[:, None], training.details, torch.nan)
-    return Examples(training.images, training.rows, overall, details), brightness_task(25, seed=1)
+    targets = {"overall": overall, "details": details}
+    return Examples(training.images, training.rows, targets), brightness_task(25, seed=1)
 
 
 def train_on_it(processes, config, noisy=False, checkpoint=None, stop_after=None):

@@ -1,7 +1,7 @@
 """What a network learns, as data: a task has a head, targets, a loss and a score; a weighting joins losses.
 
-The book has two tasks, `TASKS`. A further one, another width of the details, or another weighting is made here
-or by whoever needs it, and handed to `riqa.learn.train.train`; nothing else has to change.
+The book has two tasks, `TASKS`. A further one, other details, or another weighting is made here or by whoever
+needs it, and handed to `riqa.learn.train.train`; nothing else has to change.
 """
 
 from collections.abc import Callable, Mapping, Sequence

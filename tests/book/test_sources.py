@@ -116,7 +116,7 @@ def test_what_a_page_includes_from_the_module_is_there_and_short_enough_to_read(
         else:
             assert content.count(given["start-at"]) == content.count(given["end-before"]) == 1
             shown = content[content.index(given["start-at"]) : content.index(given["end-before"])]
-        assert 5 <= len(shown.splitlines()) <= 35, (file, given)
+        assert 3 <= len(shown.splitlines()) <= 35, (file, given)
         assert max(map(len, shown.splitlines())) <= 84, (file, given)
 
 

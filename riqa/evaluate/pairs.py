@@ -1,10 +1,10 @@
 """Classical tests on pairs: Wilcoxon's signed-rank test, McNemar's test, and Holm's correction of a table.
 
 The paper says that it used "one- or two-tailed Wilcoxon signed-rank tests and bootstrap resampling" (section
-3.3), but not on what pairs. `PAIRS` lists what two models can be paired on. The default is each image's
-probability of its true class: there are as many pairs as images, and they can be ranked. Correctness cannot:
-all differences are of one size, and the test becomes McNemar's. Scores by seed are what one would like to
-compare, but with S seeds no two-tailed p-value is below 2 / 2^S: five seeds never reach 0.05.
+3.3), but not on what pairs; `riqa.studies.overall.READINGS` lists three. Each image's probability of its true
+class gives as many pairs as images, and they can be ranked. Correctness cannot: all differences are of one
+size, and the test becomes McNemar's. Scores by seed are what one would like to compare, but with S seeds no
+two-tailed p-value is below 2 / 2^S: five seeds never reach 0.05.
 
 Both tests take pairs as independent, which photographs of one patient are not; and a model that is surer of
 the same decisions wins in probabilities. So `riqa.evaluate.stats.paired_bootstrap` decides in this book.
@@ -17,11 +17,6 @@ from scipy.stats import binom, wilcoxon
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 
-from riqa.evaluate.metrics import scores_from_counts
-
-PAIRS = ("image_probability", "image_correct", "seed_score")
-"""What can be paired: probability of the true class by image, correctness by image, macro-F1 by seed."""
-
 MCNEMAR = ("mid-p", "exact", "chi2")
 
 
@@ -32,37 +27,6 @@ class PairedTest:
     p_value: float
     n: int  # pairs
     n_differ: int  # pairs that are not equal: only these carry evidence
-
-
-def paired_values(y_true: np.ndarray, probs: np.ndarray, on: str = "image_probability") -> np.ndarray:
-    """Turn a model's predictions into the values that are paired with another model's.
-
-    Args:
-        y_true: (N,) codes 0..K-1, none missing.
-        probs: (N, K) probabilities, or (S, N, K) with one block a training seed.
-        on: One of `PAIRS`.
-
-    Returns:
-        (N,) mean over seeds of the probability of the true class, or of being right; or (S,) macro-F1.
-
-    Raises:
-        ValueError: If shapes disagree, or `on` is not one of `PAIRS`.
-    """
-    probs = np.asarray(probs, dtype=float)
-    probs = probs[None] if probs.ndim == 2 else probs
-    truth = np.asarray(y_true).astype(int)
-    if probs.ndim != 3 or truth.shape != probs.shape[1:2]:
-        raise ValueError(f"y_true {truth.shape} must be (N,), probs {probs.shape} (N, K) or (S, N, K)")
-    if on == "image_probability":
-        return probs[:, np.arange(len(truth)), truth].mean(axis=0)
-    labels, n_classes = probs.argmax(axis=-1), probs.shape[-1]
-    if on == "image_correct":
-        return (labels == truth).mean(axis=0)
-    if on == "seed_score":
-        cells = truth * n_classes + labels
-        counts = [np.bincount(row, minlength=n_classes**2) for row in cells]
-        return scores_from_counts(np.reshape(counts, (-1, n_classes, n_classes)))["macro_f1"]
-    raise ValueError(f"on must be one of {', '.join(PAIRS)}; got {on!r}")
 
 
 def wilcoxon_test(a: np.ndarray, b: np.ndarray, alternative: str = "two-sided") -> PairedTest:

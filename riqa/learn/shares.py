@@ -12,20 +12,6 @@ from torch import Tensor
 from torch.nn import functional
 
 
-def shares_called_bad(logits: np.ndarray, overall: np.ndarray, n_classes: int) -> np.ndarray:
-    """Return the share of each class that is called bad in each detail, (K, D) in [0, 1].
-
-    Args:
-        logits: (N, D) of good; NaN nowhere.
-        overall: (N,) classes 0..K-1; an image of another value is in no bag.
-        n_classes: K; a class without an image has NaN.
-    """
-    bags = [logits[overall == code] for code in range(n_classes)]
-    return np.stack(
-        [(bag < 0).mean(axis=0) if len(bag) else np.full(logits.shape[1], np.nan) for bag in bags]
-    )
-
-
 def fit_intercepts(logits: np.ndarray, overall: np.ndarray, shares: np.ndarray) -> np.ndarray:
     """Choose for each detail the one number that is added to all its logits.
 

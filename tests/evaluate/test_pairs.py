@@ -3,16 +3,13 @@ import pytest
 import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import f1_score
 from statsmodels.stats.contingency_tables import mcnemar
 
 from riqa.evaluate.pairs import (
     MCNEMAR,
-    PAIRS,
     holm,
     mcnemar_over_seeds,
     mcnemar_test,
-    paired_values,
     wilcoxon_test,
 )
 
@@ -114,18 +111,6 @@ def test_what_was_not_tested_does_not_count_in_the_correction():
     assert np.isnan(holm([np.nan])).all()
 
 
-def test_values_to_pair():
-    truth, probs = fake()
-    by_loop = [[row[i, t] for i, t in enumerate(truth)] for row in probs]
-    np.testing.assert_allclose(paired_values(truth, probs), np.mean(by_loop, axis=0))
-    right = probs.argmax(-1) == truth
-    np.testing.assert_allclose(paired_values(truth, probs, "image_correct"), right.mean(axis=0))
-    f1 = [f1_score(truth, row.argmax(-1), average="macro") for row in probs]
-    np.testing.assert_allclose(paired_values(truth, probs, "seed_score"), f1)
-    for on in PAIRS:
-        np.testing.assert_allclose(paired_values(truth, probs[0], on), paired_values(truth, probs[:1], on))
-
-
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -134,8 +119,6 @@ def test_values_to_pair():
         (lambda: wilcoxon_test([2.0], [1.0], "larger"), "alternative must be"),
         (lambda: mcnemar_test([True], [True, False]), "same length"),
         (lambda: mcnemar_test([True], [False], "midp"), "method must be one of mid-p"),
-        (lambda: paired_values([0, 1], np.ones((3, 2))), "must be"),
-        (lambda: paired_values([0, 1], np.ones((2, 2)), "patient"), "on must be one of image_prob"),
     ],
 )
 def test_wrong_arguments_are_named(call, message):

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import yaml
 
+from riqa import results
 from riqa.data.store import Store, open_store
 from riqa.publish.build import chapter_environment
 from riqa.publish.chapters import read_chapters
 from riqa.publish.layout import Build
-from tests.book.conftest import read
 from tests.data.archives import write_archives
 from tests.publish.toy import REPOSITORY
 
@@ -33,14 +34,14 @@ class Small:
     def store(self, name: str) -> Store:
         return open_store(self.build.work / "01_curate_images" / "stores" / name)
 
-    def results(self, chapter: str) -> dict[str, dict]:
-        return {item["name"]: item for item in read(self.build.work / chapter / "results.json")}
+    def results(self, chapter: str) -> pd.DataFrame:
+        return results.read(self.build.work / chapter)
 
     def assert_whole(self) -> None:
         """Every chapter that the book has has run to its end."""
         for name in read_chapters(self.build.root):
             assert self.build.executed(name).is_file()
-            assert read(self.build.work / name / "results.json"), name
+            assert len(self.results(name)), name
 
 
 def build_small(

@@ -27,7 +27,7 @@ ROWS = {
         "metric": "macro_f1",
     },
     "maps_place": {"dataset": "phantom_eyes", "model": "multi_task", "rival": "single_task"}
-    | {"metric": "energy_gain", "group": "any"},
+    | {"metric": "energy"},
     "maps_answer": {
         "dataset": "eyeq",
         "model": "multi_task",

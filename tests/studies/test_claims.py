@@ -17,7 +17,7 @@ ROWS = {
     "informed": {"dataset": "phantom_details", "model": "multi_task@phantom_grades", "target": "details"}
     | {"metric": "macro_f1"},
     "raters": {"dataset": "mshf", "model": "teacher", "rival": "experts", "target": "clarity"}
-    | {"metric": "non_inferiority"},
+    | {"metric": "agreement", "method": "non_inferiority"},
     "matches": {"dataset": "eyeq_d", "model": "multi_task@eyeq", "rival": "teacher", "target": "contrast"}
     | {"metric": "f1", "group": "good", "method": "equivalence"},
     "overall": {
@@ -35,7 +35,7 @@ ROWS = {
         "metric": "deletion_gain",
     },
     "features": {"dataset": "eyeq_d", "model": "multi_task", "rival": "single_task_control"}
-    | {"target": "illumination", "metric": "purity"},
+    | {"target": "illumination", "metric": "purity", "method": "leave_one_out"},
     "advice": {"dataset": "phantom_grades", "model": "multi_task", "rival": "another_detail"}
     | {"metric": "true_class_raised", "method": "pooled"},
     "released": {"dataset": "eyeq_d", "metric": "count", "group": "test", "method": "count"},

@@ -14,11 +14,11 @@ def work_ahead(
     """Apply a function to items in threads, ahead of whoever uses the results.
 
     Args:
-        function: what to do with each item; it gains most if it mostly runs outside of Python's lock, as
+        function: What to do with each item; it gains most if it mostly runs outside of Python's lock, as
             reading, decoding and copying do.
-        items: what to do it with.
-        threads: how many are done side by side.
-        ahead: most items that are done, or being done, and not yet used; memory holds no more. Of these, one
+        items: What to do it with.
+        threads: How many are done side by side.
+        ahead: Most items that are done, or being done, and not yet used; memory holds no more. Of these, one
             is the item that is used next.
 
     Yields:

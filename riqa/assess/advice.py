@@ -31,11 +31,11 @@ def advice(
     likeliest reason, where it is known, as no more than that.
 
     Args:
-        p_good: probability in [0, 1] that a detail is good, by its name in `riqa.labels.DETAILS`; empty for a
+        p_good: Probability in [0, 1] that a detail is good, by its name in `riqa.labels.DETAILS`; empty for a
             model that judges no details.
-        overall: name of the overall class (`riqa.labels.class_names`); None for a model that judges none.
-        threshold: a detail is bad below this probability of good.
-        likely: the detail that is worst by its rank (`riqa.learn.standing.most_likely`); None if unknown.
+        overall: Name of the overall class (`riqa.labels.class_names`); None for a model that judges none.
+        threshold: A detail is bad below this probability of good.
+        likely: The detail that is worst by its rank (`riqa.learn.standing.most_likely`); None if unknown.
 
     Returns:
         At least one sentence, without a full stop; a colon parts what is the matter from what to do.

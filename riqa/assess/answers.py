@@ -34,15 +34,15 @@ class Answer:
     """What is said of one photograph.
 
     Attributes:
-        path: the file, as it was named.
-        overall: probability of each overall class by name; empty when abstaining, or without such a head.
-        details: probability that each detail is good; empty when abstaining, or without such a head.
-        advice: what to do, a sentence or more.
-        reason: why the model abstains; None when it does not.
+        path: The file, as it was named.
+        overall: Probability of each overall class by name; empty when abstaining, or without such a head.
+        details: Probability that each detail is good; empty when abstaining, or without such a head.
+        advice: What to do, a sentence or more.
+        reason: Why the model abstains; None when it does not.
         crop: uint8 (size, size, 3) that the model has seen, None without a field of view.
-        ranks: for each detail the shares of the training photographs of the worst and of the best class that
+        ranks: For each detail the shares of the training photographs of the worst and of the best class that
             are worse in it, see `riqa.learn.standing`; empty where the model does not know.
-        warning: what to know of the model before believing the answer; None when there is nothing.
+        warning: What to know of the model before believing the answer; None when there is nothing.
     """
 
     path: Path
@@ -98,13 +98,13 @@ def assess(
     """Judge photographs, a batch at a time.
 
     Args:
-        model: any `QualityNet`; it answers as far as its heads go.
-        novelty: when to abstain because a photograph is unlike those of training; None never abstains so.
-        photographs: what `read_ahead` yields.
-        standing: where the model's training photographs stand, for the likeliest reason; None if unknown.
-        batch_size: crops that go through the network at a time.
-        quantile: see `riqa.learn.novelty.Novelty.threshold`.
-        warning: what every answer shall say of the model.
+        model: Any `QualityNet`; it answers as far as its heads go.
+        novelty: When to abstain because a photograph is unlike those of training; None never abstains so.
+        photographs: What `read_ahead` yields.
+        standing: Where the model's training photographs stand, for the likeliest reason; None if unknown.
+        batch_size: Crops that go through the network at a time.
+        quantile: See `riqa.learn.novelty.Novelty.threshold`.
+        warning: What every answer shall say of the model.
 
     Yields:
         An answer a photograph, in order; what could not be read is passed on.
@@ -129,7 +129,7 @@ def speaks_against(answer: Answer) -> tuple[str, int, str, float]:
     """Find what most speaks against a photograph: a bad detail, or the lowest overall class.
 
     Returns:
-        task and target as `riqa.evaluate.explain.grad_cam` takes them, the claim in words, and its
+        Task and target as `riqa.evaluate.explain.grad_cam` takes them, the claim in words, and its
         probability, the largest of all such claims.
 
     Raises:
@@ -199,11 +199,11 @@ def _answer(
     """Turn a row of `riqa.learn.predict.PROBABILITIES`, or why it is not to be believed, into an answer.
 
     Args:
-        model: the network.
-        photograph: with its crop.
-        probs: the row.
-        unlike: why the answer is not to be believed; None if it is.
-        ranks: of `riqa.learn.standing.share_below`; empty where unknown.
+        model: The network.
+        photograph: With its crop.
+        probs: The row.
+        unlike: Why the answer is not to be believed; None if it is.
+        ranks: Of `riqa.learn.standing.share_below`; empty where unknown.
     """
     path, crop = photograph.path, photograph.crop
     if unlike is not None:

@@ -20,9 +20,9 @@ class Photograph:
     """A file that was read.
 
     Attributes:
-        path: the file, as it was named.
+        path: The file, as it was named.
         crop: uint8 (size, size, 3) RGB, as curation crops; None without a field of view.
-        reason: why there is no crop; None where there is one.
+        reason: Why there is no crop; None where there is one.
     """
 
     path: Path
@@ -44,8 +44,8 @@ def find_images(
     """List the files named, and the images in the folders named and below them.
 
     Args:
-        given: files, taken whatever their ending, and folders, of which images count (`riqa.data.walk`).
-        passed: gets what was passed over.
+        given: Files, taken whatever their ending, and folders, of which images count (`riqa.data.walk`).
+        passed: Gets what was passed over.
 
     Returns:
         Each file once, in the order given, a folder's sorted by path; and the folders without images, or that
@@ -86,10 +86,10 @@ def read_ahead(
     Decoding and resizing run outside of Python's lock, so that they go on while a network computes.
 
     Args:
-        paths: the files.
-        size: side of the crops, pixels.
-        threads: files read side by side.
-        ahead: most files that are read, or being read, and not yet taken; memory holds no more.
+        paths: The files.
+        size: Side of the crops, pixels.
+        threads: Files read side by side.
+        ahead: Most files that are read, or being read, and not yet taken; memory holds no more.
 
     Yields:
         What came of each file, in the order of `paths`.

@@ -44,8 +44,8 @@ def heat_map(model: QualityNet, answer: Answer) -> tuple[np.ndarray, str, float]
     """Compute the Grad-CAM map of what most speaks against a photograph (paper, Figure 1).
 
     Args:
-        model: the network that gave the answer.
-        answer: no abstention.
+        model: The network that gave the answer.
+        answer: No abstention.
 
     Returns:
         float32 (size, size) in [0, 1], the claim that the map is of, and the claim's probability.

@@ -30,15 +30,15 @@ class Session:
     """What is assessed, and by what.
 
     Attributes:
-        name: the model's file name without ending.
-        model: the network.
-        novelty: when it abstains; None if the model came without.
-        standing: where its training photographs stand; empty if the model came without.
-        paths: the files to assess.
-        empty: folders that were named and hold no image, or that cannot be entered.
-        passed: what lies in the folders and is not assessed.
-        notes: what to know before believing an answer.
-        warning: what every answer says of the model, or None.
+        name: The model's file name without ending.
+        model: The network.
+        novelty: When it abstains; None if the model came without.
+        standing: Where its training photographs stand; empty if the model came without.
+        paths: The files to assess.
+        empty: Folders that were named and hold no image, or that cannot be entered.
+        passed: What lies in the folders and is not assessed.
+        notes: What to know before believing an answer.
+        warning: What every answer says of the model, or None.
     """
 
     name: str
@@ -56,9 +56,9 @@ def open_session(model: Path, given: Sequence[Path], *, accept_phantoms: bool = 
     """Load a model and find the files.
 
     Args:
-        model: one of a model's files, or their common stem.
-        given: files and folders.
-        accept_phantoms: whether a model that was trained on phantoms goes without a warning.
+        model: One of a model's files, or their common stem.
+        given: Files and folders.
+        accept_phantoms: Whether a model that was trained on phantoms goes without a warning.
 
     Raises:
         InputError: no such model, a file of it that is cut short, or no image at all.
@@ -84,10 +84,10 @@ def answers(
     """Assess the files of a session, in order, with a progress bar.
 
     Args:
-        session: of `open_session`.
-        batch_size: see `riqa.assess.answers.assess`.
-        threads: see `riqa.assess.photographs.read_ahead`.
-        quantile: see `riqa.learn.novelty.Novelty.threshold`.
+        session: Of `open_session`.
+        batch_size: See `riqa.assess.answers.assess`.
+        threads: See `riqa.assess.photographs.read_ahead`.
+        quantile: See `riqa.learn.novelty.Novelty.threshold`.
     """
     size = session.model.architecture["image_size"]
     photographs = read_ahead(session.paths, size, threads=threads, ahead=_BATCHES_AHEAD * batch_size)

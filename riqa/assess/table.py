@@ -50,9 +50,9 @@ def summary(answers: Sequence[Answer], unreadable: Sequence[Unreadable], passed:
     What answers warn of stands at its end, in short.
 
     Args:
-        answers: of the model.
-        unreadable: files that could not be read.
-        passed: what was passed over, in words.
+        answers: Of the model.
+        unreadable: Files that could not be read.
+        passed: What was passed over, in words.
     """
     labels = Counter(answer.label for answer in answers if answer.overall)
     counts = [f"{labels[name]} {name}" for name in ("good", "usable", "reject", "bad") if labels[name]]

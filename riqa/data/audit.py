@@ -127,7 +127,7 @@ def count_classes(catalogue: Catalogue, there: bool) -> dict[str, dict[str, int]
         there: Count only the images that are there.
 
     Returns:
-        split -> class name -> images, for splits with labels; `unlabelled` only where there are such.
+        Split -> class name -> images, for splits with labels; `unlabelled` only where there are such.
     """
     table = catalogue.table
     rows = table["path"].notna() if there else table["split"].notna()

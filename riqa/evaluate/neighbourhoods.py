@@ -22,7 +22,7 @@ class Together:
     """How much images of one label lie together in one space.
 
     Attributes:
-        value: of all images.
+        value: Of all images.
         by_patient: (P,) what each patient contributes (jackknife pseudo-values, centred); their mean is
             `value`, and means over drawn patients vary as `value` does.
         permuted: (B,) the same measure after labels were shuffled between patients.
@@ -42,7 +42,7 @@ def together(
         distances: (N, N) between images, zero on the diagonal.
         labels: (N,) codes of any kind, none missing.
         groups: (N,) patient of each image.
-        k: neighbours to ask.
+        k: Neighbours to ask.
         permutations: (B, N) of `patient_permutations`.
 
     Returns:
@@ -92,7 +92,7 @@ def neighbour_order(distances: np.ndarray, groups: np.ndarray, k: int) -> np.nda
     Args:
         distances: (N, N).
         groups: (N,) patient of each image.
-        k: neighbours needed.
+        k: Neighbours needed.
 
     Returns:
         int (N, k + m), nearest first; m is the most images that a patient has, so that k are left when any
@@ -126,7 +126,7 @@ def patient_permutations(groups: np.ndarray, n: int, seed: int = 0) -> np.ndarra
     Args:
         groups: (N,) patient of each image.
         n: B, how many permutations.
-        seed: of the draws.
+        seed: Of the draws.
 
     Returns:
         int (B, N): ``labels[permutations[b]]`` are the shuffled labels.

@@ -20,7 +20,7 @@ def intra_rater(ratings: pd.DataFrame, image_ids: Sequence[str]) -> pd.DataFrame
 
     Args:
         ratings: image_id, rater, item, score, session.
-        image_ids: images to use.
+        image_ids: Images to use.
 
     Returns:
         One row per rater and detail: rater, item, n, agreement, cohen_kappa (NaN if undefined) and gwet_ac1;

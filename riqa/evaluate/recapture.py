@@ -93,7 +93,7 @@ def causes(grades: np.ndarray, n_classes: int) -> np.ndarray:
 
     Args:
         grades: int (N, 8), true grade after each repair.
-        n_classes: number of grades; the best is `n_classes` - 1.
+        n_classes: Number of grades; the best is `n_classes` - 1.
 
     Returns:
         (N,) of `CAUSES`: the class is the best already; some single detail raises it; only several do; or

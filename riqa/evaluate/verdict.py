@@ -28,7 +28,7 @@ def against_constants(
         images: N rows with patient_id; patients are drawn as a whole.
         truth: (N,) expert labels of one detail, 0 bad, 1 good.
         probs: (S, N) probabilities of good, a row a seed.
-        n_resamples: bootstrap replicates.
+        n_resamples: Bootstrap replicates.
 
     Returns:
         For each of `CONSTANTS` the difference, Teacher minus constant, with its 95 % interval.
@@ -47,12 +47,12 @@ def possible_shares(n_bad: pd.DataFrame, n: pd.Series, confidence: float = 0.95)
     Exact intervals (Clopper and Pearson 1934), all of them together at the confidence given (Bonferroni).
 
     Args:
-        n_bad: images called bad, a row a class and a column a detail.
-        n: images of each class.
-        confidence: of all intervals together, in (0, 1).
+        n_bad: Images called bad, a row a class and a column a detail.
+        n: Images of each class.
+        confidence: Of all intervals together, in (0, 1).
 
     Returns:
-        low and high, as `n_bad`.
+        Low and high, as `n_bad`.
     """
     each = 1 - (1 - confidence) / max(n_bad.size, 1)
     low, high = n_bad.astype(float), n_bad.astype(float)
@@ -74,11 +74,11 @@ def reasons_against(
 
     Args:
         compared: `against_constants` by the name of the set that experts have judged.
-        answers: rows of `riqa.learn.predict.predict` on large sets, which are judged by their training
+        answers: Rows of `riqa.learn.predict.predict` on large sets, which are judged by their training
             photographs; only sets with the classes of `low` are.
-        detail: which.
-        low: least possible share of bad, a row a class in the order of codes.
-        high: largest possible share.
+        detail: Which.
+        low: Least possible share of bad, a row a class in the order of codes.
+        high: Largest possible share.
 
     Returns:
         A sentence for everything that speaks against belief; empty if the detail passes.
@@ -121,7 +121,7 @@ def teacher_warnings(verdicts: Mapping[str, Sequence[str]], if_unfit: str) -> li
 
     Args:
         verdicts: `reasons_against` by detail, of the answers that are kept.
-        if_unfit: what followed from a no: warn, calibrate or drop.
+        if_unfit: What followed from a no: warn, calibrate or drop.
 
     Returns:
         A sentence for every detail that fails, with the first reason and how many more there are; without a

@@ -23,9 +23,9 @@ class Augmentation:
     """How far an image may be changed without changing its label.
 
     Attributes:
-        max_transforms: at most this many transformations an image; 0 switches augmentation off (paper: 7).
-        max_rotation: a rotation draws its angle from [-max_rotation, max_rotation], degrees.
-        max_colour_change: brightness, contrast and saturation draw their factor from
+        max_transforms: At most this many transformations an image; 0 switches augmentation off (paper: 7).
+        max_rotation: A rotation draws its angle from [-max_rotation, max_rotation], degrees.
+        max_colour_change: Brightness, contrast and saturation draw their factor from
             [1 - max_colour_change, 1 + max_colour_change].
     """
 
@@ -55,11 +55,11 @@ def augment(
 
     Args:
         images: (N, 3, H, W) RGB in [0, 1], black outside the field of view.
-        augmentation: what may happen, and how strongly.
-        generator: source of all randomness, on the CPU.
-        part: number of the part of a batch that `images` are: every `n_parts`-th of its images, this one
+        augmentation: What may happen, and how strongly.
+        generator: Source of all randomness, on the CPU.
+        part: Number of the part of a batch that `images` are: every `n_parts`-th of its images, this one
             first. The draw is that of the whole batch, so that an image's own does not depend on the parts.
-        n_parts: how many parts there are, all of N images.
+        n_parts: How many parts there are, all of N images.
 
     Returns:
         (N, 3, H, W) in [0, 1]; the surround stays black.
@@ -88,10 +88,10 @@ def apply_one(images: Tensor, name: str, strength: float, augmentation: Augmenta
 
     Args:
         images: (N, 3, H, W) RGB in [0, 1], black outside the field of view.
-        name: one of `TRANSFORMS`.
-        strength: in units of the interval that training draws from: -1 and 1 are its ends, anything outside
+        name: One of `TRANSFORMS`.
+        strength: In units of the interval that training draws from: -1 and 1 are its ends, anything outside
             them is beyond what training does. Flips have no strength.
-        augmentation: the intervals.
+        augmentation: The intervals.
 
     Returns:
         (N, 3, H, W) in [0, 1].
@@ -112,7 +112,7 @@ def apply_transforms(images: Tensor, names: Tensor, strengths: Tensor, augmentat
         images: (N, 3, H, W) RGB in [0, 1], black outside the field of view.
         names: (N, T) positions in `TRANSFORMS`, in the order in which they happen, or `NOTHING`.
         strengths: (N, T), 1 is the end of the interval that training draws from.
-        augmentation: the intervals.
+        augmentation: The intervals.
 
     Returns:
         (N, 3, H, W) in [0, 1]; what stays where it is, or keeps its colours, is left as it is.
@@ -149,9 +149,9 @@ def compose_colour(names: Tensor, strengths: Tensor, augmentation: Augmentation,
     and but for that grey all commute; so the products of their factors are all there is to compose.
 
     Args:
-        names: see `apply_transforms`.
-        strengths: see `apply_transforms`.
-        augmentation: the intervals.
+        names: See `apply_transforms`.
+        strengths: See `apply_transforms`.
+        augmentation: The intervals.
         means: (n, 3) mean colour of each image before any transformation.
     """
     factors = 1 + strengths * augmentation.max_colour_change

@@ -23,12 +23,12 @@ def build_backbone(name: str, weights: str, image_size: int) -> tuple[nn.Module,
     """Build a network without its classifier.
 
     Args:
-        name: for small images ``resnet10`` (ResNet with one basic block a stage and a quarter of ResNet-18's
+        name: For small images ``resnet10`` (ResNet with one basic block a stage and a quarter of ResNet-18's
             width), ``wide_resnet10_2`` (twice as wide) or ``vit_tiny`` (Vision Transformer of four layers);
             ``efficientnet_lite0`` (its ImageNet weights come in a package); or the name of any torchvision
             classification model, convolutional or transformer.
         weights: ``none`` for a random start, ``imagenet`` for pretrained weights.
-        image_size: side of the images in pixels, which some transformers must know.
+        image_size: Side of the images in pixels, which some transformers must know.
 
     Returns:
         The network, from images (N, 3, H, W) to features (N, D), and D.

@@ -44,8 +44,8 @@ def resolve_precision(precision: str, network: nn.Module, device: torch.device) 
 
     Args:
         precision: ``auto``, ``float32`` or ``bfloat16``.
-        network: what is computed.
-        device: where.
+        network: What is computed.
+        device: Where.
     """
     if precision != "auto":
         return precision

@@ -62,8 +62,8 @@ class Processes:
         those of the whole batch. On processors torch has none: each process normalises by its own part.
 
         Args:
-            model: on its device; the main process's weights become those of all.
-            some_unused: whether a parameter may have no part in the loss.
+            model: On its device; the main process's weights become those of all.
+            some_unused: Whether a parameter may have no part in the loss.
         """
         if self.accelerator is None:
             return model
@@ -108,8 +108,8 @@ class Processes:
         """Put together what all processes computed for the positions that `spread` gave them.
 
         Args:
-            parts: this process's results, (ceil(n / number of processes), ...) on the CPU.
-            n: number of items.
+            parts: This process's results, (ceil(n / number of processes), ...) on the CPU.
+            n: Number of items.
 
         Returns:
             (n, ...) on the CPU, in the order of the items, each once; the same in every process.
@@ -152,7 +152,7 @@ def launched_processes(device: torch.device) -> Iterator[Processes]:
     """Join the processes that ``accelerate launch`` (or ``torchrun``) started; without it, be alone.
 
     Args:
-        device: the kind of device to compute on. After this call ``cuda`` is this process's own card.
+        device: The kind of device to compute on. After this call ``cuda`` is this process's own card.
 
     Raises:
         InputError: this machine has fewer graphics cards than processes.

@@ -21,10 +21,10 @@ def equal_cost_runs(
     """Plan a training of each backbone by the recipe of the main one, with as many epochs as the budget buys.
 
     Args:
-        main: a run without details head, whose cost is the unit of the budget.
-        backbones: names, see `riqa.learn.backbones.build_backbone`; one named twice is trained once.
-        share: the budget of each, in trainings of the main one, above 0.
-        folder: where models go; a folder a backbone.
+        main: A run without details head, whose cost is the unit of the budget.
+        backbones: Names, see `riqa.learn.backbones.build_backbone`; one named twice is trained once.
+        share: The budget of each, in trainings of the main one, above 0.
+        folder: Where models go; a folder a backbone.
 
     Returns:
         For each backbone the run, called by the backbone's name, and its cost: parameters, flop (operations
@@ -65,11 +65,11 @@ def train_at_equal_cost(
     number of epochs, what it has learned is taken over.
 
     Args:
-        main: a run that has been trained and written; its seed is the seed of all.
-        main_history: its rows of `riqa.learn.runs.run_all`.
-        backbones: names.
-        share: see `equal_cost_runs`.
-        workers: processes at a time.
+        main: A run that has been trained and written; its seed is the seed of all.
+        main_history: Its rows of `riqa.learn.runs.run_all`.
+        backbones: Names.
+        share: See `equal_cost_runs`.
+        workers: Processes at a time.
 
     Returns:
         costs: a row a backbone: backbone and the numbers of `equal_cost_runs`, in the order of the names.

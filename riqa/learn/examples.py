@@ -96,12 +96,12 @@ def with_pseudo_labels(
     """Replace the details by the Teacher's answers (paper, Section 2.1, last paragraph).
 
     Args:
-        examples: one split of the store that `manifest` belongs to.
-        manifest: the store's manifest, all splits.
+        examples: One split of the store that `manifest` belongs to.
+        manifest: The store's manifest, all splits.
         pseudo_labels: image_id and p_illumination, p_clarity, p_contrast (of good), one row an image; a
             detail that is NaN for all is not taught.
         kind: ``soft`` keeps probabilities, ``hard`` thresholds them at 0.5.
-        source: where the pseudo-labels were read from, for messages.
+        source: Where the pseudo-labels were read from, for messages.
 
     Raises:
         ValueError: unknown kind.

@@ -12,10 +12,10 @@ def shared_features(model: QualityNet, store: Store, split: str, precision: str 
     """Compute h for the images of a split (paper, Eq. 2: every head is a linear function of it).
 
     Args:
-        model: any `QualityNet`.
-        store: curated images at the model's input size.
-        split: which split.
-        precision: see `riqa.learn.train.TrainingConfig`; predictions are made with ``auto``.
+        model: Any `QualityNet`.
+        store: Curated images at the model's input size.
+        split: Which split.
+        precision: See `riqa.learn.train.TrainingConfig`; predictions are made with ``auto``.
 
     Returns:
         float32 (N, D), in the order of the split's rows in the store; D is the backbone's width.

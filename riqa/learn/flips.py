@@ -52,13 +52,13 @@ def flip_table(
     """Count by transformation and strength how many of a Teacher's answers flip.
 
     Args:
-        teacher: network with a details head.
-        examples: images to ask about; never test images, as this decides how to train.
-        augmentation: the intervals to look at.
-        beyond: how far beyond their ends to look as well, in units of the intervals.
-        margin: answers with a probability less than this away from 1/2 are on the fence, and are counted
+        teacher: Network with a details head.
+        examples: Images to ask about; never test images, as this decides how to train.
+        augmentation: The intervals to look at.
+        beyond: How far beyond their ends to look as well, in units of the intervals.
+        margin: Answers with a probability less than this away from 1/2 are on the fence, and are counted
             among all answers but not among the clear ones.
-        seed: of the transformations drawn at random.
+        seed: Of the transformations drawn at random.
 
     Returns:
         A row a transformation and strength, last the one as in training: transformation, strength (units of

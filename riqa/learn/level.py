@@ -19,10 +19,10 @@ def set_level(answers: pd.DataFrame, shares: pd.DataFrame, level: str) -> pd.Dat
     """Move the answers of every seed to where their shares of bad by class in training are nearest to known.
 
     Args:
-        answers: rows of `riqa.learn.predict.predict` of one dataset with overall quality, any seeds; what is
+        answers: Rows of `riqa.learn.predict.predict` of one dataset with overall quality, any seeds; what is
             learned is learned from the split ``train``, and applied to all.
-        shares: known share of bad, a row a class in the order of codes, a column a detail.
-        level: one of `LEVELS`. With ``class_intercepts`` an image without an overall class, or of one that
+        shares: Known share of bad, a row a class in the order of codes, a column a detail.
+        level: One of `LEVELS`. With ``class_intercepts`` an image without an overall class, or of one that
             training lacks, stays as it is.
 
     Returns:
@@ -62,7 +62,7 @@ def known_counts(source: str, observers: pd.DataFrame) -> tuple[pd.DataFrame, pd
 
     Args:
         source: ``eyeq_d`` for the numbers published with the paper, ``observers`` to count in a manifest.
-        observers: manifest of a set with overall quality and details; rows that lack one do not count.
+        observers: Manifest of a set with overall quality and details; rows that lack one do not count.
 
     Returns:
         Called bad, a row a class and a column a detail, and photographs of each class; both empty where a

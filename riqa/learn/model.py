@@ -35,13 +35,13 @@ class QualityNet(nn.Module):
     The Teacher has only the details head, the single-task model only the overall head, the student both.
 
     Args:
-        backbone: see `riqa.learn.backbones.build_backbone`.
-        n_overall: number of overall-quality classes, 2 or 3; 0 leaves the overall head out.
-        n_details: number of quality details; 0 leaves the details head out.
+        backbone: See `riqa.learn.backbones.build_backbone`.
+        n_overall: Number of overall-quality classes, 2 or 3; 0 leaves the overall head out.
+        n_details: Number of quality details; 0 leaves the details head out.
         weights: ``none`` for a random start, ``imagenet`` for pretrained weights.
-        image_size: side of the square input in pixels, recorded so that later images are brought to it.
-        further: name of a further task -> width of its head.
-        n_auxiliary: numbers that the heads are told beside the features.
+        image_size: Side of the square input in pixels, recorded so that later images are brought to it.
+        further: Name of a further task -> width of its head.
+        n_auxiliary: Numbers that the heads are told beside the features.
 
     Shape:
         - images: (N, 3, H, W), RGB in [0, 1]; normalisation happens inside.
@@ -124,9 +124,9 @@ def save_model(model: QualityNet, stem: Path, /, **description: object) -> None:
     """Write ``<stem>.safetensors`` and ``<stem>.json``, each aside and then renamed.
 
     Args:
-        model: the network.
-        stem: path without extension.
-        **description: what else the JSON file says (training configuration, seed, classes, ...).
+        model: The network.
+        stem: Path without extension.
+        **description: What else the JSON file says (training configuration, seed, classes, ...).
     """
     description = {
         "riqa_version": __version__,

@@ -45,8 +45,8 @@ class Novelty:
     """What makes an image new to a model.
 
     Attributes:
-        stages: one a stage of the network, in its order.
-        bands: where the colours of training images lie.
+        stages: One a stage of the network, in its order.
+        bands: Where the colours of training images lie.
         validation: (n, 2) of the validation images, a column a view, in no units yet.
     """
 
@@ -58,7 +58,7 @@ class Novelty:
         """Compute how unlike the training images are images, in each view.
 
         Args:
-            outputs: what `outputs_with_stages` gives for the images; further entries are not looked at.
+            outputs: What `outputs_with_stages` gives for the images; further entries are not looked at.
             images: (N, H, W, 3) uint8 RGB, the same.
 
         Returns:
@@ -104,9 +104,9 @@ def fit_novelty(model: QualityNet, training: Examples, validation: Examples) -> 
     """Learn where the training images lie, and how far validation images usually are.
 
     Args:
-        model: the trained network.
-        training: at most `MOST_IMAGES` of them for the stages, `MOST_PHOTOGRAPHS` for the colours.
-        validation: images of other patients, on which the threshold stands.
+        model: The trained network.
+        training: At most `MOST_IMAGES` of them for the stages, `MOST_PHOTOGRAPHS` for the colours.
+        validation: Images of other patients, on which the threshold stands.
     """
     known, others = (_features(model, some) for some in (_spaced(training, MOST_IMAGES), validation))
     stages = tuple(fit_stage(*pair) for pair in zip(known, others, strict=True))

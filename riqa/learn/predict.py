@@ -30,12 +30,12 @@ def predict(
     """Apply a model to splits of a store.
 
     Args:
-        model: any `QualityNet`.
-        store: curated images at the model's input size.
-        splits: which splits, in this order.
-        tasks: what it was trained for; those beside the book's add columns of their own.
-        precision: of arithmetic, see `riqa.learn.train.TrainingConfig`.
-        **columns: constant columns to add: model, seed, trained_on.
+        model: Any `QualityNet`.
+        store: Curated images at the model's input size.
+        splits: Which splits, in this order.
+        tasks: What it was trained for; those beside the book's add columns of their own.
+        precision: Of arithmetic, see `riqa.learn.train.TrainingConfig`.
+        **columns: Constant columns to add: model, seed, trained_on.
 
     Returns:
         A row an image: image_id, dataset, split, patient_id, eye; the columns given;
@@ -69,7 +69,7 @@ def predict_images(model: QualityNet, images: np.ndarray) -> pd.DataFrame:
     """Apply a model to images that are in no store.
 
     Args:
-        model: any `QualityNet`.
+        model: Any `QualityNet`.
         images: (N, size, size, 3) uint8 RGB, curated at the model's input size.
 
     Returns:

@@ -66,24 +66,24 @@ class TrainingRun:
 
     Attributes:
         model: teacher, single_task, single_task_control or multi_task.
-        trained_on: name of the set.
-        store: folder of the curated set, with train and val splits.
-        n_overall: classes of the overall head, 0 for none.
-        n_details: width of the details head, 3, or 0 for none.
-        config: hyperparameters, the seed among them.
-        models: folder to write the model into.
-        backbone: see `riqa.learn.model.QualityNet`.
+        trained_on: Name of the set.
+        store: Folder of the curated set, with train and val splits.
+        n_overall: Classes of the overall head, 0 for none.
+        n_details: Width of the details head, 3, or 0 for none.
+        config: Hyperparameters, the seed among them.
+        models: Folder to write the model into.
+        backbone: See `riqa.learn.model.QualityNet`.
         weights: ``none`` or ``imagenet``, for a model that does not start from another.
-        start_from: stem of the model to start from; its missing heads are drawn afresh.
-        start_counts: whether that model competes for the best epoch.
-        pseudo_labels: parquet file of the Teacher's answers, or None to learn from the store's own details.
+        start_from: Stem of the model to start from; its missing heads are drawn afresh.
+        start_counts: Whether that model competes for the best epoch.
+        pseudo_labels: Parquet file of the Teacher's answers, or None to learn from the store's own details.
         pseudo_label_kind: ``soft`` or ``hard``.
-        warnings: what everybody must know who asks the trained model, sentences without a full stop.
+        warnings: What everybody must know who asks the trained model, sentences without a full stop.
         predict_on: (store, splits) pairs to apply the trained model to.
         device: ``cpu``, ``cuda`` or ``auto``, see `riqa.learn.device`.
-        threads: of the processor for this run, at least 1. More change the order of floating-point sums,
+        threads: Of the processor for this run, at least 1. More change the order of floating-point sums,
             hence the last digits.
-        checkpoints: folder in which the run leaves what it has done after every epoch, and finds it again
+        checkpoints: Folder in which the run leaves what it has done after every epoch, and finds it again
             after it was killed; None to start from the beginning every time. Never changes results.
     """
 
@@ -126,8 +126,8 @@ def run_all(runs: Sequence[TrainingRun], workers: int = 1) -> tuple[pd.DataFrame
     """Train every run and apply each trained model, with one progress bar counted in epochs.
 
     Args:
-        runs: what to train.
-        workers: processes at a time; the numbers that come out do not depend on it.
+        runs: What to train.
+        workers: Processes at a time; the numbers that come out do not depend on it.
 
     Returns:
         history: model, trained_on, seed and the records of `riqa.learn.train.train`.
@@ -166,9 +166,9 @@ def execute(
     """Train one model, write it, and apply it.
 
     Args:
-        run: what to train.
-        tell: called after every epoch with the run's name, the epoch's record, and images a second.
-        processes: those that train it together, each by the same call. The main one alone writes and applies
+        run: What to train.
+        tell: Called after every epoch with the run's name, the epoch's record, and images a second.
+        processes: Those that train it together, each by the same call. The main one alone writes and applies
             the model; the others return no predictions.
     """
     keep_freed_memory()

@@ -83,9 +83,9 @@ def fit_proportions(
         logits: (N, D) of good.
         overall: (N,) classes 0..K-1, each with an image.
         shares: (K, D) of bad in [0, 1].
-        pull: weight of the squared distance of A from the identity, above 0. Nine numbers do not determine
+        pull: Weight of the squared distance of A from the identity, above 0. Nine numbers do not determine
             twelve; what they leave open stays the Teacher's.
-        sharpness: by how much logits are multiplied within the loss, above 0, so that the mean probability
+        sharpness: By how much logits are multiplied within the loss, above 0, so that the mean probability
             comes near the share that is *called* bad.
 
     Returns:

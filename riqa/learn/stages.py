@@ -30,7 +30,7 @@ class Stage:
         mean: (D,) of the pooled features.
         scale: (D,) their standard deviations, positive.
         precision: (D, D) inverse covariance of the features so scaled.
-        median: median squared distance of the validation images, positive.
+        median: Median squared distance of the validation images, positive.
     """
 
     mean: np.ndarray
@@ -51,7 +51,7 @@ def outputs_with_stages(model: QualityNet, images: Tensor) -> dict[str, Tensor]:
     shared representation h (paper, Eq. 2) is the last stage.
 
     Args:
-        model: any `QualityNet`.
+        model: Any `QualityNet`.
         images: (N, 3, H, W) RGB in [0, 1].
 
     Returns:

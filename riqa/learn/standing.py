@@ -28,8 +28,8 @@ def fit_standing(model: QualityNet, training: Examples) -> Standing:
     """Note how a model's answers are spread over training photographs of its worst and of its best class.
 
     Args:
-        model: a network with both heads.
-        training: its training photographs; those of known overall class count.
+        model: A network with both heads.
+        training: Its training photographs; those of known overall class count.
 
     Returns:
         Quantiles, which a model's JSON file keeps; empty for a model without both heads, or without a
@@ -60,8 +60,8 @@ def read_standing(description: Mapping, file: Path) -> Standing:
     """Take what `fit_standing` gave out of a model's description; empty where it has none.
 
     Args:
-        description: what the model's JSON file says.
-        file: that file, for the message.
+        description: What the model's JSON file says.
+        file: That file, for the message.
 
     Raises:
         InputError: it is there and is something else.
@@ -80,7 +80,7 @@ def share_below(standing: Standing, logits: np.ndarray) -> dict[str, dict[str, f
     """Tell for each detail which share of the training photographs of a class is worse.
 
     Args:
-        standing: of `fit_standing`.
+        standing: Of `fit_standing`.
         logits: (3,) of good, of one photograph.
 
     Returns:
@@ -101,6 +101,6 @@ def most_likely(shares: Mapping[str, Mapping[str, float]]) -> str:
     """Return the detail that is worst by its rank among the best class; among ties, by that in the worst.
 
     Args:
-        shares: of `share_below`, not empty.
+        shares: Of `share_below`, not empty.
     """
     return min(shares, key=lambda detail: tuple(shares[detail].values())[::-1])

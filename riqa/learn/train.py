@@ -53,20 +53,20 @@ def train(
     statistics over a process's own part of each batch, and keeps the running ones of the main process.
 
     Args:
-        model: network with a head for every task that is learned.
-        training: images and targets to learn from.
-        validation: images and targets that choose the epoch; never the test split.
-        config: hyperparameters.
-        tasks: what may be learned; the score of the first that is learned chooses the epoch.
-        weighting: of their losses; by default `config`'s lambdas, and a task of weight 0 is not learned.
-        start_counts: whether the starting weights compete for the best epoch, as in the paper's control,
+        model: Network with a head for every task that is learned.
+        training: Images and targets to learn from.
+        validation: Images and targets that choose the epoch; never the test split.
+        config: Hyperparameters.
+        tasks: What may be learned; the score of the first that is learned chooses the epoch.
+        weighting: Of their losses; by default `config`'s lambdas, and a task of weight 0 is not learned.
+        start_counts: Whether the starting weights compete for the best epoch, as in the paper's control,
             which keeps "the best checkpoint over all epochs" of both of its phases.
-        checkpoint: file that holds, after every epoch, all that a later call needs to go on; a call that
+        checkpoint: File that holds, after every epoch, all that a later call needs to go on; a call that
             finds it goes on, and ends with the very numbers of a call that was never stopped. Only for a call
             with the same other arguments: give each its own file. None: keep nothing.
-        on_epoch: called with each epoch's record and how many training images it took a second, validation
+        on_epoch: Called with each epoch's record and how many training images it took a second, validation
             included; again, with NaN, for the epochs of a checkpoint.
-        processes: those that train together; `config.batch_size` is the images of all of them a step, and
+        processes: Those that train together; `config.batch_size` is the images of all of them a step, and
             the main one writes the checkpoint.
 
     Returns:

@@ -19,8 +19,8 @@ def candidate_weights(lambda_details: float, grid: Sequence[float]) -> tuple[flo
     """Return the weights to compare, in rising order: the one given and those of the grid.
 
     Args:
-        lambda_details: the weight that is taken unless another does better on validation images.
-        grid: further weights; with an empty grid there is nothing to compare.
+        lambda_details: The weight that is taken unless another does better on validation images.
+        grid: Further weights; with an empty grid there is nothing to compare.
 
     Raises:
         ValueError: a weight is negative.
@@ -36,7 +36,7 @@ def trial(run: TrainingRun, weight: float, folder: Path, also: Sequence[Path] = 
 
     Args:
         run: A Student, as it would be trained.
-        weight: lambda_details of the trial.
+        weight: Lambda_details of the trial.
         folder: Where trials keep their models, one folder per weight.
         also: Further stores whose validation images it is asked about.
     """
@@ -59,14 +59,14 @@ def run_trials(
     """Train every run with every weight.
 
     Args:
-        runs: students, as they would be trained.
-        weights: candidates for lambda_details.
-        folder: where trials keep their models.
-        workers: processes at a time.
-        also: further stores whose validation images every trial is asked about.
+        runs: Students, as they would be trained.
+        weights: Candidates for lambda_details.
+        folder: Where trials keep their models.
+        workers: Processes at a time.
+        also: Further stores whose validation images every trial is asked about.
 
     Returns:
-        history and predictions as of `riqa.learn.runs.run_all`, each with a column lambda_details. The
+        History and predictions as of `riqa.learn.runs.run_all`, each with a column lambda_details. The
         predictions are of validation images only.
     """
     trials = [trial(run, weight, folder, also) for run in runs for weight in weights]
@@ -83,8 +83,8 @@ def choose_weights(history: pd.DataFrame, lambda_details: float) -> dict[str, fl
     """Choose a weight for every overall set: the best mean validation score of the epochs that were kept.
 
     Args:
-        history: of `run_trials`.
-        lambda_details: the weight given, which wins a tie; else the smaller weight does.
+        history: Of `run_trials`.
+        lambda_details: The weight given, which wins a tie; else the smaller weight does.
 
     Returns:
         Chosen weight by the name of the set.
@@ -103,9 +103,9 @@ def adopt(run: TrainingRun, chosen: Mapping[str, float], folder: Path) -> Traini
     """Make a trial's model the model of the run, instead of training it twice.
 
     Args:
-        run: a student that `run_trials` has trained with the weight chosen for its set, among others.
-        chosen: of `choose_weights`.
-        folder: where the trials kept their models; the model moves from there to where the run's belongs.
+        run: A student that `run_trials` has trained with the weight chosen for its set, among others.
+        chosen: Of `choose_weights`.
+        folder: Where the trials kept their models; the model moves from there to where the run's belongs.
 
     Returns:
         The run with the weight that it was trained with.

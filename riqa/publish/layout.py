@@ -43,7 +43,7 @@ class Build:
 
     @property
     def work(self) -> Path:
-        """The chapters' artifacts, one folder a chapter."""
+        """The chapters' artifacts, one folder per chapter."""
         return self.folder / "work"
 
     @property
@@ -74,7 +74,7 @@ class Build:
         return self.logs / f"{chapter}.ipynb"
 
     def progress(self, chapter: str) -> Path:
-        """How far a chapter is, for whoever shows it."""
+        """How far a chapter is."""
         return self.folder / "progress" / f"{chapter}.json"
 
     def record(self, chapter: str) -> Path:

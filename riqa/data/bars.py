@@ -39,7 +39,7 @@ def _bar(distance: np.ndarray, x: float, y: float, radius: float, threshold: flo
         distance[min(first + round(0.1 * radius), len(distance) - 1), columns],
     )
     if np.count_nonzero(edge > np.maximum(0.5 * inner, threshold)) > 0.9 * len(edge):
-        return 0.0  # lit up to where a bar would be: the usual case, told apart cheaply
+        return 0.0  # lit up to where a bar would be: the usual case, recognised cheaply
     row = _straight_start(distance, x, y, radius, threshold)
     if row is None:
         # Dark retina behind a bar hides how straight it is, but in front of a bar there is no light at all,

@@ -1,4 +1,4 @@
-"""What a training run knows between two epochs, in memory and in a file that outlives a killed process."""
+"""The state of a training run between two epochs, in memory and in a file."""
 
 import copy
 import json
@@ -26,10 +26,10 @@ class Progress:
         scheduler: The schedule of its learning rate.
         generator: Source of shuffling and augmentation.
         average: Moving average of the network's weights, where there is one.
-        history: A record an epoch, the start (epoch 0) among them.
+        history: One record per epoch, the start (epoch 0) included.
         best_state: Weights of the best epoch so far; those of the start until an epoch has ended.
         best_epoch: Its number.
-        best_score: Its val_score; minus infinity as long as only a start that does not count is known.
+        best_score: Its val_score; minus infinity while only a start that does not count is known.
     """
 
     model: nn.Module
@@ -91,7 +91,7 @@ def load_checkpoint(progress: Progress, path: Path) -> None:
     """Bring a run, set up as at its start, to where `save_checkpoint` left it.
 
     Raises:
-        InputError: the file is cut short, or belongs to another network.
+        InputError: If the file is cut short, or belongs to another network.
     """
     try:
         with safe_open(path, framework="pt") as file:

@@ -18,10 +18,10 @@ def flop_per_image(network: nn.Module, side: int) -> float:
     Args:
         network: From images (N, 3, side, side) to logits, or to a dict of logits by task. On torch's ``meta``
             device nothing is computed, and the network is left as it was.
-        side: Of the images, pixels.
+        side: Side of the images, pixels.
 
     Returns:
-        Operations forwards and backwards; the step of the optimiser, which is none of an image, is left out.
+        Operations forwards and backwards, without the step of the optimiser.
     """
     device = next(network.parameters()).device
     images = torch.zeros(2, 3, side, side, device=device)
@@ -38,10 +38,10 @@ def network_size(backbone: str, n_overall: int, side: int) -> tuple[int, float]:
     Args:
         backbone: See `riqa.learn.backbones.build_backbone`.
         n_overall: Number of overall-quality classes.
-        side: Of the images, pixels.
+        side: Side of the images, pixels.
 
     Raises:
-        InputError: unknown backbone, or one that cannot take images of this size.
+        InputError: For an unknown backbone, or one that cannot take images of this size.
     """
     # Built with real numbers, which some networks read while they are built; counted without any.
     with torch.random.fork_rng(devices=[]):

@@ -1,4 +1,4 @@
-"""The shared representation: what a network has made of an image before any head reads it (Section 2.2)."""
+"""The shared representation: the features that all heads of a network read (Section 2.2)."""
 
 import numpy as np
 
@@ -21,7 +21,7 @@ def shared_features(model: QualityNet, store: Store, split: str, precision: str 
         float32 (N, D), in the order of the split's rows in the store; D is the backbone's width.
 
     Raises:
-        InputError: the split holds no image.
+        InputError: If the split holds no image.
     """
     examples = examples_of(store, split)
     found = in_batches(model, lambda images: {"h": model.features(images)}, examples, precision)

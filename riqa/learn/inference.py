@@ -34,9 +34,9 @@ def in_batches(
     """Apply a model, in evaluation mode, to all images, a batch at a time.
 
     Args:
-        model: The network; it says which device is used.
-        outputs: What to compute from images (B, 3, H, W), and from what else the examples tell: the model
-            itself, or a part of it.
+        model: The network, on its device.
+        outputs: What to compute from images (B, 3, H, W) and, if given, `auxiliary`: the model itself, or a
+            part of it.
         examples: The images.
         precision: See `riqa.learn.device.resolve_precision`.
         batch_size: Images at a time; by default what suits the device.

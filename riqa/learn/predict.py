@@ -1,4 +1,4 @@
-"""Predictions: one tidy row an image, a model and a seed; the file that every later chapter reads."""
+"""Predictions: one row per image, model and seed; the file that every later chapter reads."""
 
 from collections.abc import Sequence
 
@@ -33,16 +33,16 @@ def predict(
         model: Any `QualityNet`.
         store: Curated images at the model's input size.
         splits: Which splits, in this order.
-        tasks: What it was trained for; those beside the book's add columns of their own.
-        precision: Of arithmetic, see `riqa.learn.train.TrainingConfig`.
+        tasks: What it was trained for; tasks besides the book's add columns of their own.
+        precision: Precision of arithmetic, see `riqa.learn.train.TrainingConfig`.
         **columns: Constant columns to add: model, seed, trained_on.
 
     Returns:
-        A row an image: image_id, dataset, split, patient_id, eye; the columns given;
+        One row per image: image_id, dataset, split, patient_id, eye; the columns given;
         p_overall_0 .. p_overall_2 (softmax; NaN for classes that the model does not have);
         p_illumination, p_clarity, p_contrast (sigmoid, probability of good; NaN without a details head);
         and the truth: overall, illumination, clarity, contrast (NaN where the details head is silent).
-        Whatever else a task asks has its answer in p_<column> and its truth in <column>.
+        Other tasks have their answers in p_<column> and their truth in <column>.
     """
     frames = []
     for split in splits:

@@ -41,8 +41,8 @@ from riqa.workers import call_in_workers
 def _start_method() -> BaseContext:
     """Return how processes are started: never by a fork of this one, whose threads it would break.
 
-    On Linux a server that has imported all that a training needs, and has no threads, forks instead: that
-    takes no time, and the processes share what the imports take of memory.
+    On Linux a server without threads, which has imported all that a training needs, forks instead: that takes
+    no time, and the processes share the memory of the imports.
     """
     if not sys.platform.startswith("linux"):
         return multiprocessing.get_context("spawn")
@@ -70,7 +70,7 @@ class TrainingRun:
         store: Folder of the curated set, with train and val splits.
         n_overall: Classes of the overall head, 0 for none.
         n_details: Width of the details head, 3, or 0 for none.
-        config: Hyperparameters, the seed among them.
+        config: Hyperparameters, including the seed.
         models: Folder to write the model into.
         backbone: See `riqa.learn.model.QualityNet`.
         weights: ``none`` or ``imagenet``, for a model that does not start from another.
@@ -78,13 +78,13 @@ class TrainingRun:
         start_counts: Whether that model competes for the best epoch.
         pseudo_labels: Parquet file of the Teacher's answers, or None to learn from the store's own details.
         pseudo_label_kind: ``soft`` or ``hard``.
-        warnings: What everybody must know who asks the trained model, sentences without a full stop.
+        warnings: What users of the trained model must know, sentences without a full stop.
         predict_on: (store, splits) pairs to apply the trained model to.
         device: ``cpu``, ``cuda`` or ``auto``, see `riqa.learn.device`.
-        threads: Of the processor for this run, at least 1. More change the order of floating-point sums,
-            hence the last digits.
-        checkpoints: Folder in which the run leaves what it has done after every epoch, and finds it again
-            after it was killed; None to start from the beginning every time. Never changes results.
+        threads: Processor threads for this run, at least 1. More change the order of floating-point sums, so
+            the last digits.
+        checkpoints: Folder in which the run saves its state after every epoch, to resume after a kill; None
+            to start from the beginning every time. Never changes results.
     """
 
     model: str
@@ -123,11 +123,11 @@ def worker_count() -> int:
 
 
 def run_all(runs: Sequence[TrainingRun], workers: int = 1) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Train every run and apply each trained model, with one progress bar counted in epochs.
+    """Train every run and apply each trained model, with one progress bar in epochs.
 
     Args:
         runs: What to train.
-        workers: Processes at a time; the numbers that come out do not depend on it.
+        workers: Processes at a time; the results do not depend on it.
 
     Returns:
         history: model, trained_on, seed and the records of `riqa.learn.train.train`.
@@ -140,7 +140,7 @@ def run_all(runs: Sequence[TrainingRun], workers: int = 1) -> tuple[pd.DataFrame
 
 def run_each(runs: Sequence[TrainingRun], workers: int = 1) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
     """Do what `run_all` does, but return history and predictions of each run, in the order of `runs`."""
-    give_back_freed_memory()  # what this process did before must not stand beside what the training needs
+    give_back_freed_memory()  # memory of this process's past is not needed beside the training
     with _epochs_shown(runs) as show, in_own_folder():  # where the processes' sockets have room
         return list(call_in_workers(execute, [(run,) for run in runs], workers, _PROCESSES, on_news=show))
 
@@ -167,7 +167,7 @@ def execute(
 
     Args:
         run: What to train.
-        tell: Called after every epoch with the run's name, the epoch's record, and images a second.
+        tell: Called after every epoch with the run's name, the epoch's record, and images per second.
         processes: Those that train it together, each by the same call. The main one alone writes and applies
             the model; the others return no predictions.
     """
@@ -272,7 +272,7 @@ def _epochs_shown(
 
 
 def _one_line(name: str, record: dict, images_per_second: float) -> str:
-    """Say where a run is, for the progress bar."""
+    """Return the state of a run, for the progress bar."""
     rate = "kept" if math.isnan(images_per_second) else f"{images_per_second:.0f} images/s"
     scores = f"loss {record['train_loss']:.3f} val {record['val_score']:.3f}"
     return f"{name} epoch {record['epoch']} {scores} {rate}"

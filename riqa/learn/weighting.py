@@ -1,8 +1,8 @@
 """The weight of the details loss in Eq. 4, chosen on validation images (paper, last lines of Section 3.2).
 
 The paper tunes both weights by the macro-F1 of overall quality on the validation set, and prints neither.
-With stochastic gradient descent a common factor of both is a change of the learning rate, so that only their
-ratio is left to choose: lambda_overall stays as it is given, and lambda_details is tried from a small grid.
+With stochastic gradient descent a common factor of both is a change of the learning rate, so only their ratio
+is chosen: lambda_overall stays as given, and lambda_details is tried from a small grid.
 """
 
 import os
@@ -19,11 +19,11 @@ def candidate_weights(lambda_details: float, grid: Sequence[float]) -> tuple[flo
     """Return the weights to compare, in rising order: the one given and those of the grid.
 
     Args:
-        lambda_details: The weight that is taken unless another does better on validation images.
+        lambda_details: The weight to use unless another does better on validation images.
         grid: Further weights; with an empty grid there is nothing to compare.
 
     Raises:
-        ValueError: a weight is negative.
+        ValueError: If a weight is negative.
     """
     weights = sorted({float(weight) for weight in (lambda_details, *grid)})
     if weights[0] < 0:
@@ -32,7 +32,7 @@ def candidate_weights(lambda_details: float, grid: Sequence[float]) -> tuple[flo
 
 
 def trial(run: TrainingRun, weight: float, folder: Path, also: Sequence[Path] = ()) -> TrainingRun:
-    """Return the run with another weight: its model goes below `folder`, and it meets no test image.
+    """Return the run with another weight: its model goes below `folder`, and it sees no test image.
 
     Args:
         run: A Student, as it would be trained.
@@ -83,7 +83,7 @@ def choose_weights(history: pd.DataFrame, lambda_details: float) -> dict[str, fl
     """Choose a weight for every overall set: the best mean validation score of the epochs that were kept.
 
     Args:
-        history: Of `run_trials`.
+        history: Result of `run_trials`.
         lambda_details: The weight given, which wins a tie; else the smaller weight does.
 
     Returns:
@@ -103,8 +103,8 @@ def adopt(run: TrainingRun, chosen: Mapping[str, float], folder: Path) -> Traini
     """Make a trial's model the model of the run, instead of training it twice.
 
     Args:
-        run: A student that `run_trials` has trained with the weight chosen for its set, among others.
-        chosen: Of `choose_weights`.
+        run: A Student that `run_trials` has trained with the weight chosen for its set, among others.
+        chosen: Result of `choose_weights`.
         folder: Where the trials kept their models; the model moves from there to where the run's belongs.
 
     Returns:

@@ -1,4 +1,4 @@
-"""The whole book of a profile: chapters through Snakemake, then the pages; one build per profile at a time."""
+"""The whole book of a profile: chapters by Snakemake, then the pages; one build per profile at a time."""
 
 import os
 import re

@@ -10,7 +10,7 @@ import typer
 
 @contextmanager
 def stopping(consequence: str) -> Iterator[None]:
-    """Say what Ctrl-C (or a plain kill) means, and exit with 130."""
+    """On Ctrl-C (or a plain kill) print what follows from it, and exit with 130."""
 
     def stop(*_: object) -> None:
         raise KeyboardInterrupt

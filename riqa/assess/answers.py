@@ -1,4 +1,4 @@
-"""What a model says of photographs: overall class, details, advice, or why it says nothing."""
+"""A model's answers about photographs: overall class, details, advice, or why it abstains."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -31,7 +31,7 @@ _WITHOUT_FIELD = {  # reason and advice by what reading says
 
 @dataclass(frozen=True)
 class Answer:
-    """What is said of one photograph.
+    """The answer about one photograph.
 
     Attributes:
         path: The file, as it was named.
@@ -61,15 +61,15 @@ class Answer:
 
     @property
     def abstains(self) -> bool:
-        """Whether the model says nothing of quality."""
+        """Whether the model abstains from judging quality."""
         return self.reason is not None
 
     def without_crop(self) -> "Answer":
-        """Return the answer alone: of thousands, the crops would fill the memory."""
+        """Return the answer without its crop: thousands of crops would fill the memory."""
         return replace(self, crop=None)
 
     def to_json(self) -> dict:
-        """Return the answer as `riqa assess --json` prints it; overall is null where nothing is said."""
+        """Return the answer as `riqa assess --json` prints it; overall is null without an answer."""
         overall = {"label": self.label, "probabilities": dict(self.overall)} if self.overall else None
         return {
             "path": shown(self.path),
@@ -95,7 +95,7 @@ def assess(
     quantile: float = QUANTILE,
     warning: str | None = None,
 ) -> Iterator[Answer | Unreadable]:
-    """Judge photographs, a batch at a time.
+    """Judge photographs, one batch at a time.
 
     Args:
         model: Any `QualityNet`; it answers as far as its heads go.
@@ -104,13 +104,13 @@ def assess(
         standing: Where the model's training photographs stand, for the likeliest reason; None if unknown.
         batch_size: Crops that go through the network at a time.
         quantile: See `riqa.learn.novelty.Novelty.threshold`.
-        warning: What every answer shall say of the model.
+        warning: What every answer says of the model.
 
     Yields:
-        An answer a photograph, in order; what could not be read is passed on.
+        One answer per photograph, in order; unreadable files are passed on.
 
     Raises:
-        ValueError: batch_size below 1, or a quantile outside (0, 1].
+        ValueError: If `batch_size` is below 1, or `quantile` outside (0, 1].
     """
     if batch_size < 1:
         raise ValueError(f"batch_size is {batch_size}, must be at least 1")
@@ -126,14 +126,14 @@ def assess(
 
 
 def speaks_against(answer: Answer) -> tuple[str, int, str, float]:
-    """Find what most speaks against a photograph: a bad detail, or the lowest overall class.
+    """Find the strongest claim against a photograph: a bad detail, or the lowest overall class.
 
     Returns:
-        Task and target as `riqa.evaluate.explain.grad_cam` takes them, the claim in words, and its
-        probability, the largest of all such claims.
+        Task and target for `riqa.evaluate.explain.grad_cam`, the claim in words, and its probability, the
+        largest of all such claims.
 
     Raises:
-        ValueError: the answer is an abstention.
+        ValueError: If the answer is an abstention.
     """
     if answer.abstains:
         raise ValueError(f"{answer.path}: the model abstains, nothing speaks against it")
@@ -184,7 +184,7 @@ def _answer_all(
 def _unlike(
     novelty: Novelty, outputs: dict[str, Tensor], images: np.ndarray, quantile: float
 ) -> list[str | None]:
-    """Say why each image is unlike those of training, by the view that finds it most so, or None."""
+    """Return why each image is unlike those of training, by the view with the higher score, or None."""
     scores, limit = novelty.scores(outputs, images), novelty.threshold(quantile)
     return [f"{UNLIKE}: {VIEWS[row.argmax()]}" if row.max() > limit else None for row in scores]
 
@@ -196,14 +196,14 @@ def _answer(
     unlike: str | None,
     ranks: Mapping[str, Mapping[str, float]],
 ) -> Answer:
-    """Turn a row of `riqa.learn.predict.PROBABILITIES`, or why it is not to be believed, into an answer.
+    """Turn a row of `riqa.learn.predict.PROBABILITIES`, or why it cannot be trusted, into an answer.
 
     Args:
         model: The network.
-        photograph: With its crop.
+        photograph: The photograph with its crop.
         probs: The row.
-        unlike: Why the answer is not to be believed; None if it is.
-        ranks: Of `riqa.learn.standing.share_below`; empty where unknown.
+        unlike: Why the answer cannot be trusted; None if it can.
+        ranks: Result of `riqa.learn.standing.share_below`; empty where unknown.
     """
     path, crop = photograph.path, photograph.crop
     if unlike is not None:

@@ -23,11 +23,11 @@ class Card:
     """One photograph on the page.
 
     Attributes:
-        answer: What is said of it.
+        answer: The model's answer.
         framing: What the picture shows of it.
         photograph: Data URI of the picture; None beyond the limit, or if the file has vanished.
-        heat: Data URI of the picture under its heat map; None as well when the model abstains or cannot tell.
-        claim: What the heat map is of, or why there is none; None when there was to be none.
+        heat: Data URI of the picture under its heat map; None also when the model abstains or has no map.
+        claim: What the heat map shows, or why there is none; None when none was wanted.
     """
 
     answer: Answer
@@ -76,16 +76,16 @@ def write_page(
     """Write the page, aside and then renamed.
 
     Args:
-        file: Where to.
-        cards: A card a photograph.
+        file: Path of the page.
+        cards: One card per photograph.
         unreadable: Files that could not be read.
-        model_name: How the model is called.
+        model_name: Name of the model.
         summary: One line with the counts.
-        notes: What a reader has to know before the answers.
-        most_pictures: How many cards were to have pictures; said where there are more cards.
+        notes: What readers must know before the answers.
+        most_pictures: Most cards with pictures; stated where there are more cards.
 
     Raises:
-        InputError: the file cannot be written.
+        InputError: If the file cannot be written.
     """
     environment = Environment(
         loader=PackageLoader("riqa.assess"),

@@ -1,4 +1,4 @@
-"""From what a technician names to crops that a model can judge: find the files, read ahead of the network."""
+"""From file and folder names to crops that a model can judge: find the files, read ahead of the network."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -52,7 +52,7 @@ def find_images(
         cannot be entered.
 
     Raises:
-        InputError: there is no file at all.
+        InputError: If there is no file at all.
     """
     passed = PassedOver() if passed is None else passed
     mixed = len({path.is_absolute() for path in given}) > 1  # a file may be named in both ways
@@ -81,7 +81,7 @@ def find_images(
 def read_ahead(
     paths: Sequence[Path], size: int, *, threads: int = 2, ahead: int = 64
 ) -> Iterator[Photograph | Unreadable]:
-    """Read and crop files in threads, ahead of whoever uses them.
+    """Read and crop files in threads, ahead of their use.
 
     Decoding and resizing run outside of Python's lock, so that they go on while a network computes.
 
@@ -92,10 +92,10 @@ def read_ahead(
         ahead: Most files that are read, or being read, and not yet taken; memory holds no more.
 
     Yields:
-        What came of each file, in the order of `paths`.
+        The result of each file, in the order of `paths`.
 
     Raises:
-        ValueError: threads or ahead below 1.
+        ValueError: If `threads` or `ahead` is below 1.
     """
     yield from work_ahead(partial(_read, size=size), paths, threads=threads, ahead=ahead)
 

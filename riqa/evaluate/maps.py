@@ -21,7 +21,7 @@ def tsne_map(
     Args:
         features: (N, D).
         perplexity: About how many neighbours each image heeds; lowered by `fitting_perplexity`.
-        seed: Of what is random: the start with ``init="random"``.
+        seed: Seed of the start with ``init="random"``.
         init: ``pca`` starts from the two widest directions, ``random`` from noise.
         metric: Distance between features, a name of scikit-learn's.
 
@@ -57,7 +57,7 @@ def neighbours_kept(here: np.ndarray, there: np.ndarray, k: int) -> float:
 def map_quality(
     features: np.ndarray, positions: np.ndarray, k: int, metric: str = "euclidean"
 ) -> dict[str, float]:
-    """Say what of a space a map shows.
+    """Measure how much of a space a map shows.
 
     Args:
         features: (N, D).
@@ -83,7 +83,7 @@ def map_quality(
 
 
 def three_clouds(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Draw three clouds of 40 points on a plane, a known truth for maps to be compared with.
+    """Draw three clouds of 40 points on a plane, a known truth to compare maps with.
 
     Returns:
         Positions (120, 2) and cloud (120,) 0, 1, 2. The first cloud is ten times as wide as the second; the

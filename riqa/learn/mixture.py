@@ -47,7 +47,7 @@ class Mixture:
         return -logsumexp(heights[:, None] - np.array(distances) / 2, axis=0)
 
 
-@threadpool_limits.wrap(limits=1)  # the order of floating-point sums, so the last bits, depends on it
+@threadpool_limits.wrap(limits=1)  # the order of floating-point sums, and so the last bits, depend on it
 def fit_mixture(points: np.ndarray) -> Mixture:
     """Fit `BEGINNINGS` mixtures of a Gaussian for every `POINTS_A_CROWD` points, at most `MOST_CROWDS`.
 

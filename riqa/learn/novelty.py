@@ -98,7 +98,7 @@ class Novelty:
         return (views - usual) / np.maximum(one - usual, np.finfo(np.float32).eps)
 
 
-@threadpool_limits.wrap(limits=1)  # the order of floating-point sums, so the last bits, depends on it
+@threadpool_limits.wrap(limits=1)  # the order of floating-point sums, and so the last bits, depend on it
 def fit_novelty(model: QualityNet, training: Examples, validation: Examples) -> Novelty:
     """Learn where the training images lie, and how far validation images usually are.
 

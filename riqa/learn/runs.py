@@ -81,8 +81,8 @@ class TrainingRun:
         warnings: What users of the trained model must know, sentences without a full stop.
         predict_on: (store, splits) pairs to apply the trained model to.
         device: ``cpu``, ``cuda`` or ``auto``, see `riqa.learn.device`.
-        threads: Processor threads for this run, at least 1. More change the order of floating-point sums, so
-            the last digits.
+        threads: Processor threads for this run, at least 1. More change the order of floating-point sums,
+            and so the last digits.
         checkpoints: Folder in which the run saves its state after every epoch, to resume after a kill; None
             to start from the beginning every time. Never changes results.
     """

@@ -110,7 +110,7 @@ def place_field(camera: Camera, rng: np.random.Generator, size: int) -> Field:
 
 
 def field_alpha(field: Field, camera: Camera, rng: np.random.Generator) -> np.ndarray:
-    """Coverage of each pixel by the field of view, notch included.
+    """Return the coverage of each pixel by the field of view, notch included.
 
     Args:
         field: Field geometry.

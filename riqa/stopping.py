@@ -10,7 +10,7 @@ import typer
 
 @contextmanager
 def stopping(consequence: str) -> Iterator[None]:
-    """On Ctrl-C (or a plain kill) print what follows from it, and exit with 130."""
+    """Print the consequence of Ctrl-C (or a plain kill), and exit with 130."""
 
     def stop(*_: object) -> None:
         raise KeyboardInterrupt

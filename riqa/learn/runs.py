@@ -55,7 +55,7 @@ _PROCESSES = _start_method()
 
 
 def checkpoint_folder() -> Path | None:
-    """Folder for the checkpoints of this process's runs, set by the chapter runner; none by default."""
+    """Return the folder for this process's checkpoints, set by the chapter runner; none by default."""
     folder = os.environ.get("RIQA_CHECKPOINTS")
     return Path(folder) if folder else None
 
@@ -118,7 +118,7 @@ def model_stem(models: Path, model: str, trained_on: str, seed: int) -> Path:
 
 
 def worker_count() -> int:
-    """Number of processes that this chapter may use, set by the chapter runner; 1 by default."""
+    """Return how many processes this chapter may use, set by the chapter runner; 1 by default."""
     return int(os.environ.get("RIQA_WORKERS", "1"))
 
 

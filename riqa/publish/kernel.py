@@ -23,7 +23,7 @@ class Kernel(AsyncKernelManager):
 
     @property
     def kernel_spec(self) -> KernelSpec:
-        """How the kernel is started."""
+        """The command that starts the kernel."""
         return KernelSpec(**get_kernel_dict([PLAIN_FIGURES]))
 
 

@@ -8,7 +8,7 @@ UNKNOWN_OVERALL = -1
 
 
 def overall_loss(logits: Tensor, overall: Tensor) -> Tensor:
-    """Compute cross-entropy over images whose overall grade is known (paper, Eq. 3).
+    """Compute cross-entropy where the overall grade is known (paper, Eq. 3).
 
     Args:
         logits: (N, K) scores of the overall classes.

@@ -170,7 +170,7 @@ def calibrations(
 
     Returns:
         The bins (`riqa.evaluate.calibration.Calibration.table`, with dataset, model and target); and rows of
-        the metrics `ece`, `ece_floor` (what chance would give an honest model) and `brier`.
+        the metrics `ece`, `ece_floor` (what chance gives a calibrated model) and `brier`.
     """
     found, bins = [], []
     for keys, images, truth, probs in _details(predictions):

@@ -10,7 +10,7 @@ import typer
 
 @contextmanager
 def stopping(consequence: str) -> Iterator[None]:
-    """Print the consequence of Ctrl-C (or a plain kill), and exit with 130."""
+    """Say what Ctrl-C (or a plain kill) means, and exit with 130."""
 
     def stop(*_: object) -> None:
         raise KeyboardInterrupt

@@ -200,10 +200,10 @@ def _answer(
 
     Args:
         model: The network.
-        photograph: The photograph with its crop.
+        photograph: With its crop.
         probs: The row.
         unlike: Why the answer cannot be trusted; None if it can.
-        ranks: Result of `riqa.learn.standing.share_below`; empty where unknown.
+        ranks: Of `riqa.learn.standing.share_below`; empty where unknown.
     """
     path, crop = photograph.path, photograph.crop
     if unlike is not None:

@@ -45,7 +45,7 @@ def heat_map(model: QualityNet, answer: Answer) -> tuple[np.ndarray, str, float]
 
     Args:
         model: The network that gave the answer.
-        answer: The answer, not an abstention.
+        answer: No abstention.
 
     Returns:
         float32 (size, size) in [0, 1], the claim that the map is of, and the claim's probability.

@@ -50,7 +50,7 @@ def summary(answers: Sequence[Answer], unreadable: Sequence[Unreadable], passed:
     Warnings of the answers stand at its end, in short.
 
     Args:
-        answers: The model's answers.
+        answers: Of the model.
         unreadable: Files that could not be read.
         passed: What was passed over, in words.
     """

@@ -19,7 +19,7 @@ from riqa.evaluate.stats import Interval, percentile_interval
 
 @dataclass(frozen=True)
 class Calibration:
-    """How well one probability is calibrated."""
+    """Calibration of one probability."""
 
     table: pd.DataFrame  # `reliability_table` of all seeds' answers, with `low` and `high` of the share
     ece: Interval  # of that table, so of what its diagram shows

@@ -21,7 +21,7 @@ class Together:
     """How much images of one label lie together in one space.
 
     Attributes:
-        value: The measure over all images.
+        value: Of all images.
         by_patient: (P,) what each patient contributes (jackknife pseudo-values, centred); their mean is
             `value`, and means over drawn patients vary as `value` does.
         permuted: (B,) the same measure after labels were shuffled between patients.
@@ -41,7 +41,7 @@ def together(
         distances: (N, N) between images, zero on the diagonal.
         labels: (N,) codes of any kind, none missing.
         groups: (N,) patient of each image.
-        k: Neighbours to compare with.
+        k: Neighbours looked at.
         permutations: (B, N) of `patient_permutations`.
 
     Returns:

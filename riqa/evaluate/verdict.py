@@ -49,7 +49,7 @@ def possible_shares(n_bad: pd.DataFrame, n: pd.Series, confidence: float = 0.95)
     Args:
         n_bad: Images called bad, one row per class and one column per detail.
         n: Images of each class.
-        confidence: Coverage of all intervals together, in (0, 1).
+        confidence: Of all intervals together, in (0, 1).
 
     Returns:
         Low and high, as `n_bad`.

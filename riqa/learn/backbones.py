@@ -35,7 +35,7 @@ def build_backbone(name: str, weights: str, image_size: int) -> tuple[nn.Module,
 
     Raises:
         InputError: For an unknown name, a network that cannot take images of this size, or pretrained weights
-            that cannot be downloaded.
+            out of reach.
     """
     if name in FOR_SMALL_IMAGES:
         if weights == "imagenet":

@@ -18,7 +18,7 @@ def flop_per_image(network: nn.Module, side: int) -> float:
     Args:
         network: From images (N, 3, side, side) to logits, or to a dict of logits by task. On torch's ``meta``
             device nothing is computed, and the network is left as it was.
-        side: Side of the images, pixels.
+        side: Of the images, pixels.
 
     Returns:
         Operations forwards and backwards, without the step of the optimiser.
@@ -38,7 +38,7 @@ def network_size(backbone: str, n_overall: int, side: int) -> tuple[int, float]:
     Args:
         backbone: See `riqa.learn.backbones.build_backbone`.
         n_overall: Number of overall-quality classes.
-        side: Side of the images, pixels.
+        side: Of the images, pixels.
 
     Raises:
         InputError: For an unknown backbone, or one that cannot take images of this size.

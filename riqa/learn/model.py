@@ -51,7 +51,7 @@ class QualityNet(nn.Module):
     Raises:
         ValueError: For no head or one of another size, a side that no image has, or unknown ``weights``.
         InputError: For an unknown backbone, one that cannot take images of this size, or pretrained weights
-            that cannot be downloaded.
+            out of reach.
     """
 
     def __init__(
@@ -179,7 +179,7 @@ def model_file(stem: Path, extension: str) -> Path:
 
 
 def _check(sizes: Mapping[str, int], weights: str, image_size: int) -> None:
-    """Refuse the arguments that `QualityNet` documents as errors."""
+    """Refuse bad arguments of `QualityNet`."""
     if not any(sizes.values()):
         raise ValueError("QualityNet needs at least one head: n_overall or n_details must be positive")
     if sizes["overall"] not in (0, 2, 3) or any(n < 0 for n in sizes.values()):

@@ -80,7 +80,7 @@ def share_below(standing: Standing, logits: np.ndarray) -> dict[str, dict[str, f
     """Return for each detail which share of the training photographs of a class is worse.
 
     Args:
-        standing: Result of `fit_standing`.
+        standing: Of `fit_standing`.
         logits: (3,) of good, of one photograph.
 
     Returns:

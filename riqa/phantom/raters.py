@@ -220,8 +220,8 @@ def ratings_table(
         image_ids: N names.
         scores: int (N, R, I).
         items: I names, details or "overall".
-        raters: R experts or graders.
-        seen: bool (N, R), which of them saw which photograph; None means all.
+        raters: R experts.
+        seen: bool (N, R), which expert saw which photograph; None means all.
         session: 1, or 2 for the blinded second session.
 
     Returns:

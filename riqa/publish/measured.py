@@ -38,11 +38,11 @@ class Comparison:
 
     Attributes:
         what: What was measured.
-        peer_name: What this project was compared with.
+        peer_name: Name of the other.
         ours: Median of this project, in `unit`.
         peer: Median of the other, in `unit`.
         unit: Unit of both.
-        ratio: Ratio of the two in the same round; above 1 this project is better.
+        ratio: Ratio in the same round; above 1 this project is better.
         target: Least median ratio asked for.
         met: Whether it is reached.
     """
@@ -62,9 +62,9 @@ class Measured:
     """What every result of a benchmark records.
 
     Attributes:
-        name: Name of the benchmark, and of the file without ending.
+        name: Of the benchmark, and of the file without ending.
         date: Day of the measurement, YYYY-MM-DD.
-        hardware: What `riqa.publish.provenance.hardware` returns.
+        hardware: See `riqa.publish.provenance.hardware`.
         versions: Version by package.
         conditions: What was held equal, in words.
     """
@@ -89,11 +89,11 @@ class Compared(Measured):
 
 @dataclass(frozen=True)
 class Tabulated(Measured):
-    """The result of a benchmark of another kind, as the table that a page shows.
+    """The result of another benchmark, as the table that a page shows.
 
     Attributes:
         columns: Headings of the columns.
-        cells: One tuple per row, with one entry per column.
+        cells: One tuple per row, one cell per column.
     """
 
     columns: tuple[str, ...]

@@ -14,7 +14,7 @@ def write_warnings(out: Path, sentences: Sequence[str]) -> None:
 
 
 def read_warnings(out: Path) -> list[str]:
-    """Read a chapter's warnings; none where it has written none."""
+    """Read them; none where a chapter has written none."""
     return read_json(out / FILE) or []
 
 

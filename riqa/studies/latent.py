@@ -48,9 +48,9 @@ def structures(
         distances: Seed -> (N, N) distances between images.
         labels: Seed -> a column per label, N rows, NaN where unknown; the same images are known to all seeds.
         patients: (N,) patient of each image.
-        k: Neighbours to compare with, lowered by `fitting_k` for labels that few images have.
+        k: Neighbours looked at, lowered by `fitting_k` for labels that few images have.
         n_permutations: B, how often labels are shuffled.
-        seed: Seed of the shuffling.
+        seed: Of the shuffling.
 
     Returns:
         One row per label and measure: target (the label), metric, n (images), seeds, by_patient (S, P), what
@@ -145,7 +145,7 @@ def map_quality_rows(
         maps: Kind of map -> its maps (N, 2), one per random start.
         labels: (N,) codes for the purity, NaN where unknown.
         patients: (N,) patient of each image.
-        k: Neighbours compared with.
+        k: Neighbours looked at.
         metric: Distance between features.
 
     Returns:

@@ -140,7 +140,7 @@ def _write_readers(path: Path, scores, titles, columns) -> None:
 
 
 def _write_agreed(path: Path, groups, agreed, titles, columns) -> None:
-    """Write a sheet a group; the one of DR-ZJU is the all-zero table that lists every image."""
+    """Write one sheet per group; the one of DR-ZJU is the all-zero table that lists every image."""
     book = Workbook()
     book.remove(book.active)
     for group in groups:
@@ -174,7 +174,7 @@ DEEPDRID_MISNAMED = {
 
 
 def deepdrid_rows(patients: Iterable[int], seed: int = 0) -> pd.DataFrame:
-    """Draw labels of patients with two views an eye; overall belongs to the eye, sub-scores to the view.
+    """Draw labels of patients with two views per eye; overall belongs to the eye, sub-scores to the view.
 
     The traps by patient: 77 has views 3-4; 56, 164 and 167 have names that contradict the graded eye.
     """

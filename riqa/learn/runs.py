@@ -140,7 +140,7 @@ def run_all(runs: Sequence[TrainingRun], workers: int = 1) -> tuple[pd.DataFrame
 
 def run_each(runs: Sequence[TrainingRun], workers: int = 1) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
     """Do what `run_all` does, but return history and predictions of each run, in the order of `runs`."""
-    give_back_freed_memory()  # memory of this process's past is not needed beside the training
+    give_back_freed_memory()  # memory of earlier work is not kept during training
     with _epochs_shown(runs) as show, in_own_folder():  # where the processes' sockets have room
         return list(call_in_workers(execute, [(run,) for run in runs], workers, _PROCESSES, on_news=show))
 

@@ -1,4 +1,4 @@
-"""The kinds of bad input that `benchmarks/bad_inputs.py` makes: a function a kind, drawn from a generator."""
+"""The kinds of bad input that `benchmarks/bad_inputs.py` makes: one function per kind, from a generator."""
 
 import contextlib
 import io

@@ -1,6 +1,6 @@
 """Peak memory of curating as many photographs as EyeQ has, summed over all processes: at most 1 GB.
 
-Fifty small phantoms stand under 28,792 names, dealt into splits as EyeQ's. A process of its own curates
+Fifty small phantoms stand under 28,792 names, assigned to splits as EyeQ's. A process of its own curates
 them with two workers, while this one adds up the proportional set size (memory shared by processes counted
 once) of it and all its descendants, five times a second. Run: python benchmarks/curate_memory.py
 """

@@ -128,7 +128,7 @@ def fit(wanted: Observed, count: np.ndarray, n_trials: int) -> tuple[dict[str, d
 
 
 def table_of(found: Observed, wanted: Observed, count: np.ndarray) -> pd.DataFrame:
-    """Return a row a number: observed, its 95 % interval (Wilson's; Fisher's for correlations), drawn."""
+    """Return one row per number: observed, its 95 % interval (Wilson's; Fisher's for correlations), drawn."""
     rows = []
     for k, name in enumerate(CLASSES):
         for d, detail in enumerate(DETAILS):

@@ -82,7 +82,7 @@ def main() -> None:
         work(options.work, options.size[0])
         return
     files = camera_files(options.out.parent / "photographs")
-    print(f"{len(files)} photographs, {options.rounds} rounds; one process and one thread a contestant")
+    print(f"{len(files)} photographs, {options.rounds} rounds; one process and one thread per contestant")
     for name in set(PEERS) - set(installed_peers()):
         print(f"{name} is not installed here and left out; run make bench-fov")
     rows = []

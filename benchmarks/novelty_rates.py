@@ -5,8 +5,8 @@
 
 MODEL is the stem of a trained model, STORE a folder of curated images; SPLIT is "test" where none is given.
 FOLDER holds photographs; of its files sorted by name, HALF "development" is the first, third and so on, HALF
-"test" the others, which nothing may be tuned on. Prints a row a store, a row a folder with the exact 95 %
-interval (Clopper and Pearson) of the default quantile, and a row a kind of picture in
+"test" the others, which nothing may be tuned on. Prints one row per store, one per folder with the exact 95 %
+interval (Clopper and Pearson) of the default quantile, and one per kind of picture in
 `tests/assess/strangers.py`, with the share abstained from at several quantiles. A picture without a field of
 view counts as abstained from; a photograph that is set aside (several in a file, say) does not count.
 """

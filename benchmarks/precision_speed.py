@@ -25,7 +25,7 @@ CPU = torch.device("cpu")
 
 
 def trainer(backbone: str, side: int, precision: str, batch_size: int, steps: int):
-    """Return a function that trains a network for some steps and returns images a second."""
+    """Return a function that trains a network for some steps and returns images per second."""
     model = QualityNet(backbone, n_overall=3, n_details=len(DETAILS), image_size=side)
     model = model.to(memory_format=torch.channels_last).train()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
@@ -61,7 +61,7 @@ def compared(backbone: str, side: int, batch_size: int, steps: int, rounds: int)
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--batch-size", type=int, default=16, help="images a step")
+    parser.add_argument("--batch-size", type=int, default=16, help="images per step")
     parser.add_argument("--steps", type=int, default=2, help="steps a round")
     parser.add_argument("--rounds", type=int, default=5, help="rounds, one to warm up not counted")
     parser.add_argument("--out", type=Path, default=Path("_build/bench"), help="folder")

@@ -9,7 +9,7 @@ its models; the best of 115 looks is a more flattering maximum than the best of 
 The more validation images, the less of a maximum is luck; so phantoms of its own, drawn for this alone, have
 2,000 of them, and of real photographs two fifths are for validation. The peak of the faster recipe's rate was
 chosen without them: from 0.02, 0.05 and 0.1 on phantoms of another seed, and from 0.005, 0.01, 0.02 and 0.04
-on training patients dealt once more, for a network with pretrained weights.
+on training patients assigned anew, for a network with pretrained weights.
 
 A run that is stopped goes on after its last whole epoch. Run, with PYTHONPATH=. and OMP_NUM_THREADS=1:
 python benchmarks/recipes.py phantom
@@ -73,7 +73,7 @@ def photographs(eyeq: Path) -> Dataset:
 def runs_of(
     recipe: str, config: TrainingConfig, options: argparse.Namespace, n_classes: int
 ) -> list[TrainingRun]:
-    """Return one run a seed."""
+    """Return one run per seed."""
     folder = options.out / options.name / recipe
     return [
         TrainingRun(

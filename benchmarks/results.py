@@ -37,7 +37,7 @@ def interleave(contestants: Mapping[str, Callable[[], float]], rounds: int) -> d
 def compare(
     values: Mapping[str, np.ndarray], targets: Mapping[str, float], what: str, unit: str, more_is_better: bool
 ) -> list[dict]:
-    """Return a row a contestant: medians, and median and range over the rounds of how good "ours" is to it.
+    """Return one row per contestant: medians, and median and range over the rounds of "ours" against it.
 
     Args:
         values: (rounds,) a contestant, in `unit`; "ours" among them.

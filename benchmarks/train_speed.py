@@ -10,7 +10,7 @@ works through one epoch, and the rounds begin with another one each.
   tenth as many images.
 - files: a DataLoader over JPEG files that are decoded by Pillow in every epoch and augmented by torchvision's
   RandAugment, in float32; once from files of 256 pixels and once from files of a camera's resolution. With
-  all cores also by a loader with a process a core, beside the one that trains.
+  all cores also by a loader with one process per core, beside the one that trains.
 
 Run: make bench-train
 """

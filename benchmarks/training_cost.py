@@ -90,7 +90,7 @@ def trainings(root: Path, profile_name: str) -> list[dict[str, Any]]:
 
 
 def step_rate(backbone: str, side: int, batch_size: int, steps: int) -> float:
-    """Return how many images a second one core trains on, in float32; the first step is left out."""
+    """Return how many images per second one core trains on, in float32; the first step is left out."""
     torch.set_num_threads(1)
     keep_freed_memory()
     model = (

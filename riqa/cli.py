@@ -28,7 +28,7 @@ have to run, and renders the pages.
 [bold]Your own question.[/bold] See what a chapter lets you change, change it, and
 compare the pages.
 
-    riqa chapters         the chapters, and what each stands on
+    riqa chapters         the chapters, and what each needs
     riqa chapters 05      its parameters: type, default, meaning, legal values
     riqa run 05 -p lambda_details=0.5
 
@@ -142,7 +142,7 @@ def chapters(
     root = find_root()
     known = read_chapters(root)
     if chapter is None:
-        table = Table("chapter", "stands on", "last run", box=None)
+        table = Table("chapter", "needs", "last run", box=None)
         from riqa.publish.stage import duration, read_facts
 
         for name, entry in known.items():

@@ -25,7 +25,7 @@ def assess(
         typer.Argument(metavar="IMAGE...", readable=False, help="Photographs, folders of them."),
     ],
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object a photograph on stdout.")
+        bool, typer.Option("--json", help="Print one JSON object per photograph on stdout.")
     ] = False,
     html: Annotated[Path | None, typer.Option(help="Write a page, too, with pictures and heat maps.")] = None,
     pictures: Annotated[int, typer.Option(min=0, help="Most photographs that the page shows.")] = 100,

@@ -53,7 +53,7 @@ def _counts(report: Report) -> Table:
 
 
 def show_store(store: Store, findings: tuple[Finding, ...], console: Console) -> None:
-    """Print where a store is, its images by split, why others were set aside, and what to beware of."""
+    """Print where a store is, its images by split, why others were set aside, and the warnings."""
     console.print(
         f"{store.meta['n_images']} images of {store.images.shape[1]} pixels in {shown(store.root)}", **_PLAIN
     )

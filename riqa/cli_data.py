@@ -58,7 +58,7 @@ def check(
     jobs: JobsOption = 1,
     seed: SeedOption = 0,
 ) -> None:
-    """Compare a folder with what was published, and name every trap in it.
+    """Compare a folder with what was published, and report every problem in it.
 
     Counts by split and class, reversed or flipped codes, patients and copies of images across splits, images
     that cannot be read, sizes. Exit codes: 0 usable, 1 usable with warnings under --strict, 2 not usable.

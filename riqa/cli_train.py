@@ -30,7 +30,7 @@ def train(
         bool, typer.Option("--restart", help="Forget what a stopped training has done.")
     ] = False,
 ) -> None:
-    r"""Train models of your own, one a seed, as the chapters do.
+    r"""Train models of your own, one per seed, as the chapters do.
 
     The file names a store (riqa curate makes one), a folder for the results, the heads, and hyperparameters:
 
@@ -41,12 +41,12 @@ def train(
         seeds: [0, 1, 2]
         training: {epochs: 115, learning_rate: 0.01, schedule: one_cycle}
 
-    It leaves a model a seed (riqa assess can use it), history.csv and predictions.parquet in that folder. A
-    stopped or killed training goes on after its last whole epoch.
+    It leaves one model per seed (riqa assess can use it), history.csv and predictions.parquet in that folder.
+    A stopped or killed training goes on after its last whole epoch.
 
     Example: riqa train --config my_training.yaml
 
-    Several graphics cards train one model after another together, batch_size images a step among them all.
+    Several graphics cards train one model after another together, batch_size images per step in all.
     With four of them, and device: cuda in the file:
 
         accelerate launch --multi_gpu --num_processes 4 -m riqa.cli train --config my_training.yaml
@@ -90,7 +90,7 @@ def train(
 
 
 def _together(n_processes: int, device: str) -> str:
-    """Say that several processes train each model, and what is then not as with one."""
+    """Return how several processes train each model, and what then differs."""
     if n_processes == 1:
         return ""
     apart = ", which batch-normalise each its own images" if device == "cpu" else ""
@@ -98,7 +98,7 @@ def _together(n_processes: int, device: str) -> str:
 
 
 def _hint_at_idle_cores(threads: int, side_by_side: int) -> None:
-    """Say how the cores that would stand idle could be used."""
+    """Print how idle cores could be used."""
     from riqa.publish.provenance import hardware
 
     cores = hardware()["cores"]  # that this process may use: a batch job has a few of its machine's

@@ -1,4 +1,4 @@
-"""Names of files: any bytes, of which tables hold only UTF-8, and a line on a screen still less."""
+"""Names of files: any bytes, of which tables hold only UTF-8, and a screen still less."""
 
 import os
 import re

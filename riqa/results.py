@@ -139,7 +139,7 @@ def find(table: pd.DataFrame, **keys: str) -> pd.Series:
 
 
 def address(row: pd.Series) -> str:
-    """Return what tells a row from all others of its chapter, in the words that a page's role takes."""
+    """Return what distinguishes a row in its chapter, in the words that a page's role takes."""
     told = {key: row[key] for key in KEYS if row[key] != DEFAULTS[key] and key != "chapter"}
     return " ".join(f"{key}={shlex.quote(value)}" for key, value in told.items())
 

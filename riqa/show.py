@@ -176,7 +176,7 @@ def table(frame: pd.DataFrame, caption: str, **formats: str) -> Styler:
 
 
 def say(row: pd.Series) -> str:
-    """Say in one sentence what a paired difference shows, and no more than that."""
+    """Return one sentence on what a paired difference shows."""
     a, b, score = name(row["model"]), name(row["rival"]), name(row["metric"])
     score += "" if row["target"] == "overall" else f" of {row['target']}"
     ends = number(row, "{confidence:.0%} interval ") + interval(row)
@@ -190,7 +190,7 @@ def say(row: pd.Series) -> str:
 
 
 def source(row: pd.Series) -> str:
-    """Say where a number comes from: what it is, its interval, how it was made, and in which chapter."""
+    """Return where a number comes from: what it is, its interval, how it was made, and in which chapter."""
     ends = f", {number(row, '{confidence:.0%}')} interval {interval(row)}" if pd.notna(row["low"]) else ""
     target = "" if row["target"] == "overall" else f"{row['target']}, "
     what = f"{row['comparison']}, {target}{row['score']}, {row['set']}{ends}"

@@ -1,4 +1,4 @@
-"""A temporary folder of this process's own: short enough for sockets, and gone with it, however it ends."""
+"""A temporary folder for this process: short enough for sockets, and removed however the process ends."""
 
 import fcntl
 import os
@@ -17,7 +17,7 @@ LONGEST = 57  # bytes; below it /riqa-xxxxxxxx/pymp-xxxxxxxx/listener-xxxxxxxx m
 MARK = ".owner"  # locked as long as the owner lives
 
 # A shell that outlives this process, and removes its folder when the pipe from here ends. The folder is no
-# argument, lest whoever kills by name kills this shell too.
+# argument, so that a kill by name does not kill this shell too.
 _REMOVE_LATER = """exec 3<&0; (trap '' HUP INT TERM; read -r _ <&3
 for _ in 1 2 3; do rm -rf -- "$FOLDER" && exit; sleep 1; done) >/dev/null 2>&1 &"""
 
@@ -28,8 +28,8 @@ _KEPT_OPEN: list[IO] = []
 def own_folder() -> Path:
     """Make this process's folder, or return that of the process which started it, if it has been handed on.
 
-    It is removed after the end of the process, a kill included; what ended together with the shell that does
-    that, as in a power cut, is removed by the next call of any process.
+    It is removed after the end of the process, a kill included; after a power cut the next call of any
+    process removes it.
 
     Raises:
         InputError: If no temporary folder can be written, or all have names too long for sockets.

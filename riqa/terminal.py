@@ -1,4 +1,4 @@
-"""What is printed: names are taken as they are, and no character of theirs stops a command."""
+"""Printing: names are taken as they are, and none of their characters stops a command."""
 
 import io
 import json

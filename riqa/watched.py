@@ -1,4 +1,4 @@
-"""Progress bars: shown where somebody watches, silent in a log, where they would be thousands of lines."""
+"""Progress bars: shown where somebody watches, silent in a log, which they would fill."""
 
 import sys
 
@@ -11,5 +11,5 @@ def watched() -> bool:
 
 
 def progress_bar(*arguments: object, shown: bool = True, **options: object) -> tqdm:
-    """Return a progress bar of tqdm, of the same arguments, that shows nothing where nobody watches."""
+    """Return a progress bar of tqdm that shows nothing where nobody watches."""
     return tqdm(*arguments, disable=not (shown and watched()), **options)

@@ -1,4 +1,4 @@
-"""Call a function in worker processes: results in order; a worker that was killed is told, never waited for.
+"""Call a function in worker processes: results in order; a killed worker is reported, never waited for.
 
 In the pools of `concurrent.futures` and joblib all workers write their results into one pipe, so that the
 end of one worker does not end the pipe: killed in the middle of a result, it is waited for without end. Here
@@ -22,7 +22,7 @@ from typing import Any
 from riqa.errors import InputError
 
 _SPAWN = multiprocessing.get_context("spawn")  # fork is unsafe beside threads
-_AHEAD = 16  # calls a worker whose results may wait for their turn: memory holds those, not all
+_AHEAD = 16  # calls per worker whose results may wait for their turn: memory holds those, not all
 
 
 class WorkerKilledError(InputError):
@@ -43,11 +43,11 @@ def call_in_workers(
 
     Args:
         function: A module-level function, or a partial of one.
-        jobs: Arguments of each call, small; what is large had better go through files.
+        jobs: Arguments of each call, small; large ones should go through files.
         workers: Most processes at a time; each starts the next job when it is done with one.
         context: How processes are started.
-        on_news: Called here with whatever a call told on its way; if given, each call gets a last argument
-            more, the function to tell with.
+        on_news: Called here with messages of running calls; if given, each call gets one more argument, the
+            function that sends them.
 
     Yields:
         The results in the order of the jobs.
@@ -103,7 +103,7 @@ def _start(context: BaseContext, function: Callable, tells: bool) -> tuple[Conne
 
 
 def _send(connection: Connection, job: tuple[int, tuple]) -> None:
-    """Send a job to a worker; if it has ended, that is seen when its answer is awaited."""
+    """Send a job to a worker; if the worker has ended, `_receive` finds out."""
     with suppress(OSError):
         connection.send(job)
 
@@ -139,7 +139,7 @@ def _work(connection: Connection, function: Callable, tells: bool) -> None:
 
 
 def _tell(connection: Connection, number: int, news: object) -> None:
-    """Tell the process that asked for a call what the call has to say meanwhile."""
+    """Send a message of a running call to the process that asked for it."""
     connection.send(("news", number, news))
 
 

@@ -1,4 +1,4 @@
-"""Files are there whole or not at all, with the umask's mode; one writer a folder; one line for a refusal."""
+"""Files are there whole or not at all, with the umask's mode; one writer per folder; one line for a refusal."""
 
 import errno
 import os

@@ -1,1 +1,1 @@
-"""A photograph of one's own, assessed: what a technician asks a trained model (paper, Figures 1 and 5)."""
+"""Assessment of a user's own photographs by a trained model (paper, Figures 1 and 5)."""

@@ -24,24 +24,24 @@ def advice(
     threshold: float = BAD_BELOW,
     likely: str | None = None,
 ) -> list[str]:
-    """Say what a technician should do about a photograph (paper, Figures 1 and 5).
+    """Return what a technician should do about a photograph (paper, Figures 1 and 5).
 
-    A sentence for each bad detail, the worst first. Where overall quality and details do not tell the same
-    story, a last sentence says so; of a rejected photograph without a bad detail the first names the
+    One sentence per bad detail, the worst first. Where overall quality and details disagree, a last sentence
+    says so; of a rejected photograph without a bad detail the first names the
     likeliest reason, where it is known, as no more than that.
 
     Args:
-        p_good: probability in [0, 1] that a detail is good, by its name in `riqa.labels.DETAILS`; empty for a
+        p_good: Probability in [0, 1] that a detail is good, by its name in `riqa.labels.DETAILS`; empty for a
             model that judges no details.
-        overall: name of the overall class (`riqa.labels.class_names`); None for a model that judges none.
-        threshold: a detail is bad below this probability of good.
-        likely: the detail that is worst by its rank (`riqa.learn.standing.most_likely`); None if unknown.
+        overall: Name of the overall class (`riqa.labels.class_names`); None for a model without one.
+        threshold: A detail is bad below this probability of good.
+        likely: The detail that is worst by its rank (`riqa.learn.standing.most_likely`); None if unknown.
 
     Returns:
-        At least one sentence, without a full stop; a colon parts what is the matter from what to do.
+        At least one sentence, without a full stop; a colon separates the problem from what to do.
 
     Raises:
-        ValueError: An unknown detail or class, or neither details nor overall class.
+        ValueError: For an unknown detail or class, or neither details nor overall class.
     """
     if unknown := set(p_good) - set(DETAILS):
         raise ValueError(f"details are {sorted(unknown)}, must be among {DETAILS}")

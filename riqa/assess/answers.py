@@ -1,4 +1,4 @@
-"""What a model says of photographs: overall class, details, advice, or why it says nothing."""
+"""A model's answers about photographs: overall class, details, advice, or why it abstains."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -31,18 +31,18 @@ _WITHOUT_FIELD = {  # reason and advice by what reading says
 
 @dataclass(frozen=True)
 class Answer:
-    """What is said of one photograph.
+    """The answer about one photograph.
 
     Attributes:
-        path: the file, as it was named.
-        overall: probability of each overall class by name; empty when abstaining, or without such a head.
-        details: probability that each detail is good; empty when abstaining, or without such a head.
-        advice: what to do, a sentence or more.
-        reason: why the model abstains; None when it does not.
+        path: The file, as it was named.
+        overall: Probability of each overall class by name; empty when abstaining, or without such a head.
+        details: Probability that each detail is good; empty when abstaining, or without such a head.
+        advice: What to do, a sentence or more.
+        reason: Why the model abstains; None when it does not.
         crop: uint8 (size, size, 3) that the model has seen, None without a field of view.
-        ranks: for each detail the shares of the training photographs of the worst and of the best class that
+        ranks: For each detail the shares of the training photographs of the worst and of the best class that
             are worse in it, see `riqa.learn.standing`; empty where the model does not know.
-        warning: what to know of the model before believing the answer; None when there is nothing.
+        warning: What to know of the model before believing the answer; None when there is nothing.
     """
 
     path: Path
@@ -61,15 +61,15 @@ class Answer:
 
     @property
     def abstains(self) -> bool:
-        """Whether the model says nothing of quality."""
+        """Whether the model abstains from judging quality."""
         return self.reason is not None
 
     def without_crop(self) -> "Answer":
-        """Return the answer alone: of thousands, the crops would fill the memory."""
+        """Return the answer without its crop: thousands of crops would fill the memory."""
         return replace(self, crop=None)
 
     def to_json(self) -> dict:
-        """Return the answer as `riqa assess --json` prints it; overall is null where nothing is said."""
+        """Return the answer as `riqa assess --json` prints it; overall is null without an answer."""
         overall = {"label": self.label, "probabilities": dict(self.overall)} if self.overall else None
         return {
             "path": shown(self.path),
@@ -95,22 +95,22 @@ def assess(
     quantile: float = QUANTILE,
     warning: str | None = None,
 ) -> Iterator[Answer | Unreadable]:
-    """Judge photographs, a batch at a time.
+    """Judge photographs, one batch at a time.
 
     Args:
-        model: any `QualityNet`; it answers as far as its heads go.
-        novelty: when to abstain because a photograph is unlike those of training; None never abstains so.
-        photographs: what `read_ahead` yields.
-        standing: where the model's training photographs stand, for the likeliest reason; None if unknown.
-        batch_size: crops that go through the network at a time.
-        quantile: see `riqa.learn.novelty.Novelty.threshold`.
-        warning: what every answer shall say of the model.
+        model: Any `QualityNet`; it answers as far as its heads go.
+        novelty: When to abstain because a photograph is unlike those of training; None never abstains so.
+        photographs: What `read_ahead` yields.
+        standing: Where the model's training photographs stand, for the likeliest reason; None if unknown.
+        batch_size: Crops that go through the network at a time.
+        quantile: See `riqa.learn.novelty.Novelty.threshold`.
+        warning: What every answer says of the model.
 
     Yields:
-        An answer a photograph, in order; what could not be read is passed on.
+        One answer per photograph, in order; unreadable files are passed on.
 
     Raises:
-        ValueError: batch_size below 1, or a quantile outside (0, 1].
+        ValueError: If `batch_size` is below 1, or `quantile` outside (0, 1].
     """
     if batch_size < 1:
         raise ValueError(f"batch_size is {batch_size}, must be at least 1")
@@ -126,14 +126,14 @@ def assess(
 
 
 def speaks_against(answer: Answer) -> tuple[str, int, str, float]:
-    """Find what most speaks against a photograph: a bad detail, or the lowest overall class.
+    """Find the strongest claim against a photograph: a bad detail, or the lowest overall class.
 
     Returns:
-        task and target as `riqa.evaluate.explain.grad_cam` takes them, the claim in words, and its
-        probability, the largest of all such claims.
+        Task and target for `riqa.evaluate.explain.grad_cam`, the claim in words, and its probability, the
+        largest of all such claims.
 
     Raises:
-        ValueError: the answer is an abstention.
+        ValueError: If the answer is an abstention.
     """
     if answer.abstains:
         raise ValueError(f"{answer.path}: the model abstains, nothing speaks against it")
@@ -184,7 +184,7 @@ def _answer_all(
 def _unlike(
     novelty: Novelty, outputs: dict[str, Tensor], images: np.ndarray, quantile: float
 ) -> list[str | None]:
-    """Say why each image is unlike those of training, by the view that finds it most so, or None."""
+    """Return why each image is unlike those of training, by the view with the higher score, or None."""
     scores, limit = novelty.scores(outputs, images), novelty.threshold(quantile)
     return [f"{UNLIKE}: {VIEWS[row.argmax()]}" if row.max() > limit else None for row in scores]
 
@@ -196,14 +196,14 @@ def _answer(
     unlike: str | None,
     ranks: Mapping[str, Mapping[str, float]],
 ) -> Answer:
-    """Turn a row of `riqa.learn.predict.PROBABILITIES`, or why it is not to be believed, into an answer.
+    """Turn a row of `riqa.learn.predict.PROBABILITIES`, or why it cannot be trusted, into an answer.
 
     Args:
-        model: the network.
-        photograph: with its crop.
-        probs: the row.
-        unlike: why the answer is not to be believed; None if it is.
-        ranks: of `riqa.learn.standing.share_below`; empty where unknown.
+        model: The network.
+        photograph: With its crop.
+        probs: The row.
+        unlike: Why the answer cannot be trusted; None if it can.
+        ranks: Of `riqa.learn.standing.share_below`; empty where unknown.
     """
     path, crop = photograph.path, photograph.crop
     if unlike is not None:

@@ -23,11 +23,11 @@ class Card:
     """One photograph on the page.
 
     Attributes:
-        answer: what is said of it.
-        framing: what the picture shows of it.
-        photograph: data URI of the picture; None beyond the limit, or if the file has vanished.
-        heat: data URI of the picture under its heat map; None as well when the model abstains or cannot tell.
-        claim: what the heat map is of, or why there is none; None when there was to be none.
+        answer: The model's answer.
+        framing: What the picture shows of it.
+        photograph: Data URI of the picture; None beyond the limit, or if the file has vanished.
+        heat: Data URI of the picture under its heat map; None also when the model abstains or has no map.
+        claim: What the heat map shows, or why there is none; None when none was wanted.
     """
 
     answer: Answer
@@ -41,9 +41,9 @@ def card(model: QualityNet, answer: Answer, *, picture: bool) -> tuple[Card, str
     """Make a photograph's card.
 
     Args:
-        model: the network that gave the answer.
-        answer: its answer.
-        picture: whether the card shows the photograph and the heat map.
+        model: The network that gave the answer.
+        answer: Its answer.
+        picture: Whether the card shows the photograph and the heat map.
 
     Returns:
         The card, and a note for the top of the page if this model can make no heat map.
@@ -76,16 +76,16 @@ def write_page(
     """Write the page, aside and then renamed.
 
     Args:
-        file: where to.
-        cards: a card a photograph.
-        unreadable: files that could not be read.
-        model_name: how the model is called.
-        summary: one line with the counts.
-        notes: what a reader has to know before the answers.
-        most_pictures: how many cards were to have pictures; said where there are more cards.
+        file: Path of the page.
+        cards: One card per photograph.
+        unreadable: Files that could not be read.
+        model_name: Name of the model.
+        summary: One line with the counts.
+        notes: What readers must know before the answers.
+        most_pictures: Most cards with pictures; stated where there are more cards.
 
     Raises:
-        InputError: the file cannot be written.
+        InputError: If the file cannot be written.
     """
     environment = Environment(
         loader=PackageLoader("riqa.assess"),

@@ -1,4 +1,4 @@
-"""From what a technician names to crops that a model can judge: find the files, read ahead of the network."""
+"""From file and folder names to crops that a model can judge: find the files, read ahead of the network."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -20,9 +20,9 @@ class Photograph:
     """A file that was read.
 
     Attributes:
-        path: the file, as it was named.
+        path: The file, as it was named.
         crop: uint8 (size, size, 3) RGB, as curation crops; None without a field of view.
-        reason: why there is no crop; None where there is one.
+        reason: Why there is no crop; None where there is one.
     """
 
     path: Path
@@ -44,15 +44,15 @@ def find_images(
     """List the files named, and the images in the folders named and below them.
 
     Args:
-        given: files, taken whatever their ending, and folders, of which images count (`riqa.data.walk`).
-        passed: gets what was passed over.
+        given: Files, taken whatever their ending, and folders, of which images count (`riqa.data.walk`).
+        passed: Gets what was passed over.
 
     Returns:
         Each file once, in the order given, a folder's sorted by path; and the folders without images, or that
         cannot be entered.
 
     Raises:
-        InputError: there is no file at all.
+        InputError: If there is no file at all.
     """
     passed = PassedOver() if passed is None else passed
     mixed = len({path.is_absolute() for path in given}) > 1  # a file may be named in both ways
@@ -81,21 +81,21 @@ def find_images(
 def read_ahead(
     paths: Sequence[Path], size: int, *, threads: int = 2, ahead: int = 64
 ) -> Iterator[Photograph | Unreadable]:
-    """Read and crop files in threads, ahead of whoever uses them.
+    """Read and crop files in threads, ahead of their use.
 
     Decoding and resizing run outside of Python's lock, so that they go on while a network computes.
 
     Args:
-        paths: the files.
-        size: side of the crops, pixels.
-        threads: files read side by side.
-        ahead: most files that are read, or being read, and not yet taken; memory holds no more.
+        paths: The files.
+        size: Side of the crops, pixels.
+        threads: Files read side by side.
+        ahead: Most files that are read, or being read, and not yet taken; memory holds no more.
 
     Yields:
-        What came of each file, in the order of `paths`.
+        The result of each file, in the order of `paths`.
 
     Raises:
-        ValueError: threads or ahead below 1.
+        ValueError: If `threads` or `ahead` is below 1.
     """
     yield from work_ahead(partial(_read, size=size), paths, threads=threads, ahead=ahead)
 

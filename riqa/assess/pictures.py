@@ -1,4 +1,4 @@
-"""Pictures for a page: a photograph cropped to its field, and the heat map of what speaks against it."""
+"""Pictures for a page: a photograph cropped to its field, and the heat map of the claim against it."""
 
 import base64
 
@@ -23,8 +23,8 @@ def crop_for_page(answer: Answer) -> np.ndarray | None:
     """Read a photograph again, larger than the model sees it.
 
     Returns:
-        uint8 RGB, at most `SIDE` pixels a side: cropped as for the model, or all of it where no field of view
-        is found; None if the file can no longer be read.
+        uint8 RGB, at most `SIDE` pixels per side: cropped as for the model, or all of it where no field of
+        view is found; None if the file can no longer be read.
     """
     try:
         if answer.crop is not None:
@@ -41,17 +41,17 @@ def crop_for_page(answer: Answer) -> np.ndarray | None:
 
 
 def heat_map(model: QualityNet, answer: Answer) -> tuple[np.ndarray, str, float]:
-    """Compute the Grad-CAM map of what most speaks against a photograph (paper, Figure 1).
+    """Compute the Grad-CAM map of the strongest claim against a photograph (paper, Figure 1).
 
     Args:
-        model: the network that gave the answer.
-        answer: no abstention.
+        model: The network that gave the answer.
+        answer: No abstention.
 
     Returns:
         float32 (size, size) in [0, 1], the claim that the map is of, and the claim's probability.
 
     Raises:
-        InputError: the backbone has no map to look at.
+        InputError: If the backbone has no map to look at.
     """
     task, target, claim, p = speaks_against(answer)
     images = torch.from_numpy(answer.crop).permute(2, 0, 1)[None].float() / 255

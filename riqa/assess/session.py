@@ -1,4 +1,4 @@
-"""A model at work on files: everything that is needed, opened once."""
+"""A model and the files to assess, opened once."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,25 +20,25 @@ NO_NOVELTY = (
 PHANTOM_MODEL = (
     "phantom model: it has learned from drawn photographs alone; believe nothing that it says of a patient"
 )
-"""What every answer of such a model says; a colon parts what is the matter from what follows."""
+"""Warning in every answer of such a model; a colon separates the problem from the advice."""
 _BATCHES_AHEAD = 2  # so that the network finds a full batch whenever it has done one
 _ENDINGS = (".novelty.safetensors", ".safetensors", ".json")
 
 
 @dataclass(frozen=True)
 class Session:
-    """What is assessed, and by what.
+    """A model and the files that it assesses.
 
     Attributes:
-        name: the model's file name without ending.
-        model: the network.
-        novelty: when it abstains; None if the model came without.
-        standing: where its training photographs stand; empty if the model came without.
-        paths: the files to assess.
-        empty: folders that were named and hold no image, or that cannot be entered.
-        passed: what lies in the folders and is not assessed.
-        notes: what to know before believing an answer.
-        warning: what every answer says of the model, or None.
+        name: The model's file name without ending.
+        model: The network.
+        novelty: When it abstains; None if the model has none.
+        standing: Where its training photographs stand; empty if the model has none.
+        paths: The files to assess.
+        empty: Folders that were named and hold no image, or that cannot be entered.
+        passed: What was passed over in the folders.
+        notes: What to know before trusting an answer.
+        warning: What every answer says of the model, or None.
     """
 
     name: str
@@ -56,12 +56,12 @@ def open_session(model: Path, given: Sequence[Path], *, accept_phantoms: bool = 
     """Load a model and find the files.
 
     Args:
-        model: one of a model's files, or their common stem.
-        given: files and folders.
-        accept_phantoms: whether a model that was trained on phantoms goes without a warning.
+        model: One of a model's files, or their common stem.
+        given: Files and folders.
+        accept_phantoms: Whether a model that was trained on phantoms gets no warning.
 
     Raises:
-        InputError: no such model, a file of it that is cut short, or no image at all.
+        InputError: If there is no such model, a file of it is cut short, or there is no image.
     """
     ending = next((ending for ending in _ENDINGS if model.name.endswith(ending)), "")
     stem = model.with_name(model.name.removesuffix(ending))
@@ -84,10 +84,10 @@ def answers(
     """Assess the files of a session, in order, with a progress bar.
 
     Args:
-        session: of `open_session`.
-        batch_size: see `riqa.assess.answers.assess`.
-        threads: see `riqa.assess.photographs.read_ahead`.
-        quantile: see `riqa.learn.novelty.Novelty.threshold`.
+        session: Result of `open_session`.
+        batch_size: See `riqa.assess.answers.assess`.
+        threads: See `riqa.assess.photographs.read_ahead`.
+        quantile: See `riqa.learn.novelty.Novelty.threshold`.
     """
     size = session.model.architecture["image_size"]
     photographs = read_ahead(session.paths, size, threads=threads, ahead=_BATCHES_AHEAD * batch_size)

@@ -1,4 +1,4 @@
-"""Answers as a table on the terminal, and what they come to."""
+"""Answers as a table on the terminal, and their counts."""
 
 import os
 from collections import Counter
@@ -19,7 +19,7 @@ _STYLES = {"reject": "red", "bad": "red", "usable": "yellow", "good": "green"}
 
 
 def answers_table(answers: Sequence[Answer]) -> Group:
-    """Lay answers out: a row a photograph, and below once in full whatever the rows say in short.
+    """Lay answers out: one row per photograph, and below in full what the rows say in short.
 
     Overall shows the most probable class with its probability, details the probability of good. Paths are
     relative to the folder that holds all of them.
@@ -47,12 +47,12 @@ def answers_table(answers: Sequence[Answer]) -> Group:
 def summary(answers: Sequence[Answer], unreadable: Sequence[Unreadable], passed: object = "") -> str:
     """Count in one line: ``3 photographs: 1 good, 1 reject, 1 without answer; 2 could not be read``.
 
-    What answers warn of stands at its end, in short.
+    Warnings of the answers stand at its end, in short.
 
     Args:
-        answers: of the model.
-        unreadable: files that could not be read.
-        passed: what was passed over, in words.
+        answers: Of the model.
+        unreadable: Files that could not be read.
+        passed: What was passed over, in words.
     """
     labels = Counter(answer.label for answer in answers if answer.overall)
     counts = [f"{labels[name]} {name}" for name in ("good", "usable", "reject", "bad") if labels[name]]
@@ -69,7 +69,7 @@ def summary(answers: Sequence[Answer], unreadable: Sequence[Unreadable], passed:
 
 
 def _common_folder(paths: Sequence[Path]) -> str:
-    """Return the folder that holds all files; empty where there is none but the one that we are in."""
+    """Return the folder that holds all files; empty if it is the current one."""
     folders = [path.parent for path in paths]
     if len({folder.is_absolute() for folder in folders}) > 1:
         folders = [folder.absolute() for folder in folders]
@@ -80,13 +80,13 @@ def _common_folder(paths: Sequence[Path]) -> str:
 
 
 def _said(answer: Answer) -> list[str]:
-    """Return all that is said in words of a photograph, and of the model that says it."""
+    """Return all sentences about a photograph and about the model."""
     why = f"{answer.reason}; " if answer.abstains else ""
     return [why + sentence for sentence in answer.advice] + [answer.warning] * bool(answer.warning)
 
 
 def _matter(sentence: str) -> str:
-    """Shorten a sentence to what is the matter; what to do follows after its colon."""
+    """Shorten a sentence to the problem; what to do follows after its colon."""
     return sentence.partition(":")[0].partition(";")[0]
 
 

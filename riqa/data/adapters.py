@@ -17,10 +17,10 @@ def read_catalogue(name: str, root: Path | str, seed: int = 0) -> Catalogue:
     Args:
         name: One of `NAMES`.
         root: The dataset's folder, in its publisher's layout.
-        seed: Seed of the splits that are dealt here.
+        seed: Seed of the splits that are drawn here.
 
     Raises:
-        InputError: If no dataset has that name, or its labels are missing, wrong, or not for us to read.
+        InputError: If no dataset has that name, or its labels are missing, wrong, or not readable.
     """
     match name:
         case "eyeq":
@@ -40,7 +40,7 @@ def read_catalogue(name: str, root: Path | str, seed: int = 0) -> Catalogue:
     try:
         return read(as_on_disk(Path(root)), seed=seed)
     except PermissionError as error:
-        raise InputError(f"{error.filename}: no permission to read it; ask whoever owns it") from None
+        raise InputError(f"{error.filename}: no permission to read it; ask its owner") from None
 
 
 def load(name: str, root: Path | str, *, seed: int = 0, strict: bool = False) -> Dataset:

@@ -1,8 +1,8 @@
-"""Whether a photograph shows its field of view alone: not a second one, nor a page or a screen around it.
+"""Whether a photograph shows one field of view alone: no second one, no page or screen around it.
 
-Outside of a field there is margin, of one colour, and light that fades away from the rim. So the tests ask
-for what a single photograph never shows: something thick that stands out of the margin, a margin that changes
-its colour along the rim, the outline of two discs, a straight edge inside of the field. All work on the small
+Outside a field there is margin, of one colour, and light that fades away from the rim. So the tests look for
+what a single photograph never shows: something thick that stands out of the margin, a margin that changes its
+colour along the rim, the outline of two discs, a straight edge inside the field. All work on the small
 copy in which the field was found, and most cost nothing unless the field itself is in doubt.
 """
 
@@ -19,7 +19,7 @@ _WARM = 20, 0.12  # the same for what has the colour of retina
 _DOUBT, _GRAVE_DOUBT = 0.93, 0.8  # scores below which a field may be a wrong reading of several, of a page
 _OTHER_MARGIN = 80, 0.15  # grey levels between two margins, part of the rim that lies in the second
 _FEW = 12  # of 120 points around a field: too few to tell its margin
-_ARC = 0.25  # part of a circle by which a second disc is told
+_ARC = 0.25  # part of a circle by which a second disc is recognised
 _FIELD = 24  # grey levels that it stands out of the margin
 _SEAM = 5  # times the usual difference between neighbouring columns
 _BORDER = 8  # columns of the small copy
@@ -34,7 +34,7 @@ def is_alone(
     score: float,
     margin: np.ndarray,
 ) -> bool:
-    """Tell whether a field of view is all that a photograph shows.
+    """Tell whether a photograph shows one field of view and nothing else.
 
     Args:
         image: uint8 (H, W, 3), a small copy of the photograph.
@@ -113,8 +113,7 @@ def _changes(around: np.ndarray) -> bool:
 def _two_discs(light: np.ndarray) -> bool:
     """Tell whether the outline of what stands out of the margin runs along two discs that lie side by side.
 
-    The outline of a field in a shadow that is round has two arcs, too, but there each lies inside the other's
-    circle.
+    The outline of a field in a round shadow has two arcs, too, but each lies inside the other's circle.
     """
     points, arcs = outer_contour(light, _FIELD), []
     for _ in range(2):
@@ -138,7 +137,7 @@ def _has_seam(image: np.ndarray) -> bool:
     for turned in (image, image.transpose(1, 0, 2)):
         ahead, behind = np.ascontiguousarray(turned[:, 2:]), np.ascontiguousarray(turned[:, :-2])
         step = np.quantile(cv2.absdiff(ahead, behind).max(axis=2), 0.1, axis=0)
-        # Close to the border may be what padding left.
+        # Padding may have left something close to the border.
         if step[_BORDER:-_BORDER].max(initial=0) > _SEAM * (np.median(step) + 2):
             return True
     return False

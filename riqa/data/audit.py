@@ -26,7 +26,7 @@ class Part:
     Attributes:
         name: Its name.
         labelled: Labelled images by class name, and `all`.
-        there: The same for the images of them that are there.
+        there: The same for those of the images that are there.
         published: The same as published; empty where nothing was.
     """
 
@@ -77,13 +77,13 @@ class Report:
 
 
 def audit(name: str, root: Path | str, *, seed: int = 0, images: bool = True, jobs: int = 1) -> Report:
-    """Check a folder, and go on as far as it permits: what is wrong is a finding, never an exception.
+    """Check a folder as far as it permits: what is wrong is a finding, never an exception.
 
     Args:
         name: One of `riqa.data.adapters.NAMES`.
         root: The dataset's folder, in its publisher's layout.
-        seed: Seed of the splits that are dealt here.
-        images: Whether to read every image: which cannot be read, sizes, copies.
+        seed: Seed of the splits that are drawn here.
+        images: Whether to read every image, to find unreadable ones, sizes and copies.
         jobs: Processes that read images side by side; the report does not depend on it.
     """
     try:
@@ -127,7 +127,7 @@ def count_classes(catalogue: Catalogue, there: bool) -> dict[str, dict[str, int]
         there: Count only the images that are there.
 
     Returns:
-        split -> class name -> images, for splits with labels; `unlabelled` only where there are such.
+        Split -> class name -> images, for splits with labels; `unlabelled` only where there are such.
     """
     table = catalogue.table
     rows = table["path"].notna() if there else table["split"].notna()
@@ -144,10 +144,10 @@ def count_classes(catalogue: Catalogue, there: bool) -> dict[str, dict[str, int]
 
 
 def divide(catalogue: Catalogue) -> tuple[Part, ...]:
-    """Return every split, and where only splits together were published, those together.
+    """Return every split, and those that were only published together as one part.
 
     Where no validation split was published, its images belong to the published training part. Where splits
-    were dealt here (`own-splits`), the labels together should be one or several published parts.
+    were drawn here (`own-splits`), the labels together should be one or several published parts.
     """
     labelled, there = count_classes(catalogue, there=False), count_classes(catalogue, there=True)
     published = catalogue.published
@@ -193,7 +193,7 @@ def _differences(found: Mapping[str, int], published: Mapping[str, int]) -> tupl
 
 
 def compare_with_published(part: Part) -> list[Finding]:
-    """Compare the labels of a part, and the images of them that are there, with the published counts."""
+    """Compare the labels and the images of a part with the published counts."""
     published, n_there = part.published, part.there[ALL]
     if not published:
         return []

@@ -1,4 +1,4 @@
-"""A file with its pixels alone: what is written beside them must not decide whether they can be read."""
+"""A file with its pixels alone: metadata must not decide whether they can be read."""
 
 import struct
 
@@ -39,7 +39,7 @@ def without_metadata(content: bytes, orientation: bool) -> bytes | None:
 
 
 def _bare_png(content: bytes, orientation: bool) -> bytes:
-    """Keep the chunks without which a picture cannot be shown, and transparency."""
+    """Keep the chunks that a picture needs to be shown, and transparency."""
     parts, at = [_PNG], len(_PNG)
     while at + 8 <= len(content):
         length, kind = struct.unpack_from(">I4s", content, at)
@@ -51,7 +51,7 @@ def _bare_png(content: bytes, orientation: bool) -> bytes:
 
 
 def _bare_jpeg(content: bytes, orientation: bool) -> bytes:
-    """Drop comments and application segments up to the first scan, but for those that tell the colours."""
+    """Drop comments and application segments before the first scan, except those about the colours."""
     parts, at = [content[:2]], 2
     while content[at : at + 1] == b"\xff" and content[at + 1 : at + 2] not in (b"\xda", b"\xff", b""):
         marker, end = content[at + 1], at + 2 + int.from_bytes(content[at + 2 : at + 4], "big")
@@ -64,7 +64,7 @@ def _bare_jpeg(content: bytes, orientation: bool) -> bytes:
 
 
 def _bare_tiff(content: bytes, order: str, orientation: bool) -> bytes:
-    """Shorten the first directory, in its place, and let none follow it."""
+    """Shorten the first directory in place, and drop the others."""
     (start,) = struct.unpack_from(f"{order}I", content, 4)
     (n_tags,) = struct.unpack_from(f"{order}H", content, start)
     kept = _PIXEL_TAGS | ({_ORIENTATION} if orientation else set())

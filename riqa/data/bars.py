@@ -3,7 +3,7 @@
 import numpy as np
 
 _SHALLOWEST = 0.045  # radii that a bar must cut off
-_NEAREST = 0.5  # rows from the image's border on which a bar can be told
+_NEAREST = 0.5  # rows from the image's border on which a bar can be recognised
 _NO_LIGHT = 2, 8  # grey levels of distance that rows in front of a bar do not exceed: without, with ripples
 _RIPPLES = 0.07  # radii
 _LOW = 24  # grey levels of distance: above the noise of most margins, below most retina
@@ -39,11 +39,11 @@ def _bar(distance: np.ndarray, x: float, y: float, radius: float, threshold: flo
         distance[min(first + round(0.1 * radius), len(distance) - 1), columns],
     )
     if np.count_nonzero(edge > np.maximum(0.5 * inner, threshold)) > 0.9 * len(edge):
-        return 0.0  # lit up to where a bar would be: the usual case, told apart cheaply
+        return 0.0  # lit up to where a bar would be: the usual case, recognised cheaply
     row = _straight_start(distance, x, y, radius, threshold)
     if row is None:
         # Dark retina behind a bar hides how straight it is, but in front of a bar there is no light at all,
-        # save for the ripples of JPEG blocks, which end soon.
+        # except for the ripples of JPEG blocks, which end soon.
         light = distance[:, max(0, int(x - radius)) : int(x + radius) + 1].max(axis=1)
         faint, clear = (int(np.argmax(light > level)) for level in _NO_LIGHT)
         row = float(clear)

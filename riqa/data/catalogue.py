@@ -25,16 +25,16 @@ class Catalogue:
     Attributes:
         name: Name of the dataset.
         root: Folder that paths are relative to.
-        table: A row a labelled image with `riqa.data.manifest.COLUMNS`; `path` is None where the image is not
-            there. `split` is the one that the paper uses, whether or not the image is there; None where only
-            an image's absent file could tell.
+        table: One row per labelled image with `riqa.data.manifest.COLUMNS`; `path` is None where the image is
+            not there. `split` is the one that the paper uses, whether or not the image is there; None where
+            only an image's absent file could tell.
         n_classes: Number of overall-quality classes, or None.
         citation: Key in the book's bibliography.
         licence: Licence of photographs and labels.
         findings: What was found wrong, or worth knowing.
         published: Published counts, split -> class name or `all` -> images. Where `val` has no entry,
             the published training set includes the validation images.
-        ratings: Individual readers' scores, or None: image_id, rater, item, score, session.
+        ratings: Individual experts' scores, or None: image_id, rater, item, score, session.
     """
 
     name: str
@@ -96,7 +96,7 @@ def to_dataset(catalogue: Catalogue, strict: bool = False) -> Dataset:
 
 
 def no_image(catalogue: Catalogue) -> str:
-    """Return the line for a dataset without any image: what to do depends on why."""
+    """Return the message for a dataset without any image."""
     text = f"{catalogue.root} holds none of the {len(catalogue.table)} labelled images"
     why = [one.message for one in catalogue.findings if one.code in ("images-unread", "folders-barred")]
     return f"{text} that can be read: {why[0]}" if why else f"{text}; add them"

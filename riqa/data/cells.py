@@ -1,4 +1,4 @@
-"""The cells of a label file as text, by whatever program it was saved: CSV of any kind, Excel or parquet."""
+"""The cells of a label file as text, whatever program saved it: CSV of any kind, Excel or parquet."""
 
 import csv
 import io
@@ -56,7 +56,7 @@ class Cells:
 
 
 def readings(path: Path, advice: str) -> list[Cells]:
-    """Return all ways to read a label file; its content tells what kind it is, and else its ending.
+    """Return all ways to read a label file; its kind follows from its content, else from its ending.
 
     Args:
         path: The file.
@@ -123,10 +123,10 @@ def read_sheets(path: Path, advice: str) -> dict[str, pd.DataFrame]:
 
 
 def refuse_formulas(path: Path, sheet: str, rows: set[int], columns: set[int]) -> None:
-    """Refuse formulas whose results an Excel file does not hold, as programs other than Excel leave them.
+    """Refuse formulas whose results an Excel file does not hold, as programs other than Excel write them.
 
     Args:
-        path: The file; others than Excel's hold no formulas.
+        path: The file; only Excel files hold formulas.
         sheet: Name of the sheet.
         rows: Numbers of the rows to look at, from 1.
         columns: Numbers of the columns to look at, from 1.
@@ -202,7 +202,7 @@ def _arrow_cells(field: pa.Field, column: pa.ChunkedArray) -> list[str]:
 
 
 def _text(cell: object) -> str:
-    """Return a cell as a reader would write it down; a missing one is empty."""
+    """Return a cell as text; a missing one is empty."""
     if pd.isna(cell):
         return ""
     if isinstance(cell, float) and cell.is_integer():

@@ -15,7 +15,7 @@ def class_counts(manifest: pd.DataFrame, n_classes: int | None) -> pd.DataFrame:
         n_classes: 2, 3, or None when overall quality is not labelled.
 
     Returns:
-        A row a split that occurs, in the order train, val, test; a column a class, and `all`.
+        One row per split that occurs, in the order train, val, test; one column per class, and `all`.
     """
     splits = [split for split in SPLITS if (manifest["split"] == split).any()]
     counts = pd.DataFrame(index=pd.Index(splits, name="split"))

@@ -27,7 +27,7 @@ def curate(dataset: Dataset, out: Path | str, size: int, workers: int = 1) -> St
     """Curate every photograph of a dataset into a store.
 
     Photographs that cannot be read or show no field of view are set aside with a reason in `set_aside.csv`.
-    A curation that was stopped or killed goes on where it was when it is called again, unless a photograph,
+    A curation that was stopped or killed resumes where it was when it is called again, unless a photograph,
     the size, or a library has changed since.
 
     Args:

@@ -1,4 +1,4 @@
-"""DeepDRiD: overall quality of regular fundus photographs, two views an eye (Liu et al., Patterns 2022).
+"""DeepDRiD: overall quality of regular fundus photographs, two views per eye (Liu et al., Patterns 2022).
 
 The paper's binary overall set (sections 3.1 and 4.1). The folder, from GitHub (deepdrdoc/DeepDRiD) or Zenodo
 (8248825), is
@@ -55,7 +55,7 @@ _IMAGE = r"^(?P<patient_id>\d+)_(?P<eye>[lr])(?P<view>\d+)$"
 def read_deepdrid(root: Path | str, *, seed: int = 0) -> Catalogue:
     """Read the labels of the three published parts, and which of their images are in the folder.
 
-    The paper keeps the published split into 1,200, 400 and 400 images (section 3.1): nothing is dealt here.
+    The paper keeps the published split into 1,200, 400 and 400 images (section 3.1).
 
     Args:
         root: The folder `regular_fundus_images`, or its parent.
@@ -98,7 +98,7 @@ def read_deepdrid(root: Path | str, *, seed: int = 0) -> Catalogue:
 
 
 def _read_part(path: Path) -> pd.DataFrame:
-    """Return a row an image: names, overall quality, the three sub-scores, and which eye was graded."""
+    """Return one row per image: names, overall quality, the three sub-scores, and which eye was graded."""
     labels = read_labels(path, ("image_id", "Overall quality", *_SCORES), _ADVICE)
     stems = labels["image_id"].fillna("").str.strip()
     table = stems.str.extract(_IMAGE)

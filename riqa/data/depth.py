@@ -19,7 +19,7 @@ class DepthError(Exception):
 
 
 def has_room(image: Image.Image) -> bool:
-    """Tell of an image that is not yet loaded whether it has 16 bits, which hold values of fewer as well.
+    """Tell whether an image that is not yet loaded has 16 bits, which hold values of fewer as well.
 
     Raises:
         DepthError: If the colours lie apart, 16 bits each, which Pillow reads as 8.

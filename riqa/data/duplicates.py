@@ -36,7 +36,7 @@ from PIL import Image
 MAX_BITS = 40
 MIN_CORRELATION = 0.8
 _SIDE = 64  # pixels: what is compared has this size
-_HASH = 16  # frequencies a side, 16 x 16 bits
+_HASH = 16  # frequencies per side, 16 x 16 bits
 _BLUR = 2.0  # standard deviation in those pixels: what is coarser is shading, not vessels
 _RADIUS = 0.25  # of the side: inside the field also where a photograph has wide black margins
 _LEAST = 1.0  # grey values: a middle with less structure than this says nothing

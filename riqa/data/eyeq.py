@@ -58,13 +58,13 @@ def read_eyeq(
     With images of both parts, EyeQ's own test set is the test split, and `validation` of the training
     images are the validation split: the paper holds out 1,254 images, 10 %, and does not say whether by
     patient, as is done here. With training images alone, as in the thumbnails that are shared publicly, the
-    patients whose images are there are dealt into all three splits by `fractions`.
+    patients whose images are there are assigned to all three splits by `fractions`.
 
     Args:
         root: Folder with the label files and `train/`, `test/`.
         fractions: Shares of train, val and test when no test image is there; 0.6, 0.1, 0.3 by default.
         validation: Share of the training images held out when test images are there.
-        seed: Seed of the dealing.
+        seed: Seed of the assignment.
 
     Raises:
         InputError: If the folder, the label files or their columns are missing, a label lies outside EyeQ's
@@ -103,12 +103,12 @@ def read_eyeq(
     table = table.assign(dataset="eyeq", view="unknown", source="EyePACS")
     there, training = table["path"].notna(), table["split"] == "train"
     if (there & ~training).any() or not there.any():
-        # Dealt before absent images are left out, so that a fuller download moves nobody to another split.
+        # Assigned before absent images are left out, so that a fuller download moves nobody to another split.
         rows, shares = training, {"train": 1 - validation, "val": validation}
     else:
         table = table[training]
         rows, shares = table["path"].notna(), dict(fractions or _FRACTIONS)
-        text = "there is no test image, so the training patients that are there were dealt into three splits"
+        text = "there is no test image, so the training patients that are there were assigned to three splits"
         findings.append(
             Finding("own-splits", "warning", text + "; scores do not compare with published ones")
         )
@@ -154,7 +154,7 @@ def split_names(stems: pd.Series, path: Path) -> pd.DataFrame:
 
 
 def flipped_by_counts(overall: pd.Series, part: str) -> list[Finding]:
-    """Find a complete label file whose classes have the published numbers the wrong way round.
+    """Find a complete label file whose classes have the published numbers in reverse order.
 
     Args:
         overall: All labels of the file, in the code of `riqa.labels`.

@@ -5,7 +5,7 @@ Released with the paper (ltelesco/Semi-Supervised-Multi-Task-Learning-...); the 
     EyeQ-D-Quality-Details.csv   file_name, overall_quality, illumination, clarity, contrast (or in data/)
     test/ or images/             the photographs, which are EyeQ's; the folder eyeq/test beside it will do
 
-The code is that of `riqa.labels` already, unlike EyeQ's. Overall quality is EyeQ's label turned round in all
+The code is that of `riqa.labels` already, unlike EyeQ's. Overall quality is EyeQ's label reversed in all
 160 rows, so it is no second opinion. The single experts' labels were never released.
 """
 
@@ -88,7 +88,7 @@ def read_eyeq_d(root: Path | str, *, seed: int = 0) -> Catalogue:
 
 def _compare(root: Path, table: pd.DataFrame) -> list[Finding]:
     """Compare overall quality with EyeQ's label file, where it is near."""
-    text = "overall quality is EyeQ's own label, turned round: agreement with EyeQ is no evidence for either"
+    text = "overall quality is EyeQ's own label, reversed: agreement with EyeQ is no evidence for either"
     findings = [Finding("overall-not-independent", "info", text)]
     for place in ("", "../eyeq"):
         path = find_file(root / place, "Label_EyeQ_test.csv")

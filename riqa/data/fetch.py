@@ -14,7 +14,7 @@ from riqa.watched import watched
 
 
 def fetch(name: str, to: Path | str) -> list[Path]:
-    """Download what a name stands for, unless it is there; a file that is there is never changed.
+    """Download what a name stands for; a file that is there is never changed.
 
     Args:
         name: One of `SOURCES`.

@@ -1,4 +1,4 @@
-"""What is wrong with, or worth knowing about, a dataset: one finding each."""
+"""Findings: what is wrong with a dataset, or worth knowing about it."""
 
 from dataclasses import asdict, dataclass
 
@@ -14,7 +14,7 @@ class Finding:
     Attributes:
         code: Stable name for programs, words joined by hyphens, such as `images-missing`.
         severity: `info` (known and handled), `warning` (usable, but read this) or `error` (not usable).
-        message: A sentence: what was found and what was done about it, or what to do.
+        message: What was found, and what was done about it or what to do.
         items: The images, patients or files concerned.
     """
 

@@ -53,7 +53,7 @@ def read_fives(root: Path | str, *, seed: int = 0) -> Catalogue:
 
     Args:
         root: The folder that holds the score file, or its parent.
-        seed: Seed of the dealing of validation images, stratified by the three details together.
+        seed: Seed of the choice of validation images, stratified by the three details together.
 
     Raises:
         InputError: If the score file is missing or cannot be read, lacks a sheet or a column, holds a score
@@ -97,7 +97,7 @@ def _base(root: Path) -> Path:
 
 
 def _read_sheet(path: Path, sheet: str) -> pd.DataFrame:
-    """Return a row an image of one part: its name without the ending, and the three details."""
+    """Return one row per image of one part: its name without the ending, and the three details."""
     path = find_file(path.parent, path.name)
     labels = read_labels(path, ("Disease", "Number", *COLUMNS), _ADVICE, sheet=sheet)
     letters = labels["Disease"].fillna("").str.upper()
@@ -117,12 +117,12 @@ def _read_sheet(path: Path, sheet: str) -> pd.DataFrame:
 
 
 def _assumptions(table: pd.DataFrame) -> list[Finding]:
-    """Say what was assumed of the code, with what it makes of the images, and that patients are unknown."""
+    """Return findings: what was assumed of the code, with its counts, and that patients are unknown."""
     counts = ", ".join(
         f"{title} as {detail}, 1 in {table[detail].sum():.0f}" for title, detail in COLUMNS.items()
     )
     text = (
-        "neither what the titles mean nor which value is good stands in the sheets: 1 is taken for good and "
+        "the sheets say neither what the titles mean nor which value is good: 1 is taken for good and "
         f"0 for bad ({counts} of {len(table)} images); a Teacher that ranks these images worse than chance "
         "would speak against it"
     )

@@ -98,7 +98,7 @@ def find_fov(image: np.ndarray) -> FieldOfView | None:
 
 
 def _the_field(image: np.ndarray) -> FieldOfView:
-    """Find the field of view as `find_fov` does, but raise NoFieldError where that returns None."""
+    """Find the field of view, but raise NoFieldError where `find_fov` returns None."""
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise ValueError(f"image must be uint8 (H, W, 3), got {image.dtype} {image.shape}")
     height, width = image.shape[:2]

@@ -1,4 +1,4 @@
-"""The image files of a folder, by stem: publishers and preprocessing disagree about endings."""
+"""The image files of a folder by stem, because publishers and preprocessing use different endings."""
 
 import posixpath
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What a look at every photograph shows: which cannot be read, their sizes, which are there twice."""
+"""Inspection of every photograph: which cannot be read, their sizes, which are there twice."""
 
 import hashlib
 import warnings
@@ -62,7 +62,7 @@ def inspect_images(table: pd.DataFrame, root: Path, jobs: int = 1) -> list[Findi
     About 2 KB are kept of each, whatever its size.
 
     Args:
-        table: A row a photograph: image_id, path (relative to `root`), split, source, overall.
+        table: One row per photograph: image_id, path (relative to `root`), split, source, overall.
         root: Folder of the dataset.
         jobs: Processes side by side; the findings do not depend on it.
     """
@@ -110,7 +110,7 @@ def _look_at_all(paths: list[Path], jobs: int) -> list[Look]:
         return list(progress_bar(map(look_at, paths), **progress))
     looks = Parallel(n_jobs=jobs, return_as="generator")(delayed(look_at)(path) for path in paths)
     with warnings.catch_warnings(), closing(looks):
-        # Whoever stops it knows that work is lost.
+        # A user who stops it knows that work is lost.
         warnings.filterwarnings("ignore", message=r"\d+ tasks", module="joblib")
         return list(progress_bar(looks, **progress))
 

@@ -1,4 +1,4 @@
-"""The manifest, the one table (a row an image) that every dataset becomes: checks and patient-wise splits."""
+"""The manifest, the table (one row per image) that every dataset becomes: checks, patient-wise splits."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -44,7 +44,7 @@ class Dataset:
         citation: Key in the book's bibliography, or a sentence for data that is made here.
         licence: Licence of the photographs and labels.
         findings: What was found wrong with the data or left out of it.
-        ratings: What single readers said, or None: a row an image, rater and item, with columns image_id,
+        ratings: What single experts said, or None: one row per image, expert and item, with columns image_id,
             rater, item (overall or a detail), score (code of `riqa.labels`) and session (2 = asked again).
         drawn: Whether the photographs are phantoms, drawn and not taken. Taken ones that were spoilt are not.
     """
@@ -132,7 +132,7 @@ def _describe(frame: pd.DataFrame, failure: pd.Series) -> str:
 
 
 def save_dataset(dataset: Dataset) -> None:
-    """Write `manifest.parquet`, `dataset.json` and, if readers are known, `ratings.parquet` into the root.
+    """Write `manifest.parquet`, `dataset.json` and, if ratings are known, `ratings.parquet` into the root.
 
     Each is written atomically, and with the same bytes every time.
 
@@ -194,18 +194,18 @@ def grouped_stratified_split(
     seed: int,
     strata: Sequence[str] = ("overall",),
 ) -> pd.Series:
-    """Deal patients into splits so that each split gets its share of the images and of each class.
+    """Assign patients to splits so that each split gets its share of the images and of each class.
 
     Patients are taken in a random order, those with most images first, and each goes to the split that it
     brings nearest to its quotas. The distance is the sum over classes, and over all images together, of
     (images - quota)^2 / quota, as in Pearson's chi-squared. `sklearn.model_selection.StratifiedGroupKFold` is
-    as greedy, but deals into equal folds only. In the end as few patients as possible are moved, so that the
+    as greedy, but makes equal folds only. In the end as few patients as possible are moved, so that the
     splits have the sizes of `split_sizes` wherever the patients' numbers of images permit.
 
     Args:
         manifest: Table with `patient_id` and `strata`.
         fractions: Share of images for each split, e.g. `{"train": 0.9, "val": 0.1}`; they sum to 1.
-        seed: Seed of the order in which patients are dealt.
+        seed: Seed of the order in which patients are assigned.
         strata: Columns whose values together are an image's class (NaN is a value of its own).
 
     Returns:
@@ -225,7 +225,7 @@ def grouped_stratified_split(
     counts = pd.crosstab(manifest["patient_id"], classes)  # patients x classes
     if len(counts) < len(names):
         raise InputError(
-            f"{len(counts)} patient(s) cannot be dealt into {len(names)} splits; add images of more patients"
+            f"{len(counts)} patient(s) cannot be assigned to {len(names)} splits; add images of more patients"
         )
     table = counts.to_numpy()
     order = np.random.default_rng(seed).permutation(len(table))

@@ -24,7 +24,7 @@ def margin_colours(image: np.ndarray) -> Iterator[np.ndarray]:
     """
     patch = max(3, min(image.shape[:2]) // 40)
     ends = slice(0, patch), slice(-patch, None)
-    # Of so few numbers Python is the faster calculator, and this is done for every photograph.
+    # For so few numbers Python is faster, and this is done for every photograph.
     corners = sorted((_median_colour(image[r, c]) for r in ends for c in ends), key=sum)
     alike = [sum(_alike(corner, other) for other in corners) for corner in corners]
     # Of two pairs the darker one: the field reaches into two corners of some photographs.
@@ -56,8 +56,8 @@ def distance_from(image: np.ndarray, colour: np.ndarray) -> np.ndarray:
 def fills_frame(image: np.ndarray) -> bool:
     """Tell whether a photograph without a margin looks like a piece of retina: the field is all of it.
 
-    Three quarters of the border must be lit, so that they are no margin, though vessels and shadows may cross
-    it. Neither border nor picture may be flat or noisy, and the picture must not be bluish, because blood and
+    Three quarters of the border must be lit, so it is no margin, though vessels and shadows may cross it.
+    Neither border nor picture may be flat or noisy, and the picture must not be bluish, because blood and
     pigment leave little blue. Other subjects may look so, too.
 
     Args:

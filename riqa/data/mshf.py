@@ -1,12 +1,12 @@
-"""MSHF: three details and overall quality, judged by three readers (Jin et al., Scientific Data 2023).
+"""MSHF: three details and overall quality, judged by three experts (Jin et al., Scientific Data 2023).
 
 The paper's details set: its Teacher learns from it (section 3.1). The folder, from figshare (21507564), is
 
     MSHF dataset 2.0/
       Original/<group>/<group>-N.jpg   groups DR-XJU, DR-ZJU, Glaucoma, Healthy, Local1, Local2, UWF-mosaic
       AI-use/{train,test}/             the official split of all 1,302 images
-      Individual_scores.xlsx.xlsx      what three readers said
-      MSHF_quality_scores.xlsx         what they agreed on, a sheet a group
+      Individual_scores.xlsx.xlsx      what three experts said
+      MSHF_quality_scores.xlsx         what they agreed on, one sheet per group
 
 The paper leaves out the 500 ultra-wide-field mosaics; 642 images for training and 160 for testing remain.
 
@@ -51,13 +51,13 @@ _ADVICE = "download MSHF dataset 2.0 again from figshare (21507564)"
 def read_mshf(root: Path | str, *, seed: int = 0) -> Catalogue:
     """Read the scores, the official split, and which of the images are in the folder.
 
-    A label is what the readers agreed on, or, where the agreed sheet has no score, their majority. Without
-    the folder AI-use the images are dealt into parts as large as the official ones. Of the training part 65
-    images in 642 are held out, stratified by the three details together; the paper does not say how it drew.
+    A label is what MSHF's readers agreed on, or, where the agreed sheet has no score, their majority. Without
+    the folder AI-use the images are assigned to parts as large as the official ones. Of the training part 65
+    images in 642 are held out, stratified by the three details together; the paper does not say how.
 
     Args:
         root: The folder that holds the two score files, or its parent.
-        seed: Seed of the dealing.
+        seed: Seed of the assignment.
 
     Raises:
         InputError: If a score file is missing or cannot be understood, holds a score other than 0 and 1, or
@@ -116,18 +116,18 @@ def _group(stem: str) -> str | None:
 
 
 def _compare(agreed: pd.DataFrame, majority: pd.DataFrame, labels: pd.DataFrame) -> list[Finding]:
-    """Say where the readers' majority is used, where it differs from what was agreed, and what is missing."""
+    """Return findings on the experts' majority, where it differs from the agreed scores, and missing ones."""
     findings = []
     alone = [stem for stem in labels.index if stem not in agreed.index]
     if alone:
-        text = f"{len(alone)} images have no agreed score; the majority of the three readers is their label"
+        text = f"{len(alone)} images have no agreed score; the majority of the three experts is their label"
         findings.append(Finding("readers-majority", "info", text, tuple(alone)))
     both = agreed.index.intersection(labels.index).intersection(majority.index)
     one, other = agreed.loc[both, list(DIMENSIONS)], majority.loc[both, list(DIMENSIONS)]
     differ = both[((one != other) & one.notna() & other.notna()).any(axis=1)]
     if len(differ):
         text = (
-            f"{len(differ)} images have agreed scores unlike the readers' majority; the agreed ones are used"
+            f"{len(differ)} images have agreed scores unlike the experts' majority; the agreed ones are used"
         )
         findings.append(Finding("agreed-unlike-majority", "info", text, tuple(differ)))
     unknown = labels.index[labels.isna().any(axis=1)]
@@ -165,20 +165,20 @@ def _find_images(base: Path, table: pd.DataFrame) -> list[Finding]:
 
 
 def _split(base: Path, table: pd.DataFrame, seed: int) -> list[Finding]:
-    """Fill `split`: the official one if it is there, else a dealt one; then hold out validation images."""
+    """Fill `split`: the official one if it is there, else a drawn one; then hold out validation images."""
     findings = []
     if table["official"].notna().any():
         table["split"] = table["official"]
         lost = table["split"].isna()
         if lost.any():
-            text = f"{lost.sum()} images are not in AI-use, so that their split is unknown; they are left out"
+            text = f"{lost.sum()} images are not in AI-use, so their split is unknown; they are left out"
             findings.append(Finding("split-unknown", "warning", text, tuple(table.loc[lost, "stem"])))
             table.loc[lost, "path"] = None
     else:
         n_train, n_test = (PUBLISHED[part]["all"] for part in ("train", "test"))
         shares = {"train": n_train / (n_train + n_test), "test": n_test / (n_train + n_test)}
         table["split"] = grouped_stratified_split(table, shares, seed, DETAILS)
-        text = f"{base / 'AI-use'} is not there, so the images were dealt into parts of the official sizes"
+        text = f"{base / 'AI-use'} is not there, so the images were assigned to parts of the official sizes"
         findings.append(
             Finding("own-splits", "warning", text + "; scores do not compare with published ones")
         )

@@ -2,8 +2,8 @@
 
 | file | header | scores |
 |---|---|---|
-| Individual_scores.xlsx.xlsx | two lines; the four dimensions once a reader, blank columns between | 0 or 1 |
-| MSHF_quality_scores.xlsx | one line a sheet, a sheet a group | 0 or 1 |
+| Individual_scores.xlsx.xlsx | two lines; four dimensions once per expert, blank columns between | 0 or 1 |
+| MSHF_quality_scores.xlsx | one line per sheet, one sheet per group | 0 or 1 |
 """
 
 from pathlib import Path
@@ -26,22 +26,24 @@ _HEADER_LINES = 5  # lines of a sheet in which the header is looked for
 
 
 def read_readers(path: Path, advice: str) -> pd.DataFrame:
-    """Read what every reader said.
+    """Read what every expert said.
 
     Returns:
-        A row an image, reader and item: image_id, rater (reader_1 ...), item (see `DIMENSIONS`), score
+        One row per image, expert and item: image_id, rater (reader_1 ...), item (see `DIMENSIONS`), score
         (0 bad, 1 good), session (1). Blank cells have no row.
 
     Raises:
         InputError: If the file is missing or unreadable, a dimension is missing or not there once for every
-            reader, a score is not 0 or 1, or an image is listed twice.
+            expert, a score is not 0 or 1, or an image is listed twice.
     """
     sheet, cells = next(iter(read_sheets(path, advice).items()))
     header, columns = _columns(cells)
     n_readers = {len(columns[name]) for name in DIMENSIONS}
     if len(n_readers) != 1 or n_readers == {0}:
         counts = ", ".join(f"{name} {len(columns[name])} times" for name in DIMENSIONS)
-        raise InputError(f"{path}: sheet {sheet} must name each dimension once a reader: {counts}; {advice}")
+        raise InputError(
+            f"{path}: sheet {sheet} must name each dimension once per expert: {counts}; {advice}"
+        )
     cells = _rows(cells, header, path)
     parts = []
     for item in DIMENSIONS:
@@ -56,7 +58,7 @@ def read_agreed(path: Path, advice: str) -> tuple[pd.DataFrame, list[Finding]]:
     """Read what was agreed on, from every sheet but the all-zero one.
 
     Returns:
-        Scores, 0 bad or 1 good, a column a dimension, indexed by image; and what was skipped.
+        Scores, 0 bad or 1 good, one column per dimension, indexed by image; and what was skipped.
 
     Raises:
         InputError: If the file is missing or unreadable, a sheet lacks a dimension, a score is not 0 or 1, or
@@ -120,7 +122,7 @@ def _rows(cells: pd.DataFrame, header: int, path: Path) -> pd.DataFrame:
 
 
 def _all_zero(sheet: str, cells: pd.DataFrame) -> bool:
-    """Tell the table that stands where the scores of DR-ZJU should: only zeros, images of every group."""
+    """Recognise the table in the place of the scores of DR-ZJU: only zeros, images of every group."""
     numbers = pd.to_numeric(cells.iloc[:, 1:].stack(), errors="coerce").dropna()
     names = cells.iloc[:, 0].dropna().astype(str)
     others = names[names.str.contains("-") & ~names.str.casefold().str.startswith(f"{sheet}-".casefold())]

@@ -28,12 +28,12 @@ def match_named(
     The folders that are named are listed; all below the root is searched only for images that are not there.
 
     Args:
-        table: A row an image: `named`, its path as the table has it, composed, with slashes; and `stem`, what
-            messages call it; changed in place.
+        table: One row per image: `named`, its path as the table has it, composed, with slashes; and `stem`,
+            what messages call it; changed in place.
         root: Folder that paths are relative to.
         source: File of the table, for the messages.
         where: What the labels and images are, for the messages.
-        own: Files below the root that are no images, and need not be told as such.
+        own: Files below the root that are no images and need no mention.
 
     Raises:
         InputError: If several files fit a name, or two rows mean the same file.

@@ -77,10 +77,10 @@ class Partial:
 
 @contextmanager
 def open_partial(folder: Path, plan: Plan) -> Iterator[Partial]:
-    """Go on with the growing store in a folder, or begin one; nobody else can meanwhile.
+    """Resume the growing store in a folder, or begin one, locked against other processes.
 
     Raises:
-        InputError: If another process is at it, or the folder cannot be written.
+        InputError: If another process writes it, or the folder cannot be written.
     """
     with writing(folder, KEPT):
         folder.mkdir(parents=True, exist_ok=True)

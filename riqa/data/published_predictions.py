@@ -1,6 +1,6 @@
 """What others' models said about EyeQ's test images: predictions released with MCF-Net and QuickQual.
 
-`riqa fetch published` puts two files into a folder, each with a row an image of EyeQ's test set:
+`riqa fetch published` puts two files into a folder, each with one row per image of EyeQ's test set:
 
     mcf_net_eyeq_test.csv      Fu et al., MICCAI 2019    image_name, Good, Usable, Reject
     quickqual_eyeq_test.csv    Engelmann et al., 2023    image_name, Good, Usable, Reject
@@ -33,7 +33,7 @@ def read_published_predictions(folder: Path | str, labels: Path | str) -> pd.Dat
         labels: EyeQ's `Label_EyeQ_test.csv`.
 
     Returns:
-        A row an image and a model, as `riqa.learn.predict.predict` writes: image_id, dataset ("eyeq"), split
+        One row per image and model, as `riqa.learn.predict.predict` writes: image_id, dataset ("eyeq"), split
         ("test"), patient_id, eye, model (a key of `FILES`), seed (0; there is one run each), trained_on
         ("eyeq"), p_overall_0 .. p_overall_2 (reject, usable, good), details (NaN) and the truth.
 

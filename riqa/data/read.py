@@ -45,7 +45,7 @@ def read_photograph(path: Path | str, min_side: int | None = None) -> np.ndarray
 
     The orientation is applied where EXIF or XMP tells it, transparency becomes black, grey becomes three
     equal channels, deeper values are scaled to 8 bits (`riqa.data.depth`), and CMYK is converted without a
-    colour profile. Whatever else is written beside the pixels has no say.
+    colour profile. Other metadata are ignored.
 
     Args:
         path: The file.
@@ -136,7 +136,7 @@ def _read_bare(file: BinaryIO, min_side: int | None, error: Exception) -> tuple[
 
 @cache
 def _hush_pillow() -> None:
-    """Drop what Pillow prints of odd metadata, which has no say: answers and progress are on the screen."""
+    """Drop what Pillow prints of odd metadata, which are ignored: answers and progress are on the screen."""
     warnings.filterwarnings("ignore", module=r"PIL\.")
 
 

@@ -24,7 +24,7 @@ def build_set(
             `n_grades_test`, `n_eyes_train`, `n_eyes_val`, `n_eyes_test`, `n_observers`, and
             `photograph_size`, their width in pixels. For details and grades a tenth of the training
             patients becomes the validation split.
-        seed: Seed of the phantom and of the dealing of patients into splits.
+        seed: Seed of the phantom and of the assignment of patients to splits.
         workers: Processes side by side; results do not depend on it.
 
     Raises:

@@ -83,7 +83,7 @@ def _best_circle(image: np.ndarray) -> Fit | None:
 
 
 def _fits(distance: np.ndarray, seen: np.ndarray, threshold: int, colour: np.ndarray) -> Iterator[Fit]:
-    """Yield the field at one threshold by means that take ever more time, and stand ever more."""
+    """Yield the field at one threshold by ever slower and more robust means."""
     hull = outline(distance, threshold)
     if hull is None:
         return

@@ -1,4 +1,4 @@
-"""Label files, CSV, Excel or parquet: what does not fit, or is outside its code, is refused in a line."""
+"""Label files, CSV, Excel or parquet: what does not fit, or is outside its code, is refused."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

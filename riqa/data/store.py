@@ -8,7 +8,7 @@ A store is a folder with
 | `manifest.parquet` | the N rows, see `riqa.data.manifest.COLUMNS` |
 | `fields.parquet` | the field of view found on each photograph, in its pixels |
 | `set_aside.csv` | photographs that could not be used: image_id, path, reason |
-| `ratings.parquet` | what single readers said of the N rows; only where that is known |
+| `ratings.parquet` | what single experts said of the N rows; only where that is known |
 | `store.json` | size, versions, classes, counts, licence, findings, and the SHA-256 of the files above |
 
 All is written into a sibling folder that is then renamed: a store is there whole or not at all. What was
@@ -51,7 +51,7 @@ class Store:
             file to its crop), versions (of the libraries on that way), n_images, n_set_aside, citation,
             licence, findings, drawn (see `riqa.data.manifest.Dataset`) and sha256.
         root: The store's folder.
-        ratings: What single readers said of these images, or None, see `riqa.data.manifest.Dataset`.
+        ratings: What single experts said of these images, or None, see `riqa.data.manifest.Dataset`.
     """
 
     images: np.ndarray
@@ -143,7 +143,7 @@ def open_store(root: Path | str) -> Store:
 def _write_tables(
     dataset: Dataset, manifest: pd.DataFrame, plan: Plan, rows: list[Row], folder: Path
 ) -> None:
-    """Write manifest, fields, report of images set aside, readers' ratings and, last, store.json."""
+    """Write manifest, fields, report of images set aside, experts' ratings and, last, store.json."""
     table = pd.DataFrame(rows, index=manifest.index)
     reasons = table["reason"] if "reason" in table else pd.Series(np.nan, index=manifest.index)
     kept = reasons.isna()

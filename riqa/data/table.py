@@ -56,11 +56,11 @@ def read_table(root: Path | str, *, seed: int = 0, name: str | None = None) -> C
     """Read a user's own table of labels, as `dataset.yaml` beside it describes (see `EXAMPLE`).
 
     Without a column of patients every image counts as a patient's only one; without one of splits the
-    patients are dealt by `FRACTIONS`.
+    patients are assigned by `FRACTIONS`.
 
     Args:
         root: Folder with `dataset.yaml`, the table and the photographs.
-        seed: Seed of the dealing.
+        seed: Seed of the assignment.
         name: What to call the set, if not as its description does.
 
     Raises:
@@ -222,12 +222,12 @@ def _patients(table: pd.DataFrame) -> list[Finding]:
 
 
 def _split(table: pd.DataFrame, path: Path, seed: int) -> list[Finding]:
-    """Deal patients into the splits that the table does not give; images that are absent are dealt too."""
+    """Assign patients to the splits that the table does not give; absent images count, too."""
     given = table["split"].notna()
     strata = [name for name in _LABELS if table[name].notna().any()]
     if not given.any():
         table["split"] = grouped_stratified_split(table, FRACTIONS, seed, strata[:1])
-        text = "the table has no split, so patients were dealt into train, val and test, 60, 10 and 30 %"
+        text = "the table has no split, so patients were assigned to train, val and test, 60, 10 and 30 %"
         return [Finding("own-splits", "info", text)]
     if not given.all():
         raise InputError(f"{path}: image {table.loc[~given, 'stem'].iloc[0]} has no split; fill it in")

@@ -1,4 +1,4 @@
-"""One walk for every command: the images of a folder, and what was passed over on the way."""
+"""The images of a folder, and what was passed over on the way; every command uses this walk."""
 
 import heapq
 import os

@@ -1,18 +1,18 @@
-"""Agreement among raters: raw, and corrected for the agreement that chance alone would give.
+"""Agreement among experts: raw, and corrected for the agreement that chance alone would give.
 
 Every coefficient has the form (p_a - p_e) / (1 - p_e), where p_a is the observed agreement and p_e the one
 expected by chance; they differ in what they take chance to be:
 
 | coefficient | chance | source |
 |---|---|---|
-| Cohen's kappa | two raters, each with shares of their own | Cohen 1960 (10.1177/001316446002000104) |
+| Cohen's kappa | two experts, each with shares of their own | Cohen 1960 (10.1177/001316446002000104) |
 | Fleiss' kappa | all draw from the pooled shares | Fleiss 1971 (10.1037/h0031619) |
 | Krippendorff's alpha | the same, no replacement | Hayes, Krippendorff 2007 (10.1080/19312450709336664) |
 | Gwet's AC1 | only what is hard to decide is guessed | Gwet 2008 (10.1348/000711006X126600) |
 
 Kappas and alpha are undefined (NaN) when all ratings fall into one class: there is no disagreement that
-chance could have brought about. AC1 is 1 then. Ratings are a table of images x raters with NaN where a rater
-did not look; most coefficients only need how many raters chose each class, `vote_counts`.
+chance could have brought about. AC1 is 1 then. Ratings are a table of images x experts with NaN where an
+expert did not look; most coefficients only need how many experts chose each class, `vote_counts`.
 """
 
 from itertools import combinations
@@ -26,10 +26,10 @@ from riqa.evaluate.stats import Interval, percentile_interval
 
 
 def vote_counts(scores: np.ndarray, n_classes: int = 2) -> np.ndarray:
-    """Count the raters who chose each class.
+    """Count the experts who chose each class.
 
     Args:
-        scores: (N, R) codes 0..K-1, NaN where a rater did not look.
+        scores: (N, R) codes 0..K-1, NaN where an expert did not look.
         n_classes: K.
 
     Returns:
@@ -46,10 +46,10 @@ def vote_counts(scores: np.ndarray, n_classes: int = 2) -> np.ndarray:
 
 
 def raw_agreement(counts: np.ndarray) -> float:
-    """Return the share of pairs of raters who agree, mean over images with at least two ratings.
+    """Return the share of pairs of experts who agree, mean over images with at least two ratings.
 
     Args:
-        counts: (N, K) raters by class, see `vote_counts`; panels may differ in size.
+        counts: (N, K) experts by class, see `vote_counts`; panels may differ in size.
 
     Returns:
         A share in [0, 1]; NaN if no image has two ratings.
@@ -79,7 +79,7 @@ def fleiss_kappa(counts: np.ndarray) -> float:
     Gwet, Handbook of Inter-Rater Reliability, and in the R package irrCAC.
 
     Args:
-        counts: (N, K) raters by class.
+        counts: (N, K) experts by class.
 
     Returns:
         At most 1; NaN if all ratings are alike or no image has two.
@@ -93,7 +93,7 @@ def gwet_ac1(counts: np.ndarray) -> float:
     Chance is p_e = sum_k pi_k (1 - pi_k) / (K - 1): the rarer a class, the less of the agreement is a guess.
 
     Args:
-        counts: (N, K) raters by class; K counts, so that a class nobody chose must have its column.
+        counts: (N, K) experts by class; K counts, so that a class nobody chose must have its column.
 
     Returns:
         At most 1; NaN if no image has two ratings.
@@ -106,7 +106,7 @@ def krippendorff_alpha(counts: np.ndarray) -> float:
     """Compute Krippendorff's alpha for nominal classes by the library of that name; NaN if undefined.
 
     Args:
-        counts: (N, K) raters by class; images with fewer than two ratings say nothing and are left out.
+        counts: (N, K) experts by class; images with fewer than two ratings say nothing and are left out.
     """
     counts = np.asarray(counts)
     counts = counts[counts.sum(axis=1) >= 2]
@@ -121,11 +121,11 @@ def corrected(observed: float, chance: float) -> float:
 
 
 def cohen_kappa(first: np.ndarray, second: np.ndarray, n_classes: int = 2) -> float:
-    """Compute Cohen's kappa of two raters by scikit-learn; NaN if both used one and the same class only.
+    """Compute Cohen's kappa of two experts by scikit-learn; NaN if both used the same single class.
 
     Args:
-        first: (N,) codes 0..K-1, NaN where the rater did not look.
-        second: (N,) those of the other rater.
+        first: (N,) codes 0..K-1, NaN where the expert did not look.
+        second: (N,) those of the other expert.
         n_classes: K.
     """
     both = ~(np.isnan(first) | np.isnan(second))
@@ -138,7 +138,7 @@ def cohen_kappa(first: np.ndarray, second: np.ndarray, n_classes: int = 2) -> fl
 
 
 def pairwise_kappas(scores: np.ndarray, n_classes: int = 2) -> list[float]:
-    """Compute Cohen's kappa of every pair of raters, on the images that both have seen; NaN where undefined.
+    """Compute Cohen's kappa of every pair of experts, on the images that both have seen; NaN where undefined.
 
     Args:
         scores: (N, R) codes 0..K-1 or NaN.
@@ -167,7 +167,7 @@ def agreement_intervals(
     """Compute every coefficient of `COEFFICIENTS` with its percentile bootstrap interval over patients.
 
     Args:
-        counts: (N, K) raters by class.
+        counts: (N, K) experts by class.
         groups: (N,) patient ids.
         n_resamples: Number of bootstrap replicates.
         confidence: Coverage aimed at, in (0, 1).

@@ -23,8 +23,8 @@ def auc_interval(
 
     Args:
         positive: (N,) true for the positive class.
-        scores: (N,) higher for more positive, or (S, N) with one row a training seed; the AUC is a mean over
-            seeds.
+        scores: (N,) higher for more positive, or (S, N) with one row per training seed; the AUC is a mean
+            over seeds.
         groups: (N,) what is drawn as a whole, e.g. patient ids; None draws single images.
         n_resamples: Number of bootstrap replicates.
         confidence: Coverage aimed at, in (0, 1).
@@ -91,10 +91,10 @@ def _replicates(
 
 
 def _weighted_auc(positive: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Compute one AUC a row of image weights (R, N) -> (R,); NaN where a class has no weight."""
+    """Compute one AUC per row of image weights (R, N) -> (R,); NaN where a class has no weight."""
     order = np.argsort(scores, kind="stable")
     ranked = scores[order]
-    starts = np.flatnonzero(np.r_[True, ranked[1:] > ranked[:-1]])  # one place a distinct score
+    starts = np.flatnonzero(np.r_[True, ranked[1:] > ranked[:-1]])  # one place per distinct score
     weights = weights[:, order].astype(float)
     ups = np.add.reduceat(weights * positive[order], starts, axis=1)
     downs = np.add.reduceat(weights * ~positive[order], starts, axis=1)

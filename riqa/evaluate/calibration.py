@@ -2,8 +2,8 @@
 
 The expected calibration error (ECE) is never negative, so chance alone makes it positive: a perfectly
 calibrated model has an ECE above zero on any finite set, the more so the fewer images and the more bins
-(Broecker and Smith 2007, doi:10.1175/WAF993.1, draw the same consequence for reliability diagrams). `floor`
-is that amount, and an ECE is to be read beside it.
+(Broecker and Smith 2007, doi:10.1175/WAF993.1, conclude the same for reliability diagrams). `floor` is that
+amount; read an ECE beside it.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from riqa.evaluate.stats import Interval, percentile_interval
 
 @dataclass(frozen=True)
 class Calibration:
-    """How honest one probability is."""
+    """Calibration of one probability."""
 
     table: pd.DataFrame  # `reliability_table` of all seeds' answers, with `low` and `high` of the share
     ece: Interval  # of that table, so of what its diagram shows
@@ -45,7 +45,7 @@ def calibration(
 
     Args:
         y_true: (N,) of 0 and 1; NaN where unknown, left out.
-        probs: (N,) probabilities of 1 in [0, 1], or (S, N) with one row a training seed.
+        probs: (N,) probabilities of 1 in [0, 1], or (S, N) with one row per training seed.
         groups: (N,) what is drawn as a whole, e.g. patient ids; None draws single images.
         n_bins: Bins of equal width.
         n_resamples: Number of bootstrap replicates.
@@ -88,9 +88,9 @@ def calibration(
 def _floor(
     probs: np.ndarray, bins: np.ndarray, n_bins: int, rng: np.random.Generator, draws: int = 200
 ) -> float:
-    """Mean ECE over truths that are drawn from the probabilities themselves.
+    """Average the ECE over truths that are drawn from the probabilities themselves.
 
-    One uniform number an image decides for all seeds, so that their truths agree as far as they can.
+    One uniform number per image decides for all seeds, so that their truths agree as far as they can.
     """
     drawn = rng.random((draws, 1, probs.shape[1])) < probs
     errors = [

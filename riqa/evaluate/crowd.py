@@ -1,8 +1,8 @@
-"""One label from several raters: the majority vote against Dawid and Skene's model, and both against a truth.
+"""One label from several experts: majority vote against Dawid and Skene's model, and both against the truth.
 
-Dawid and Skene (1979, doi:10.2307/2346806) give every rater a probability of each answer to each true class,
-and estimate these and the truth together by expectation-maximisation; here by the library crowd-kit. The
-model assumes that raters err independently once the true class is known. A hard image makes all of them err,
+Dawid and Skene (1979, doi:10.2307/2346806) give every expert a probability of each answer to each true class,
+and estimate these and the truth together by expectation-maximisation, here by the library crowd-kit. The
+model assumes that experts err independently once the true class is known. A hard image makes all of them err,
 so the model tends to be surer than it should be.
 """
 

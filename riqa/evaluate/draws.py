@@ -6,7 +6,7 @@ import numpy as np
 def image_weights(groups: np.ndarray, n_resamples: int, rng: np.random.Generator) -> np.ndarray:
     """Draw as many patients as there are, with replacement, again and again.
 
-    Where scores are sums over images, a replicate is a product with these weights, and nothing is copied.
+    For scores that are sums over images, a replicate is a product with these weights.
 
     Args:
         groups: (N,) what is drawn as a whole, e.g. patient ids.

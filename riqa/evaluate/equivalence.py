@@ -72,7 +72,7 @@ def equivalence(
 
     Args:
         y_true: (N,) codes 0..K-1, none missing.
-        pred_a: (N,) predicted codes of model A, or (S, N) with one row a training seed.
+        pred_a: (N,) predicted codes of model A, or (S, N) with one row per training seed.
         pred_b: Those of model B, of the same shape.
         margin: Largest difference that would not matter, chosen before looking; in (0, 1).
         n_classes: K, 2 or 3.

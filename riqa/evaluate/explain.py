@@ -40,9 +40,9 @@ def grad_cam(
         target.
 
     Raises:
-        ValueError: Unknown task, a task that the model has no head for, a target outside the head, or images
-            of another shape.
-        InputError: The backbone has no spatial map, see `riqa.evaluate.map_layer.find_map_layer`.
+        ValueError: For an unknown task, one without a head, a target outside the head, or images of another
+            shape.
+        InputError: If the backbone has no spatial map, see `riqa.evaluate.map_layer.find_map_layer`.
     """
     return _maps(model, images, task, [target] * len(images), min_side)
 

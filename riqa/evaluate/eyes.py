@@ -1,4 +1,4 @@
-"""From images to eyes: where an eye was photographed several times, its views are one case and not several.
+"""From images to eyes: where an eye was photographed several times, its views are one case.
 
 DeepDRiD's overall quality is a verdict on an eye that was copied to its two views. So results per image,
 as in the paper (section 4.1), carry noise that results per eye do not.
@@ -22,14 +22,14 @@ def aggregate_eyes(predictions: pd.DataFrame, how: str = "mean") -> pd.DataFrame
     seed, ...) are the same. An image whose eye is "unknown" is a case of its own.
 
     Args:
-        predictions: What `riqa.learn.predict.predict` returns: a row an image with image_id, patient_id, eye,
-            probabilities `p_overall_0 ..`, `p_illumination ..`, true labels, and columns on the run.
+        predictions: What `riqa.learn.predict.predict` returns: one row per image with image_id, patient_id,
+            eye, probabilities `p_overall_0 ..`, `p_illumination ..`, true labels, and columns on the run.
         how: "mean" averages the probabilities of the views, as if they were votes on one case. "best" takes
             those of the view whose overall quality is most probably good (the first by image_id among
             equals), as in a clinic, where one readable view is enough.
 
     Returns:
-        A row an eye with the columns given, in their order, and two more: `n_views`, and `contradicts`,
+        One row per eye with the columns given, in their order, and two more: `n_views`, and `contradicts`,
         whether its views have different labels of overall quality. `image_id` is that of its first view. A
         true label is the one that all views with a label share, and NaN where they contradict each other.
 

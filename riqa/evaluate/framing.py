@@ -1,4 +1,4 @@
-"""What the size and the crop of an image keep of its quality: how well simple measurements still tell it.
+"""What the size and the crop of an image keep of its quality: how well simple measurements predict it.
 
 The question is asked without a network, so that the answer is about the images: each is described by its
 brightness, its spread, and how much it varies at every scale from coarse to fine (the energies of a

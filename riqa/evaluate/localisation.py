@@ -29,9 +29,9 @@ def localisation(
         thresholds: Shares in (0, 1] of the maximum.
 
     Returns:
-        A row a map: share (of the field that is region), pointing (1 if the map's peak lies in the region;
-        with several equal peaks, the share of them that does), energy (share of the map's sum that lies in
-        the region), and iou_<threshold> (of the region with where the map reaches that share of its
+        One row per map: share (of the field that is region), pointing (1 if the map's peak lies in the
+        region; with several equal peaks, the share of them that does), energy (share of the map's sum that
+        lies in the region), and iou_<threshold> (of the region with where the map reaches that share of its
         maximum). All but share are NaN for a map that is 0 everywhere: it points nowhere.
 
     Raises:

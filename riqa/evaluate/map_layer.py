@@ -17,7 +17,7 @@ from riqa.errors import InputError
 from riqa.learn.model import QualityNet
 
 MIN_SIDE = 4
-"""Cells a side that the layer must have.
+"""Cells per side that the layer must have.
 
 The last layer of a ResNet has 7 at 224 pixels, as in the paper, but 2 at 64 pixels, which locates nothing;
 the last layer with 4 is then the one before it.
@@ -86,7 +86,7 @@ def find_map_layer(model: QualityNet, images: Tensor, min_side: int = MIN_SIDE) 
 
 
 def _run(model: QualityNet, images: Tensor) -> tuple[Tensor, list[tuple[nn.Module, Tensor]]]:
-    """Return the features of images, and every module of the backbone with its output, as they end."""
+    """Return the features of images, and the backbone's modules with their outputs, as they end."""
     outputs: list[tuple[nn.Module, Tensor]] = []
 
     def note(module: nn.Module, inputs: tuple, output: object) -> None:
@@ -102,7 +102,7 @@ def _run(model: QualityNet, images: Tensor) -> tuple[Tensor, list[tuple[nn.Modul
 
 
 def _in_proportion(h: int, w: int, height: int, width: int) -> bool:
-    """Whether h : w is height : width, but for the rounding of less than a cell; on a square image h = w."""
+    """Tell whether h : w is height : width, up to less than a cell; on a square image h = w."""
     return abs(h * width - w * height) < max(height, width)
 
 
@@ -120,14 +120,14 @@ def _grid_of(n_tokens: int, height: int, width: int) -> tuple[int, tuple[int, in
 
 
 def _is_idle(evidence: Tensor, tokens: Tensor) -> bool:
-    """Whether the features do not depend on what a layer gives out for any patch, the class token apart."""
+    """Tell whether the features ignore what a layer gives out for the patches."""
     (gradient,) = torch.autograd.grad(evidence, tokens, retain_graph=True, allow_unused=True)
     return gradient is None or not gradient[:, 1:].any()
 
 
 @torch.no_grad()
 def _is_channels_last(model: QualityNet, module: nn.Module, image: Tensor) -> bool:
-    """Tell (1, h, w, C) from (1, C, h, w) where all three are equal: the width is what follows the image.
+    """Tell (1, h, w, C) from (1, C, h, w) where all three are equal: the width follows the image.
 
     The image is changed in its left half, then in its right half. Along the width of the map the change moves
     with it. It has no reason to move along the height or along the channels.

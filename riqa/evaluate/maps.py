@@ -20,10 +20,10 @@ def tsne_map(
 
     Args:
         features: (N, D).
-        perplexity: about how many neighbours each image heeds; lowered by `fitting_perplexity`.
-        seed: of what is random: the start with ``init="random"``.
+        perplexity: About how many neighbours each image heeds; lowered by `fitting_perplexity`.
+        seed: Seed of the start with ``init="random"``.
         init: ``pca`` starts from the two widest directions, ``random`` from noise.
-        metric: distance between features, a name of scikit-learn's.
+        metric: Distance between features, a name of scikit-learn's.
 
     Returns:
         float64 (N, 2).
@@ -45,7 +45,7 @@ def neighbours_kept(here: np.ndarray, there: np.ndarray, k: int) -> float:
     Args:
         here: (N, N) distances.
         there: (N, N) distances between the same images.
-        k: neighbours; by chance the share is k / (N - 1).
+        k: Neighbours; by chance the share is k / (N - 1).
     """
     near = []
     for distances in (here, there):
@@ -57,13 +57,13 @@ def neighbours_kept(here: np.ndarray, there: np.ndarray, k: int) -> float:
 def map_quality(
     features: np.ndarray, positions: np.ndarray, k: int, metric: str = "euclidean"
 ) -> dict[str, float]:
-    """Say what of a space a map shows.
+    """Measure how much of a space a map shows.
 
     Args:
         features: (N, D).
         positions: (N, 2), the map.
-        k: neighbours, below N / 2.
-        metric: distance between features; on the map it is always Euclidean.
+        k: Neighbours, below N / 2.
+        metric: Distance between features; on the map it is always Euclidean.
 
     Returns:
         ``trustworthiness``: 1 if all neighbours on the map are neighbours in the space, less the farther off
@@ -83,10 +83,10 @@ def map_quality(
 
 
 def three_clouds(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Draw three clouds of 40 points on a plane, a known truth for maps to be compared with.
+    """Draw three clouds of 40 points on a plane, a known truth to compare maps with.
 
     Returns:
-        positions (120, 2) and cloud (120,) 0, 1, 2. The first cloud is ten times as wide as the second; the
+        Positions (120, 2) and cloud (120,) 0, 1, 2. The first cloud is ten times as wide as the second; the
         third is five times as far from the first as the second is.
     """
     cloud = np.repeat([0, 1, 2], 40)
@@ -103,7 +103,7 @@ def cloud_ratios(positions: np.ndarray, cloud: np.ndarray) -> tuple[float, float
         cloud: (N,) 0, 1, 2.
 
     Returns:
-        width of 0 over that of 1 (root mean square distances to their centres), and the distance of centres
+        Width of 0 over that of 1 (root mean square distances to their centres), and the distance of centres
         0 and 2 over that of 0 and 1.
     """
     centres = [positions[cloud == code].mean(axis=0) for code in range(3)]

@@ -20,7 +20,7 @@ def mean_interval(
     `riqa.evaluate.stats`).
 
     Args:
-        values: (N,) numbers, or (S, N) with one row a training seed, e.g. 1 where a model is wrong.
+        values: (N,) numbers, or (S, N) with one row per training seed, e.g. 1 where a model is wrong.
         groups: (N,) what is drawn as a whole, e.g. patient ids; None draws single images.
         n_resamples: Number of bootstrap replicates.
         confidence: Coverage aimed at, in (0, 1).
@@ -53,7 +53,7 @@ def pooled_intervals(
     the same. A replicate draws groups and, independently, seeds; all quantities meet the same draws.
 
     Args:
-        values: (Q, S, N), Q quantities, a row a training seed; NaN where an image has no value.
+        values: (Q, S, N), Q quantities, one row per training seed; NaN where an image has no value.
         groups: (N,) what is drawn as a whole, e.g. patient ids.
         n_resamples: Number of bootstrap replicates.
         confidence: Coverage of the intervals, in (0, 1).

@@ -202,7 +202,7 @@ def reliability_table(y_true: np.ndarray, probs: np.ndarray, n_bins: int = 10) -
         n_bins: Number of bins.
 
     Returns:
-        One row a bin: `bin_low`, `bin_high`, `count`, `mean_predicted`, `fraction_positive` (NaN in empty
+        One row per bin: `bin_low`, `bin_high`, `count`, `mean_predicted`, `fraction_positive` (NaN in empty
         bins). A bin holds bin_low <= p < bin_high, the last one also p = 1.
     """
     y_true, probs = np.asarray(y_true, dtype=float), np.asarray(probs, dtype=float)

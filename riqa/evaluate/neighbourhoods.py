@@ -3,11 +3,10 @@
 Two photographs of one patient are alike for reasons that are not their quality, so a photograph is never
 compared with its own patient here.
 
-The spread over patients comes from leaving out one patient at a time, as the one who asks and as the
-neighbour who answers. Drawing patients with replacement would not do: copies crowd around their original, and
-for estimates from nearest neighbours the bootstrap fails in general (Abadie and Imbens 2008,
-doi:10.3982/ECTA6474), while the jackknife's variance errs, on average, on the large side (Efron and Stein
-1981, doi:10.1214/aos/1176345462).
+The spread over patients comes from leaving out one patient at a time, as the one compared and as a neighbour.
+Drawing patients with replacement would not do: copies crowd around their original, and for estimates from
+nearest neighbours the bootstrap fails in general (Abadie and Imbens 2008, doi:10.3982/ECTA6474), while the
+jackknife's variance errs, on average, on the large side (Efron and Stein 1981, doi:10.1214/aos/1176345462).
 """
 
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ class Together:
     """How much images of one label lie together in one space.
 
     Attributes:
-        value: of all images.
+        value: Of all images.
         by_patient: (P,) what each patient contributes (jackknife pseudo-values, centred); their mean is
             `value`, and means over drawn patients vary as `value` does.
         permuted: (B,) the same measure after labels were shuffled between patients.
@@ -42,7 +41,7 @@ def together(
         distances: (N, N) between images, zero on the diagonal.
         labels: (N,) codes of any kind, none missing.
         groups: (N,) patient of each image.
-        k: neighbours to ask.
+        k: Neighbours looked at.
         permutations: (B, N) of `patient_permutations`.
 
     Returns:
@@ -52,7 +51,7 @@ def together(
         label; 0 for an image without company (Rousseeuw 1987, doi:10.1016/0377-0427(87)90125-7).
 
     Raises:
-        ValueError: fewer than two labels have images of two patients, or too few images for k.
+        ValueError: If fewer than two labels have images of two patients, or images are too few for k.
     """
     _, patients = np.unique(np.asarray(groups), return_inverse=True)
     _, codes = np.unique(np.asarray(labels), return_inverse=True)
@@ -92,14 +91,14 @@ def neighbour_order(distances: np.ndarray, groups: np.ndarray, k: int) -> np.nda
     Args:
         distances: (N, N).
         groups: (N,) patient of each image.
-        k: neighbours needed.
+        k: Neighbours needed.
 
     Returns:
         int (N, k + m), nearest first; m is the most images that a patient has, so that k are left when any
         one patient is left out.
 
     Raises:
-        ValueError: k is below 1 or there are not so many images of other patients.
+        ValueError: If k is below 1 or there are not so many images of other patients.
     """
     groups = np.asarray(groups)
     most = np.unique(groups, return_counts=True)[1].max()
@@ -120,13 +119,13 @@ def purity(neighbours: np.ndarray, labels: np.ndarray) -> np.ndarray:
 def patient_permutations(groups: np.ndarray, n: int, seed: int = 0) -> np.ndarray:
     """Shuffle the labels of whole patients among patients with as many images.
 
-    Labels of one patient's images may be alike; shuffled together, they stay so, and chance is judged fairly.
-    A patient with a number of images that no other has keeps their labels.
+    Labels of one patient's images may be alike; shuffled together, they stay so, and the chance level is
+    fair. A patient with a number of images that no other has keeps their labels.
 
     Args:
         groups: (N,) patient of each image.
         n: B, how many permutations.
-        seed: of the draws.
+        seed: Seed of the draws.
 
     Returns:
         int (B, N): ``labels[permutations[b]]`` are the shuffled labels.

@@ -1,12 +1,12 @@
-"""Observers: each rater, and a model as one more, against the majority of the other raters (paper, Table 5).
+"""Each expert, and a model as one more, against the majority of the other experts (paper, Table 5).
 
-Panels are odd so that a majority exists. Leave one rater out and the rest is even: it can tie. The rule here:
-**a tie is no majority; such images are left out and counted**. The same computation with every tie called
-good, or bad, shows what hangs on the rule.
+Panels are odd so that a majority exists. Without one expert the rest is even and can tie. The rule here: **a
+tie is no majority; such images are left out and counted**. The same computation with every tie called good,
+or bad, shows the effect of the rule.
 
-A rater and the model are scored against the same reference on the same images, those that the rater has seen,
-so that their difference is paired. Raters are not drawn anew by the bootstrap: intervals hold for these
-raters and other patients (and other training seeds), not for other raters.
+An expert and the model are scored against the same reference on the same images, those seen by the expert, so
+that their difference is paired. Experts are not drawn anew by the bootstrap: intervals hold for these
+experts and other patients (and other training seeds), not for other experts.
 """
 
 from collections.abc import Sequence
@@ -27,10 +27,10 @@ METRICS = ("agreement", "f1", "precision", "recall")
 
 @dataclass(frozen=True)
 class AgainstOthers:
-    """Scores against the majority of the others; index 0 of the axis of two is the rater, 1 the model.
+    """Scores against the majority of the others; index 0 of the axis of two is the expert, 1 the model.
 
     Attributes:
-        n: (R, I) images with a reference, by rater and item.
+        n: (R, I) images with a reference, by expert and item.
         n_tied: (R, I) images that a tie left without one (0 where ties are called something).
         value: Metric -> (R, 2, I), NaN where there is no image; the model's are means over seeds.
         replicates: Metric -> (B, R, 2, I), the same for each draw of patients and seeds.
@@ -45,7 +45,7 @@ class AgainstOthers:
 def score_cube(
     ratings: pd.DataFrame, image_ids: Sequence[str], items: Sequence[str] = DETAILS, session: int = 1
 ) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Lay ratings out by image, rater and item.
+    """Lay ratings out by image, expert and item.
 
     Args:
         ratings: image_id, rater, item, score, session.
@@ -54,10 +54,10 @@ def score_cube(
         session: 1, or 2 for the blinded second one.
 
     Returns:
-        float (N, R, I), NaN where a rater did not judge; and the R raters who judged anything, in order.
+        float (N, R, I), NaN where an expert did not judge; and the R experts who judged anything, in order.
 
     Raises:
-        ValueError: If a rater judged an item of an image twice in the session.
+        ValueError: If an expert judged an item of an image twice in the session.
     """
     chosen = ratings[
         ratings["image_id"].isin(list(image_ids))
@@ -81,14 +81,14 @@ def majority(scores: np.ndarray) -> np.ndarray:
 
 
 def majority_of_others(scores: np.ndarray, ties: str = "leave_out") -> tuple[np.ndarray, np.ndarray]:
-    """Find, for each rater, what the majority of the others says of the images that the rater has seen.
+    """Find, for each expert, what the majority of the others says of the images that the expert has seen.
 
     Args:
         scores: (N, R, I) of 0 bad, 1 good, NaN not seen.
         ties: "leave_out" (a tie is no majority), "good" or "bad" (what a tie is called).
 
     Returns:
-        reference: (N, R, I) of 0, 1; NaN where the rater or all others did not look, or a tie is left out.
+        reference: (N, R, I) of 0, 1; NaN where the expert or all others did not look, or a tie is left out.
         tied: bool (N, R, I), where the others tie.
 
     Raises:
@@ -115,7 +115,7 @@ def against_others(
     n_resamples: int = 2_000,
     seed: int = 0,
 ) -> AgainstOthers:
-    """Score every rater, and the model beside each, against the majority of the other raters.
+    """Score every expert, and the model beside each, against the majority of the other experts.
 
     Args:
         scores: (N, R, I) of 0 bad, 1 good, NaN not seen.
@@ -134,7 +134,7 @@ def against_others(
     reference, tied = majority_of_others(scores, ties)
     models = np.broadcast_to(answers.transpose(1, 0, 2)[:, None], (n, n_raters, len(answers), n_items))
     judged = np.concatenate([scores[:, :, None], models], axis=2)  # (N, R, 1 + S, I)
-    cells = 2 * reference[:, :, None] + judged  # NaN, hence in no cell, without a reference
+    cells = 2 * reference[:, :, None] + judged  # NaN, so in no cell, without a reference
     one_hot = (cells[..., None] == np.arange(4)).reshape(n, -1).astype(float)
     of_images, of_seeds = np.random.SeedSequence(seed).spawn(2)
     drawn = image_weights(groups, n_resamples, np.random.default_rng(of_images))
@@ -153,13 +153,13 @@ def against_others(
 def average_gaps(
     found: AgainstOthers, *, metric: str = "agreement", confidence: float = 0.95
 ) -> list[Interval]:
-    """Average the model's score minus the rater's over raters, each counting the same.
+    """Average the model's score minus the expert's over experts, each counting the same.
 
-    Held against a margin the lower bound is a one-sided test: is the model no worse than an average rater, up
-    to that margin? (Walker and Nowacki 2011, doi:10.1007/s11606-010-1513-8.)
+    With a margin the lower bound is a one-sided test: is the model no worse than an average expert, up to
+    that margin? (Walker and Nowacki 2011, doi:10.1007/s11606-010-1513-8.)
 
     Args:
-        found: Scores of raters and model against the same references.
+        found: Scores of experts and model against the same references.
         metric: One of `METRICS`.
         confidence: Of each of the two one-sided bounds, in (0.5, 1).
 
@@ -194,6 +194,6 @@ def _scores(counts: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def mean_of_known(values: np.ndarray, axis: int) -> np.ndarray:
-    """Average without NaN; NaN where nothing else is there."""
+    """Average without NaN; NaN where there is nothing else."""
     known = (~np.isnan(values)).sum(axis=axis)
     return np.where(known > 0, np.nansum(values, axis=axis) / np.maximum(known, 1), np.nan)

@@ -3,8 +3,8 @@
 The paper says that it used "one- or two-tailed Wilcoxon signed-rank tests and bootstrap resampling" (section
 3.3), but not on what pairs; `riqa.studies.overall.READINGS` lists three. Each image's probability of its true
 class gives as many pairs as images, and they can be ranked. Correctness cannot: all differences are of one
-size, and the test becomes McNemar's. Scores by seed are what one would like to compare, but with S seeds no
-two-tailed p-value is below 2 / 2^S: five seeds never reach 0.05.
+size, and the test becomes McNemar's. Scores by seed would be the best pairs, but with S seeds no two-tailed
+p-value is below 2 / 2^S: five seeds never reach 0.05.
 
 Both tests take pairs as independent, which photographs of one patient are not; and a model that is surer of
 the same decisions wins in probabilities. So `riqa.evaluate.stats.paired_bootstrap` decides in this book.

@@ -41,7 +41,7 @@ def ranks_in_field(maps: np.ndarray, fields: np.ndarray, seed: int = 0) -> np.nd
 
 
 def random_maps(n: int, size: int, cells: int, seed: int) -> np.ndarray:
-    """Return n maps of noise, (n, size, size): `cells` a side, interpolated as Grad-CAM interpolates."""
+    """Return n maps of noise, (n, size, size): `cells` per side, interpolated as Grad-CAM interpolates."""
     coarse = np.random.default_rng(seed).random((n, cells, cells), dtype=np.float32)
     return np.stack([cv2.resize(one, (size, size)) for one in coarse])
 

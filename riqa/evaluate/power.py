@@ -27,7 +27,7 @@ def joint_counts(y_true: np.ndarray, pred_a: np.ndarray, pred_b: np.ndarray, n_c
 
     Args:
         y_true: (N,) codes 0..K-1, none missing.
-        pred_a: (N,) predicted codes of model A, or (S, N) with one row a training seed.
+        pred_a: (N,) predicted codes of model A, or (S, N) with one row per training seed.
         pred_b: Those of model B, of the same shape.
         n_classes: K.
 
@@ -89,7 +89,7 @@ def power(
 
     Args:
         joint: (K, K, K) counts or shares of truth, A and B: the world that studies are drawn from.
-        n_images: Images in a study, taken as independent (one a patient).
+        n_images: Images in a study, taken as independent (one per patient).
         n_studies: Number of simulated studies; the power has a standard error of at most 0.5 / sqrt of it.
         alpha: Two-sided level, in (0, 1).
         seed: Seed of the draws.
@@ -139,7 +139,7 @@ def power_curve(
         **options: Those of `power`.
 
     Returns:
-        A row a share: `lost`, `difference` (of macro-F1, in the population) and `power`.
+        One row per share: `lost`, `difference` (of macro-F1, in the population) and `power`.
     """
     worlds = [shifted(joint, share) for share in lost]
     return pd.DataFrame(

@@ -1,8 +1,8 @@
 """Psychometric curves: the chance of the answer "bad" as a function of true severity.
 
-A curve's middle, where "bad" and "good" are equally likely, is the threshold of whoever answers; how far
-severity must change around it to turn one answer in four into three in four tells how finely they
-discriminate.
+A curve's middle, where "bad" and "good" are equally likely, is the threshold of the expert or model; how
+far severity must change around it to turn one answer in four into three in four tells how finely it
+discriminates.
 """
 
 import warnings

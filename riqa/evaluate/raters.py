@@ -1,4 +1,4 @@
-"""What single raters are like: how steady, how lenient; and where a model errs, by whether raters agree."""
+"""How steady and how lenient single experts are; and where a model errs, by whether experts agree."""
 
 from collections.abc import Sequence
 
@@ -12,18 +12,18 @@ from riqa.evaluate.stats import percentile_interval
 from riqa.labels import DETAILS
 
 CONSENT = ("unanimous", "contested")
-"""All raters of an image say the same of it; or they do not."""
+"""All experts of an image say the same of it; or they do not."""
 
 
 def intra_rater(ratings: pd.DataFrame, image_ids: Sequence[str]) -> pd.DataFrame:
-    """Compare what each rater said of the same image in session 1 and, blinded, in session 2.
+    """Compare what each expert said of the same image in session 1 and, blinded, in session 2.
 
     Args:
         ratings: image_id, rater, item, score, session.
-        image_ids: images to use.
+        image_ids: Images to use.
 
     Returns:
-        One row per rater and detail: rater, item, n, agreement, cohen_kappa (NaN if undefined) and gwet_ac1;
+        One row per expert and detail: rater, item, n, agreement, cohen_kappa (NaN if undefined) and gwet_ac1;
         none without n.
     """
     rows = []
@@ -49,7 +49,7 @@ def rater_bias(
     confidence: float = 0.95,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Compare how often a rater says *good* with how often the others do, on the same images.
+    """Compare how often an expert says *good* with how often the others do, on the same images.
 
     Panels differ from image to image, so plain shares would compare different images.
 
@@ -62,7 +62,7 @@ def rater_bias(
         seed: Seed of the draws.
 
     Returns:
-        One row per judge and item: judge (0..R-1; R is the model), item (0..I-1), n, share (called good),
+        One row per expert and item: judge (0..R-1; R is the model), item (0..I-1), n, share (called good),
         others (mean over images of the share of others who say good), value (share - others), low, high.
     """
     seen = ~np.isnan(scores)
@@ -104,7 +104,7 @@ def errors_by_consent(
 
     Images with fewer than two ratings, or with a tie, are left out.
 
-    Args: as `rater_bias`.
+    Args: As `rater_bias`.
 
     Returns:
         One row per item and `CONSENT`: item (0..I-1), consent, n, value (error rate, mean over seeds), low,

@@ -1,9 +1,9 @@
-"""Was the advice right? What would have come of repairing one thing or another.
+"""Was the advice right? The outcome of repairing one detail or another.
 
 Every choice of details to repair has a code, the sum of 2**k over the details k repaired: 0 repairs nothing,
 1, 2 and 4 one detail each, 7 all three (`riqa.phantom.repair.REPAIRS`). A *policy* says what to repair on
 each image; one that tosses a coin is a distribution over codes, and its outcome is the mean over the tosses,
-so that no luck of a single toss enters. Arrays are (S, N, 8): training seeds, images, codes.
+so the luck of a single toss does not count. Arrays are (S, N, 8): training seeds, images, codes.
 """
 
 import numpy as np
@@ -33,12 +33,12 @@ def worst_detail(probs: np.ndarray) -> np.ndarray:
 
 
 def repair_one(detail: np.ndarray) -> np.ndarray:
-    """Repair one detail an image: positions int (...) in `DETAILS` -> policy (..., 8)."""
+    """Repair one detail per image: positions int (...) in `DETAILS` -> policy (..., 8)."""
     return surely(_BIT[np.asarray(detail)])
 
 
 def repair_any(candidates: np.ndarray) -> np.ndarray:
-    """Repair one detail at random out of the candidates, each as likely; nothing where there is none.
+    """Repair one detail at random out of the candidates, equally likely; nothing where there is none.
 
     Args:
         candidates: bool (..., 3).
@@ -82,7 +82,7 @@ def outcome(policy: np.ndarray, outcomes: np.ndarray, asked: np.ndarray) -> np.n
 
 
 def raised(grades: np.ndarray) -> np.ndarray:
-    """Say whether each repair raises the class: grades (..., 8), NaN unknown -> float (..., 8), 1, 0, NaN."""
+    """Tell if each repair raises the class: grades (..., 8), NaN unknown -> float (..., 8), 1, 0, NaN."""
     grades = np.asarray(grades, dtype=float)
     before = grades[..., :1]
     return np.where(np.isnan(grades) | np.isnan(before), np.nan, grades > before)
@@ -93,7 +93,7 @@ def causes(grades: np.ndarray, n_classes: int) -> np.ndarray:
 
     Args:
         grades: int (N, 8), true grade after each repair.
-        n_classes: number of grades; the best is `n_classes` - 1.
+        n_classes: Number of grades; the best is `n_classes` - 1.
 
     Returns:
         (N,) of `CAUSES`: the class is the best already; some single detail raises it; only several do; or

@@ -1,4 +1,4 @@
-"""Does a map depend on what was learned? Adebayo et al. 2018 (arXiv:1810.03292): destroy it and look again.
+"""Does a map depend on what was learned? Destroy it and look again (Adebayo et al. 2018, arXiv:1810.03292).
 
 A map that stays the same when the weights are destroyed shows the image, not the network.
 """
@@ -15,8 +15,8 @@ from riqa.learn.model import QualityNet
 def with_shuffled_weights(model: QualityNet, seed: int, *, heads_only: bool = False) -> QualityNet:
     """Copy a network and shuffle the entries of every weight tensor, so that nothing learned is left.
 
-    Shuffling keeps each tensor's distribution, hence the scale of activations; redrawn weights would let them
-    vanish in deep networks, and the maps with them.
+    Shuffling keeps each tensor's distribution, and so the scale of activations; redrawn weights would let
+    them vanish in deep networks, and the maps with them.
 
     Args:
         model: The network.

@@ -37,7 +37,7 @@ def bootstrap_interval(
 
     Args:
         y_true: (N,) codes 0..K-1, none missing.
-        pred: (N,) predicted codes, or (S, N) with one row a training seed; scores are then means over seeds.
+        pred: (N,) predicted codes, or (S, N) with one row per training seed; scores are means over seeds.
         n_classes: K, 2 or 3.
         groups: (N,) what is drawn as a whole, e.g. patient ids; None draws single images.
         n_resamples: Number of bootstrap replicates.
@@ -79,7 +79,7 @@ def paired_bootstrap(
 
     Args:
         y_true: (N,) codes 0..K-1, none missing.
-        pred_a: (N,) predicted codes of model A, or (S, N) with one row a training seed.
+        pred_a: (N,) predicted codes of model A, or (S, N) with one row per training seed.
         pred_b: Those of model B, of the same shape.
         n_classes: K, 2 or 3.
         metric: A key of `riqa.evaluate.metrics.overall_scores`.
@@ -120,7 +120,7 @@ def detail_intervals(
 
     Args:
         y_true: (N, 3) of 0 bad, 1 good, NaN unknown.
-        probs: (N, 3) probabilities of good, or (S, N, 3) with one block a training seed.
+        probs: (N, 3) probabilities of good, or (S, N, 3) with one block per training seed.
         groups: (N,) what is drawn as a whole; None draws single images.
         n_resamples: Number of bootstrap replicates.
         confidence: Coverage aimed at, in (0, 1).

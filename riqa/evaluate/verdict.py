@@ -1,8 +1,8 @@
-"""Whether a Teacher deserves belief: a rule for each detail, stated before it is applied.
+"""Whether a Teacher can be trusted: a rule for each detail, stated before it is applied.
 
-A detail passes when, on every set that experts have judged, the Teacher beats both who always say the same,
-and on the large set the share that it calls bad is possible in every overall class. Where it fails, the
-sentences say why.
+A detail passes when, on every set that experts have judged, the Teacher beats both constant answers, and on
+the large set the share that it calls bad is possible in every overall class. Where it fails, the sentences
+say why.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,19 +16,19 @@ from riqa.evaluate.stats import Interval, paired_bootstrap
 from riqa.labels import DETAILS
 
 CONSTANTS = {"always good": (1, "f1.good"), "always bad": (0, "f1.bad")}
-"""Who answers the same for every image, and the score that is best for such an answer."""
+"""Constant answers, and the score that favours each."""
 
 
 def against_constants(
     images: pd.DataFrame, truth: np.ndarray, probs: np.ndarray, n_resamples: int = 2_000
 ) -> dict[str, Interval]:
-    """Compare a Teacher with those who always say good and always say bad, each by the F1 that favours it.
+    """Compare a Teacher with always saying good and always saying bad, each by the F1 that favours it.
 
     Args:
         images: N rows with patient_id; patients are drawn as a whole.
         truth: (N,) expert labels of one detail, 0 bad, 1 good.
-        probs: (S, N) probabilities of good, a row a seed.
-        n_resamples: bootstrap replicates.
+        probs: (S, N) probabilities of good, one row per seed.
+        n_resamples: Bootstrap replicates.
 
     Returns:
         For each of `CONSTANTS` the difference, Teacher minus constant, with its 95 % interval.
@@ -47,12 +47,12 @@ def possible_shares(n_bad: pd.DataFrame, n: pd.Series, confidence: float = 0.95)
     Exact intervals (Clopper and Pearson 1934), all of them together at the confidence given (Bonferroni).
 
     Args:
-        n_bad: images called bad, a row a class and a column a detail.
-        n: images of each class.
-        confidence: of all intervals together, in (0, 1).
+        n_bad: Images called bad, one row per class and one column per detail.
+        n: Images of each class.
+        confidence: Of all intervals together, in (0, 1).
 
     Returns:
-        low and high, as `n_bad`.
+        Low and high, as `n_bad`.
     """
     each = 1 - (1 - confidence) / max(n_bad.size, 1)
     low, high = n_bad.astype(float), n_bad.astype(float)
@@ -74,14 +74,14 @@ def reasons_against(
 
     Args:
         compared: `against_constants` by the name of the set that experts have judged.
-        answers: rows of `riqa.learn.predict.predict` on large sets, which are judged by their training
+        answers: Rows of `riqa.learn.predict.predict` on large sets, which are judged by their training
             photographs; only sets with the classes of `low` are.
-        detail: which.
-        low: least possible share of bad, a row a class in the order of codes.
-        high: largest possible share.
+        detail: The detail.
+        low: Least possible share of bad, one row per class in the order of codes.
+        high: Largest possible share.
 
     Returns:
-        A sentence for everything that speaks against belief; empty if the detail passes.
+        A sentence for each reason against it; empty if the detail passes.
     """
     found = [
         f"on {name} it does not beat the answer {constant} "
@@ -107,7 +107,7 @@ def refuse_to_drop_all(unfit: Sequence[str]) -> None:
     """Stop where dropping every detail that fails would leave nothing to learn.
 
     Raises:
-        InputError: all details fail.
+        InputError: If all details fail.
     """
     if set(unfit) == set(DETAILS):
         raise InputError(
@@ -117,11 +117,11 @@ def refuse_to_drop_all(unfit: Sequence[str]) -> None:
 
 
 def teacher_warnings(verdicts: Mapping[str, Sequence[str]], if_unfit: str) -> list[str]:
-    """Say what everybody must know who reads what a Student learned from this Teacher.
+    """Return what readers must know of a Student that learned from this Teacher.
 
     Args:
         verdicts: `reasons_against` by detail, of the answers that are kept.
-        if_unfit: what followed from a no: warn, calibrate or drop.
+        if_unfit: What follows where a detail fails: warn, calibrate or drop.
 
     Returns:
         A sentence for every detail that fails, with the first reason and how many more there are; without a

@@ -1,4 +1,4 @@
-"""Training: the network, its losses and augmentation, one loop, and what a trained model says of images."""
+"""Training: the network, its losses and augmentation, one loop, and a trained model's predictions."""
 
 import os
 

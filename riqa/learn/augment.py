@@ -23,9 +23,9 @@ class Augmentation:
     """How far an image may be changed without changing its label.
 
     Attributes:
-        max_transforms: at most this many transformations an image; 0 switches augmentation off (paper: 7).
-        max_rotation: a rotation draws its angle from [-max_rotation, max_rotation], degrees.
-        max_colour_change: brightness, contrast and saturation draw their factor from
+        max_transforms: At most this many transformations per image; 0 switches augmentation off (paper: 7).
+        max_rotation: A rotation draws its angle from [-max_rotation, max_rotation], degrees.
+        max_colour_change: Brightness, contrast and saturation draw their factor from
             [1 - max_colour_change, 1 + max_colour_change].
     """
 
@@ -55,11 +55,11 @@ def augment(
 
     Args:
         images: (N, 3, H, W) RGB in [0, 1], black outside the field of view.
-        augmentation: what may happen, and how strongly.
-        generator: source of all randomness, on the CPU.
-        part: number of the part of a batch that `images` are: every `n_parts`-th of its images, this one
+        augmentation: What may happen, and how strongly.
+        generator: Source of all randomness, on the CPU.
+        part: Number of the part of a batch that `images` are: every `n_parts`-th of its images, this one
             first. The draw is that of the whole batch, so that an image's own does not depend on the parts.
-        n_parts: how many parts there are, all of N images.
+        n_parts: Number of parts, each of N images.
 
     Returns:
         (N, 3, H, W) in [0, 1]; the surround stays black.
@@ -84,20 +84,20 @@ def draw_transforms(n: int, max_transforms: int, generator: torch.Generator) -> 
 
 
 def apply_one(images: Tensor, name: str, strength: float, augmentation: Augmentation) -> Tensor:
-    """Give every image the same transformation, to see or to measure what it does.
+    """Give every image the same transformation, to show or measure its effect.
 
     Args:
         images: (N, 3, H, W) RGB in [0, 1], black outside the field of view.
-        name: one of `TRANSFORMS`.
-        strength: in units of the interval that training draws from: -1 and 1 are its ends, anything outside
+        name: One of `TRANSFORMS`.
+        strength: In units of the interval that training draws from: -1 and 1 are its ends, anything outside
             them is beyond what training does. Flips have no strength.
-        augmentation: the intervals.
+        augmentation: The intervals.
 
     Returns:
         (N, 3, H, W) in [0, 1].
 
     Raises:
-        ValueError: unknown transformation.
+        ValueError: For an unknown transformation.
     """
     if name not in TRANSFORMS:
         raise ValueError(f"transformation is {name!r}, must be one of {TRANSFORMS}")
@@ -112,7 +112,7 @@ def apply_transforms(images: Tensor, names: Tensor, strengths: Tensor, augmentat
         images: (N, 3, H, W) RGB in [0, 1], black outside the field of view.
         names: (N, T) positions in `TRANSFORMS`, in the order in which they happen, or `NOTHING`.
         strengths: (N, T), 1 is the end of the interval that training draws from.
-        augmentation: the intervals.
+        augmentation: The intervals.
 
     Returns:
         (N, 3, H, W) in [0, 1]; what stays where it is, or keeps its colours, is left as it is.
@@ -145,13 +145,13 @@ def compose_colour(names: Tensor, strengths: Tensor, augmentation: Augmentation,
 
     Brightness multiplies a colour. Contrast moves it away from the grey of the image's mean luminance as it
     is by then, saturation away from the grey of its own luminance. (About mid-grey, two per cent of contrast
-    would take a fifth of its light from a dark photograph.) Neither of these two changes the mean luminance,
-    and but for that grey all commute; so the products of their factors are all there is to compose.
+    would take a fifth of its light from a dark photograph.) Neither changes the mean luminance, and apart
+    from that grey all commute, so only the products of their factors are composed.
 
     Args:
-        names: see `apply_transforms`.
-        strengths: see `apply_transforms`.
-        augmentation: the intervals.
+        names: See `apply_transforms`.
+        strengths: See `apply_transforms`.
+        augmentation: The intervals.
         means: (n, 3) mean colour of each image before any transformation.
     """
     factors = 1 + strengths * augmentation.max_colour_change
@@ -188,7 +188,7 @@ def _move(images: Tensor, affine: Tensor) -> Tensor:
         turned = images[rows]
         grid_map = torch.cat([affine[rows], torch.zeros(len(rows), 2, 1)], dim=2).to(images.device)
         grid = functional.affine_grid(grid_map, list(turned.shape), align_corners=False)
-        # Cubic weights leave traces in the surround, which is to stay black: the field is moved linearly.
+        # Cubic weights leave traces in the surround, which must stay black: the field is moved linearly.
         field = (turned.amax(dim=1, keepdim=True) > 0).float()
         field = functional.grid_sample(field, grid, align_corners=False) > 0
         turned = functional.grid_sample(turned, grid, mode="bicubic", align_corners=False)

@@ -1,4 +1,4 @@
-"""Backbones by name: networks that turn images into features, on which the heads of the tasks stand."""
+"""Backbones by name: networks that turn images into features for the heads of the tasks."""
 
 import urllib.error
 from collections import OrderedDict
@@ -13,7 +13,7 @@ from riqa.errors import InputError
 from riqa.watched import watched
 
 FOR_SMALL_IMAGES = {"resnet10": 16, "wide_resnet10_2": 32, "vit_tiny": 96}
-"""Networks that torchvision has not, with the channels of the first stage or the width of a token."""
+"""Networks that torchvision lacks, with the channels of the first stage or the width of a token."""
 
 SIZE_FOR_ALL = 224
 """Side in pixels of images that every classification model of torchvision takes."""
@@ -23,19 +23,19 @@ def build_backbone(name: str, weights: str, image_size: int) -> tuple[nn.Module,
     """Build a network without its classifier.
 
     Args:
-        name: for small images ``resnet10`` (ResNet with one basic block a stage and a quarter of ResNet-18's
-            width), ``wide_resnet10_2`` (twice as wide) or ``vit_tiny`` (Vision Transformer of four layers);
-            ``efficientnet_lite0`` (its ImageNet weights come in a package); or the name of any torchvision
-            classification model, convolutional or transformer.
+        name: For small images ``resnet10`` (ResNet with one basic block per stage and a quarter of
+            ResNet-18's width), ``wide_resnet10_2`` (twice as wide) or ``vit_tiny`` (Vision Transformer of
+            four layers); ``efficientnet_lite0`` (its ImageNet weights come in a package); or the name of any
+            torchvision classification model, convolutional or transformer.
         weights: ``none`` for a random start, ``imagenet`` for pretrained weights.
-        image_size: side of the images in pixels, which some transformers must know.
+        image_size: Side of the images in pixels, which some transformers must know.
 
     Returns:
         The network, from images (N, 3, H, W) to features (N, D), and D.
 
     Raises:
-        InputError: unknown name, a network that cannot take images of this size, or pretrained weights that
-            cannot be had.
+        InputError: For an unknown name, a network that cannot take images of this size, or pretrained weights
+            out of reach.
     """
     if name in FOR_SMALL_IMAGES:
         if weights == "imagenet":
@@ -53,7 +53,7 @@ def build_backbone(name: str, weights: str, image_size: int) -> tuple[nn.Module,
 
 
 def _from_torchvision(name: str, weights: str, image_size: int) -> nn.Module:
-    """Build a torchvision model, and see whether it takes images of the size."""
+    """Build a torchvision model, and check that it takes images of the size."""
     pretrained = "DEFAULT" if weights == "imagenet" else None
     try:
         model = _for_size(name, pretrained, image_size).eval()
@@ -77,7 +77,7 @@ def _from_torchvision(name: str, weights: str, image_size: int) -> nn.Module:
 
 
 def _for_size(name: str, pretrained: str | None, image_size: int) -> nn.Module:
-    """Build a network for images of a size, if that is something that it asks for.
+    """Build a network for images of a size, if it has such an option.
 
     Pretrained weights of such a network fit one size alone, its own.
     """
@@ -91,7 +91,7 @@ def _for_size(name: str, pretrained: str | None, image_size: int) -> nn.Module:
 
 
 def _resnet10(width: int, n_classes: int = 1000) -> nn.Module:
-    """Build a ResNet (He et al. 2016) with one basic block a stage and `width` channels in the first.
+    """Build a ResNet (He et al. 2016) with one basic block per stage and `width` channels in the first.
 
     Phantoms of 64 pixels are graded as well by a width of 16 as by one of 32 with ResNet-18's first kernels
     of 7 pixels, in a third of the time (macro-F1 0.753 and 0.741 on 300 validation images, 3 seeds).
@@ -142,7 +142,7 @@ def _efficientnet_lite0(weights: str) -> nn.Module:
 
 
 def _without_auxiliary_heads(model: nn.Module) -> nn.Module:
-    """Take the classifiers out that some networks of 2015 have half-way, for training alone."""
+    """Remove the classifiers that some networks of 2015 have half-way, for training alone."""
     if getattr(model, "aux_logits", False):
         model.aux_logits = False
         for name, _ in list(model.named_children()):

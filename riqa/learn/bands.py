@@ -1,10 +1,10 @@
-"""Colours and texture of a photograph in a few numbers: how its channels vary together, at every scale.
+"""Colours and texture of a photograph in a few numbers: how its channels vary together at every scale.
 
 A Laplacian pyramid (Burt and Adelson 1983, doi:10.1109/TCOM.1983.1095851) takes a photograph apart into
 octaves. In each of them the covariance of the three channels says how much detail there is, and of which
 colour: noise is fine and grey, vessels are darkest in green, haze is coarse and blue. Covariances are
 compared by their matrix logarithms (Arsigny et al. 2006, doi:10.1002/mrm.20965), in which twice the detail is
-one step from wherever it starts. No network is asked, so what it never had to look at counts as well.
+one step from wherever it starts. No network takes part, so what its task does not need counts as well.
 """
 
 import cv2
@@ -12,7 +12,7 @@ import numpy as np
 
 N_OCTAVES = 4
 N_NUMBERS = 3 + 6 * (N_OCTAVES + 1)
-"""Numbers a photograph: the channels' means, and a covariance for every octave and for what is coarser."""
+"""Numbers per photograph: the channels' means, and a covariance for every octave and for what is coarser."""
 
 _FLOOR = 32.0  # grey levels: above it equal ratios are equal steps, below it differences; black is 0
 _ROUNDING = 5e-6  # what rounding to 8 bits adds to a variance at middling brightness: (1 / (90 + 32))^2 / 12
@@ -46,7 +46,7 @@ def _describe(image: np.ndarray) -> np.ndarray:
     numbers.append(_log_covariance(level - smooth, inside))
     for _ in range(N_OCTAVES - 1):
         level, inside = smooth[::2, ::2], inside[::2, ::2].copy()
-        # A mean over the field alone: with the black outside, a rim would be darker than the field is.
+        # A mean over the field alone: the black outside would darken its rim.
         weight = inside.astype(np.float32)
         smooth = cv2.GaussianBlur(level * weight[..., None], _KERNEL, 1.0)
         smooth /= np.maximum(cv2.GaussianBlur(weight, _KERNEL, 1.0), 1e-3)[..., None]

@@ -1,4 +1,4 @@
-"""What a training run knows between two epochs, in memory and in a file that outlives a killed process."""
+"""The state of a training run between two epochs, in memory and in a file."""
 
 import copy
 import json
@@ -21,15 +21,15 @@ class Progress:
     """A training run between two epochs.
 
     Attributes:
-        model: the network.
-        optimizer: its optimiser.
-        scheduler: the schedule of its learning rate.
-        generator: source of shuffling and augmentation.
-        average: moving average of the network's weights, where there is one.
-        history: a record an epoch, the start (epoch 0) among them.
-        best_state: weights of the best epoch so far; those of the start until an epoch has ended.
-        best_epoch: its number.
-        best_score: its val_score; minus infinity as long as only a start that does not count is known.
+        model: The network.
+        optimizer: Its optimiser.
+        scheduler: The schedule of its learning rate.
+        generator: Source of shuffling and augmentation.
+        average: Moving average of the network's weights, where there is one.
+        history: One record per epoch, the start (epoch 0) included.
+        best_state: Weights of the best epoch so far; those of the start until an epoch has ended.
+        best_epoch: Its number.
+        best_score: Its val_score; minus infinity while only a start that does not count is known.
     """
 
     model: nn.Module
@@ -91,7 +91,7 @@ def load_checkpoint(progress: Progress, path: Path) -> None:
     """Bring a run, set up as at its start, to where `save_checkpoint` left it.
 
     Raises:
-        InputError: the file is cut short, or belongs to another network.
+        InputError: If the file is cut short, or belongs to another network.
     """
     try:
         with safe_open(path, framework="pt") as file:

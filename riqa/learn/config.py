@@ -11,27 +11,27 @@ PRECISIONS = ("auto", "float32", "bfloat16")
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """Everything that decides how a model is trained, besides its data and its starting weights.
+    """How a model is trained.
 
     Attributes:
-        epochs: passes over the training images (paper: 115).
-        batch_size: images a step (not stated in the paper).
-        learning_rate: initial rate of stochastic gradient descent, or peak of ``one_cycle`` (paper: 0.01).
-        momentum: of stochastic gradient descent (paper: 0.9).
+        epochs: Passes over the training images (paper: 115).
+        batch_size: Images per step (not stated in the paper).
+        learning_rate: Initial rate of stochastic gradient descent, or peak of ``one_cycle`` (paper: 0.01).
+        momentum: Momentum of stochastic gradient descent (paper: 0.9).
         weight_decay: L2 penalty (not stated in the paper).
         schedule: ``steps`` halves the rate at `halve_at` (paper); ``one_cycle`` warms up and anneals to zero.
-        halve_at: epochs at which ``steps`` halves the rate (paper: 30, 60, 80).
-        warm_up: share of all steps in which ``one_cycle`` climbs to its peak.
-        start_scale: side of the images in the first epoch, as a share of the whole; it grows linearly and is
+        halve_at: Epochs at which ``steps`` halves the rate (paper: 30, 60, 80).
+        warm_up: Share of all steps in which ``one_cycle`` climbs to its peak.
+        start_scale: Side of the images in the first epoch, as a share of the whole; it grows linearly and is
             whole in the last third of the epochs. 1 trains on whole images throughout (paper).
-        ema_decay: what is validated and kept is a moving average of the weights, which keeps this share of
-            itself at every step; 0 keeps the weights themselves (paper).
-        patience: stop after so many epochs without a better one; 0 trains all epochs (paper).
-        lambda_overall: weight of the overall-quality loss (Eq. 4).
-        lambda_details: weight of the quality-details loss (Eq. 4).
-        augmentation: label-preserving transformations; the Teacher of the paper has none.
-        precision: see `riqa.learn.device.resolve_precision`.
-        seed: of shuffling, augmentation and dropout.
+        ema_decay: Share that a moving average of the weights keeps of itself at every step; the average is
+            then validated and kept. 0 keeps the weights themselves (paper).
+        patience: Stop after so many epochs without a better one; 0 trains all epochs (paper).
+        lambda_overall: Weight of the overall-quality loss (Eq. 4).
+        lambda_details: Weight of the quality-details loss (Eq. 4).
+        augmentation: Label-preserving transformations; the Teacher of the paper has none.
+        precision: See `riqa.learn.device.resolve_precision`.
+        seed: Seed of shuffling, augmentation and dropout.
     """
 
     epochs: int

@@ -16,12 +16,12 @@ def flop_per_image(network: nn.Module, side: int) -> float:
     """Count the floating-point operations of one training step, for each of its images.
 
     Args:
-        network: from images (N, 3, side, side) to logits, or to a dict of logits by task. On torch's ``meta``
+        network: From images (N, 3, side, side) to logits, or to a dict of logits by task. On torch's ``meta``
             device nothing is computed, and the network is left as it was.
-        side: of the images, pixels.
+        side: Of the images, pixels.
 
     Returns:
-        Operations forwards and backwards; the step of the optimiser, which is none of an image, is left out.
+        Operations forwards and backwards, without the step of the optimiser.
     """
     device = next(network.parameters()).device
     images = torch.zeros(2, 3, side, side, device=device)
@@ -36,12 +36,12 @@ def network_size(backbone: str, n_overall: int, side: int) -> tuple[int, float]:
     """Return the number of parameters of a network of one task, and `flop_per_image`, without computing it.
 
     Args:
-        backbone: see `riqa.learn.backbones.build_backbone`.
-        n_overall: number of overall-quality classes.
-        side: of the images, pixels.
+        backbone: See `riqa.learn.backbones.build_backbone`.
+        n_overall: Number of overall-quality classes.
+        side: Of the images, pixels.
 
     Raises:
-        InputError: unknown backbone, or one that cannot take images of this size.
+        InputError: For an unknown backbone, or one that cannot take images of this size.
     """
     # Built with real numbers, which some networks read while they are built; counted without any.
     with torch.random.fork_rng(devices=[]):
@@ -53,8 +53,8 @@ def epochs_for(budget: float, flop: float) -> int:
     """Return how many whole epochs a budget buys, at least 1, which may then cost more than the budget.
 
     Args:
-        budget: operations for each training image, in all epochs together.
-        flop: operations for each training image, in one epoch.
+        budget: Operations for each training image, in all epochs together.
+        flop: Operations for each training image, in one epoch.
     """
     # The factor: a budget of whole epochs buys them, however it is rounded.
     return max(int(budget / flop * (1 + 1e-9)), 1)

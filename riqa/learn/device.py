@@ -1,4 +1,4 @@
-"""Where a network computes: the processor by default, a graphics card when it is asked for."""
+"""Where a network computes: the processor by default, a graphics card on request."""
 
 import os
 
@@ -17,14 +17,14 @@ def resolve_device(device: str) -> torch.device:
     """Turn a parameter into a device.
 
     The default of the chapters is ``cpu``, whose results repeat to the last bit whatever else a machine
-    has. On a graphics card sums are taken in an order of its own, so that results repeat up to rounding.
+    has. On a graphics card the order of sums differs, so results repeat up to rounding.
 
     Args:
         device: ``cpu``, ``cuda``, or ``auto``: a graphics card if there is one, else the processor.
 
     Raises:
-        ValueError: unknown device.
-        InputError: ``cuda`` where no graphics card can be used.
+        ValueError: For an unknown device.
+        InputError: For ``cuda`` where no graphics card can be used.
     """
     if device not in DEVICES:
         raise ValueError(f"device is {device!r}, must be one of {DEVICES}")
@@ -34,18 +34,18 @@ def resolve_device(device: str) -> torch.device:
 
 
 def resolve_precision(precision: str, network: nn.Module, device: torch.device) -> str:
-    """Turn ``auto`` into bfloat16 where that is the faster way to compute a network, else into float32.
+    """Turn ``auto`` into bfloat16 where that is faster for a network, else into float32.
 
-    Known from the kinds of network and device alone, never from a measured time, so that the same machine
-    always decides alike. The device must compute bfloat16 natively. A processor that does still gains nothing
-    on a network with depthwise convolutions (one channel each, as in MobileNet and EfficientNet), which do
-    little with each number that they read. On one core of such a processor, images a second in training with
+    This follows from the kinds of network and device alone, never from a measured time, so a machine always
+    decides alike. The device must compute bfloat16 natively. A processor that does still gains nothing on a
+    network with depthwise convolutions (one channel each, as in MobileNet and EfficientNet), which do little
+    with each number that they read. On one core of such a processor, images per second in training with
     float32 and with bfloat16: 32 and 66 for ResNet-18 at 128 pixels, 20 and 16 for EfficientNet-Lite0 at 160.
 
     Args:
         precision: ``auto``, ``float32`` or ``bfloat16``.
-        network: what is computed.
-        device: where.
+        network: The network.
+        device: Its device.
     """
     if precision != "auto":
         return precision
@@ -57,7 +57,7 @@ def resolve_precision(precision: str, network: nn.Module, device: torch.device) 
 
 
 def _bfloat16_is_native() -> bool:
-    """Tell whether the processor has bfloat16 and oneDNN, which computes with it, may use that."""
+    """Tell whether the processor has bfloat16 and oneDNN may use it."""
     allowed = os.environ.get("ONEDNN_MAX_CPU_ISA", os.environ.get("DNNL_MAX_CPU_ISA", "")).upper()
     return torch.cpu._is_avx512_bf16_supported() and allowed not in _WITHOUT_BFLOAT16
 

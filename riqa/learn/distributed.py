@@ -1,4 +1,4 @@
-"""Several processes that train one network together, by Hugging Face Accelerate.
+"""Several processes that train one network together by Hugging Face Accelerate.
 
 Every process holds the whole network and all targets, and computes its own part of every batch. The backward
 pass averages gradients over processes (torch's DistributedDataParallel), so that all take the same step, that
@@ -28,7 +28,7 @@ TIMEOUT = timedelta(hours=6)
 
 @dataclass(frozen=True)
 class Processes:
-    """The processes that train a network together, as one of them sees them; by default it is alone.
+    """The processes that train a network together, seen from one of them; by default it is alone.
 
     Attributes:
         accelerator: Accelerate's view of them, None for a process that is alone.
@@ -38,7 +38,7 @@ class Processes:
 
     @property
     def n(self) -> int:
-        """How many there are."""
+        """Number of processes."""
         return 1 if self.accelerator is None else self.accelerator.num_processes
 
     @property
@@ -62,8 +62,8 @@ class Processes:
         those of the whole batch. On processors torch has none: each process normalises by its own part.
 
         Args:
-            model: on its device; the main process's weights become those of all.
-            some_unused: whether a parameter may have no part in the loss.
+            model: On its device; the main process's weights become those of all.
+            some_unused: Whether the loss may not depend on a parameter.
         """
         if self.accelerator is None:
             return model
@@ -78,8 +78,8 @@ class Processes:
     def seed_dropout(self, seed: int, epoch: int) -> None:
         """Let every process but the main one begin an epoch with random numbers of its own.
 
-        With those of the main one it would drop the same features of other images. As they depend on nothing
-        that came before, a checkpoint need not hold them.
+        With those of the main one it would drop the same features of other images. They depend on nothing
+        that came before, so a checkpoint need not hold them.
         """
         if not self.is_main:
             torch.manual_seed(int(np.random.SeedSequence([seed, epoch, self.rank]).generate_state(1)[0]))
@@ -99,7 +99,7 @@ class Processes:
     def spread(self, n: int) -> Tensor:
         """Return the positions among n items that this process computes, equally many in each process.
 
-        Where n cannot be dealt out evenly, several compute the last item; `gather` keeps it once.
+        Where n cannot be divided evenly, several compute the last item; `gather` keeps it once.
         """
         each = -(-n // self.n)
         return torch.arange(self.rank, each * self.n, self.n).clamp(max=n - 1)
@@ -108,8 +108,8 @@ class Processes:
         """Put together what all processes computed for the positions that `spread` gave them.
 
         Args:
-            parts: this process's results, (ceil(n / number of processes), ...) on the CPU.
-            n: number of items.
+            parts: This process's results, (ceil(n / number of processes), ...) on the CPU.
+            n: Number of items.
 
         Returns:
             (n, ...) on the CPU, in the order of the items, each once; the same in every process.
@@ -126,7 +126,7 @@ class Processes:
         """Tell whether a file is there.
 
         Raises:
-            InputError: it is there for some processes only, which would begin at another epoch than others.
+            InputError: If only some processes see it, and would begin at another epoch than others.
         """
         found = file.exists()
         if self.accelerator is None:
@@ -152,10 +152,10 @@ def launched_processes(device: torch.device) -> Iterator[Processes]:
     """Join the processes that ``accelerate launch`` (or ``torchrun``) started; without it, be alone.
 
     Args:
-        device: the kind of device to compute on. After this call ``cuda`` is this process's own card.
+        device: The kind of device to compute on. After this call ``cuda`` is this process's own card.
 
     Raises:
-        InputError: this machine has fewer graphics cards than processes.
+        InputError: If this machine has fewer graphics cards than processes.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield ALONE
@@ -164,7 +164,7 @@ def launched_processes(device: torch.device) -> Iterator[Processes]:
     n_cards = torch.cuda.device_count()
     if device.type == "cuda" and n_here > n_cards:
         raise InputError(
-            f"{n_here} processes for {n_cards} graphics card(s) on this machine: launch one a card"
+            f"{n_here} processes for {n_cards} graphics card(s) on this machine: launch one per card"
         )
     from accelerate import Accelerator, InitProcessGroupKwargs
 

@@ -1,4 +1,4 @@
-"""Several backbones, each trained for as long as the same amount of computation lasts."""
+"""Several backbones, each trained with the same amount of computation."""
 
 import tempfile
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from riqa.learn.cost import epochs_for, network_size
 from riqa.learn.runs import TrainingRun, apply_model, run_each
 
 SPLITS = ("train", "val")
-"""What a trained backbone is applied to: never test images, which are not for choosing."""
+"""What a trained backbone is applied to: never test images, which must not decide a choice."""
 
 
 def equal_cost_runs(
@@ -21,19 +21,19 @@ def equal_cost_runs(
     """Plan a training of each backbone by the recipe of the main one, with as many epochs as the budget buys.
 
     Args:
-        main: a run without details head, whose cost is the unit of the budget.
-        backbones: names, see `riqa.learn.backbones.build_backbone`; one named twice is trained once.
-        share: the budget of each, in trainings of the main one, above 0.
-        folder: where models go; a folder a backbone.
+        main: A run without details head; its cost is the unit of the budget.
+        backbones: Names, see `riqa.learn.backbones.build_backbone`; one named twice is trained once.
+        share: The budget of each, in trainings of the main one, above 0.
+        folder: Where models go, one folder per backbone.
 
     Returns:
         For each backbone the run, called by the backbone's name, and its cost: parameters, flop (operations
-        a training image and epoch), epochs, spent (share of the budget; above 1 where one epoch costs more).
-        Epochs at which the learning rate is halved move along with the number of epochs.
+        per training image and epoch), epochs, spent (share of the budget; above 1 where one epoch costs
+        more). Epochs at which the learning rate is halved move along with the number of epochs.
 
     Raises:
-        ValueError: `share` is not above 0.
-        InputError: see `riqa.learn.cost.network_size`.
+        ValueError: If `share` is not above 0.
+        InputError: As `riqa.learn.cost.network_size`.
     """
     if not share > 0:
         raise ValueError(f"the share of the main training's cost is {share}, must be above 0")
@@ -65,14 +65,14 @@ def train_at_equal_cost(
     number of epochs, what it has learned is taken over.
 
     Args:
-        main: a run that has been trained and written; its seed is the seed of all.
-        main_history: its rows of `riqa.learn.runs.run_all`.
-        backbones: names.
-        share: see `equal_cost_runs`.
-        workers: processes at a time.
+        main: A run that has been trained and written; its seed is the seed of all.
+        main_history: Its rows of `riqa.learn.runs.run_all`.
+        backbones: Names.
+        share: See `equal_cost_runs`.
+        workers: Processes at a time.
 
     Returns:
-        costs: a row a backbone: backbone and the numbers of `equal_cost_runs`, in the order of the names.
+        costs: one row per backbone: backbone and the numbers of `equal_cost_runs`, in the order of the names.
         history: of `riqa.learn.runs.run_all`, the backbone as model.
         predictions: of `riqa.learn.runs.run_all` on train and validation images, the backbone as model.
         No model is kept.

@@ -1,4 +1,4 @@
-"""What the training loop reads: images of one split with their targets, straight from a store."""
+"""Input of the training loop: images of one split with their targets, from a store."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -22,9 +22,9 @@ class Examples:
     Attributes:
         images: (N, H, W, 3) uint8 RGB, may be memory-mapped.
         rows: (n,) positions of this split's images within `images`.
-        targets: Name of a task -> what is known of it, n of them, see `riqa.learn.tasks.Task`. Of details: 1
+        targets: Name of a task -> its n targets, see `riqa.learn.tasks.Task`. Of details: 1
             good, 0 bad, between for soft pseudo-labels, NaN where unknown.
-        auxiliary: (n, D) float32, what a network is told beside the image; None for nothing.
+        auxiliary: (n, D) float32, what a network gets besides the image; None for nothing.
     """
 
     images: np.ndarray
@@ -55,7 +55,7 @@ class Examples:
     def pixels(self, index: Tensor, device: torch.device) -> Tensor:
         """Read the images at positions `index` within the split: (B, H, W, 3) uint8, not yet on the device.
 
-        For a graphics card they lie where it can fetch them by itself while it computes: in locked pages.
+        For a graphics card they lie in locked pages, from which it can fetch them while it computes.
         """
         pixels = torch.from_numpy(np.ascontiguousarray(self.images[self.rows[index.numpy()]]))
         return pixels.pin_memory() if device.type == "cuda" else pixels
@@ -75,7 +75,7 @@ def examples_of(store: Store, split: str, tasks: Sequence[Task] = TASKS) -> Exam
     """Select one split of a store, with the targets of tasks.
 
     Raises:
-        InputError: the split holds no image.
+        InputError: If the split holds no image.
     """
     rows = np.flatnonzero((store.manifest["split"] == split).to_numpy())
     if not len(rows):
@@ -96,16 +96,16 @@ def with_pseudo_labels(
     """Replace the details by the Teacher's answers (paper, Section 2.1, last paragraph).
 
     Args:
-        examples: one split of the store that `manifest` belongs to.
-        manifest: the store's manifest, all splits.
-        pseudo_labels: image_id and p_illumination, p_clarity, p_contrast (of good), one row an image; a
+        examples: One split of the store that `manifest` belongs to.
+        manifest: The store's manifest, all splits.
+        pseudo_labels: image_id and p_illumination, p_clarity, p_contrast (of good), one row per image; a
             detail that is NaN for all is not taught.
         kind: ``soft`` keeps probabilities, ``hard`` thresholds them at 0.5.
-        source: where the pseudo-labels were read from, for messages.
+        source: File of the pseudo-labels, for messages.
 
     Raises:
-        ValueError: unknown kind.
-        InputError: an image of the split has no pseudo-label.
+        ValueError: For an unknown kind.
+        InputError: If an image of the split has no pseudo-label.
     """
     if kind not in ("soft", "hard"):
         raise ValueError(f"pseudo-label kind is {kind!r}, must be soft or hard")

@@ -1,4 +1,4 @@
-"""The shared representation: what a network has made of an image before any head reads it (Section 2.2)."""
+"""The shared representation: the features that all heads of a network read (Section 2.2)."""
 
 import numpy as np
 
@@ -12,16 +12,16 @@ def shared_features(model: QualityNet, store: Store, split: str, precision: str 
     """Compute h for the images of a split (paper, Eq. 2: every head is a linear function of it).
 
     Args:
-        model: any `QualityNet`.
-        store: curated images at the model's input size.
-        split: which split.
-        precision: see `riqa.learn.train.TrainingConfig`; predictions are made with ``auto``.
+        model: Any `QualityNet`.
+        store: Curated images at the model's input size.
+        split: Which split.
+        precision: See `riqa.learn.train.TrainingConfig`; predictions are made with ``auto``.
 
     Returns:
         float32 (N, D), in the order of the split's rows in the store; D is the backbone's width.
 
     Raises:
-        InputError: the split holds no image.
+        InputError: If the split holds no image.
     """
     examples = examples_of(store, split)
     found = in_batches(model, lambda images: {"h": model.features(images)}, examples, precision)

@@ -1,7 +1,7 @@
-"""Does augmentation keep the label? How many of a Teacher's answers change when an image is transformed.
+"""Does augmentation keep the label? Count the answers of a Teacher that a transformation changes.
 
-A student sees a transformed image together with the answer that the Teacher gave to the image as it was. If
-the Teacher itself would answer otherwise after the transformation, the student may be taught something untrue
+A Student sees a transformed image with the Teacher's answer to the image as it was. If the Teacher itself
+would answer otherwise after the transformation, the Student may be taught something untrue
 (paper, Section 3.2: transformations must not "alter label semantics"). A mirrored photograph is the
 yardstick: no pixel of it has changed, so answers that flip there show how unsteady the Teacher is.
 """
@@ -52,18 +52,18 @@ def flip_table(
     """Count by transformation and strength how many of a Teacher's answers flip.
 
     Args:
-        teacher: network with a details head.
-        examples: images to ask about; never test images, as this decides how to train.
-        augmentation: the intervals to look at.
-        beyond: how far beyond their ends to look as well, in units of the intervals.
-        margin: answers with a probability less than this away from 1/2 are on the fence, and are counted
-            among all answers but not among the clear ones.
-        seed: of the transformations drawn at random.
+        teacher: Network with a details head.
+        examples: Images to ask about; never test images, as this decides how to train.
+        augmentation: The intervals to look at.
+        beyond: How far beyond their ends to look as well, in units of the intervals.
+        margin: Answers with a probability less than this away from 1/2 count among all answers but not among
+            the clear ones.
+        seed: Seed of the transformations drawn at random.
 
     Returns:
-        A row a transformation and strength, last the one as in training: transformation, strength (units of
-        the interval, NaN for the last), flipped (share of all answers), to_bad (share that went from good to
-        bad; about half of `flipped` if answers only waver), flipped_clear (share of the clear ones, NaN if
+        One row per transformation and strength, last the one as in training: transformation, strength (units
+        of the interval, NaN for the last), flipped (share of all answers), to_bad (share that went from good
+        to bad; about half of `flipped` if answers only waver), flipped_clear (share of the clear ones, NaN if
         there is none), largest (largest distance from 1/2 at which an answer flipped, 0 if none did), n
         (answers), n_clear.
     """

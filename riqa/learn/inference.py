@@ -34,12 +34,12 @@ def in_batches(
     """Apply a model, in evaluation mode, to all images, a batch at a time.
 
     Args:
-        model: the network; it says which device is used.
-        outputs: what to compute from images (B, 3, H, W), and from what else the examples tell: the model
-            itself, or a part of it.
-        examples: the images.
-        precision: see `riqa.learn.device.resolve_precision`.
-        batch_size: images at a time; by default what suits the device.
+        model: The network, on its device.
+        outputs: What to compute from images (B, 3, H, W) and, if given, `auxiliary`: the model itself, or a
+            part of it.
+        examples: The images.
+        precision: See `riqa.learn.device.resolve_precision`.
+        batch_size: Images at a time; by default what suits the device.
 
     Returns:
         What `outputs` gives, (n, ...) float32 on the CPU, in the order of `examples`.

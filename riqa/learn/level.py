@@ -9,27 +9,27 @@ from riqa.labels import DETAILS, class_names
 from riqa.learn.shares import fit_class_intercepts, fit_intercepts, fit_proportions
 
 LEVELS = ("raw", "intercepts", "class_intercepts", "proportions")
-"""Answers as they are; one number a detail; one a detail and class; a layer learned from proportions."""
+"""Answers as they are; one number per detail; one per detail and class; a layer learned from proportions."""
 
 _PROBABILITIES = [f"p_{detail}" for detail in DETAILS]
 _NEAREST = 1e-9  # to 0 or 1, so that logits are finite
 
 
 def set_level(answers: pd.DataFrame, shares: pd.DataFrame, level: str) -> pd.DataFrame:
-    """Move the answers of every seed to where their shares of bad by class in training are nearest to known.
+    """Shift every seed's answers so that shares of bad by class in training are nearest to the known ones.
 
     Args:
-        answers: rows of `riqa.learn.predict.predict` of one dataset with overall quality, any seeds; what is
-            learned is learned from the split ``train``, and applied to all.
-        shares: known share of bad, a row a class in the order of codes, a column a detail.
-        level: one of `LEVELS`. With ``class_intercepts`` an image without an overall class, or of one that
+        answers: Rows of `riqa.learn.predict.predict` of one dataset with overall quality, any seeds; the
+            shift is learned on the split ``train`` and applied to all.
+        shares: Known share of bad, one row per class in the order of codes, one column per detail.
+        level: One of `LEVELS`. With ``class_intercepts`` an image without an overall class, or of one that
             training lacks, stays as it is.
 
     Returns:
-        The answers with other probabilities of good; all else, and the order of rows, as it was.
+        The answers with other probabilities of good; all else is unchanged.
 
     Raises:
-        ValueError: unknown level.
+        ValueError: For an unknown level.
     """
     if level not in LEVELS:
         raise ValueError(f"level is {level!r}, must be one of {LEVELS}")
@@ -62,14 +62,14 @@ def known_counts(source: str, observers: pd.DataFrame) -> tuple[pd.DataFrame, pd
 
     Args:
         source: ``eyeq_d`` for the numbers published with the paper, ``observers`` to count in a manifest.
-        observers: manifest of a set with overall quality and details; rows that lack one do not count.
+        observers: Manifest of a set with overall quality and details; rows that lack one do not count.
 
     Returns:
-        Called bad, a row a class and a column a detail, and photographs of each class; both empty where a
-        class has no photograph with overall quality and details.
+        Called bad, one row per class and one column per detail, and photographs of each class; both empty
+        where a class has no photograph with overall quality and details.
 
     Raises:
-        ValueError: unknown source.
+        ValueError: For an unknown source.
     """
     if source == "eyeq_d":
         n_bad = pd.DataFrame(CALLED_BAD).T

@@ -8,7 +8,7 @@ UNKNOWN_OVERALL = -1
 
 
 def overall_loss(logits: Tensor, overall: Tensor) -> Tensor:
-    """Cross-entropy over the images whose overall grade is known (paper, Eq. 3).
+    """Compute cross-entropy where the overall grade is known (paper, Eq. 3).
 
     Args:
         logits: (N, K) scores of the overall classes.
@@ -24,7 +24,7 @@ def overall_loss(logits: Tensor, overall: Tensor) -> Tensor:
 
 
 def details_loss(logits: Tensor, details: Tensor) -> Tensor:
-    """Binary cross-entropy over the known details (paper, Eq. 1), from logits.
+    """Compute binary cross-entropy over the known details (paper, Eq. 1).
 
     Args:
         logits: (N, 3) scores of *good* for illumination, clarity, contrast.

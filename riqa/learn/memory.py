@@ -1,4 +1,4 @@
-"""How the C library hands out memory while a network is trained."""
+"""How the C library manages memory while a network is trained."""
 
 import ctypes
 
@@ -13,7 +13,7 @@ def keep_freed_memory() -> bool:
     the kernel, which must find and clear the same pages again at every step.
 
     Arrays above 8 MB are still given back, and of what is free at most 64 MB is kept: a process that keeps
-    them, too, ends with half a gigabyte of gaps between arrays. To clear them anew costs little in pages of
+    them, too, ends with half a gigabyte of gaps between arrays. Clearing them costs little in pages of
     2 MB, which torch asks for where the system grants them (see `riqa.learn`).
 
     Returns:
@@ -30,7 +30,7 @@ def give_back_freed_memory() -> bool:
     """Hand what this process has freed back to the system, before others need it.
 
     Returns:
-        Whether there was anything to hand back, as far as the C library says.
+        Whether the C library handed anything back.
     """
     try:
         return bool(ctypes.CDLL(None).malloc_trim(0))

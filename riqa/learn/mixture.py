@@ -1,8 +1,8 @@
-"""The density of points, by Gaussian mixtures: how surprising a further point is.
+"""The density of points by Gaussian mixtures: how surprising a further point is.
 
 One Gaussian would have to reach from the darkest photographs to the hazy ones, and would take for known
-whatever lies between them. A mixture has a Gaussian for each crowd of points. Where its fit begins decides
-where it ends, so several are fitted from different beginnings, and their densities averaged.
+whatever lies between them. A mixture has a Gaussian for each crowd of points. A fit
+depends on where it begins, so several are fitted, and their densities averaged.
 """
 
 import warnings
@@ -47,7 +47,7 @@ class Mixture:
         return -logsumexp(heights[:, None] - np.array(distances) / 2, axis=0)
 
 
-@threadpool_limits.wrap(limits=1)  # the order of floating-point sums, hence the last bits, depends on it
+@threadpool_limits.wrap(limits=1)  # the order of floating-point sums, and so the last bits, depend on it
 def fit_mixture(points: np.ndarray) -> Mixture:
     """Fit `BEGINNINGS` mixtures of a Gaussian for every `POINTS_A_CROWD` points, at most `MOST_CROWDS`.
 

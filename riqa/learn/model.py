@@ -32,16 +32,16 @@ LARGEST_SIDE = 4096
 class QualityNet(nn.Module):
     """Backbone, global average pooling, and a linear head for each task (paper, Section 2.2, Eq. 2).
 
-    The Teacher has only the details head, the single-task model only the overall head, the student both.
+    The Teacher has only the details head, the single-task model only the overall head, the Student both.
 
     Args:
-        backbone: see `riqa.learn.backbones.build_backbone`.
-        n_overall: number of overall-quality classes, 2 or 3; 0 leaves the overall head out.
-        n_details: number of quality details; 0 leaves the details head out.
+        backbone: See `riqa.learn.backbones.build_backbone`.
+        n_overall: Number of overall-quality classes, 2 or 3; 0 leaves the overall head out.
+        n_details: Number of quality details; 0 leaves the details head out.
         weights: ``none`` for a random start, ``imagenet`` for pretrained weights.
-        image_size: side of the square input in pixels, recorded so that later images are brought to it.
-        further: name of a further task -> width of its head.
-        n_auxiliary: numbers that the heads are told beside the features.
+        image_size: Side of the square input in pixels, recorded so that later images are brought to it.
+        further: Name of a further task -> width of its head.
+        n_auxiliary: Numbers that the heads get besides the features.
 
     Shape:
         - images: (N, 3, H, W), RGB in [0, 1]; normalisation happens inside.
@@ -49,9 +49,9 @@ class QualityNet(nn.Module):
         - returns: dict with ``overall`` logits (N, n_overall) and/or ``details`` logits (N, n_details).
 
     Raises:
-        ValueError: no head at all or one of another size, a side that no image has, or unknown ``weights``.
-        InputError: unknown backbone, one that cannot take images of this size, or pretrained weights that
-            cannot be had.
+        ValueError: For no head or one of another size, a side that no image has, or unknown ``weights``.
+        InputError: For an unknown backbone, one that cannot take images of this size, or pretrained weights
+            out of reach.
     """
 
     def __init__(
@@ -101,8 +101,8 @@ class QualityNet(nn.Module):
 def with_heads(model: QualityNet, n_overall: int, n_details: int) -> QualityNet:
     """Copy a network, keeping heads of the same size and drawing the others afresh.
 
-    This is how the Student begins: the single-task model with a randomly
-    initialised details head (paper, Section 2.2, step 4 of Figure 2).
+    The Student begins so: the single-task model with a randomly initialised
+    details head (paper, Section 2.2, step 4 of Figure 2).
     """
     heads = {"n_overall": n_overall, "n_details": n_details}
     copy = QualityNet(**model.architecture | heads)
@@ -114,7 +114,7 @@ def with_heads(model: QualityNet, n_overall: int, n_details: int) -> QualityNet:
 
 @torch.no_grad()
 def silence(model: QualityNet, details: Sequence[str]) -> None:
-    """Let a network answer NaN in details that nothing has taught it; its files keep that."""
+    """Let a network answer NaN in details that it has not learned; its files keep that."""
     for detail in details:
         model.heads["details"].weight[DETAILS.index(detail)] = torch.nan
         model.heads["details"].bias[DETAILS.index(detail)] = torch.nan
@@ -124,9 +124,9 @@ def save_model(model: QualityNet, stem: Path, /, **description: object) -> None:
     """Write ``<stem>.safetensors`` and ``<stem>.json``, each aside and then renamed.
 
     Args:
-        model: the network.
-        stem: path without extension.
-        **description: what else the JSON file says (training configuration, seed, classes, ...).
+        model: The network.
+        stem: Path without extension.
+        **description: Other entries of the JSON file (training configuration, seed, classes, ...).
     """
     description = {
         "riqa_version": __version__,
@@ -148,7 +148,7 @@ def load_model(stem: Path) -> tuple[QualityNet, dict]:
         The network in evaluation mode, and the description from the JSON file.
 
     Raises:
-        InputError: a file is missing, cut short, or does not fit the other.
+        InputError: If a file is missing, cut short, or does not fit the other.
     """
     weights_file, description_file = model_file(stem, "safetensors"), model_file(stem, "json")
     for file in (weights_file, description_file):
@@ -179,7 +179,7 @@ def model_file(stem: Path, extension: str) -> Path:
 
 
 def _check(sizes: Mapping[str, int], weights: str, image_size: int) -> None:
-    """Refuse what `QualityNet` says that it refuses."""
+    """Refuse bad arguments of `QualityNet`."""
     if not any(sizes.values()):
         raise ValueError("QualityNet needs at least one head: n_overall or n_details must be positive")
     if sizes["overall"] not in (0, 2, 3) or any(n < 0 for n in sizes.values()):

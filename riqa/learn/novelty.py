@@ -1,11 +1,10 @@
 """How unlike the training images an image is, so that a model can abstain instead of guessing.
 
 Two views look for different things. The *network* sees what its task needed, and that a letter is no fundus
-(`riqa.learn.stages`). The *colours* of every octave, which no network is asked for, tell a drawn photograph
-from a taken one (`riqa.learn.bands`). Each view is measured by what is usual among the validation images, and
-an image is as unlike as it is in the view that finds it most unlike. One limit, on that largest value, serves
-both, so that a second view does not double the answers lost on images of the model's own kind. No example of
-a stranger is needed.
+(`riqa.learn.stages`). The *colours* of every octave, without a network, tell a drawn photograph from a taken
+one (`riqa.learn.bands`). Each view is scaled by what is usual among the validation images, and the larger of
+the two values counts. One limit serves both, so that a second view does not double the answers lost on images
+of the model's own kind. No example of a strange image is needed.
 """
 
 from dataclasses import dataclass
@@ -30,13 +29,13 @@ from riqa.learn.stages import Stage, fit_stage, outputs_with_stages, stages_of
 QUANTILE = 0.99
 """Share of the validation images that count as known; about one in a hundred of their kind is refused."""
 VIEWS = ("what the network sees", "colours and texture")
-"""What each view looks at, in the words of an abstention."""
+"""The views, in the words of an abstention."""
 MOST_IMAGES = 1000
 """Training images that are enough for the stages; evenly spaced, where there are more."""
 MOST_PHOTOGRAPHS = 3000
 """Training images that are enough for the colours."""
 
-_BEYOND = 3  # validation images, at least, that lie beyond one unit of a view, lest the strangest be the unit
+_BEYOND = 3  # validation images, at least, beyond one unit of a view, so that the strangest is not the unit
 _EXTENSION = "novelty.safetensors"
 
 
@@ -45,9 +44,9 @@ class Novelty:
     """What makes an image new to a model.
 
     Attributes:
-        stages: one a stage of the network, in its order.
-        bands: where the colours of training images lie.
-        validation: (n, 2) of the validation images, a column a view, in no units yet.
+        stages: One per stage of the network, in its order.
+        bands: Where the colours of training images lie.
+        validation: (n, 2) of the validation images, one column per view, not yet scaled.
     """
 
     stages: tuple[Stage, ...]
@@ -58,7 +57,7 @@ class Novelty:
         """Compute how unlike the training images are images, in each view.
 
         Args:
-            outputs: what `outputs_with_stages` gives for the images; further entries are not looked at.
+            outputs: What `outputs_with_stages` gives for the images; further entries are ignored.
             images: (N, H, W, 3) uint8 RGB, the same.
 
         Returns:
@@ -66,7 +65,7 @@ class Novelty:
             below, or all but three where they are few.
 
         Raises:
-            InputError: the outputs come from another kind of network.
+            InputError: If the outputs come from another kind of network.
         """
         features = stages_of(outputs)
         if [f.shape[1] for f in features] != [len(stage.mean) for stage in self.stages]:
@@ -85,7 +84,7 @@ class Novelty:
         for that.
 
         Raises:
-            ValueError: quantile outside (0, 1].
+            ValueError: If `quantile` is outside (0, 1].
         """
         if not 0 < quantile <= 1:
             raise ValueError(f"quantile is {quantile}, must be above 0 and at most 1")
@@ -99,14 +98,14 @@ class Novelty:
         return (views - usual) / np.maximum(one - usual, np.finfo(np.float32).eps)
 
 
-@threadpool_limits.wrap(limits=1)  # the order of floating-point sums, hence the last bits, depends on it
+@threadpool_limits.wrap(limits=1)  # the order of floating-point sums, and so the last bits, depend on it
 def fit_novelty(model: QualityNet, training: Examples, validation: Examples) -> Novelty:
     """Learn where the training images lie, and how far validation images usually are.
 
     Args:
-        model: the trained network.
-        training: at most `MOST_IMAGES` of them for the stages, `MOST_PHOTOGRAPHS` for the colours.
-        validation: images of other patients, on which the threshold stands.
+        model: The trained network.
+        training: At most `MOST_IMAGES` of them for the stages, `MOST_PHOTOGRAPHS` for the colours.
+        validation: Images of other patients, which set the threshold.
     """
     known, others = (_features(model, some) for some in (_spaced(training, MOST_IMAGES), validation))
     stages = tuple(fit_stage(*pair) for pair in zip(known, others, strict=True))
@@ -129,7 +128,7 @@ def load_novelty(stem: Path) -> Novelty | None:
     """Read what `save_novelty` wrote beside a model; None where there is no such file.
 
     Raises:
-        InputError: the file is cut short, holds something else, or is older than the view of colours.
+        InputError: If the file is cut short, holds something else, or is older than the view of colours.
     """
     file = model_file(stem, _EXTENSION)
     if not file.exists():

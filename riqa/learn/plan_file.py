@@ -35,19 +35,19 @@ class TrainingPlan:
     """What `riqa train` reads.
 
     Attributes:
-        store: folder of a curated set with splits train and val (`riqa curate` makes one).
-        out: folder for models, history and predictions.
-        training: hyperparameters, see `riqa.learn.config.TrainingConfig`; epochs must be given. The weight of
+        store: Folder of a curated set with splits train and val (`riqa curate` makes one).
+        out: Folder for models, history and predictions.
+        training: Hyperparameters, see `riqa.learn.config.TrainingConfig`; epochs must be given. The weight of
             a loss without a head counts as 0.
-        heads: out of ``overall`` and ``details``.
-        backbone: see `riqa.learn.model.QualityNet`.
+        heads: ``overall``, ``details`` or both.
+        backbone: See `riqa.learn.model.QualityNet`.
         weights: ``none`` or ``imagenet``.
-        seeds: one model each.
-        start_from: stem of a model to start from, instead of `backbone` and `weights`.
-        pseudo_labels: parquet file of a Teacher's answers, as chapter 03 writes it; none: the store's own.
+        seeds: One model each.
+        start_from: Stem of a model to start from, instead of `backbone` and `weights`.
+        pseudo_labels: Parquet file of a Teacher's answers, as chapter 03 writes it; none: the store's own.
         pseudo_label_kind: ``soft`` or ``hard``.
         device: ``cpu``, ``cuda`` or ``auto``.
-        threads: of the processor for each model; more than 1 change the last digits.
+        threads: Processor threads per model; more than 1 change the last digits.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -83,7 +83,7 @@ def read_plan(file: Path) -> TrainingPlan:
     """Read and check a plan; paths in it are relative to the current folder.
 
     Raises:
-        InputError: naming the file, the entry and what is wrong with it.
+        InputError: Naming the file, the entry and what is wrong with it.
     """
     if not file.is_file():
         raise InputError(f"{file} does not exist; give a YAML file, see riqa train --help")
@@ -99,10 +99,10 @@ def read_plan(file: Path) -> TrainingPlan:
 
 
 def plan_runs(plan: TrainingPlan) -> list[TrainingRun]:
-    """Turn a plan into runs, one a seed, that predict every split but train.
+    """Turn a plan into runs, one per seed, that predict every split but train.
 
     Raises:
-        InputError: the store, or the model to start from, cannot be used, or has no labels for a head.
+        InputError: If the store or the model to start from cannot be used, or a head has no labels.
     """
     store = open_store(plan.store)
     labels = {"overall": ["overall"], "details": list(DETAILS)}

@@ -1,4 +1,4 @@
-"""Predictions: one tidy row an image, a model and a seed; the file that every later chapter reads."""
+"""Predictions: one row per image, model and seed; the file that every later chapter reads."""
 
 from collections.abc import Sequence
 
@@ -30,19 +30,19 @@ def predict(
     """Apply a model to splits of a store.
 
     Args:
-        model: any `QualityNet`.
-        store: curated images at the model's input size.
-        splits: which splits, in this order.
-        tasks: what it was trained for; those beside the book's add columns of their own.
-        precision: of arithmetic, see `riqa.learn.train.TrainingConfig`.
-        **columns: constant columns to add: model, seed, trained_on.
+        model: Any `QualityNet`.
+        store: Curated images at the model's input size.
+        splits: Which splits, in this order.
+        tasks: What it was trained for; tasks besides the book's add columns of their own.
+        precision: Precision of arithmetic, see `riqa.learn.train.TrainingConfig`.
+        **columns: Constant columns to add: model, seed, trained_on.
 
     Returns:
-        A row an image: image_id, dataset, split, patient_id, eye; the columns given;
+        One row per image: image_id, dataset, split, patient_id, eye; the columns given;
         p_overall_0 .. p_overall_2 (softmax; NaN for classes that the model does not have);
         p_illumination, p_clarity, p_contrast (sigmoid, probability of good; NaN without a details head);
         and the truth: overall, illumination, clarity, contrast (NaN where the details head is silent).
-        Whatever else a task asks has its answer in p_<column> and its truth in <column>.
+        Other tasks have their answers in p_<column> and their truth in <column>.
     """
     frames = []
     for split in splits:
@@ -69,7 +69,7 @@ def predict_images(model: QualityNet, images: np.ndarray) -> pd.DataFrame:
     """Apply a model to images that are in no store.
 
     Args:
-        model: any `QualityNet`.
+        model: Any `QualityNet`.
         images: (N, size, size, 3) uint8 RGB, curated at the model's input size.
 
     Returns:

@@ -21,14 +21,14 @@ def pseudo_label(
     """Apply every Teacher to every image of the stores.
 
     Args:
-        teachers: model stem by seed; the student of a seed learns from the Teacher of the same seed, so that
+        teachers: Model stem by seed; the Student of a seed learns from the Teacher of the same seed, so that
             the spread over seeds is that of the whole chain.
-        stores: curated sets at the Teacher's input size.
-        splits: splits to label; by default all that a store has.
+        stores: Curated sets at the Teacher's input size.
+        splits: Splits to label; by default all that a store has.
         device: ``cpu``, ``cuda`` or ``auto``, see `riqa.learn.device`.
 
     Returns:
-        Rows of `riqa.learn.predict.predict`, one an image and a Teacher.
+        Rows of `riqa.learn.predict.predict`, one per image and Teacher.
     """
     frames = []
     for seed, stem in progress_bar(teachers.items(), desc="Teachers", unit="model"):

@@ -41,8 +41,8 @@ from riqa.workers import call_in_workers
 def _start_method() -> BaseContext:
     """Return how processes are started: never by a fork of this one, whose threads it would break.
 
-    On Linux a server that has imported all that a training needs, and has no threads, forks instead: that
-    takes no time, and the processes share what the imports take of memory.
+    On Linux a server without threads, which has imported all that a training needs, forks instead: that takes
+    no time, and the processes share the memory of the imports.
     """
     if not sys.platform.startswith("linux"):
         return multiprocessing.get_context("spawn")
@@ -55,7 +55,7 @@ _PROCESSES = _start_method()
 
 
 def checkpoint_folder() -> Path | None:
-    """Folder for the checkpoints of this process's runs, set by the chapter runner; none by default."""
+    """Return the folder for this process's checkpoints, set by the chapter runner; none by default."""
     folder = os.environ.get("RIQA_CHECKPOINTS")
     return Path(folder) if folder else None
 
@@ -66,25 +66,25 @@ class TrainingRun:
 
     Attributes:
         model: teacher, single_task, single_task_control or multi_task.
-        trained_on: name of the set.
-        store: folder of the curated set, with train and val splits.
-        n_overall: classes of the overall head, 0 for none.
-        n_details: width of the details head, 3, or 0 for none.
-        config: hyperparameters, the seed among them.
-        models: folder to write the model into.
-        backbone: see `riqa.learn.model.QualityNet`.
+        trained_on: Name of the set.
+        store: Folder of the curated set, with train and val splits.
+        n_overall: Classes of the overall head, 0 for none.
+        n_details: Width of the details head, 3, or 0 for none.
+        config: Hyperparameters, including the seed.
+        models: Folder to write the model into.
+        backbone: See `riqa.learn.model.QualityNet`.
         weights: ``none`` or ``imagenet``, for a model that does not start from another.
-        start_from: stem of the model to start from; its missing heads are drawn afresh.
-        start_counts: whether that model competes for the best epoch.
-        pseudo_labels: parquet file of the Teacher's answers, or None to learn from the store's own details.
+        start_from: Stem of the model to start from; its missing heads are drawn afresh.
+        start_counts: Whether that model competes for the best epoch.
+        pseudo_labels: Parquet file of the Teacher's answers, or None to learn from the store's own details.
         pseudo_label_kind: ``soft`` or ``hard``.
-        warnings: what everybody must know who asks the trained model, sentences without a full stop.
+        warnings: What users of the trained model must know, sentences without a full stop.
         predict_on: (store, splits) pairs to apply the trained model to.
         device: ``cpu``, ``cuda`` or ``auto``, see `riqa.learn.device`.
-        threads: of the processor for this run, at least 1. More change the order of floating-point sums,
-            hence the last digits.
-        checkpoints: folder in which the run leaves what it has done after every epoch, and finds it again
-            after it was killed; None to start from the beginning every time. Never changes results.
+        threads: Processor threads for this run, at least 1. More change the order of floating-point sums,
+            and so the last digits.
+        checkpoints: Folder in which the run saves its state after every epoch, to resume after a kill; None
+            to start from the beginning every time. Never changes results.
     """
 
     model: str
@@ -118,16 +118,16 @@ def model_stem(models: Path, model: str, trained_on: str, seed: int) -> Path:
 
 
 def worker_count() -> int:
-    """Number of processes that this chapter may use, set by the chapter runner; 1 by default."""
+    """Return how many processes this chapter may use, set by the chapter runner; 1 by default."""
     return int(os.environ.get("RIQA_WORKERS", "1"))
 
 
 def run_all(runs: Sequence[TrainingRun], workers: int = 1) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Train every run and apply each trained model, with one progress bar counted in epochs.
+    """Train every run and apply each trained model, with one progress bar in epochs.
 
     Args:
-        runs: what to train.
-        workers: processes at a time; the numbers that come out do not depend on it.
+        runs: What to train.
+        workers: Processes at a time; the results do not depend on it.
 
     Returns:
         history: model, trained_on, seed and the records of `riqa.learn.train.train`.
@@ -140,7 +140,7 @@ def run_all(runs: Sequence[TrainingRun], workers: int = 1) -> tuple[pd.DataFrame
 
 def run_each(runs: Sequence[TrainingRun], workers: int = 1) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
     """Do what `run_all` does, but return history and predictions of each run, in the order of `runs`."""
-    give_back_freed_memory()  # what this process did before must not stand beside what the training needs
+    give_back_freed_memory()  # memory of earlier work is not kept during training
     with _epochs_shown(runs) as show, in_own_folder():  # where the processes' sockets have room
         return list(call_in_workers(execute, [(run,) for run in runs], workers, _PROCESSES, on_news=show))
 
@@ -166,9 +166,9 @@ def execute(
     """Train one model, write it, and apply it.
 
     Args:
-        run: what to train.
-        tell: called after every epoch with the run's name, the epoch's record, and images a second.
-        processes: those that train it together, each by the same call. The main one alone writes and applies
+        run: What to train.
+        tell: Called after every epoch with the run's name, the epoch's record, and images per second.
+        processes: Those that train it together, each by the same call. The main one alone writes and applies
             the model; the others return no predictions.
     """
     keep_freed_memory()
@@ -272,7 +272,7 @@ def _epochs_shown(
 
 
 def _one_line(name: str, record: dict, images_per_second: float) -> str:
-    """Say where a run is, for the progress bar."""
+    """Return the state of a run, for the progress bar."""
     rate = "kept" if math.isnan(images_per_second) else f"{images_per_second:.0f} images/s"
     scores = f"loss {record['train_loss']:.3f} val {record['val_score']:.3f}"
     return f"{name} epoch {record['epoch']} {scores} {rate}"

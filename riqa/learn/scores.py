@@ -1,4 +1,4 @@
-"""How good a model is on validation images: the numbers by which `riqa.learn.train` chooses its epoch."""
+"""Scores on validation images, by which `riqa.learn.train` chooses the epoch."""
 
 import numpy as np
 import torch
@@ -10,7 +10,7 @@ from riqa.learn.losses import UNKNOWN_OVERALL
 
 
 def overall_macro_f1(logits: Tensor, overall: Tensor) -> float:
-    """Macro-F1 over all classes of the head, of the images whose grade is known."""
+    """Compute macro-F1 over all classes of the head, of images whose grade is known."""
     known = overall != UNKNOWN_OVERALL
     classes = list(range(logits.shape[1]))
     predicted = logits[known].argmax(1)
@@ -18,12 +18,12 @@ def overall_macro_f1(logits: Tensor, overall: Tensor) -> float:
 
 
 def details_macro_f1(logits: Tensor, details: Tensor) -> float:
-    """Mean over details of the two-class macro-F1; soft targets count as the class that they lean to.
+    """Average the two-class macro-F1 over details; soft targets count as the nearer class.
 
     A detail without any known target is left out.
 
     Raises:
-        InputError: no detail of any image is known.
+        InputError: If no detail of any image is known.
     """
     if torch.isnan(details).all():
         raise InputError(

@@ -1,8 +1,8 @@
-"""A Teacher's level, set by shares alone: where no image has a label but the share of every bag is known.
+"""A Teacher's level, set by shares alone: no image has a label, but the share of every bag is known.
 
 A bag is an overall class. What is known of it is the share of its images that experts call bad in a detail
-(nine numbers for three classes and three details); which images they are, nobody has said. An answer is a
-logit z of *good*; it says bad below 0. Learning from label proportions is that of Quadrianto et al. 2009
+(nine numbers for three classes and three details), not which images these are. An answer is a logit z of
+*good*; it says bad below 0. Learning from label proportions is that of Quadrianto et al. 2009
 (Journal of Machine Learning Research 10), here with the Teacher's own answers as features.
 """
 
@@ -13,7 +13,7 @@ from torch.nn import functional
 
 
 def fit_intercepts(logits: np.ndarray, overall: np.ndarray, shares: np.ndarray) -> np.ndarray:
-    """Choose for each detail the one number that is added to all its logits.
+    """Choose for each detail one number to add to all its logits.
 
     Of all cuts between two images, the one whose shares by class are nearest to those known: the smallest sum
     of squared distances, every class counting alike. The search is exact.
@@ -53,7 +53,7 @@ def fit_class_intercepts(logits: np.ndarray, overall: np.ndarray, shares: np.nda
 
 
 def proportion_loss(logits: Tensor, overall: Tensor, shares: Tensor) -> Tensor:
-    """Cross-entropy between the known share of every bag and the mean probability of bad in it.
+    """Compute cross-entropy between the known share of every bag and its mean probability of bad.
 
     Args:
         logits: (N, D) of good.
@@ -83,9 +83,9 @@ def fit_proportions(
         logits: (N, D) of good.
         overall: (N,) classes 0..K-1, each with an image.
         shares: (K, D) of bad in [0, 1].
-        pull: weight of the squared distance of A from the identity, above 0. Nine numbers do not determine
+        pull: Weight of the squared distance of A from the identity, above 0. Nine numbers do not determine
             twelve; what they leave open stays the Teacher's.
-        sharpness: by how much logits are multiplied within the loss, above 0, so that the mean probability
+        sharpness: By how much logits are multiplied within the loss, above 0, so that the mean probability
             comes near the share that is *called* bad.
 
     Returns:

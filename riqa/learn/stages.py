@@ -1,11 +1,11 @@
-"""What every stage of a network makes of images, and how far from the training images that is.
+"""The features of images in every stage of a network, and their distance from the training images.
 
 Distances are those of Lee et al. 2018 (arXiv:1807.03888): Mahalanobis, on the features of every stage, not of
 its last alone. The last stage knows only what its task needed, and takes a disc of noise for one more bad
 fundus; the early stages still see that it is noise. Covariances are those of Ledoit and Wolf 2004
 (doi:10.1016/S0047-259X(03)00096-4), which can be inverted also with few images. Where Lee et al. weigh stages
-by examples of strangers, here each distance is divided by its median over the validation images: no stranger
-is needed. One mean serves all classes, as a Teacher has none.
+by examples of strange images, here each distance is divided by its median over the validation images. One
+mean serves all classes, as a Teacher has none.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from riqa.learn.model import QualityNet
 
 _STAGE = "stage_"
 _COPIED_AT_ONCE = 2**20  # numbers, 4 MB
-_SMALLEST_SCALE = 0.1  # of a stage's largest: by a channel that hardly ever fires nothing can be measured
+_SMALLEST_SCALE = 0.1  # of a stage's largest: a channel that hardly ever fires measures nothing
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Stage:
         mean: (D,) of the pooled features.
         scale: (D,) their standard deviations, positive.
         precision: (D, D) inverse covariance of the features so scaled.
-        median: median squared distance of the validation images, positive.
+        median: Median squared distance of the validation images, positive.
     """
 
     mean: np.ndarray
@@ -51,7 +51,7 @@ def outputs_with_stages(model: QualityNet, images: Tensor) -> dict[str, Tensor]:
     shared representation h (paper, Eq. 2) is the last stage.
 
     Args:
-        model: any `QualityNet`.
+        model: Any `QualityNet`.
         images: (N, 3, H, W) RGB in [0, 1].
 
     Returns:

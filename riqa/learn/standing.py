@@ -1,7 +1,7 @@
-"""Where a photograph stands in each detail among the training photographs of the best and of the worst class.
+"""The rank of a photograph in each detail among the training photographs of the best and the worst class.
 
 A threshold says whether a detail is bad; a rank says how unusual it is. The worst rank names the likeliest
-reason also where no detail falls below its threshold.
+reason even where no detail falls below its threshold.
 """
 
 from collections.abc import Mapping
@@ -25,11 +25,11 @@ Standing = dict[str, dict[str, list[float]]]
 
 
 def fit_standing(model: QualityNet, training: Examples) -> Standing:
-    """Note how a model's answers are spread over training photographs of its worst and of its best class.
+    """Compute how a model's answers spread over training photographs of its worst and of its best class.
 
     Args:
-        model: a network with both heads.
-        training: its training photographs; those of known overall class count.
+        model: A network with both heads.
+        training: Its training photographs; those of known overall class count.
 
     Returns:
         Quantiles, which a model's JSON file keeps; empty for a model without both heads, or without a
@@ -57,14 +57,14 @@ def fit_standing(model: QualityNet, training: Examples) -> Standing:
 
 
 def read_standing(description: Mapping, file: Path) -> Standing:
-    """Take what `fit_standing` gave out of a model's description; empty where it has none.
+    """Read the result of `fit_standing` from a model's description; empty where it has none.
 
     Args:
-        description: what the model's JSON file says.
-        file: that file, for the message.
+        description: Content of the model's JSON file.
+        file: That file, for the message.
 
     Raises:
-        InputError: it is there and is something else.
+        InputError: If it is there and is something else.
     """
     standing = description.get("standing", {})
     try:
@@ -77,10 +77,10 @@ def read_standing(description: Mapping, file: Path) -> Standing:
 
 
 def share_below(standing: Standing, logits: np.ndarray) -> dict[str, dict[str, float]]:
-    """Tell for each detail which share of the training photographs of a class is worse.
+    """Return for each detail which share of the training photographs of a class is worse.
 
     Args:
-        standing: of `fit_standing`.
+        standing: Of `fit_standing`.
         logits: (3,) of good, of one photograph.
 
     Returns:
@@ -98,9 +98,9 @@ def share_below(standing: Standing, logits: np.ndarray) -> dict[str, dict[str, f
 
 
 def most_likely(shares: Mapping[str, Mapping[str, float]]) -> str:
-    """Return the detail that is worst by its rank among the best class; among ties, by that in the worst.
+    """Return the detail with the worst rank in the best class; among ties, in the worst class.
 
     Args:
-        shares: of `share_below`, not empty.
+        shares: Result of `share_below`, not empty.
     """
     return min(shares, key=lambda detail: tuple(shares[detail].values())[::-1])

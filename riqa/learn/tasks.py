@@ -1,7 +1,7 @@
 """What a network learns, as data: a task has a head, targets, a loss and a score; a weighting joins losses.
 
-The book has two tasks, `TASKS`. A further one, other details, or another weighting is made here or by whoever
-needs it, and handed to `riqa.learn.train.train`; nothing else has to change.
+The book has two tasks, `TASKS`. A further one, other details, or another weighting can be made anywhere and
+handed to `riqa.learn.train.train`; nothing else has to change.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -25,8 +25,8 @@ class Task:
     """One kind of question that a network answers.
 
     Attributes:
-        name: Of its head and of its targets.
-        columns: Of a manifest, which hold its labels; NaN where unknown.
+        name: Name of its head and of its targets.
+        columns: Columns of a manifest with its labels; NaN where unknown.
         loss: From logits (N, K) and targets to a scalar, a mean over what is known; 0 where nothing is.
         score: From logits and targets of validation images to a number; more is better.
         answer: From logits to the values of the predictions' columns, (N, K).

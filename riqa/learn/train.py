@@ -1,4 +1,4 @@
-"""The one training loop: Teacher, single-task model, its control and the student all pass through it."""
+"""The one training loop: Teacher, single-task model, its control and the Student all use it."""
 
 import math
 import time
@@ -48,35 +48,35 @@ def train(
     """Train a model in place; leave it with the weights of its best epoch on validation (paper, Section 3.2).
 
     Several processes may do it together, each by the same call. Batches, shuffling and augmentation are then
-    those of one process, and so is the result, up to rounding, but for two things. Dropout and stochastic
+    those of one process, and so is the result up to rounding, with two exceptions. Dropout and stochastic
     depth draw other random numbers. And where there is no graphics card, batch normalisation takes its
     statistics over a process's own part of each batch, and keeps the running ones of the main process.
 
     Args:
-        model: network with a head for every task that is learned.
-        training: images and targets to learn from.
-        validation: images and targets that choose the epoch; never the test split.
-        config: hyperparameters.
-        tasks: what may be learned; the score of the first that is learned chooses the epoch.
-        weighting: of their losses; by default `config`'s lambdas, and a task of weight 0 is not learned.
-        start_counts: whether the starting weights compete for the best epoch, as in the paper's control,
+        model: Network with a head for every task that is learned.
+        training: Images and targets to learn from.
+        validation: Images and targets that choose the epoch; never the test split.
+        config: Hyperparameters.
+        tasks: What may be learned; the score of the first that is learned chooses the epoch.
+        weighting: How losses join; by default `config`'s lambdas, and a task of weight 0 is not learned.
+        start_counts: Whether the starting weights compete for the best epoch, as in the paper's control,
             which keeps "the best checkpoint over all epochs" of both of its phases.
-        checkpoint: file that holds, after every epoch, all that a later call needs to go on; a call that
-            finds it goes on, and ends with the very numbers of a call that was never stopped. Only for a call
-            with the same other arguments: give each its own file. None: keep nothing.
-        on_epoch: called with each epoch's record and how many training images it took a second, validation
-            included; again, with NaN, for the epochs of a checkpoint.
-        processes: those that train together; `config.batch_size` is the images of all of them a step, and
+        checkpoint: File that holds, after every epoch, all that a later call needs to resume; its numbers are
+            those of a call that was never stopped. Only for a call with the same other arguments: give each
+            its own file. None: keep nothing.
+        on_epoch: Called with each epoch's record and its training images per second, validation included;
+            again, with NaN, for the epochs of a checkpoint.
+        processes: Those that train together; `config.batch_size` is their images per step together, and
             the main one writes the checkpoint.
 
     Returns:
-        A record an epoch: epoch (0 is the start), train_loss, val_loss, val_score, learning_rate, best.
+        One record per epoch: epoch (0 is the start), train_loss, val_loss, val_score, learning_rate, best.
         val_score is the macro-F1 of the task that the model is for: overall quality if it is learned, else
         the mean over details.
 
     Raises:
-        InputError: the images are too small for the backbone, the processes cannot share a batch evenly, or
-            the checkpoint cannot be read.
+        InputError: If the images are too small for the backbone, the processes cannot share a batch evenly,
+            or the checkpoint cannot be read.
     """
     side = training.images.shape[1]
     if side < SMALLEST_IMAGE:
@@ -86,7 +86,7 @@ def train(
     batch_size = min(config.batch_size, len(training))
     if batch_size % processes.n:
         raise InputError(
-            f"{processes.n} processes cannot share {batch_size} images a step evenly: set batch_size to a "
+            f"{processes.n} processes cannot share {batch_size} images per step evenly: set batch_size to a "
             f"multiple of {processes.n}, at most {len(training)}, the number of training images"
         )
     device = next(model.parameters()).device
@@ -257,7 +257,7 @@ def _moving_average(model: QualityNet, decay: float) -> AveragedModel | None:
 def _scheduler(
     optimizer: torch.optim.Optimizer, config: TrainingConfig, steps: int, batches: int
 ) -> torch.optim.lr_scheduler.LRScheduler:
-    """Return a schedule that is advanced once a step."""
+    """Return a schedule that is advanced once per step."""
     if config.schedule == "one_cycle":
         return torch.optim.lr_scheduler.OneCycleLR(
             optimizer,

@@ -1,8 +1,8 @@
 """The weight of the details loss in Eq. 4, chosen on validation images (paper, last lines of Section 3.2).
 
 The paper tunes both weights by the macro-F1 of overall quality on the validation set, and prints neither.
-With stochastic gradient descent a common factor of both is a change of the learning rate, so that only their
-ratio is left to choose: lambda_overall stays as it is given, and lambda_details is tried from a small grid.
+With stochastic gradient descent a common factor of both is a change of the learning rate, so only their ratio
+is chosen: lambda_overall stays as given, and lambda_details is tried from a small grid.
 """
 
 import os
@@ -19,11 +19,11 @@ def candidate_weights(lambda_details: float, grid: Sequence[float]) -> tuple[flo
     """Return the weights to compare, in rising order: the one given and those of the grid.
 
     Args:
-        lambda_details: the weight that is taken unless another does better on validation images.
-        grid: further weights; with an empty grid there is nothing to compare.
+        lambda_details: The weight to use unless another does better on validation images.
+        grid: Further weights; with an empty grid there is nothing to compare.
 
     Raises:
-        ValueError: a weight is negative.
+        ValueError: If a weight is negative.
     """
     weights = sorted({float(weight) for weight in (lambda_details, *grid)})
     if weights[0] < 0:
@@ -32,11 +32,11 @@ def candidate_weights(lambda_details: float, grid: Sequence[float]) -> tuple[flo
 
 
 def trial(run: TrainingRun, weight: float, folder: Path, also: Sequence[Path] = ()) -> TrainingRun:
-    """Return the run with another weight: its model goes below `folder`, and it meets no test image.
+    """Return the run with another weight: its model goes below `folder`, and it sees no test image.
 
     Args:
         run: A Student, as it would be trained.
-        weight: lambda_details of the trial.
+        weight: Lambda_details of the trial.
         folder: Where trials keep their models, one folder per weight.
         also: Further stores whose validation images it is asked about.
     """
@@ -59,14 +59,14 @@ def run_trials(
     """Train every run with every weight.
 
     Args:
-        runs: students, as they would be trained.
-        weights: candidates for lambda_details.
-        folder: where trials keep their models.
-        workers: processes at a time.
-        also: further stores whose validation images every trial is asked about.
+        runs: Students, as they would be trained.
+        weights: Candidates for lambda_details.
+        folder: Where trials keep their models.
+        workers: Processes at a time.
+        also: Further stores whose validation images every trial is asked about.
 
     Returns:
-        history and predictions as of `riqa.learn.runs.run_all`, each with a column lambda_details. The
+        History and predictions as of `riqa.learn.runs.run_all`, each with a column lambda_details. The
         predictions are of validation images only.
     """
     trials = [trial(run, weight, folder, also) for run in runs for weight in weights]
@@ -83,8 +83,8 @@ def choose_weights(history: pd.DataFrame, lambda_details: float) -> dict[str, fl
     """Choose a weight for every overall set: the best mean validation score of the epochs that were kept.
 
     Args:
-        history: of `run_trials`.
-        lambda_details: the weight given, which wins a tie; else the smaller weight does.
+        history: Result of `run_trials`.
+        lambda_details: The weight given, which wins a tie; else the smaller weight does.
 
     Returns:
         Chosen weight by the name of the set.
@@ -103,9 +103,9 @@ def adopt(run: TrainingRun, chosen: Mapping[str, float], folder: Path) -> Traini
     """Make a trial's model the model of the run, instead of training it twice.
 
     Args:
-        run: a student that `run_trials` has trained with the weight chosen for its set, among others.
-        chosen: of `choose_weights`.
-        folder: where the trials kept their models; the model moves from there to where the run's belongs.
+        run: A Student that `run_trials` has trained with the weight chosen for its set, among others.
+        chosen: Result of `choose_weights`.
+        folder: Where the trials kept their models; the model moves from there to where the run's belongs.
 
     Returns:
         The run with the weight that it was trained with.

@@ -36,7 +36,7 @@ def methods() -> pd.DataFrame:
 
 
 def datasets(*names: str) -> pd.DataFrame:
-    """Read the cards of datasets: what a reader should know of each before any number about it.
+    """Read the cards of datasets: what readers should know before any number.
 
     Args:
         *names: Sets, of the book or a reader's own; all of the book's, if none is given.

@@ -1,4 +1,4 @@
-"""The phantom: procedural fundus photographs with known defects, and people who rate them.
+"""The phantom: procedural fundus photographs with known defects, and experts who rate them.
 
 Read it in the order of a photograph's life: `cameras` (framing), `vessels` and `anatomy` (the eye and its
 clean photograph), `degrade` and `artifacts` (defects with severity and mask; for any RGB image),

@@ -26,7 +26,7 @@ class Patient:
         macula: Strength of the macular pigment.
         choroid: Visibility of the choroidal texture, [0, 1].
         sheen: Visibility of the nerve fibre layer around the disc, [0, 1] (higher in the young).
-        lesions: Expected number of diabetic lesions an eye.
+        lesions: Expected number of diabetic lesions per eye.
     """
 
     pigment: float

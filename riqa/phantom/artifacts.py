@@ -21,7 +21,7 @@ def _paint(pixels: np.ndarray, weight: np.ndarray, colour: tuple[int, int, int])
 def dust(
     pixels: np.ndarray, frame: Frame, severity: float, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Out-of-focus specks, most of them bright; a higher severity shows more of the same specks."""
+    """Draw out-of-focus specks, mostly bright; a higher severity shows more of the same specks."""
     total = 50
     radius, angle = np.sqrt(rng.uniform(0, 1, total)) * 0.97, rng.uniform(0, _TAU, total)
     places = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
@@ -48,7 +48,7 @@ def dust(
 def eyelash(
     pixels: np.ndarray, frame: Frame, severity: float, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Blurred lashes that reach in from the upper or lower rim, over the pale haze of the lid."""
+    """Draw blurred lashes from the upper or lower rim, over the pale haze of the lid."""
     total, side = 18, float(rng.choice([-1, 1]))
     root = rng.normal(rng.uniform(-0.3, 0.3), 0.3, total)
     lean, bend = rng.normal(rng.uniform(-0.4, 0.4), 0.12, total), rng.normal(0, 0.12, total)
@@ -73,7 +73,7 @@ def eyelash(
 def rainbow(
     pixels: np.ndarray, frame: Frame, severity: float, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A coloured arc near the rim, from blue inside to red outside."""
+    """Draw a coloured arc near the rim, from blue inside to red outside."""
     angle, spread = rng.uniform(0, _TAU), rng.uniform(0.4, 0.8)
     centre = 1.02 - rng.uniform(0.08, 0.3)
     width = 0.05 + 0.11 * severity

@@ -110,7 +110,7 @@ def place_field(camera: Camera, rng: np.random.Generator, size: int) -> Field:
 
 
 def field_alpha(field: Field, camera: Camera, rng: np.random.Generator) -> np.ndarray:
-    """Coverage of each pixel by the field of view, notch included.
+    """Compute how far the field of view, notch included, covers each pixel.
 
     Args:
         field: Field geometry.

@@ -97,7 +97,7 @@ def _check(image: np.ndarray, fov_mask: np.ndarray, severities: Mapping[str, flo
 
 
 def _step(x: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Smooth step from 0 at `low` to 1 at `high`."""
+    """Step smoothly from 0 at `low` to 1 at `high`."""
     t = np.clip((x - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)
 
@@ -111,7 +111,7 @@ def _colour(values: np.ndarray) -> np.ndarray:
 
 
 def _blur(pixels: np.ndarray, mask: np.ndarray, sigma: float) -> np.ndarray:
-    """Gaussian blur of the retina that does not mix with the black margin (normalised convolution).
+    """Blur the retina by a Gaussian without mixing in the black margin (normalised convolution).
 
     Wide blurs work on a smaller copy: the cost then does not grow with the resolution.
     """
@@ -151,7 +151,7 @@ def _partial_defocus(pixels, frame, severity, rng):
 
 
 def _line_kernel(length: float, angle: float) -> np.ndarray:
-    """Point spread of a straight motion: `length` pixels long, sums to 1, a single 1 at length 0."""
+    """Return the point spread of a straight motion: `length` pixels long, sum 1, a single 1 at length 0."""
     half = int(np.ceil(length / 2)) + 1
     steps = np.linspace(-length / 2, length / 2, 4 * half + 1)
     grid = np.arange(-half, half + 1)

@@ -1,4 +1,4 @@
-"""How a phantom set reaches the disk: grown in a sibling folder, renamed when whole; its truth table."""
+"""The folder of a phantom set: grown in a sibling folder, renamed when whole; its truth table."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from riqa.phantom.raters import overall_score, perceived_severity
 
 
 def truth_columns(severities: Mapping[str, np.ndarray]) -> pd.DataFrame:
-    """Columns of the truth table that follow from the severities, those included."""
+    """Return the severities and the columns of the truth table that follow from them."""
     table = pd.DataFrame(severities)[list(DEFECTS)]
     for group in (*DETAILS, "artifact"):
         table[f"perceived_{group}"] = perceived_severity(severities, group)

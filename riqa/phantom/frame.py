@@ -22,15 +22,15 @@ class Frame:
     diameter: float
 
     def along(self, angle: float) -> np.ndarray:
-        """Position along a direction, float32 (H, W), in field radii; 0 at the centre."""
+        """Return the position along a direction, float32 (H, W), in field radii; 0 at the centre."""
         return self.u * float(np.cos(angle)) + self.v * float(np.sin(angle))
 
     def distance(self, shift: float, angle: float) -> np.ndarray:
-        """Distance from a point `shift` radii off the centre, float32 (H, W), in field radii."""
+        """Return the distance from a point `shift` radii off the centre, float32 (H, W), in field radii."""
         return np.hypot(self.u - float(shift * np.cos(angle)), self.v - float(shift * np.sin(angle)))
 
     def points(self, places: np.ndarray) -> np.ndarray:
-        """Field coordinates (n, 2) as OpenCV's fixed-point pixels (4 fractional bits), int32."""
+        """Return field coordinates (n, 2) as OpenCV's fixed-point pixels (4 fractional bits), int32."""
         origin = np.array([self.u[0, 0], self.v[0, 0]])
         return np.rint((places - origin) * self.diameter * 8).astype(np.int32)
 

@@ -97,7 +97,7 @@ def render_fundus(eye: Eye, view: str, camera: Camera, rng: np.random.Generator,
 
 
 def _aim(eye: Eye, view: str, camera: Camera, field: Field, rng: np.random.Generator) -> np.ndarray:
-    """(2, 3) map from degrees (right-eye coordinates, fovea at 0) to pixels."""
+    """Return the (2, 3) map from degrees (right-eye coordinates, fovea at 0) to pixels."""
     disc = np.array(eye.disc)
     centre = disc * (0.30 if view == "macula" else 0.90) + rng.normal(0, 1.1, 2)
     scale = 2 * field.radius / camera.angle
@@ -119,9 +119,9 @@ def _texture(grid: np.ndarray, affine: np.ndarray, shape: tuple[int, int]) -> np
 
 
 def _fundus_colour(eye: Eye, affine: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Reflected colour of the fundus, float32 (3, height, width), about [0, 1]."""
+    """Return the reflected colour of the fundus, float32 (3, height, width), about [0, 1]."""
     traits = eye.traits
-    scale = float(np.sqrt(abs(np.linalg.det(affine[:, :2]))))  # pixels a degree
+    scale = float(np.sqrt(abs(np.linalg.det(affine[:, :2]))))  # pixels per degree
     inverse = np.linalg.inv(affine[:, :2]).astype(np.float32)
     y, x = np.ogrid[0 : shape[0], 0 : shape[1]]
     x, y = (x - affine[0, 2]).astype(np.float32), (y - affine[1, 2]).astype(np.float32)
@@ -157,14 +157,14 @@ def _fundus_colour(eye: Eye, affine: np.ndarray, shape: tuple[int, int]) -> np.n
 
 
 def _inside(distance: np.ndarray, softness: float) -> np.ndarray:
-    """Soft membership: 1 inside (negative distance), 0 outside."""
+    """Return soft membership: 1 inside (negative distance), 0 outside."""
     return 0.5 - 0.5 * np.tanh(distance / (2 * softness))
 
 
 def _paint_disc(
     colour: np.ndarray, traits: Patient, dx: np.ndarray, dy: np.ndarray, fine: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Blend disc and cup into the background, with a darker ring around; also the disc's coverage."""
+    """Blend disc and cup into the background, with a darker ring around; return also the disc's coverage."""
     half = traits.disc_diameter / 2
     r = np.hypot(dx / 0.93, dy / 1.05) + 0.04 * fine
     disc = _inside(r - half, 0.14)
@@ -180,7 +180,7 @@ def _paint_disc(
 def _lesion_layers(
     lesions: np.ndarray, affine: np.ndarray, scale: float, shape: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Coverage by bleedings and by exudates, float32 each."""
+    """Return the coverage by bleedings and by exudates, float32 each."""
     layers = np.zeros((2, *shape), np.uint8)
     centres = lesions[:, :2] @ affine[:, :2].T + affine[:, 2]
     for (column, row), radius, kind in zip(centres, lesions[:, 2], lesions[:, 3].astype(int), strict=True):
@@ -196,7 +196,7 @@ def _lesion_layers(
 def _expose(
     colour: np.ndarray, field: Field, corner: tuple[int, int], camera: Camera, rng: np.random.Generator
 ) -> np.ndarray:
-    """Light falloff, rim scatter, optics, colour balance and tone curve; (3, height, width) in [0, 1]."""
+    """Apply falloff, rim scatter, optics, colour balance and tone curve; (3, height, width) in [0, 1]."""
     _, height, width = colour.shape
     y, x = np.ogrid[0:height, 0:width]
     u = ((x + corner[1] - field.cx) / field.radius).astype(np.float32)

@@ -1,4 +1,4 @@
-"""The grade that a photograph deserves: what graders say of it without their noise, or on average over it."""
+"""The true grade of a photograph: what graders say of it without their noise, or on average over it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Where defects lie on a curated image, and which defects lie anywhere at all.
 
-Some defects are everywhere: a photograph out of focus is so in every pixel. To ask whether a map points at
-them makes no sense. The others have a place, as long as they do not grow over most of the field.
+Some defects are everywhere: a photograph out of focus is so in every pixel. No map can point at them. The
+others have a place, as long as they do not grow over most of the field.
 """
 
 from dataclasses import dataclass
@@ -73,7 +73,7 @@ def curated_case(
 
 
 def has_place(truth: pd.DataFrame, groups: tuple[str, ...]) -> pd.Series:
-    """Say which photographs are spoilt at places: by a localised defect, and by none that is everywhere.
+    """Tell which photographs are spoilt at places: by a localised defect, and by none that is everywhere.
 
     A defect counts if its severity is above the experts' threshold, so that an unbiased expert would call its
     detail bad for it alone.

@@ -58,7 +58,7 @@ class Exposure:
 
 
 def generator(study: str, seed: int, purpose: int, *numbers: int) -> np.random.Generator:
-    """The random generator of one purpose within a study.
+    """Return the random generator of one purpose within a study.
 
     Raises:
         ValueError: For an unknown study.

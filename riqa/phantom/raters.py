@@ -1,7 +1,7 @@
 """Simulated experts and graders: from severities of defects to the labels that people would give.
 
-An expert looks at one detail, perceives a severity, and calls the detail bad above a threshold of the
-expert's own: threshold + bias + noise of the moment. Illumination is where experts differ most, as in the
+An expert looks at one detail, perceives a severity, and calls the detail bad above the expert's own
+threshold: threshold + bias + noise of the moment. Illumination is where experts differ most, as in the
 paper's Table 5. A grader looks at the whole photograph and weighs every defect, artifacts included.
 """
 
@@ -41,8 +41,8 @@ class Rater:
 
     Attributes:
         name: Name in the ratings table.
-        bias: Shift of the person's thresholds, one an item; positive is lenient.
-        noise: Standard deviation of the threshold from look to look, one an item.
+        bias: Shift of the person's thresholds, one per item; positive is lenient.
+        noise: Standard deviation of the threshold from look to look, one per item.
     """
 
     name: str
@@ -51,13 +51,13 @@ class Rater:
 
 
 def _spread(n: int, shuffle: int) -> np.ndarray:
-    """`n` normal quantiles (mean 0) in a fixed, mixed order."""
+    """Return `n` normal quantiles (mean 0) in a fixed, mixed order."""
     quantiles = np.array([NormalDist().inv_cdf((k + 0.5) / n) for k in range(n)])
     return quantiles[np.random.default_rng(shuffle).permutation(n)]
 
 
 def experts(n: int = 8) -> tuple[Rater, ...]:
-    """The experts who annotate details; the same persons in every set.
+    """Return the experts who annotate details, the same in every set.
 
     Args:
         n: Number of experts (the paper has eight ophthalmologists).
@@ -70,7 +70,7 @@ def experts(n: int = 8) -> tuple[Rater, ...]:
 
 
 def graders(n: int = 3) -> tuple[Rater, ...]:
-    """The graders of overall quality; an odd number, the median of their grades is the label."""
+    """Return the graders of overall quality; an odd number, as the median grade is the label."""
     bias = _GRADER_BIAS * _spread(n, 11)
     return tuple(
         Rater(f"grader_{i + 1}", {"overall": float(bias[i])}, {"overall": _GRADER_NOISE}) for i in range(n)
@@ -78,7 +78,7 @@ def graders(n: int = 3) -> tuple[Rater, ...]:
 
 
 def perceived_severity(severities: Mapping[str, np.ndarray], detail: str) -> np.ndarray:
-    """How strongly a detail is spoilt: a soft maximum (3-norm) over its defects, at most 1.
+    """Compute the severity of a detail: a soft maximum (3-norm) over its defects, at most 1.
 
     Args:
         severities: At least one array (N,) in [0, 1] by defect; missing defects count as 0.
@@ -101,7 +101,7 @@ def perceived_severity(severities: Mapping[str, np.ndarray], detail: str) -> np.
 
 
 def overall_score(severities: Mapping[str, np.ndarray], weights: Mapping[str, float] = WEIGHTS) -> np.ndarray:
-    """What graders perceive: a 2-norm over the weighted severities of the three details and of the artifacts.
+    """Compute what graders perceive: a 2-norm over the weighted severities of the details and artifacts.
 
     Args:
         severities: Arrays (N,) in [0, 1] by defect.
@@ -115,11 +115,11 @@ def overall_score(severities: Mapping[str, np.ndarray], weights: Mapping[str, fl
 
 
 def rate_details(perceived: np.ndarray, raters: Sequence[Rater], rng: np.random.Generator) -> np.ndarray:
-    """Let every rater judge every photograph once.
+    """Let every expert judge every photograph once.
 
     Args:
         perceived: (N, 3) perceived severities in the order of `DETAILS`.
-        raters: R raters with a bias and a noise for each detail.
+        raters: R experts with a bias and a noise for each detail.
         rng: Noise of the moment.
 
     Returns:
@@ -172,32 +172,32 @@ def rate_overall(
 
 
 def draw_panels(n: int, n_raters: int, rng: np.random.Generator) -> np.ndarray:
-    """Draw who looks at what: for each photograph an odd number of raters.
+    """Draw the panel of each photograph: an odd number of experts.
 
     Args:
         n: Number of photographs.
-        n_raters: Number of raters to draw from.
+        n_raters: Number of experts to draw from.
         rng: Random generator.
 
     Returns:
-        bool (n, n_raters) with 3, 5 or 7 True a row (as far as `n_raters` allows).
+        bool (n, n_raters) with 3, 5 or 7 True per row (as far as `n_raters` allows).
 
     Raises:
-        ValueError: With fewer than 3 raters.
+        ValueError: With fewer than 3 experts.
     """
     sizes = [size for size in PANEL_SIZES if size <= n_raters]
     if not sizes:
-        raise ValueError(f"a panel needs at least 3 raters, got {n_raters}")
+        raise ValueError(f"a panel needs at least 3 experts, got {n_raters}")
     rank = rng.random((n, n_raters)).argsort(axis=1).argsort(axis=1)
     return rank < rng.choice(sizes, n)[:, None]
 
 
 def majority(scores: np.ndarray, panels: np.ndarray) -> np.ndarray:
-    """Majority of each panel.
+    """Return the majority of each panel.
 
     Args:
         scores: int (N, R, 3), 1 good, 0 bad.
-        panels: bool (N, R) with an odd number of True a row.
+        panels: bool (N, R) with an odd number of True per row.
 
     Returns:
         int (N, 3).
@@ -220,8 +220,8 @@ def ratings_table(
         image_ids: N names.
         scores: int (N, R, I).
         items: I names, details or "overall".
-        raters: R raters.
-        seen: bool (N, R), which rater saw which photograph; None means all.
+        raters: R experts.
+        seen: bool (N, R), which expert saw which photograph; None means all.
         session: 1, or 2 for the blinded second session.
 
     Returns:

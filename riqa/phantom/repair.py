@@ -50,7 +50,7 @@ def without(severities: Mapping[str, Severity], details: Collection[str]) -> dic
 
 
 def repaired_scores(truth: pd.DataFrame) -> np.ndarray:
-    """Compute what graders would perceive after each of `REPAIRS`; no photograph is needed for that.
+    """Compute what graders would perceive after each of `REPAIRS`.
 
     Args:
         truth: N rows of a set's `truth.parquet`.
@@ -63,7 +63,7 @@ def repaired_scores(truth: pd.DataFrame) -> np.ndarray:
 
 
 def spoilt_details(truth: pd.DataFrame) -> np.ndarray:
-    """Say which details have a defect of any severity: bool (N, 3), in the order of `DETAILS`."""
+    """Tell which details have a defect of any severity: bool (N, 3), in the order of `DETAILS`."""
     names = [[name for name, owner in DEFECTS.items() if owner == detail] for detail in DETAILS]
     return np.stack([truth[group].gt(0).any(axis=1).to_numpy() for group in names], axis=1)
 

@@ -1,6 +1,6 @@
 """Simulated details: real good photographs, spoilt on purpose and judged by the simulated experts.
 
-It lets a Teacher learn quality details on real images for which no expert labelled any.
+A Teacher can so learn quality details on real images that no expert has labelled.
 """
 
 from __future__ import annotations

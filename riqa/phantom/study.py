@@ -96,7 +96,7 @@ def phantom_grades(
 ) -> Dataset:
     """Make the three-class overall set, with EyeQ's prevalences (see `PREVALENCE`) to the photograph.
 
-    Args: as `phantom_details`.
+    Args: As `phantom_details`.
 
     Returns:
         The dataset, also written to `out`.
@@ -121,12 +121,12 @@ def phantom_eyes(
     size: int = 256,
     validation: float = 0.25,
 ) -> Dataset:
-    """Make the binary overall set: two views an eye, both eyes, one label an eye copied to its views.
+    """Make the binary overall set: two views per eye, both eyes, one label per eye copied to its views.
 
     As in DeepDRiD the label belongs to the eye (the graders judge its two views together), so a
     photograph's label is noisier than its own quality. Half of the eyes are good.
 
-    Args: as `phantom_details`; `n_train` and `n_test` are multiples of 4 (two eyes, two views a patient).
+    Args: As `phantom_details`; `n_train` and `n_test` are multiples of 4 (two eyes, two views per eye).
 
     Returns:
         The dataset, also written to `out`.
@@ -182,7 +182,7 @@ def phantom_observers(
 
 
 def _plan(name: str, sizes: Mapping[str, int], rng: np.random.Generator, pairs: float) -> pd.DataFrame:
-    """Deal photographs to patients: a row an eye, a share `pairs` of the patients with both eyes."""
+    """Assign photographs to patients: one row per eye, a share `pairs` of the patients with both eyes."""
     if min(sizes.values()) < 1:
         raise InputError(f"{name}: {dict(sizes)} photographs; give at least 1 for each split")
     rows, patient = [], 0
@@ -209,7 +209,7 @@ def _plan(name: str, sizes: Mapping[str, int], rng: np.random.Generator, pairs: 
 
 
 def _exact_classes(n: int, shares: Sequence[float], rng: np.random.Generator) -> np.ndarray:
-    """Shuffled classes 0, 1, ... with counts nearest to `shares` (largest remainder)."""
+    """Shuffle classes 0, 1, ... with counts nearest to `shares` (largest remainder)."""
     exact = np.array(shares) / np.sum(shares) * n
     counts = np.floor(exact).astype(int)
     counts[np.argsort(counts - exact, kind="stable")[: n - counts.sum()]] += 1
@@ -217,7 +217,7 @@ def _exact_classes(n: int, shares: Sequence[float], rng: np.random.Generator) ->
 
 
 def _names(plan: pd.DataFrame) -> pd.Series:
-    """Identifiers like `p00012_left`, with the view where an eye has several."""
+    """Return identifiers like `p00012_left`, with the view where an eye has several."""
     names = plan["patient"].map("p{:05d}".format) + "_" + plan["eye"]
     return names + "_" + plan["view"] if names.duplicated().any() else names
 

@@ -3,7 +3,7 @@
 A photograph's troubles come together: a restless patient with a cataract and a small pupil spoils everything
 at once. So all groups of defects share a latent difficulty (a Gaussian copula with one factor): with a
 loading l, the trouble of a group is l * difficulty + sqrt(1 - l**2) * something of its own, both standard
-normal. The photographs with the most trouble are affected, and the more trouble, the stronger the defect.
+normal. The photographs with the most trouble are affected, and the more trouble, the higher the severity.
 
 `LOADINGS`, `SHAPES` and the chances of "grades" are fitted, with the graders' weights and thresholds, to the
 160 photographs of EyeQ-D, whose details eight experts judged (`benchmarks/fit_phantom.py`).
@@ -30,7 +30,7 @@ LOADINGS = {"illumination": 0.62, "clarity": 0.91, "contrast": 0.96, "artifact":
 """How much of each group's trouble is the photograph's difficulty, in [0, 1]."""
 
 SHAPES = {"illumination": 0.56, "clarity": 1.0, "contrast": 1.0, "artifact": 1.0}
-"""Exponents of strength: with 1 all strengths of an affected group are equally frequent, with less the strong
+"""Exponents of severity: with 1 all severities of an affected group are equally frequent, with less the high
 ones are more so."""
 
 _OF_THE_EYE = (
@@ -60,7 +60,7 @@ def draw_severities(
         chances: Chance in (0, 1] that a group (the three details, "artifact") is affected.
         rng: Random generator.
         loadings: Of each group on the difficulty, in [0, 1].
-        shapes: Exponent of each group's strength, above 0.
+        shapes: Exponent of each group's severity, above 0.
 
     Returns:
         Array (n,) in [0, 1] by defect; most entries are 0.
@@ -99,7 +99,7 @@ def sample_by_grade(
         raters: An odd number of graders.
         rng: Random generator.
         n_classes: 2 or 3; None takes it from `grades`.
-        views: Photographs an eye. The graders judge the eye by the mean score of its views, which share what
+        views: Photographs per eye. The graders judge the eye by the mean score of its views, which share what
             stays from shot to shot: media, pupil, refraction, the flash's level, dirt on the lens.
 
     Returns:

@@ -21,9 +21,9 @@ class VesselTree:
     """Polylines of one eye's vessels.
 
     Attributes:
-        points: One float array (n, 2) a vessel, degrees.
-        widths: One float array (n,) a vessel, calibre in degrees.
-        is_artery: One bool a vessel.
+        points: One float array (n, 2) per vessel, degrees.
+        widths: One float array (n,) per vessel, calibre in degrees.
+        is_artery: One bool per vessel.
     """
 
     points: tuple[np.ndarray, ...]
@@ -75,7 +75,7 @@ def _length(line: np.ndarray) -> int:
 
 
 def _wiggle(rng: np.random.Generator, n: int, steps: int) -> np.ndarray:
-    """Smooth noise of unit scale, (n, steps), zero at the start."""
+    """Draw smooth noise of unit scale, (n, steps), zero at the start."""
     knots = rng.normal(size=(n, max(4, steps // 5)))
     knots[:, 0] = 0
     at = np.linspace(0, knots.shape[1] - 1, steps)
@@ -87,7 +87,7 @@ def _wiggle(rng: np.random.Generator, n: int, steps: int) -> np.ndarray:
 def _trunks(
     rng: np.random.Generator, disc: tuple[float, float], tortuosity: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Four arcades of an artery and a vein each: (8, 56, 2) points and (8,) kinds."""
+    """Draw four arcades of an artery and a vein each: (8, 56, 2) points and (8,) kinds."""
     steps = 56
     t = np.linspace(0, 1, steps)
     lines, artery = [], []
@@ -118,7 +118,7 @@ def _branch_off(
     per_vessel: int,
     first: int,
 ) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
-    """Calibres along the parents, thinned at each branching, and the seeds of the branches."""
+    """Return calibres along the parents, thinned at each branching, and the seeds of the branches."""
     n, steps, _ = lines.shape
     slots = np.linspace(first, steps - 4, per_vessel)
     at = np.clip((slots + rng.uniform(-2, 2, (n, per_vessel))).astype(int), 1, steps - 2)
@@ -150,7 +150,7 @@ def _branch_off(
 def _macular_seeds(
     rng: np.random.Generator, disc: tuple[float, float], calibre: float
 ) -> tuple[np.ndarray, ...]:
-    """Small vessels that leave the disc by themselves, towards the macula and all around."""
+    """Draw the starts of small vessels that leave the disc, towards the macula and all around."""
     n = 5
     heading = np.concatenate([np.pi + rng.uniform(-0.7, 0.7, 3), rng.uniform(-1.2, 1.2, n - 3)])
     start = np.array(disc) + 1.2 * np.stack([np.cos(heading), np.sin(heading)], axis=1)

@@ -1,4 +1,4 @@
-"""The whole book of a profile: chapters through Snakemake, then the pages; one build a profile at a time."""
+"""The whole book of a profile: chapters by Snakemake, then the pages; one build per profile at a time."""
 
 import os
 import re
@@ -33,7 +33,7 @@ URL_VARIABLE = "RIQA_REPOSITORY_URL"  # where the repository is published, for t
 def build_book(
     root: Path, profile_name: str, data: str, jobs: int, console: Console, strict: bool = True
 ) -> Path:
-    """Run what has to run, render the pages and tell where they are.
+    """Run what has to run and render the pages.
 
     Args:
         root: The repository.
@@ -166,7 +166,7 @@ def attend(
 
 
 def chapter_environment(root: Path) -> dict[str, str]:
-    """Return the environment of chapters: this Python first, the repository's code, the build's number."""
+    """Return the environment of chapters: this Python first, then the code and the build's process number."""
     paths = [str(root), *filter(None, [os.environ.get("PYTHONPATH")])]
     return os.environ | {
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),

@@ -1,4 +1,4 @@
-"""The chapters: which there are, what each stands on, and which modules each uses."""
+"""The chapters: which there are, what each needs, and which modules each uses."""
 
 import ast
 import json
@@ -36,10 +36,10 @@ def read_chapters(root: Path) -> dict[str, Chapter]:
         root: The repository.
 
     Returns:
-        Chapters by name; each stands after those that it needs.
+        Chapters by name, each after those that it needs.
 
     Raises:
-        InputError: If a chapter needs one that does not stand before it, or its notebook is missing.
+        InputError: If a chapter needs one that is not listed before it, or its notebook is missing.
     """
     chapters: dict[str, Chapter] = {}
     for name, entry in yaml.safe_load((root / "notebooks" / "chapters.yaml").read_text()).items():
@@ -48,7 +48,7 @@ def read_chapters(root: Path) -> dict[str, Chapter]:
             raise InputError(f"notebooks/chapters.yaml lists {name}, but {notebook} does not exist")
         if unknown := [need for need in entry["needs"] if need not in chapters]:
             raise InputError(
-                f"notebooks/chapters.yaml: {name} needs {unknown[0]}, which does not stand before it"
+                f"notebooks/chapters.yaml: {name} needs {unknown[0]}, which is not listed before it"
             )
         chapters[name] = Chapter(name, notebook, tuple(entry["needs"]), int(entry["threads"]))
     return chapters

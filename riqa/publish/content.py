@@ -1,4 +1,4 @@
-"""What generated files hold: whole writes, writes only when something changed, and digests that tell."""
+"""Generated files: whole writes, writes only when something changed, and digests."""
 
 import hashlib
 import json
@@ -70,8 +70,8 @@ def tree_digests(folder: Path, skip: Iterable[str] = ()) -> dict[str, str]:
 def listing_digest(folder: Path) -> str:
     """Digest a folder's listing (names, sizes, modification times) without reading the files.
 
-    It is how a large data folder is watched for changes: 100,000 files take about a second. Links are
-    followed, into each folder once.
+    It shows changes in a large data folder: 100,000 files take about a second. Links are followed, into each
+    folder once.
     """
     lines, seen = [], set()
     for place, folders, names in os.walk(folder, followlinks=True):

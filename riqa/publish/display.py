@@ -1,4 +1,4 @@
-"""What a reader sees while a book is built: which chapters run, how far each is, and what is left."""
+"""What a reader sees while a book is built: which chapters run, how far each is, what is left."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -40,7 +40,7 @@ class State:
     pages: str = ""
 
     def left(self) -> list[str]:
-        """Return the chapters that have yet to begin or to end, in reading order."""
+        """Return the chapters that have not ended yet, in reading order."""
         ended = {name for name, p in self.progress.items() if p.state != "running"}
         return [name for name in self.chapters if name in self.planned and name not in ended]
 
@@ -66,7 +66,7 @@ class State:
 
 
 def headline(state: State, now: float) -> str:
-    """Return the line that tells the time taken, the chapters left and the time left."""
+    """Return a line with the time taken, the chapters left and the time left."""
     told = f"{duration(now - state.began)} so far"
     if state.pages:
         return f"{told}; rendering the pages: {state.pages}"
@@ -83,7 +83,7 @@ def headline(state: State, now: float) -> str:
 
 
 def chapter_line(state: State, name: str, now: float) -> tuple[str, str]:
-    """Return the mark and the text that tell how far one chapter is."""
+    """Return the mark and the text for the state of one chapter."""
     progress = state.progress.get(name)
     if progress is None:
         if name in state.planned:

@@ -1,4 +1,4 @@
-"""What an executed notebook tells: where it failed, and whether its figures are there."""
+"""What an executed notebook shows: where it failed, and whether its figures are there."""
 
 import ast
 import json
@@ -42,8 +42,8 @@ def failure_block(chapter: str, error: Any, root: Path, notebook: Path, log: Pat
 def without_figure(document: dict[str, Any]) -> list[str]:
     """List the identities of cells that drew a figure of which no picture is left.
 
-    Such a cell calls ``plt.show()`` without a condition and shows no picture, or one of its outputs speaks of
-    a figure and holds none.
+    Such a cell calls ``plt.show()`` without a condition and shows no picture, or one of its outputs names a
+    figure and holds none.
     """
     return [c["id"] for c in document["cells"] if c["cell_type"] == "code" and _lacks_picture(c)]
 

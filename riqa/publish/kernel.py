@@ -1,4 +1,4 @@
-"""The surroundings of a chapter: this environment's Python, and none of a user's own settings."""
+"""The kernel of a chapter: this environment's Python, and none of a user's own settings."""
 
 import importlib.util
 import os
@@ -23,12 +23,12 @@ class Kernel(AsyncKernelManager):
 
     @property
     def kernel_spec(self) -> KernelSpec:
-        """How the kernel is started."""
+        """The command that starts the kernel."""
         return KernelSpec(**get_kernel_dict([PLAIN_FIGURES]))
 
 
 def kernel_options() -> dict[str, Any]:
-    """Return what papermill must be told to run a notebook with `Kernel`."""
+    """Return the options with which papermill runs a notebook in `Kernel`."""
     config = Config()
     config.KernelManager.transport_encryption = "auto"  # ipykernel 7 otherwise warns in every notebook
     # Files of this run's own, not ports: two chapters that start at once can be given the same free port.
@@ -41,7 +41,7 @@ def kernel_options() -> dict[str, Any]:
 def kernel_environment(workers: int, checkpoints: Path) -> Iterator[None]:
     """Set what a chapter's kernel inherits; None is taken out.
 
-    One thread a process, so that results do not depend on cores.
+    One thread per process, so that results do not depend on cores.
     """
     folder = own_folder()
     package = importlib.util.find_spec("matplotlib").submodule_search_locations[0]

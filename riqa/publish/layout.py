@@ -43,7 +43,7 @@ class Build:
 
     @property
     def work(self) -> Path:
-        """The chapters' artifacts, one folder a chapter."""
+        """The chapters' artifacts, one folder per chapter."""
         return self.folder / "work"
 
     @property
@@ -62,23 +62,23 @@ class Build:
         return self.folder / "logs"
 
     def artifacts(self, chapter: str) -> Path:
-        """The list of what a chapter made, written after its end: {relative path: SHA-256}."""
+        """Return the list of what a chapter made, written after its end: {relative path: SHA-256}."""
         return self.work / chapter / "artifacts.json"
 
     def executed(self, chapter: str) -> Path:
-        """The executed notebook of a chapter that ran to its end."""
+        """Return the executed notebook of a chapter that ran to its end."""
         return self.folder / "executed" / f"{chapter}.ipynb"
 
     def log(self, chapter: str) -> Path:
-        """The notebook as far as it ran, with the traceback when it failed."""
+        """Return the notebook as far as it ran, with the traceback when it failed."""
         return self.logs / f"{chapter}.ipynb"
 
     def progress(self, chapter: str) -> Path:
-        """How far a chapter is, for whoever shows it."""
+        """Return the file with a chapter's progress."""
         return self.folder / "progress" / f"{chapter}.json"
 
     def record(self, chapter: str) -> Path:
-        """What the last finished run of a chapter was made from, and what came out."""
+        """Return the record of a chapter's last finished run: its inputs and outcome."""
         return self.folder / "records" / f"{chapter}.json"
 
     def shown(self, path: Path) -> str:

@@ -1,6 +1,6 @@
 """What the benchmarks measured, as tables in the book.
 
-A page says where: its line ``<!-- measured: train_speed -->`` becomes the table of `train_speed.json`. The
+In a page, the line ``<!-- measured: train_speed -->`` becomes the table of `train_speed.json`. The
 benchmarks write these files (`make bench`), and the repository keeps them (`make bench-keep`), so that no
 build of the book has to measure anything.
 """
@@ -37,14 +37,14 @@ class Comparison:
     """One row of a result.
 
     Attributes:
-        what: what was measured.
-        peer_name: against what.
-        ours: median of this project, in `unit`.
-        peer: median of the other, in `unit`.
-        unit: of both.
-        ratio: of the two in the same round; above 1 this project is the better one.
-        target: least median ratio asked for.
-        met: whether it is reached.
+        what: What was measured.
+        peer_name: Name of the other.
+        ours: Median of this project, in `unit`.
+        peer: Median of the other, in `unit`.
+        unit: Unit of both.
+        ratio: Ratio in the same round; above 1 this project is better.
+        target: Least median ratio asked for.
+        met: Whether it is reached.
     """
 
     what: str
@@ -59,14 +59,14 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Measured:
-    """What every result of a benchmark says of itself.
+    """What every result of a benchmark records.
 
     Attributes:
-        name: of the benchmark, and of the file without ending.
-        date: of the measurement, YYYY-MM-DD.
-        hardware: of `riqa.publish.provenance.hardware`.
-        versions: version by package.
-        conditions: what was held equal, in words.
+        name: Of the benchmark, and of the file without ending.
+        date: Day of the measurement, YYYY-MM-DD.
+        hardware: See `riqa.publish.provenance.hardware`.
+        versions: Version by package.
+        conditions: What was held equal, in words.
     """
 
     name: str
@@ -81,7 +81,7 @@ class Compared(Measured):
     """The result of a benchmark that compares this project with others.
 
     Attributes:
-        rows: the comparisons.
+        rows: The comparisons.
     """
 
     rows: tuple[Comparison, ...]
@@ -89,18 +89,18 @@ class Compared(Measured):
 
 @dataclass(frozen=True)
 class Tabulated(Measured):
-    """The result of a benchmark of another kind, as the table that a page shows.
+    """The result of another benchmark, as the table that a page shows.
 
     Attributes:
-        columns: their heads.
-        cells: a tuple a row, as many as there are columns.
+        columns: Headings of the columns.
+        cells: One tuple per row, one cell per column.
     """
 
     columns: tuple[str, ...]
     cells: tuple[tuple[str, ...], ...]
 
     def __post_init__(self):
-        """Refuse rows that do not fit the heads."""
+        """Refuse rows that do not fit the headings."""
         for number, row in enumerate(self.cells):
             if len(row) != len(self.columns):
                 raise ValueError(f"row {number} has {len(row)} cells for {len(self.columns)} columns")
@@ -110,7 +110,7 @@ def read_measured(path: Path) -> Compared | Tabulated:
     """Read the result of a benchmark.
 
     Raises:
-        InputError: the file is missing, cut short, or of another form.
+        InputError: If the file is missing, cut short, or of another form.
     """
     try:
         content = json.loads(path.read_bytes())
@@ -129,7 +129,7 @@ def read_measured(path: Path) -> Compared | Tabulated:
 
 
 def table(measured: Compared | Tabulated) -> str:
-    """Return a result as a table in MyST, and below it where it comes from."""
+    """Return a result as a table in MyST, with its origin below."""
     packages = ", ".join(f"{name} {number}" for name, number in measured.versions.items())
     told = [
         "```{div} riqa-provenance",
@@ -155,7 +155,7 @@ def fill_in(page: str, folder: Path) -> str:
 
     Args:
         page: MyST; without such a line it stays as it is.
-        folder: Where the results are kept, a file a benchmark.
+        folder: Where the results are kept, one file per benchmark.
 
     Raises:
         InputError: As `read_measured`.

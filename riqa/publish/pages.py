@@ -18,19 +18,19 @@ class PagesError(RuntimeError):
 
 
 def site_digest(site: Path) -> str:
-    """Digest everything that decides the rendered pages: the staged site and the package versions."""
+    """Digest what decides the rendered pages: the staged site and the package versions."""
     content = {name: digest for name, digest in tree_digests(site).items() if "__pycache__" not in name}
     return hashlib.sha256(json.dumps([content, versions()]).encode()).hexdigest()
 
 
 def is_rendered(site: Path, html: Path) -> bool:
-    """Tell whether a site's HTML is there and was made from exactly this site."""
+    """Tell whether the HTML was made from exactly this site."""
     stamp = read_json(_stamp(html))
     return (html / "index.html").is_file() and bool(stamp) and stamp["site"] == site_digest(site)
 
 
 def _stamp(html: Path) -> Path:
-    """Return the file beside the HTML that tells what it was made from."""
+    """Return the file beside the HTML that records what it was made from."""
     return html.with_name(f"{html.name}.json")
 
 
@@ -110,7 +110,7 @@ def _problems(log: Path, most: int = 20) -> str:
 
 
 def render_state(log: Path) -> str:
-    """Return the last line of Jupyter Book's log that tells how far it is (``reading sources... [ 50%]``)."""
+    """Return the last progress line of Jupyter Book's log (``reading sources... [ 50%]``)."""
     try:
         text = re.sub(r"\x1b\[[0-9;]*[mK]", "", log.read_text(errors="replace")[-4000:])
     except OSError:

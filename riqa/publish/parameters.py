@@ -1,12 +1,12 @@
-"""A notebook's parameters: what it declares, and whether given values fit.
+"""A notebook's parameters: what it declares, and which values are legal.
 
-A line of the ``parameters`` cell is ``name: type = default  # meaning, unit; legal values``. What is legal is
-said in words, see `Legal`. A long comment goes on in lines of its own:
+A line of the ``parameters`` cell is ``name: type = default  # meaning, unit; legal values``. The legal values
+are stated in words, see `Legal`. A long comment continues on lines of its own:
 
     epochs: int = 4  # passes over the training images, count; at least 1
     warm_up: float = 0.25  # part in which the rate climbs to its peak, share; above 0, below 1
     weights: str = "none"  # starting weights; one of none, imagenet
-    seeds: list[int] = [0, 1]  # one model a seed, random seeds;
+    seeds: list[int] = [0, 1]  # one model per seed, random seeds;
     #   1 or more, each at least 0
 """
 
@@ -123,10 +123,10 @@ def declared_parameters(notebook: Path) -> dict[str, Parameter]:
 
 
 def parse_legal(text: str, kind: str) -> Legal:
-    """Read what a notebook says about a parameter's legal values; no text means all of its type.
+    """Parse the legal values that a notebook states for a parameter; no text means all of its type.
 
     Raises:
-        ValueError: If it is not said as `Legal` describes.
+        ValueError: If the text does not follow `Legal`.
     """
     least, rest = 0, text
     if kind.startswith("list"):
@@ -165,7 +165,7 @@ def _as_declared(value: Any, kind: str) -> Any:
 
 
 def _complaint(value: Any, legal: Legal) -> str:
-    """Say what is wrong with a value of the declared type; nothing if it is legal."""
+    """Return what is wrong with a value of the declared type; nothing if it is legal."""
     elements = value if isinstance(value, list) else [value]
     if not all(math.isfinite(element) for element in elements if isinstance(element, float)):
         return f"{value!r}, must be finite"
@@ -177,7 +177,7 @@ def _complaint(value: Any, legal: Legal) -> str:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Return a hint at the most similar known name (``" (did you mean x?)"``), or nothing."""
+    """Return a hint with the most similar known name (``" (did you mean x?)"``), or nothing."""
     match = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f" (did you mean {match[0]}?)" if match else ""
 

@@ -65,7 +65,7 @@ def check_folder(data: str, needed: str) -> None:
 def resolve_parameters(
     profile: Profile, chapter: str, declared: dict[str, Parameter], paths: dict[str, str]
 ) -> dict[str, Any]:
-    """Work out the values that a profile gives to one chapter.
+    """Return the values that a profile gives to one chapter.
 
     Args:
         profile: The profile.
@@ -95,12 +95,12 @@ def all_values(declared: Mapping[str, Parameter], given: Mapping[str, Any]) -> d
 def check_reads(
     chapter: Chapter, values: Mapping[str, Any], made: Mapping[str, Mapping[str, Any]], owner: str
 ) -> None:
-    """Refuse seeds and sets that are not among those of the chapters that a chapter stands on.
+    """Refuse seeds and sets that are not among those of the chapters that a chapter needs.
 
     Args:
         chapter: The chapter.
         values: All its parameters.
-        made: All parameters of each chapter that it stands on.
+        made: All parameters of each chapter that it needs.
         owner: Who gave the values, for the message.
 
     Raises:
@@ -127,7 +127,7 @@ def plan(root: Path, profile_name: str, data: str = "") -> list[Job]:
         data: The DATA folder as the user gave it; empty when the profile needs none.
 
     Returns:
-        One job a chapter, in reading order.
+        One job per chapter, in reading order.
 
     Raises:
         InputError: If the profile, a value in it, or the DATA folder cannot be used.

@@ -6,7 +6,7 @@ import psutil
 
 
 def stop_family(process: psutil.Process, patience: float = 10.0, itself: bool = True) -> None:
-    """End a process and all its descendants: first politely, then for good.
+    """Terminate a process and all its descendants; kill those that remain.
 
     The descendants are noted before anything is asked to end, because an orphan is hard to find.
 

@@ -38,7 +38,7 @@ class Profile:
 
     @property
     def source(self) -> str:
-        """What the numbers stand on, in words."""
+        """What the numbers are based on, in words."""
         return self.data if self.needs_data else "phantom photographs that the book draws itself"
 
 

@@ -1,4 +1,4 @@
-"""How far a running chapter is: written by its runner, read by whoever shows it."""
+"""How far a running chapter is: written by its runner, read by the display."""
 
 import logging
 import re
@@ -25,7 +25,7 @@ class Progress:
         line: The last line that the cell printed, such as a progress bar.
         seconds: How long it took, once it ended.
         error: What went wrong, in full, once it failed.
-        user_error: Whether the failure is one that the user can mend by giving other input.
+        user_error: Whether the failure is one that the user can correct by giving other input.
     """
 
     chapter: str

@@ -42,7 +42,7 @@ def machine(described: Mapping[str, str | int | float]) -> str:
 
 
 def _processor() -> str:
-    """Return the processor's model name, or its architecture where the name is not told."""
+    """Return the processor's model name, or its architecture where the name is unknown."""
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):

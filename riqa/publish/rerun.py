@@ -43,7 +43,7 @@ def rerun_chapter(
     jobs: int,
     console: Console,
 ) -> Path:
-    """Run one chapter with other parameters; the profile's own build is read and never changed.
+    """Run one chapter with other parameters; the profile's own build is never changed.
 
     Args:
         root: The repository.
@@ -58,8 +58,8 @@ def rerun_chapter(
         The folder of the run: the executed notebook, ``artifacts/`` and ``html/index.html``.
 
     Raises:
-        InputError: If the chapter, the profile or a parameter cannot be used, what the chapter stands on has
-            not been built, or the folder is in use.
+        InputError: If the chapter, the profile or a parameter cannot be used, what the chapter needs has not
+            been built, or the folder is in use.
         ChapterError: If the chapter fails.
         PagesError: If its page cannot be rendered.
     """
@@ -76,7 +76,7 @@ def rerun_chapter(
     for need in chapter.needs:
         if not build.artifacts(need).is_file():
             raise InputError(
-                f"{chapter.name} stands on {need}, which profile {profile_name} has not built; "
+                f"{chapter.name} needs {need}, which profile {profile_name} has not built; "
                 f"run make book PROFILE={profile_name} first"
             )
     data = checked.get("data") or _built_with(build, chapter).get("data", "")
@@ -123,11 +123,11 @@ def claim_folder(folder: Path) -> Path:
     """Make a folder for a run, or take an empty one.
 
     Raises:
-        InputError: If it holds something already, is a file, or cannot be written.
+        InputError: If it is not empty, is a file, or cannot be written.
     """
     with writing(folder):
         if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
-            raise InputError(f"{folder} holds something already; name a new or an empty folder by --out")
+            raise InputError(f"{folder} is not empty; name a new or an empty folder by --out")
         folder.mkdir(parents=True, exist_ok=True)
     return folder
 

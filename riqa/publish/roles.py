@@ -3,7 +3,7 @@
     {result}`dataset=first model=multi_task metric=macro_f1 :.3f`   the row with these keys
     {parameter}`margin:g`                                           a parameter of the chapter
 
-After the colon stands a number's format, text with columns in braces (`{low:.3f} to {high:.3f}`), or `say`,
+After the colon comes a number's format, text with columns in braces (`{low:.3f} to {high:.3f}`), or `say`,
 which puts a difference into a sentence (`riqa.show.number` and `say`). "first" and "second" are the chapter's
 datasets in the order of its table, whatever the profile calls them, and `model=multi_task@first` was trained
 on the first of the chapter's parameter `overall_sets`; `chapter=...` quotes another chapter. A parameter may

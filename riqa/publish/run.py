@@ -46,10 +46,10 @@ class ChapterRun:
         executed: Where the executed notebook goes when the run ends well.
         log: Where the notebook is written while it runs; it stays there, with the traceback, when the run
             fails.
-        progress: Where the run tells how far it is.
+        progress: Where the run records how far it is.
         workers: How many processes the chapter may use side by side; never changes results.
         profile: The profile's name, for the page.
-        data: What the numbers stand on, for the page.
+        data: What the numbers are based on, for the page.
         record: Where to keep what the run was made from. A later run that finds the same inputs, the same
             parameters and intact artifacts publishes those again instead of computing them. None: always
             compute.
@@ -133,9 +133,9 @@ def _checkpoints(run: ChapterRun) -> Path:
 
 
 def _keep_checkpoints_of(run: ChapterRun, recipe: dict[str, Any]) -> Path:
-    """Return the folder for checkpoints of this very recipe, after deleting those of any other.
+    """Return the folder for checkpoints of this recipe, after deleting those of any other.
 
-    A stopped chapter goes on with what its training has done only where notebook, modules, parameters and
+    A stopped chapter resumes its training only where notebook, modules, parameters and
     what it reads are the same.
     """
     text = json.dumps(recipe, sort_keys=True)
@@ -147,7 +147,7 @@ def _keep_checkpoints_of(run: ChapterRun, recipe: dict[str, Any]) -> Path:
 
 
 def _publish_again(run: ChapterRun, recipe: dict[str, Any]) -> bool:
-    """Publish the last run's outcome again, if it was made from the same and is still whole."""
+    """Publish the last run's outcome again, if its recipe was the same and it is still whole."""
     if run.record is None:
         return False
     record = read_json(run.record)
@@ -228,7 +228,7 @@ def _execute(
 
 
 def _seeds(run: ChapterRun, parameters: Mapping[str, Any]) -> list[int]:
-    """Collect the seeds that a page stands on: its own, and those that its results are means over."""
+    """Collect the seeds of a page: its own, and those that its results are means over."""
     defaults = {name: item.default for name, item in declared_parameters(run.notebook).items()}
     own = [(defaults | parameters).get(name, []) for name in ("seed", "seeds")]
     of_results = [row.get("seeds", []) for row in read_json(run.out / "results.json") or []]

@@ -1,4 +1,4 @@
-"""A small web server for a built book, on this machine only."""
+"""A small web server for a built book, for this machine only."""
 
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer

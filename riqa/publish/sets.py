@@ -37,7 +37,7 @@ def check_sets(parameters: Mapping[str, Any], data: str, owner: str) -> None:
 
 
 def _refuse_two_roles(parameters: Mapping[str, Any], owner: str) -> None:
-    """Refuse a set in two roles: a Teacher would be judged by, or label, what it learned from."""
+    """Refuse a set in two roles: a Teacher would be tested on, or label, what it learned from."""
     roles: dict[object, str] = {}
     for role in SETS:
         value = parameters.get(role, [])

@@ -132,7 +132,7 @@ def stage_notebook(
     Args:
         source: The source notebook, which declares the parameters.
         executed: The executed notebook.
-        warnings: What this chapter and those before it warn of; said under the provenance.
+        warnings: Those of this chapter and of those before it, shown under the provenance.
         numbers: What its prose may quote, see `riqa.publish.roles.read_numbers`.
 
     Returns:
@@ -175,7 +175,7 @@ def _insert_provenance(notebook: Any, facts: Mapping[str, Any], warning: str) ->
 
 
 def provenance_block(facts: Mapping[str, Any]) -> str:
-    """Return the lines that tell a reader which profile, data, machine and code made a page."""
+    """Return the lines that name the profile, data, machine and code of a page."""
     packages = ", ".join(f"{name} {number}" for name, number in facts["versions"].items() if name != "riqa")
     seeds = ", ".join(str(seed) for seed in _flat(facts["seeds"])) or "none"
     return "\n".join(
@@ -234,7 +234,7 @@ def memory(megabytes: float) -> str:
 
 
 def status_page(profile: Profile, facts: Mapping[str, Mapping[str, Any]]) -> str:
-    """Return the page that tells how the book was built: times, memory, machine and versions."""
+    """Return the page on how the book was built: times, memory, machine and versions."""
     rows = [
         f"| {{doc}}`/notebooks/{name}` | {duration(f['seconds'])} | {memory(f['peak_memory_mb'])} "
         f"| {f['workers']} | {f['date']} | {f['code']} |"

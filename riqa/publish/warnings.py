@@ -1,4 +1,4 @@
-"""What a chapter found that every later page must say."""
+"""Warnings of a chapter that every later page must repeat."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,4 +23,6 @@ def warning_block(sentences: Sequence[str]) -> str:
     if not sentences:
         return ""
     listed = [f"- {text[0].upper()}{text[1:]}." for text in sentences]
-    return "\n".join(["```{admonition} What these numbers stand on", ":class: warning", *listed, "```", ""])
+    return "\n".join(
+        ["```{admonition} What these numbers are based on", ":class: warning", *listed, "```", ""]
+    )

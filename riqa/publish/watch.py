@@ -1,4 +1,4 @@
-"""A thread that watches a running chapter: how much memory it takes, and whether its build still lives."""
+"""A thread that watches a running chapter: how much memory it takes, and whether its build still runs."""
 
 import os
 import threading

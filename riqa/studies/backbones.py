@@ -1,8 +1,8 @@
 """Several backbones at equal cost: what each has learned, and how well that holds on other images.
 
 Scores are of one seed, on the images that a backbone learned from (group "train") and on validation images
-(group "val"); intervals draw patients. No test image takes part: whoever compares candidates on test images
-has no test left.
+(group "val"); intervals draw patients. No test image takes part: comparing candidates on test images
+would leave no test.
 """
 
 import numpy as np

@@ -1,6 +1,6 @@
 """Verdicts on the paper's claims: rows of results found, judged by rules stated beforehand, and joined.
 
-Nothing is measured here. What is claimed, and which rows bear on it, stands in `riqa.paper` (`claims.yaml`).
+Nothing is measured here. The claims, and which rows bear on them, are in `riqa.paper` (`claims.yaml`).
 """
 
 from collections.abc import Iterable, Mapping

@@ -116,7 +116,7 @@ def fields(agreement: Mapping[str, pd.Series]) -> pd.DataFrame:
 def framing(
     measured: Mapping[tuple[str, int], np.ndarray], manifest: pd.DataFrame, *, dataset: str, seed: int = 0
 ) -> pd.DataFrame:
-    """Ask how well simple measurements of images tell bad details from good ones, by crop and size.
+    """Measure how well simple numbers of images tell bad details from good ones, by crop and size.
 
     Args:
         measured: (framing, size in pixels) -> (N, K) numbers, see `riqa.evaluate.framing.measurements`. The

@@ -136,7 +136,7 @@ def mcnemar(predictions: pd.DataFrame, pairs: Pairs) -> pd.DataFrame:
 
 
 def findings(differences: pd.DataFrame, within: pd.DataFrame, margin: float) -> list[str]:
-    """Say of each difference what it can carry.
+    """Return the finding that each difference supports.
 
     Args:
         differences: Rows of `differences`, with their p-values corrected in a column `holm`.
@@ -160,7 +160,7 @@ def findings(differences: pd.DataFrame, within: pd.DataFrame, margin: float) -> 
 def calibrations(
     predictions: pd.DataFrame, n_bins: int, *, confidence: float = 0.95, n_resamples: int = 10_000
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Ask whether each model's probabilities of each detail mean what they say.
+    """Measure the calibration of each model's probabilities of each detail.
 
     Args:
         predictions: Of one or more datasets and models.
@@ -170,7 +170,7 @@ def calibrations(
 
     Returns:
         The bins (`riqa.evaluate.calibration.Calibration.table`, with dataset, model and target); and rows of
-        the metrics `ece`, `ece_floor` (what chance would give an honest model) and `brier`.
+        the metrics `ece`, `ece_floor` (what chance gives a calibrated model) and `brier`.
     """
     found, bins = [], []
     for keys, images, truth, probs in _details(predictions):

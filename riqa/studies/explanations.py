@@ -1,4 +1,4 @@
-"""Maps of reasons: do they point at defects, does the answer hang on them, and on what was learned?
+"""Maps of reasons: do they point at defects, does the answer depend on them, and they on what was learned?
 
 Measures have one row per photograph, network and question; `means` and `differences` turn them into rows of
 `riqa.results`. Values are means over seeds; the bootstrap draws patients and seeds.
@@ -33,7 +33,7 @@ PLACE = ["chance", "pointing", "energy", "pointing_gain", "energy_gain"]
 SANITY = ["outside", "empty", "heads_shuffled", "all_shuffled", "other_seed"]
 """Does it depend on the network, and does it lie on the photograph? Measures of `faithfulness`."""
 ANSWER = ["deletion", "insertion", "noise", "deletion_gain", "insertion_gain"]
-"""Does the answer hang on what it marks? Measures of `faithfulness`."""
+"""Does the answer depend on what it marks? Measures of `faithfulness`."""
 REPAIR = ["repair_gain", "repair_best"]
 CUTS = {f"iou_{threshold:g}": threshold for threshold in THRESHOLDS}
 """Overlap with a map that is cut at a share of its maximum, a measure of `localise` -> that share."""
@@ -123,7 +123,7 @@ def repair(
         maps: (N, H, W) for class 0 (reject or bad), one per photograph of `located`.
         located: The photographs.
         shares: Where the curves are computed.
-        min_side: Cells a side of the noise.
+        min_side: Cells per side of the noise.
         seed: Seed of the noise.
 
     Returns:

@@ -17,7 +17,7 @@ FLIPS = ("wrong_to_right", "right_to_wrong")
 
 
 def flips(predictions: pd.DataFrame, pair: tuple[str, str], targets: Sequence[str]) -> pd.DataFrame:
-    """Put the answers of two models side by side, and say who of them is right.
+    """Put the answers of two models side by side, and tell which of them is right.
 
     Args:
         predictions: Test predictions as `riqa.predictions` reads them, of any datasets and seeds.

@@ -48,7 +48,7 @@ def structures(
         distances: Seed -> (N, N) distances between images.
         labels: Seed -> a column per label, N rows, NaN where unknown; the same images are known to all seeds.
         patients: (N,) patient of each image.
-        k: Neighbours to ask, lowered by `fitting_k` for labels that few images have.
+        k: Neighbours looked at, lowered by `fitting_k` for labels that few images have.
         n_permutations: B, how often labels are shuffled.
         seed: Of the shuffling.
 
@@ -86,7 +86,7 @@ def with_chance(
         measured: Rows of `structures`, with any further keys of results, such as the model.
         confidence: Coverage of the intervals, and the central share of the shuffled.
         n_resamples: Bootstrap replicates, over patients and seeds.
-        seed: Of the draws.
+        seed: Seed of the draws.
 
     Returns:
         Two rows each. Of the method `leave_one_out`: the value, its interval (not beyond what the measure can
@@ -117,7 +117,7 @@ def differences(
         pairs: Models a and b, for a minus b.
         confidence: Coverage of the intervals.
         n_resamples: Bootstrap replicates, over patients and seeds.
-        seed: Of the draws.
+        seed: Seed of the draws.
 
     Returns:
         One row per pair and what both have; pairs first.
@@ -145,7 +145,7 @@ def map_quality_rows(
         maps: Kind of map -> its maps (N, 2), one per random start.
         labels: (N,) codes for the purity, NaN where unknown.
         patients: (N,) patient of each image.
-        k: Neighbours asked.
+        k: Neighbours looked at.
         metric: Distance between features.
 
     Returns:
@@ -190,7 +190,7 @@ def shares_of_good(
         answers: Answers of any models about one dataset, as `riqa.predictions` reads them.
         confidence: Coverage of the intervals.
         n_resamples: Bootstrap replicates, over patients and seeds.
-        seed: Of the draws.
+        seed: Seed of the draws.
 
     Returns:
         Rows of the metric share_good: the experts' share, each model's, and the experts' minus each model's

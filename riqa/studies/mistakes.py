@@ -1,4 +1,4 @@
-"""Where the details go wrong: by camera, by what else is wrong with the photograph, and silently.
+"""Where the details go wrong: by camera, by other defects of the photograph, and without a reason given.
 
 Every function takes predictions as `riqa.predictions` reads them, of one or more datasets and models, and
 returns rows of `riqa.results`. Slices of images are columns beside the predictions: `source`, the camera or
@@ -39,7 +39,7 @@ def error_rates(
 
 
 def patterns(good: pd.DataFrame, artifact: pd.Series | None = None) -> np.ndarray:
-    """Say of each image which of its details are bad.
+    """Return which details of each image are bad.
 
     Args:
         good: One row per image, columns `DETAILS`: 1 good, 0 bad.

@@ -73,14 +73,14 @@ def observe(store: Store, predictions: pd.DataFrame) -> Observed:
     """
     images, probs = by_image(predictions)
     name = store.meta["name"]
-    advice = "give raters_set a set with several raters, e.g. phantom_observers or mshf"
+    advice = "give raters_set a set with several experts, e.g. phantom_observers or mshf"
     if store.ratings is None:
-        raise InputError(f"{store.root} holds no ratings of single readers; {advice}")
+        raise InputError(f"{store.root} holds no ratings of single experts; {advice}")
     of_details = store.ratings["item"].isin(DETAILS) & store.ratings["image_id"].isin(images["image_id"])
     ratings = store.ratings[of_details].reset_index(drop=True)
     scores, raters = score_cube(ratings, images["image_id"])
     if len(raters) < 2:
-        raise InputError(f"{store.root}: {len(raters)} rater(s) judged details of {name}; {advice}")
+        raise InputError(f"{store.root}: {len(raters)} expert(s) judged details of {name}; {advice}")
     seeds = tuple(int(seed) for seed in sorted(predictions["seed"].unique()))
     return Observed(name, images, ratings, raters, scores, (probs >= 0.5).astype(float), seeds)
 

@@ -112,7 +112,7 @@ def mcnemar(predictions: pd.DataFrame, pairs: Pairs) -> pd.DataFrame:
 def power(
     predictions: pd.DataFrame, pair: tuple[str, str], sizes: Sequence[int], n_studies: int
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Ask what test sets of some sizes could find between models that disagree as these two do.
+    """Compute what test sets of some sizes could find between models that disagree as these two do.
 
     Args:
         predictions: Test predictions of one dataset.

@@ -111,7 +111,7 @@ def binary_confusions(printed: Mapping[str, float], n_bad: int, n_good: int) -> 
 
 
 def literature(printed: pd.DataFrame) -> pd.DataFrame:
-    """Check the rows of Table 2 on the test sets that they are said to be of.
+    """Check the rows of Table 2 against the test sets that they name.
 
     Args:
         printed: What `riqa.paper.numbers` reads, Tables 2 and 3.

@@ -126,7 +126,7 @@ distance of the quartiles."""
 
 
 def statements(of_sets: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
-    """Ask of each of `STATEMENTS` whether it holds here.
+    """Test each of `STATEMENTS`.
 
     Args:
         of_sets: Number of overall classes (3, 2 or both) -> `quartiles` of one Student on such a set.

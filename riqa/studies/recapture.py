@@ -1,4 +1,4 @@
-"""Advice for recapture: who would repair what, and what comes of it.
+"""Advice for recapture: who would repair what, and with what outcome.
 
 Advice is asked for where a Student calls a photograph worse than good. Every function that measures returns
 rows of `riqa.results`: means over the pairs of Student and photograph in which advice was asked for, with
@@ -33,7 +33,7 @@ from riqa.studies.details import by_image
 RIVALS = ("another_detail", "spoilt_detail", "frequent_detail", "teacher")
 """With whose advice the Student's is compared."""
 IN_GROUPS = ("another_detail", "best_detail", "all_details")
-"""Whose advice stands beside the Student's in groups of photographs."""
+"""Whose advice is compared with the Student's in groups of photographs."""
 FAILURES = ("wrong detail", "not enough", "no word for it", "false alarm", "not noticed")
 """Kinds of scenes in which advice does not help; see `choose_scenes`."""
 

@@ -1,4 +1,4 @@
-"""What phantoms know: labels from true severities, and who calls bad from which severity on.
+"""Labels from true severities of phantoms, and from which severity on experts and models say bad.
 
 Severities are columns `severity_<detail>` and `severity_artifact` beside predictions, each in [0, 1]: how
 strongly a photograph is spoilt, before any noise of experts.

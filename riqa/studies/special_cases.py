@@ -1,4 +1,4 @@
-"""Images worth a look on a map, chosen by rules that are stated before (the paper's Figure 7(a), right)."""
+"""Special cases on a map, chosen by rules that are stated before (the paper's Figure 7(a), right)."""
 
 import numpy as np
 import pandas as pd
@@ -60,7 +60,7 @@ def special_cases(images: pd.DataFrame, neighbours: np.ndarray, n_classes: int |
 
 
 def words(image: pd.Series, n_classes: int | None) -> str:
-    """Say how an image was graded and called, then each detail on which experts and model differ.
+    """Return how an image was graded and called, then each detail on which experts and model differ.
 
     Args:
         image: A row of `special_cases`' `images`.

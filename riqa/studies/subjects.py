@@ -1,4 +1,4 @@
-"""Which test photographs are examined when maps are: any of them, or those whose defects have a place."""
+"""Test photographs whose maps are examined: any of them, or those whose defects have a place."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Chapter 05's own questions: how loud may the Teacher be, and do its answers hold when images move?"""
+"""Chapter 05's own questions: how much weight for the Teacher, and do its answers survive augmentation?"""
 
 from collections.abc import Collection, Mapping, Sequence
 

@@ -83,7 +83,7 @@ def run(place, line, as_printed=True):
 
 
 def test_check_curate_train_and_assess_as_the_page_says(place):
-    assert "dealt into train, val and test" in run(place, "riqa check table --root ../clinic")
+    assert "assigned to train, val and test" in run(place, "riqa check table --root ../clinic")
     run(place, "riqa curate table --root ../clinic --out ../stores/clinic --size 224")
     manifest = pd.read_parquet(place / "stores" / "clinic" / "manifest.parquet")
     assert (len(manifest), manifest["overall"].isna().sum()) == (24, UNGRADED)

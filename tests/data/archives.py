@@ -122,7 +122,7 @@ def _write_eyeq(root: Path, rng: np.random.Generator) -> dict[str, dict[str, flo
 
 
 def _write_mshf(root: Path, rng: np.random.Generator) -> dict[str, dict[str, float]]:
-    """Write MSHF: three readers say what is there, and each errs once in eight."""
+    """Write MSHF: three experts say what is there, and each errs once in eight."""
     scores, severities = {}, {}
     for name in layouts.mshf_names(MSHF_GROUPS):
         good = rng.random(3) < 0.6

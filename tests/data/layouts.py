@@ -69,7 +69,7 @@ def mshf_names(groups: Mapping[str, int] = MSHF_GROUPS) -> list[str]:
 
 
 def mshf_scores(names: Sequence[str], seed: int = 0) -> dict[str, np.ndarray]:
-    """Draw what three readers said of every image: name -> (3 readers, 4 dimensions) of 0 and 1."""
+    """Draw what three experts said of every image: name -> (3 experts, 4 dimensions) of 0 and 1."""
     rng = np.random.default_rng(seed)
     return {name: rng.integers(0, 2, (3, 4)) for name in names}
 
@@ -92,8 +92,8 @@ def write_mshf(
     Args:
         root: Parent of the folder "MSHF dataset 2.0".
         groups: Images a group.
-        scores: The readers' scores (see `mshf_scores`).
-        agreed: Agreed scores in the order of `DIMENSIONS`; the readers' majority by default.
+        scores: The experts' scores (see `mshf_scores`).
+        agreed: Agreed scores in the order of `DIMENSIONS`; the experts' majority by default.
         order: Order of the four columns in both sheets.
         test_every: Every how manieth image of a group is a test image.
         original: Whether the folder Original is there.
@@ -140,7 +140,7 @@ def _write_readers(path: Path, scores, titles, columns) -> None:
 
 
 def _write_agreed(path: Path, groups, agreed, titles, columns) -> None:
-    """Write a sheet a group; the one of DR-ZJU is the all-zero table that lists every image."""
+    """Write one sheet per group; the one of DR-ZJU is the all-zero table that lists every image."""
     book = Workbook()
     book.remove(book.active)
     for group in groups:
@@ -174,7 +174,7 @@ DEEPDRID_MISNAMED = {
 
 
 def deepdrid_rows(patients: Iterable[int], seed: int = 0) -> pd.DataFrame:
-    """Draw labels of patients with two views an eye; overall belongs to the eye, sub-scores to the view.
+    """Draw labels of patients with two views per eye; overall belongs to the eye, sub-scores to the view.
 
     The traps by patient: 77 has views 3-4; 56, 164 and 167 have names that contradict the graded eye.
     """

@@ -23,7 +23,7 @@ def disc(height=120, width=160, center=None, radius=50.0, level=150.0, margin=0.
 
 
 def manifest(n=12, splits=("train", "val", "test"), **columns):
-    """Return a valid manifest of `n` images, one a patient, dealt into splits in turn."""
+    """Return a valid manifest of `n` images, one per patient, assigned to splits in turn."""
     frame = pd.DataFrame({name: ["x"] * n for name in COLUMNS})
     frame["image_id"] = [f"i{k}" for k in range(n)]
     frame["patient_id"] = [f"p{k}" for k in range(n)]

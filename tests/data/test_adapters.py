@@ -113,5 +113,5 @@ def test_labels_that_nobody_lets_us_read_are_named(tmp_path, monkeypatch, name):
 
     for method in ("is_file", "is_dir", "iterdir"):
         monkeypatch.setattr(Path, method, barred)
-    with pytest.raises(InputError, match=r"labels: no permission to read it; ask whoever owns it"):
+    with pytest.raises(InputError, match=r"labels: no permission to read it; ask its owner"):
         load(name, tmp_path)

@@ -26,7 +26,7 @@ def test_folder_or_its_parent(base):
 
 
 def test_each_title_is_the_detail_that_it_is_taken_for(tmp_path):
-    # One image a title is bad in that title alone; the columns stand in another order in the second folder.
+    # One image per title is bad in that title alone; the columns stand in another order in the second folder.
     rows = {"train": FIVES_ROWS["train"], "test": [("A", 1, 0, 1, 1), ("D", 2, 1, 0, 1), ("N", 3, 1, 1, 0)]}
     turned = {split: [(n, d, lc, ic, b) for d, n, ic, b, lc in table] for split, table in rows.items()}
     other = write_fives(

@@ -206,7 +206,7 @@ def test_scores_that_cannot_be_understood_are_refused(base):
     assert_refused(base, "image DR-XJU-1 has clarity 2; legal: 0, 1")
     restore()
     change(readers, lambda cells: cells.__setitem__(2, cells[2].where(cells.index != 1, "sharp")))
-    assert_refused(base, "must name each dimension once a reader: illumination 3 times, clarity 2 times")
+    assert_refused(base, "must name each dimension once per expert: illumination 3 times, clarity 2 times")
     restore()
     change(agreed, lambda cells: cells.__setitem__(3, cells[3].where(cells.index != 0, "x")), "Local2")
     assert_refused(base, "sheet Local2 must have one column contrast")

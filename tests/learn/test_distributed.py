@@ -176,7 +176,7 @@ def test_more_processes_than_graphics_cards_are_refused(monkeypatch):
     for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"):
         monkeypatch.setenv(name, "4")
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    message = r"4 processes for 2 graphics card\(s\) on this machine: launch one a card"
+    message = r"4 processes for 2 graphics card\(s\) on this machine: launch one per card"
     with pytest.raises(InputError, match=message), launched_processes(torch.device("cuda")):
         pass
 

@@ -169,7 +169,7 @@ def test_training_stops_when_no_epoch_is_better_any_more(monkeypatch, scores, be
 
 
 def test_what_is_kept_is_the_moving_average(monkeypatch):
-    """Of one step an epoch: it begins with the weights after the first, and then moves half-way to each."""
+    """Of one step per epoch: it begins with the weights after the first, and then moves half-way to each."""
     states = []
     sgd_step = torch.optim.SGD.step
 

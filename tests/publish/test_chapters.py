@@ -32,7 +32,7 @@ def test_chapters_in_reading_order(toy):
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("01_make_data: {needs: [02_scale_data], threads: 1}", "does not stand before it"),
+        ("01_make_data: {needs: [02_scale_data], threads: 1}", "is not listed before it"),
         ("09_gone: {needs: [], threads: 1}", "does not exist"),
     ],
 )

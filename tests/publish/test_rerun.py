@@ -56,7 +56,7 @@ def test_a_chapter_runs_again_beside_the_build(built):
         (["run", "02", "-p", "scale"], "is not name=value"),
         (["run", "02", "-p", "out=x"], "--out"),
         (["run", "02_scal_data"], "did you mean 02_scale_data"),
-        (["run", "02", "--out", "notebooks"], "holds something already"),
+        (["run", "02", "--out", "notebooks"], "is not empty"),
         (["run", "02", "--out", "Snakefile/x"], "Snakefile/x cannot be written (Not a directory)"),
         (["run", "02", "-p", "scale=.nan"], "02_scale_data: scale is nan, must be finite"),
         (["run", "02", "-p", "scale=1e400"], "02_scale_data: scale is inf, must be finite"),
@@ -94,7 +94,7 @@ def test_two_runs_cannot_have_one_folder(built):
             time.sleep(0.1)
         done = riqa(built, "run", "01", "--profile", "toy", "--out", "shared")
         assert done.returncode == 2
-        assert "shared holds something already" in done.stderr
+        assert "shared is not empty" in done.stderr
     finally:
         first.terminate()
         first.wait()
@@ -114,7 +114,7 @@ def test_what_was_not_built_is_named(built):
     (built / "profiles" / "fresh.yaml").write_text("description: not built\n")
     done = riqa(built, "run", "02", "--profile", "fresh")
     assert done.returncode == 2
-    assert "stands on 01_make_data" in done.stderr
+    assert "needs 01_make_data" in done.stderr
     assert "make book PROFILE=fresh" in done.stderr
 
 

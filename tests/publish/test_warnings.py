@@ -1,4 +1,4 @@
-"""What one chapter warns of stands on its page and on every later one."""
+"""What one chapter warns of is on its page and on every later one."""
 
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook

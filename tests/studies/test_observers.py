@@ -79,7 +79,7 @@ def test_ratings_and_answers_are_brought_into_one_order(seen):
 
 def test_a_set_without_several_raters_is_refused_with_what_to_do():
     store, predictions = panel()
-    with pytest.raises(InputError, match="no ratings of single readers; give raters_set"):
+    with pytest.raises(InputError, match="no ratings of single experts; give raters_set"):
         observers.observe(SimpleNamespace(**vars(store) | {"ratings": None}), predictions)
     alone = store.ratings[store.ratings["rater"] == "Dr. expert 1"]
     with pytest.raises(InputError, match=r"1 rater\(s\) judged"):

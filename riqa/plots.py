@@ -130,10 +130,10 @@ def curves(history: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         The columns that are no curve, models and sets by the names that readers know; `panel` ("loss" or
-        "score"), `images` ("training" or "validation") and `value`. The start has no loss in training.
+        "macro-F1"), `images` ("training" or "validation") and `value`. The start has no loss in training.
     """
     told = {"train_loss": ("loss", "training"), "val_loss": ("loss", "validation")}
-    told |= {"val_score": ("score", "validation")}
+    told |= {"val_score": ("macro-F1", "validation")}
     long = history.melt(history.columns.difference([*told], sort=False), [*told], var_name="curve")
     panel, images = (long["curve"].map(lambda name, k=k: told[name][k]) for k in (0, 1))
     known = {key: long[key].map(name) for key in ("model", "trained_on") if key in long}

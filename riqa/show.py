@@ -48,6 +48,8 @@ NAMES = {
     "image_id": "images",
     "patient_id": "patients",
     "seed": "seeds",
+    "gflop": "GFLOP an image",
+    "spent": "of the budget",
     "image_probability": "probability of the true class, by image",
     "image_correct": "right or wrong, by image",
     "seed_score": "macro-F1, by seed",

@@ -23,6 +23,6 @@ def test_curves_have_one_row_per_point():
         ("loss", "training", 1): 0.5,
         ("loss", "validation", 0): 0.7,
         ("loss", "validation", 1): 0.6,
-        ("score", "validation", 0): 0.4,
-        ("score", "validation", 1): 0.8,
+        ("macro-F1", "validation", 0): 0.4,
+        ("macro-F1", "validation", 1): 0.8,
     }

@@ -14,6 +14,7 @@ from scipy.stats import binomtest
 from riqa.errors import InputError
 from riqa.evaluate.stats import Interval, paired_bootstrap
 from riqa.labels import DETAILS
+from riqa.show import name, typeset
 
 CONSTANTS = {"always good": (1, "f1.good"), "always bad": (0, "f1.bad")}
 """Constant answers, and the score that favours each."""
@@ -56,10 +57,10 @@ def possible_shares(n_bad: pd.DataFrame, n: pd.Series, confidence: float = 0.95)
     """
     each = 1 - (1 - confidence) / max(n_bad.size, 1)
     low, high = n_bad.astype(float), n_bad.astype(float)
-    for name, row in n_bad.iterrows():
+    for label, row in n_bad.iterrows():
         for detail, count in row.items():
-            interval = binomtest(int(count), int(n[name])).proportion_ci(each, method="exact")
-            low.loc[name, detail], high.loc[name, detail] = interval.low, interval.high
+            interval = binomtest(int(count), int(n[label])).proportion_ci(each, method="exact")
+            low.loc[label, detail], high.loc[label, detail] = interval.low, interval.high
     return low, high
 
 
@@ -84,23 +85,23 @@ def reasons_against(
         A sentence for each reason against it; empty if the detail passes.
     """
     found = [
-        f"on {name} it does not beat the answer {constant} "
-        f"(difference {gain.value:+.3f} [{gain.low:+.3f}, {gain.high:+.3f}])"
-        for name, gains in compared.items()
+        f'on {name(dataset)} it does not beat the answer "{constant}" '
+        f"(difference {gain.value:+.3f}, {gain.low:+.3f} to {gain.high:+.3f})"
+        for dataset, gains in compared.items()
         for constant, gain in gains.items()
         if not gain.low > 0
     ]
     graded = answers[(answers["split"] == "train") & answers["overall"].notna()]
-    for name, rows in graded.groupby("dataset", sort=False):
+    for dataset, rows in graded.groupby("dataset", sort=False):
         shares = rows[f"p_{detail}"].lt(0.5).groupby(rows["overall"].astype(int)).mean()
         if shares.index.max() + 1 == len(low):
             found += [
-                f"on {name} it calls {share:.0%} of class {label} bad, "
+                f"on {name(dataset)} it calls {share:.0%} of class {label} bad, "
                 f"{low.loc[label, detail]:.0%} to {high.loc[label, detail]:.0%} are possible"
                 for label, share in shares.set_axis(low.index[shares.index]).items()
                 if not low.loc[label, detail] <= share <= high.loc[label, detail]
             ]
-    return found
+    return [typeset(sentence) for sentence in found]
 
 
 def refuse_to_drop_all(unfit: Sequence[str]) -> None:

@@ -48,13 +48,13 @@ class Progress:
         return self.model if self.average is None else self.average.module
 
     def add(self, record: dict, *, may_be_best: bool = True) -> None:
-        """Note the end of an epoch, and keep the weights if none was better."""
+        """Note an epoch's end; keep the weights if better than all before."""
         self.history.append(record)
-        if may_be_best and record["val_score"] > self.best_score:
+        better = may_be_best and record["val_score"] > self.best_score
+        if better:
             self.best_score = record["val_score"]
             self.best_epoch = record["epoch"]
-            self.best_state = {}
-        if not self.best_state:
+        if better or not self.best_state:
             self.best_state = copy.deepcopy(self.kept_model.state_dict())
 
 

@@ -73,7 +73,8 @@ def train_at_equal_cost(
 
     Returns:
         costs: one row per backbone: backbone and the numbers of `equal_cost_runs`, in the order of the names.
-        history: of `riqa.learn.runs.run_all`, the backbone as model.
+        history: of `riqa.learn.runs.run_all`, the backbone as model; and `of the budget`, the share that is
+            spent at the end of an epoch.
         predictions: of `riqa.learn.runs.run_all` on train and validation images, the backbone as model.
         No model is kept.
     """
@@ -89,4 +90,6 @@ def train_at_equal_cost(
         found[name] = main_history.assign(model=name), answers.assign(model=name)
     costs = pd.DataFrame([{"backbone": run.model, **cost} for run, cost in planned])
     histories, predictions = zip(*(found[name] for name in costs["backbone"]), strict=True)
-    return costs, pd.concat(histories, ignore_index=True), pd.concat(predictions, ignore_index=True)
+    history, of = pd.concat(histories, ignore_index=True), costs.set_index("backbone")
+    history["of the budget"] = history["epoch"] * history["model"].map(of["spent"] / of["epochs"])
+    return costs, history, pd.concat(predictions, ignore_index=True)

@@ -1,6 +1,6 @@
 """Curated sets: how many images have which labels, are fields of view right, what do size and crop keep?
 
-Every function but the first returns rows of `riqa.results`.
+The first four describe sets, as tables of text or counts; the others return rows of `riqa.results`.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,6 +10,7 @@ import pandas as pd
 
 from riqa.data import deepdrid, eyeq, eyeq_d, fives, mshf
 from riqa.data.checks import class_counts, label_shift
+from riqa.data.inspection import inspect_sets
 from riqa.data.manifest import Dataset
 from riqa.data.store import Store
 from riqa.evaluate.auc import auc_difference, auc_interval
@@ -27,6 +28,48 @@ PUBLISHED = {
 }
 ALL_SETS = "all sets"
 """The dataset of a number that is about all of them; no set can be called so."""
+
+
+def described(datasets: Iterable[Dataset], roles: Mapping[str, str]) -> pd.DataFrame:
+    """Return the cards of sets (see `riqa.paper.datasets`), with role, licence and source; one row per set.
+
+    Args:
+        datasets: The sets.
+        roles: Name of a set -> the part that it has in this build.
+    """
+    datasets = list(datasets)
+    told = cards(*(dataset.name for dataset in datasets))
+    taken_with = [", ".join(sorted(set(dataset.manifest["source"]))) for dataset in datasets]
+    told["role"] = told.index.map(roles)
+    told["cameras"] = told["cameras"].where(told["cameras"] != "", taken_with)
+    told["licence"] = [dataset.licence for dataset in datasets]
+    told["source"] = [dataset.citation for dataset in datasets]
+    return told.set_index("title").drop(columns="plays")
+
+
+def findings(datasets: Mapping[str, Dataset], workers: int = 1) -> pd.DataFrame:
+    """Return what adapters and the inspection of all images found: set, severity, finding, what it says.
+
+    Findings stand in the order of the sets; what is said of two sets comes last.
+    """
+    found = [(name, one) for name, dataset in datasets.items() for one in dataset.findings]
+    found += inspect_sets(datasets, workers)
+    order = list(datasets)
+    found.sort(key=lambda pair: order.index(pair[0]) if pair[0] in datasets else len(order))
+    told = [(name.replace("_", " "), one.severity, one.code, one.message) for name, one in found]
+    return pd.DataFrame(told, columns=["set", "severity", "finding", "what it says"])
+
+
+def counts_beside_published(datasets: Iterable[Dataset]) -> pd.DataFrame:
+    """Lay `beside_published` out as text: one row per set and split, one column per class, both numbers."""
+    found = beside_published(datasets)
+    known, keys = found["published"].notna(), ["dataset", "split"]
+    found["text"] = found["here"].map("{:,}".format)
+    beside = found["paper_set"] + ": " + found["published"].map("{:,.0f}".format)
+    found.loc[known, "text"] += "<br><small>" + beside[known] + "</small>"
+    order = pd.MultiIndex.from_frame(found[keys]).unique()
+    shown = found.pivot(index=keys, columns="label", values="text").loc[order]
+    return shown[[c for c in ("all", "reject", "bad", "usable", "good") if c in shown]].fillna("")
 
 
 def beside_published(datasets: Iterable[Dataset]) -> pd.DataFrame:

@@ -59,6 +59,8 @@ def test_the_main_training_is_taken_over_and_the_others_are_trained(store, tmp_p
     assert set(predictions["split"]) == {"train", "val"}
     assert predictions.groupby("model").size().to_dict() == {"vit_tiny": 32, "resnet10": 32}
     kept = history[(history["model"] == "resnet10") & history["best"]]
+    spent = history.groupby("model", sort=False)["of the budget"].max()
+    assert spent.tolist() == pytest.approx(costs["spent"].tolist())
     assert kept["val_loss"].tolist() == main_history[main_history["best"]]["val_loss"].tolist()
     of_main = predictions[(predictions["model"] == "resnet10") & (predictions["split"] == "val")]
     wanted = main_predictions[main_predictions["split"] == "val"]

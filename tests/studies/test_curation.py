@@ -11,6 +11,7 @@ from sklearn.metrics import roc_auc_score
 from riqa import paper
 from riqa.data.adapters import NAMES as ADAPTERS
 from riqa.data.curate import curate
+from riqa.data.findings import Finding
 from riqa.data.manifest import Dataset
 from riqa.data.set_names import NAMES
 from riqa.evaluate.framing import predict_held_out
@@ -52,6 +53,30 @@ def test_validation_images_are_counted_with_training_where_the_publisher_has_non
     own = curation.beside_published([replace(eyes, name="clinic")])
     assert own["published"].isna().all()
     assert set(own["paper_set"]) == {""}
+
+
+def test_counts_are_laid_out_as_text(eyes):
+    table = curation.counts_beside_published([eyes, replace(eyes, name="clinic")])
+    assert list(table) == ["all", "bad", "good"]
+    assert table.index.tolist()[:4:3] == [("phantom_eyes", "train"), ("clinic", "train")]
+    assert table.loc[("phantom_eyes", "train"), "bad"] == "2<br><small>DeepDRiD: 624</small>"
+    assert table.loc[("clinic", "train"), "bad"] == "4"  # validation images, too
+
+
+def test_a_set_is_described_by_its_card_and_itself(eyes):
+    clinic = replace(eyes, name="clinic", manifest=eyes.manifest.assign(source=["b", "a"] * 6))
+    told = curation.described([clinic], {"clinic": "details"})
+    assert told.loc["clinic", ["role", "cameras", "licence"]].tolist() == ["details", "a, b", "MIT"]
+    assert told.loc["clinic", "source"] == "made here"
+
+
+def test_findings_stand_in_the_order_of_the_sets(eyes, monkeypatch):
+    one = Finding("code", "info", "text")
+    between = [("b_set and a_set", one), ("b_set", one), ("a_set", one)]
+    monkeypatch.setattr(curation, "inspect_sets", lambda datasets, jobs: between)
+    found = curation.findings({"b_set": replace(eyes, findings=(one,)), "a_set": eyes})
+    assert found["set"].tolist() == ["b set", "b set", "a set", "b set and a set"]
+    assert found.iloc[0, 1:].tolist() == ["info", "code", "text"]
 
 
 def test_counts_shares_and_what_was_set_aside(tmp_path):

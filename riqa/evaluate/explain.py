@@ -36,8 +36,8 @@ def grad_cam(
         min_side: See `riqa.evaluate.map_layer.find_map_layer`.
 
     Returns:
-        float32 (N, H, W) in [0, 1], each map scaled to its own maximum; all 0 where nothing speaks for the
-        target.
+        float32 (N, H, W), each map stretched so that its smallest value is 0 and its largest 1; all 0 where
+        nothing speaks for the target.
 
     Raises:
         ValueError: For an unknown task, one without a head, a target outside the head, or images of another

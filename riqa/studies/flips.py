@@ -61,4 +61,4 @@ def _about(own: pd.DataFrame, target: str) -> pd.DataFrame:
     if target == "overall":
         return own
     good = own[f"p_{target}"]
-    return own.assign(called=(good > 0.5) * 1.0, p_true=good.where(own["truth"] == 1, 1 - good))
+    return own.assign(called=(good >= 0.5) * 1.0, p_true=good.where(own["truth"] == 1, 1 - good))

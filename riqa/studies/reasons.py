@@ -99,24 +99,24 @@ def over_seeds(quartiles: pd.DataFrame) -> pd.DataFrame:
 
 
 STATEMENTS = (
-    ("3 classes: rejectable images receive low illumination and clarity", "medians below 0.5", (3,),
+    ("EyeQ (three classes): rejectable images receive low illumination and clarity", "medians below 0.5", (3,),
      lambda of: (of[3]["median"].loc["reject", ["illumination", "clarity"]] < 0.5).all()),
-    ("3 classes: contrast of rejectable images is more dispersed", "quartiles farthest apart", (3,),
+    ("EyeQ (three classes): contrast of rejectable images is more dispersed", "quartiles farthest apart", (3,),
      lambda of: of[3]["spread"].loc["reject", "contrast"]
      > of[3]["spread"].loc["reject", ["illumination", "clarity"]].max()),
-    ("3 classes: … but with a low median", "median below 0.5", (3,),
+    ("EyeQ (three classes): contrast of rejectable images has a low median", "median below 0.5", (3,),
      lambda of: of[3]["median"].loc["reject", "contrast"] < 0.5),
-    ("3 classes: usable images score higher than rejectable ones", "all three medians", (3,),
+    ("EyeQ (three classes): usable images score higher than rejectable ones", "all three medians", (3,),
      lambda of: (of[3]["median"].loc["usable"] > of[3]["median"].loc["reject"]).all()),
-    ("3 classes: … with greater variability", "all three quartile distances", (3,),
+    ("EyeQ (three classes): usable images vary more than rejectable ones", "all three quartile distances", (3,),
      lambda of: (of[3]["spread"].loc["usable"] > of[3]["spread"].loc["reject"]).all()),
-    ("3 classes: good images cluster at high probabilities", "all lower quartiles at least 0.5", (3,),
+    ("EyeQ (three classes): good images cluster at high probabilities", "all lower quartiles at least 0.5", (3,),
      lambda of: (of[3]["low"].loc["good"] >= 0.5).all()),
-    ("2 classes: bad images vary more than with three classes", "quartile distances, bad against reject",
+    ("DeepDRiD (two classes): bad images vary more than rejectable ones of EyeQ", "quartile distances, bad against reject",
      (2, 3), lambda of: (of[2]["spread"].loc["bad"] > of[3]["spread"].loc["reject"]).all()),
-    ("2 classes: good images score higher than bad ones", "all three medians", (2,),
+    ("DeepDRiD (two classes): good images score higher than bad ones", "all three medians", (2,),
      lambda of: (of[2]["median"].loc["good"] > of[2]["median"].loc["bad"]).all()),
-    ("2 classes: … and more consistently", "all three quartile distances", (2,),
+    ("DeepDRiD (two classes): good images vary less than bad ones", "all three quartile distances", (2,),
      lambda of: (of[2]["spread"].loc["good"] < of[2]["spread"].loc["bad"]).all()),
 )  # fmt: skip
 """What the paper says of Figure 6 (Section 4.2): its words, what they mean here, sets with how many classes

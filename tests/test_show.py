@@ -81,5 +81,7 @@ def test_a_styled_table_has_names_a_dash_and_the_same_bytes_each_time():
 
 def test_the_source_of_a_number():
     told = show.source(show.names(difference(0.01, 0.05).assign(chapter="06_x")).iloc[0])
-    assert told.startswith("multi-task minus control, macro-F1, EyeQ, 95\N{NO-BREAK SPACE}% interval +0.010 to +0.050")
+    assert told.startswith(
+        "multi-task minus control, macro-F1, EyeQ, 95\N{NO-BREAK SPACE}% interval +0.010 to +0.050"
+    )
     assert told.endswith("1,200 images; chapter 06_x")

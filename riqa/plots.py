@@ -35,7 +35,8 @@ def theme() -> None:
 def forest(rows: pd.DataFrame, xlabel: str, margin: float = 0.0, y: str = "comparison") -> Figure:
     """Draw a forest plot of differences: one panel per dataset, in it one dot with its interval per row.
 
-    An interval that leaves zero out is blue. Where rows have a p-value, it stands at the right.
+    An interval that leaves zero out is blue. A row's label stands above its line, so that a narrow screen,
+    which shows the left part of a figure, shows data too. Where rows have a p-value, it stands at the right.
 
     Args:
         rows: Rows of results with a rival.
@@ -48,14 +49,15 @@ def forest(rows: pd.DataFrame, xlabel: str, margin: float = 0.0, y: str = "compa
     sizes = [len(panel) for _, panel in panels]
     figure, axes = plt.subplots(
         len(panels), sharex=True, squeeze=False, layout="constrained",
-        figsize=(WIDTH, 0.36 * sum(sizes) + 0.5 * len(panels) + 0.5), height_ratios=sizes,
+        figsize=(WIDTH, 0.5 * sum(sizes) + 0.5 * len(panels) + 0.5), height_ratios=sizes,
     )  # fmt: skip
     for (title, panel), axis in zip(panels, axes.flat, strict=True):
         plot = so.Plot(panel, y=y, color="clear").scale(color={True: BLUE, False: GREY})
         plot = plot.add(so.Range(linewidth=2), xmin="low", xmax="high", legend=False)
         plot = plot.add(so.Dot(pointsize=7), x="value", legend=False)
-        plot.label(x="", y="").limit(y=(len(panel) - 0.4, -0.6)).theme(THEME).on(axis).plot()
+        plot.label(x="", y="").limit(y=(len(panel) - 0.6, -0.75)).theme(THEME).on(axis).plot()
         axis.set_title(title, loc="left", weight="bold", fontsize="medium")
+        _write_labels(axis, panel[y])
         _write_p_values(axis, panel["p"])
         axis.axvline(0, color="black", lw=1, ls="--", zorder=0)
         axis.axvspan(-margin, margin, color=GREEN, alpha=0.15 * bool(margin), lw=0)
@@ -138,6 +140,13 @@ def curves(history: pd.DataFrame) -> pd.DataFrame:
     panel, images = (long["curve"].map(lambda name, k=k: told[name][k]) for k in (0, 1))
     known = {key: long[key].map(name) for key in ("model", "trained_on") if key in long}
     return long.drop(columns="curve").assign(**known, panel=panel, images=images).dropna(subset="value")
+
+
+def _write_labels(axis: plt.Axes, labels: pd.Series) -> None:
+    axis.set_yticks([])
+    above = {"transform": axis.get_yaxis_transform(), "va": "bottom", "fontsize": "small"}
+    for y, label in enumerate(labels):
+        axis.text(0, y - 0.18, label, **above)
 
 
 def _write_p_values(axis: plt.Axes, p_values: pd.Series) -> None:

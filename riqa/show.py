@@ -79,6 +79,7 @@ NAMES = {
     "severity_threshold": "threshold",
     "severity_width": "width",
     "any": "any of the three",
+    "worst": "lowest of the three",
     "teacher_intercepts": "one intercept",
     "teacher_class_intercepts": "one per class",
     "teacher_proportions": "proportions",
@@ -107,18 +108,20 @@ def number(row: pd.Series, form: str = "") -> str:
 
     Args:
         row: A row, with the columns of `names` where the form asks for them.
-        form: A number's format, "+.3f"; or text with columns in it, "{low:.3f} to {high:.3f}". If empty,
-            three digits, a difference with its sign.
+        form: A number's format, "+.3f"; or text with columns in it, "{low:.3f} to {high:.3f}"; or "p", the
+            row's p-value. If empty, three digits, a difference with its sign.
     """
     if pd.isna(row["value"]):
         return "–"
+    if form == "p":
+        return p_text(row["p"], "p")
     form = form or ("+.3f" if row["rival"] else ".3f")
     return typeset(form.format(**row) if "{" in form else format(row["value"], form))
 
 
 def typeset(text: str) -> str:
-    """Give numbers in a text a real minus sign, and a space before a percent sign."""
-    return re.sub(r"(?<=\d)%", " %", re.sub(r"(?<!\w)-(?=\d)", "−", text))
+    """Give numbers in a text a real minus sign, and a space that does not break before a percent sign."""
+    return re.sub(r"(?<=\d)%", "\N{NO-BREAK SPACE}%", re.sub(r"(?<!\w)-(?=\d)", "−", text))
 
 
 def interval(row: pd.Series) -> str:
@@ -189,7 +192,9 @@ def say(row: pd.Series) -> str:
     score += "" if row["target"] == "overall" else f" of {row['target']}"
     ends = number(row, "{confidence:.0%} interval ") + interval(row)
     text = f"{a} is better than {b} by {row['value']:.3f} in {score} ({ends})."
-    if row["high"] < 0:
+    if row["value"] == row["low"] == row["high"] == 0:
+        text = f"{a} and {b} have the same {score} in every draw ({ends})."
+    elif row["high"] < 0:
         text = f"{a} is worse than {b} by {-row['value']:.3f} in {score} ({ends})."
     elif row["low"] <= 0:
         text = f"{a} minus {b} is {number(row)} in {score}, and its {ends} includes zero: "

@@ -32,15 +32,16 @@ def test_names(key, name):
         (
             0.01,
             0.05,
-            "Multi-task is better than control by 0.030 in macro-F1 (95 % interval +0.010 to +0.050).",
+            "Multi-task is better than control by 0.030 in macro-F1 (95\N{NO-BREAK SPACE}% interval +0.010 to +0.050).",
         ),
         (
             -0.05,
             -0.01,
-            "Multi-task is worse than control by 0.030 in macro-F1 (95 % interval −0.050 to −0.010).",
+            "Multi-task is worse than control by 0.030 in macro-F1 (95\N{NO-BREAK SPACE}% interval −0.050 to −0.010).",
         ),
         (-0.01, 0.03, "interval −0.010 to +0.030 includes zero: this build cannot tell the two apart."),
         (0.0, 0.02, "includes zero: this build cannot tell the two apart."),
+        (0.0, 0.0, "have the same macro-F1 in every draw (95\N{NO-BREAK SPACE}% interval +0.000 to +0.000)."),
     ],
 )
 def test_a_sentence_says_what_the_interval_shows(low, high, said):
@@ -53,6 +54,7 @@ def test_cells_hold_number_interval_and_p_value():
     )
     assert show.cell(rows({("auc", "all"): 0.5}).iloc[0]) == "0.500"
     assert show.p_text(0.25) == "0.250"
+    assert show.number(difference(-0.01, 0.03, 0.0004).iloc[0], "p") == "p < 0.001"
 
 
 def test_a_table_keeps_the_order_of_its_rows():
@@ -79,5 +81,7 @@ def test_a_styled_table_has_names_a_dash_and_the_same_bytes_each_time():
 
 def test_the_source_of_a_number():
     told = show.source(show.names(difference(0.01, 0.05).assign(chapter="06_x")).iloc[0])
-    assert told.startswith("multi-task minus control, macro-F1, EyeQ, 95 % interval +0.010 to +0.050")
+    assert told.startswith(
+        "multi-task minus control, macro-F1, EyeQ, 95\N{NO-BREAK SPACE}% interval +0.010 to +0.050"
+    )
     assert told.endswith("1,200 images; chapter 06_x")

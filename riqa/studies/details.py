@@ -145,15 +145,15 @@ def findings(differences: pd.DataFrame, within: pd.DataFrame, margin: float) -> 
 
     Returns:
         One finding per row: "differs" where Holm's p-value is below 0.05; "equivalent" where the 90 %
-        interval lies within the margin, else "not inferior" where it ends above minus the margin; "open"
-        where none of these holds.
+        interval lies within the margin, else "non-inferior" where its lower end lies above minus the margin;
+        "undecided" where none of these holds.
     """
     found = []
     for p, row in zip(differences["holm"], within.itertuples(), strict=True):
         verdict = margin_verdict(Interval(row.value, row.low, row.high), margin)
         words = ["differs"] * (p < 0.05) + ["equivalent"] * verdict.equivalent
-        words += ["not inferior"] * (verdict.non_inferior and not verdict.equivalent)
-        found.append(", ".join(words) or "open")
+        words += ["non-inferior"] * (verdict.non_inferior and not verdict.equivalent)
+        found.append(", ".join(words) or "undecided")
     return found
 
 

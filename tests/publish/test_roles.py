@@ -31,10 +31,10 @@ def numbers(tmp_path):
         ("{result}`dataset=first metric=f1 group=good :{low:.1f} to {high:.1f}`", "0.4 to 0.6"),
         ("{result}`dataset=second model=a rival=b metric=f1`", "−0.200"),
         ("{result}`dataset=second model=a rival=b metric=f1 :say`",
-         "A is worse than b by 0.200 in F1 (90 % interval −0.300 to −0.100)."),
+         "A is worse than b by 0.200 in F1 (90\N{NO-BREAK SPACE}% interval −0.300 to −0.100)."),
         ("{result}`dataset=ant model=a rival={parameter}`baseline` metric=f1`", "−0.200"),
         ("{result}`chapter=07_b dataset=zebra metric=f1 group=good :.2f`", "0.60"),
-        ("{parameter}`margin:g`, {parameter}`margin:.0%`, {parameter}`seeds`", "0.01, 1 %, [0, 1]"),
+        ("{parameter}`margin:g`, {parameter}`margin:.0%`, {parameter}`seeds`", "0.01, 1\N{NO-BREAK SPACE}%, [0, 1]"),
         ("no role: `result`", "no role: `result`"),
     ],
 )  # fmt: skip

@@ -104,7 +104,7 @@ def test_findings_say_what_an_interval_can_carry():
         pd.DataFrame({"value": 0.0, "low": [0.01, -0.04, -0.04, -0.2], "high": [0.04, 0.06, 0.04, 0.2]})
     )
     assert details.findings(differences, within, 0.05) == [
-        "differs, equivalent", "not inferior", "equivalent", "open",
+        "differs, equivalent", "non-inferior", "equivalent", "undecided",
     ]  # fmt: skip
 
 

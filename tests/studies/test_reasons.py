@@ -88,11 +88,11 @@ def test_the_papers_sentences_hold_where_they_should():
 
 def test_sentences_about_what_is_not_there_are_open():
     alone = reasons.statements({3: quartiles([0.2, 0.5, 0.8])})
-    of_two = alone["statement"].str.startswith("2 classes")
+    of_two = alone["statement"].str.startswith("DeepDRiD")
     assert alone.loc[of_two, "holds"].isna().all()
     assert alone.loc[~of_two, "holds"].notna().all()
     no_reject = reasons.quartiles(of_classes([0.2, 0.5, 0.8])[5:], {"set": 3})
     found = reasons.statements({3: no_reject}).set_index("statement")["holds"]
-    assert found["3 classes: good images cluster at high probabilities"] == 1
-    assert pd.isna(found["3 classes: rejectable images receive low illumination and clarity"])
+    assert found["EyeQ (three classes): good images cluster at high probabilities"] == 1
+    assert pd.isna(found["EyeQ (three classes): rejectable images receive low illumination and clarity"])
     assert list(DETAILS) == ["illumination", "clarity", "contrast"]

@@ -59,7 +59,7 @@ def test_a_detail_fails_for_every_reason_that_there_is():
     told = reasons_against(experts, impossible, "clarity", low, high)
     assert told == [
         'on experts it does not beat the answer "always good" (difference +0.050, +0.000 to +0.100)',
-        "on EyeQ it calls 5 % of class reject bad, 60 % to 95 % are possible",
+        "on EyeQ it calls 5\N{NO-BREAK SPACE}% of class reject bad, 60\N{NO-BREAK SPACE}% to 95\N{NO-BREAK SPACE}% are possible",
     ]
     # Neither other splits, nor a set of two classes, are asked for shares of three.
     assert len(reasons_against(experts, impossible.assign(split="val"), "clarity", low, high)) == 1

@@ -140,7 +140,7 @@ def fake(n=1, rank=0, device="cpu"):
 
 @pytest.mark.parametrize(
     ("batch_size", "message"),
-    [(8, "3 processes cannot share 8 images a step"), (64, "3 processes cannot share 40 images a step")],
+    [(8, "3 processes cannot share 8 images per step"), (64, "3 processes cannot share 40 images per step")],
 )
 def test_a_batch_that_cannot_be_shared_is_refused(batch_size, message):
     data = brightness_task(40), brightness_task(8)

@@ -20,7 +20,10 @@ def test_warnings_are_kept_and_a_chapter_without_any_has_none(tmp_path):
 
 def test_a_warning_stands_under_the_title(tmp_path, monkeypatch):
     monkeypatch.setattr("riqa.publish.stage.provenance_block", lambda facts: "PROVENANCE\n")
-    cells = [new_markdown_cell("# A title\n\nProse."), new_code_cell("x: int = 1  # a number, count")]
+    cells = [
+        new_markdown_cell("# A title\n\nProse."),
+        new_code_cell("x: int = 1  # a number, count", metadata={"tags": ["parameters"]}),
+    ]
     notebook = new_notebook(cells=cells, metadata={"riqa": FACTS})
     nbformat.write(notebook, tmp_path / "chapter.ipynb")
     page, _ = stage_notebook(tmp_path / "chapter.ipynb", tmp_path / "chapter.ipynb", ["the light is odd"])

@@ -115,7 +115,7 @@ def test_brier_and_calibration_error_by_hand():
         answers(np.tile(truth, (3, 1)).T, np.tile(p, (3, 1)).T), 10, n_resamples=50
     )
     keys = {"model": "teacher", "target": "clarity"}
-    assert value(found, **keys, metric="ece", method="pooled") == pytest.approx(
+    assert value(found, **keys, metric="ece", method="bins") == pytest.approx(
         0.4 * 0.15 + 0.6 * (1 / 3 - 0.2)
     )
     brier = (3 * 0.1**2 + 0.9**2 + 2 * 0.8**2 + 4 * 0.2**2) / 10

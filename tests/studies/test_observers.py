@@ -82,7 +82,7 @@ def test_a_set_without_several_raters_is_refused_with_what_to_do():
     with pytest.raises(InputError, match="no ratings of single experts; give raters_set"):
         observers.observe(SimpleNamespace(**vars(store) | {"ratings": None}), predictions)
     alone = store.ratings[store.ratings["rater"] == "Dr. expert 1"]
-    with pytest.raises(InputError, match=r"1 rater\(s\) judged"):
+    with pytest.raises(InputError, match=r"1 expert\(s\) judged"):
         observers.observe(SimpleNamespace(**vars(store) | {"ratings": alone}), predictions)
 
 

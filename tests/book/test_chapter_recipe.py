@@ -39,7 +39,7 @@ results.write(out, [found], chapter="13_ask_the_undecided")
 table(wide(found, ["set"], "model"), "How often models are undecided")"""
 PROSE = """# Ask the undecided
 
-The Student is undecided about {result}`dataset=first model=multi_task metric=undecided :.1%` of images, below {parameter}`below:g`."""
+The Student is undecided about {result}`dataset=first model=multi_task metric=undecided method=count :.1%` of images, below {parameter}`below:g`."""
 
 
 def test_a_notebook_a_study_and_a_line_make_a_chapter(smoke, tmp_path):
@@ -74,7 +74,7 @@ def test_a_notebook_a_study_and_a_line_make_a_chapter(smoke, tmp_path):
     assert found["value"].between(0, 1).all()
     page = (tmp_path / "run" / "html" / "notebooks" / f"{NAME}.html").read_text()
     assert (
-        f"{100 * results.find(found, dataset='phantom_grades', model='multi_task', metric='undecided')['value']:.1f}\N{NO-BREAK SPACE}%"
+        f"{100 * results.find(found, dataset='phantom_grades', model='multi_task', metric='undecided', method='count')['value']:.1f}\N{NO-BREAK SPACE}%"
         in page
     )
     assert "below 0.6" in page

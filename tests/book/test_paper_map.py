@@ -32,7 +32,10 @@ def test_all_twelve_are_listed_once_and_nothing_else():
 
 
 def test_every_link_leads_to_a_section_of_that_name_in_the_chapter_that_is_named():
-    texts = {f"chapter {name.split('_')[0]}": markdown_of(c.notebook) for name, c in read_chapters(REPOSITORY).items()}
+    texts = {
+        f"chapter {name.split('_')[0]}": markdown_of(c.notebook)
+        for name, c in read_chapters(REPOSITORY).items()
+    }
     texts["preface"] = (REPOSITORY / "book" / "preface.md").read_text()
     for item, title, label, place, *_ in ROW.findall(PAGE):
         heading = heading_of(label, texts[place])

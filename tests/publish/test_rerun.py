@@ -123,5 +123,5 @@ def test_claim_folder(tmp_path):
     claim_folder(tmp_path / "new" / "one")
     (tmp_path / "file").touch()
     for taken in (tmp_path / "new", tmp_path / "file"):
-        with pytest.raises(InputError, match="holds something"):
+        with pytest.raises(InputError, match="is not empty"):
             claim_folder(taken)

@@ -22,7 +22,7 @@ def dawid_skene(scores: np.ndarray, n_iter: int = 100) -> np.ndarray:
 
     Args:
         scores: (N, R) of 0 bad, 1 good, NaN not seen.
-        n_iter: Most iterations of expectation-maximisation.
+        n_iter: Iterations of expectation-maximisation.
 
     Returns:
         (N,) posterior probability of good; NaN for images without a rating.
@@ -37,7 +37,9 @@ def dawid_skene(scores: np.ndarray, n_iter: int = 100) -> np.ndarray:
     data = pd.DataFrame({"task": image, "worker": rater, "label": labels})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # crowd-kit's, of pandas
-        model = DawidSkene(n_iter).fit(data)
+        # crowd-kit would stop at the first iteration that does not raise its bound; but the bound that it computes
+        # counts the prior once for every rating, not for every image, and falls long before the fit has converged.
+        model = DawidSkene(n_iter, tol=-np.inf).fit(data)
     p_good = np.full(len(scores), np.nan)
     posterior = model.probas_.reindex(columns=[0, 1], fill_value=0.0)  # a class that nobody named has none
     p_good[posterior.index] = posterior[1]

@@ -8,7 +8,7 @@ from riqa.evaluate import crowd
 NAN = np.nan
 
 
-def slow_dawid_skene(scores, n_iter=60):
+def slow_dawid_skene(scores, n_iter=100):
     """Transcribe equations 2.3 to 2.5 of Dawid and Skene (1979) for two classes, image by image."""
     posterior = np.nanmean(scores, axis=1)
     for _ in range(n_iter):
@@ -41,8 +41,18 @@ def test_the_posterior_is_that_of_a_plain_transcription():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         found = crowd.dawid_skene(scores)
-    assert found == pytest.approx(slow_dawid_skene(scores), abs=0.02)  # the library stops at a tolerance
+    assert found == pytest.approx(slow_dawid_skene(scores), abs=1e-6)
     assert not np.allclose(crowd.dawid_skene(scores, 1), found)
+
+
+def test_the_fit_goes_on_until_nothing_changes():
+    """Experts who hardly agree: the library's own rule would stop after two iterations, far from the end."""
+    rng = np.random.default_rng(0)
+    scores = np.where(rng.random((160, 6)) < [0.95, 0.8, 0.7, 0.6, 0.6, 0.55], 1.0, 0.0)
+    scores[:60] = 1 - scores[:60]
+    early, found = crowd.dawid_skene(scores, 2), crowd.dawid_skene(scores)
+    assert np.abs(found - early).max() > 0.05
+    assert found == pytest.approx(crowd.dawid_skene(scores, 200), abs=0.01)
 
 
 def test_images_without_ratings_and_constant_ratings_are_no_failure():

@@ -37,8 +37,8 @@ def dawid_skene(scores: np.ndarray, n_iter: int = 100) -> np.ndarray:
     data = pd.DataFrame({"task": image, "worker": rater, "label": labels})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # crowd-kit's, of pandas
-        # crowd-kit would stop at the first iteration that does not raise its bound; but the bound that it computes
-        # counts the prior once for every rating, not for every image, and falls long before the fit has converged.
+        # crowd-kit would stop when its bound no longer rises; but that bound counts the prior once for every
+        # rating, not for every image, and falls long before the fit has converged.
         model = DawidSkene(n_iter, tol=-np.inf).fit(data)
     p_good = np.full(len(scores), np.nan)
     posterior = model.probas_.reindex(columns=[0, 1], fill_value=0.0)  # a class that nobody named has none

@@ -23,13 +23,14 @@ from riqa.yaml_text import parse_yaml
 DESCRIPTION = "dataset.yaml"
 
 EXAMPLE = """\
-name: clinic                # a letter, then letters, digits, underscores; appears in manifests and tables
+name: clinic                # a letter, then letters, digits, underscores
 labels: labels.csv          # or .xlsx, .parquet
 n_classes: 3                # of overall; 2: bad, good; 3: reject, usable, good
-columns:                    # what riqa calls it: what the table calls it; image and one label are needed
-  image: file               # path below this folder; ending, and folder, only where they tell files apart
+columns:                    # riqa's name: the table's; image and one label are needed
+  image: file               # path below this folder, as far as it tells files apart
   patient_id: patient
-  eye: eye                  # left, right or unknown; also view, source, split (train, val, test)
+  eye: eye                  # left, right or unknown
+  #                           also view, source, split (train, val, test)
   overall: grade
   clarity: sharp            # also illumination, contrast
 codes:                      # what values mean; needed unless they are the names or codes of riqa

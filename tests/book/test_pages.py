@@ -105,7 +105,7 @@ def test_no_link_is_broken(html):
 
 def test_formulas_are_typeset(browser, address):
     opened, wrong = visit(browser, address, "notebooks/05_train_multi_task.html", viewport=DESKTOP)
-    opened.wait_for_selector("mjx-container", timeout=10_000)
+    opened.wait_for_selector("mjx-container", timeout=60_000)
     assert opened.locator("mjx-container").count() >= 3
     assert wrong == []
     opened.context.close()
@@ -148,7 +148,7 @@ def test_no_number_was_left_unglued(html):
 
 def test_search_finds_a_term(browser, address):
     opened, wrong = visit(browser, address, "search.html?q=pseudo", viewport=DESKTOP)
-    opened.wait_for_selector("#search-results li a", timeout=10_000)
+    opened.wait_for_selector("#search-results li a", timeout=60_000)
     assert opened.locator("#search-results li a").count() >= 1
     assert wrong == []
     opened.context.close()

@@ -26,14 +26,14 @@ EXAMPLE = """\
 name: clinic                # a letter, then letters, digits, underscores
 labels: labels.csv          # or .xlsx, .parquet
 n_classes: 3                # of overall; 2: bad, good; 3: reject, usable, good
-columns:                    # riqa's name: the table's; image and one label are needed
+columns:                    # riqa's name: the table's; image and a label are needed
   image: file               # path below this folder, as far as it tells files apart
   patient_id: patient
   eye: eye                  # left, right or unknown
   #                           also view, source, split (train, val, test)
   overall: grade
   clarity: sharp            # also illumination, contrast
-codes:                      # what values mean; needed unless they are the names or codes of riqa
+codes:                      # what values mean, unless they are riqa's names or codes
   overall: {A: good, B: usable, C: reject}
   clarity: {yes: good, no: bad}
   eye: {OD: right, OS: left}

@@ -96,7 +96,8 @@ def test_check_curate_train_and_assess_as_the_page_says(place):
     run(place, "riqa train --config my_training.yaml")
     model = place / "models" / "clinic" / "single_task-clinic-s0"
     assert model.with_suffix(".safetensors").is_file()
-    (line,) = re.findall(r"^riqa assess \S+ photographs --html .*$", PAGE, re.MULTILINE)
+    on_one_line = PAGE.replace(" \\\n  ", " ")
+    (line,) = re.findall(r"^riqa assess \S+ photographs --html .*$", on_one_line, re.MULTILINE)
     line = line.replace(line.split()[2], str(model)).replace(" photographs ", " ../clinic ")
     assert "24 photographs" in run(place, line, as_printed=False)
     assert "Müller" in (place / "book" / "assessment.html").read_text()

@@ -116,7 +116,7 @@ def test_formulas_are_typeset(browser, address):
 def test_a_chapter_is_readable_in_both_schemes_and_on_a_phone(browser, address, scheme, viewport):
     page = "notebooks/06_compare_overall_quality.html"
     opened, wrong = visit(browser, address, page, viewport=viewport, color_scheme=scheme)
-    assert opened.evaluate("document.documentElement.dataset.theme") == scheme
+    opened.wait_for_function(f"document.documentElement.dataset.theme === {scheme!r}", timeout=60_000)
     overflow = opened.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert overflow <= 1, "the page must not scroll sideways"
     dark = opened.evaluate(

@@ -73,9 +73,9 @@ def test_a_notebook_a_study_and_a_line_make_a_chapter(smoke, tmp_path):
     found = results.read(tmp_path / "run" / "artifacts")
     assert found["value"].between(0, 1).all()
     page = (tmp_path / "run" / "html" / "notebooks" / f"{NAME}.html").read_text()
-    assert (
-        f"{100 * results.find(found, dataset='phantom_grades', model='multi_task', metric='undecided', method='count')['value']:.1f}\N{NO-BREAK SPACE}%"
-        in page
+    row = results.find(
+        found, dataset="phantom_grades", model="multi_task", metric="undecided", method="count"
     )
+    assert f"{100 * row['value']:.1f}\N{NO-BREAK SPACE}%" in page
     assert "below 0.6" in page
     assert "How often models are undecided" in page

@@ -81,5 +81,6 @@ def known_counts(source: str, observers: pd.DataFrame) -> tuple[pd.DataFrame, pd
     label = judged["overall"].map(dict(enumerate(names)))
     n = label.value_counts().reindex(names)
     if n.isna().any():  # shares of two classes of three are no shares of bad and good
-        return pd.DataFrame(columns=list(DETAILS), dtype=float), pd.Series(dtype=float)
+        none = pd.Index([], dtype="str")  # of names, as the other answers are
+        return pd.DataFrame(index=none, columns=list(DETAILS), dtype=float), pd.Series(index=none, dtype=float)
     return (1 - judged[list(DETAILS)]).groupby(label).sum().astype(int).reindex(names), n

@@ -14,6 +14,7 @@ from riqa import results
 from riqa.phantom.study import phantom_grades
 from riqa.publish.chapters import read_chapters
 from riqa.publish.layout import Build
+from riqa.studies.curation import ALL_SETS
 from tests.book.test_smoke_build import copy_repository
 from tests.publish.toy import REPOSITORY
 
@@ -120,7 +121,7 @@ def test_the_whole_book_is_built_under_the_name_that_the_profile_uses(place):
     for path in build.work.rglob("*.parquet"):
         table = pd.read_parquet(path)
         for column in {"dataset", "trained_on", "set"} & set(table):
-            assert set(table[column].dropna()) <= sets | {"Everything"}, path
+            assert set(table[column].dropna()) <= sets | {ALL_SETS}, path
     stems = {path.stem for path in build.work.rglob("*-s0.safetensors")}
     assert {"single_task-clinic-s0", "multi_task-clinic-s0", "teacher-phantom_details-s0"} <= stems
     predictions = pd.read_parquet(build.work / "05_train_multi_task" / "predictions.parquet")

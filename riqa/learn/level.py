@@ -81,6 +81,6 @@ def known_counts(source: str, observers: pd.DataFrame) -> tuple[pd.DataFrame, pd
     label = judged["overall"].map(dict(enumerate(names)))
     n = label.value_counts().reindex(names)
     if n.isna().any():  # shares of two classes of three are no shares of bad and good
-        none = pd.Index([], dtype="str")  # of names, as the other answers are
-        return pd.DataFrame(index=none, columns=list(DETAILS), dtype=float), pd.Series(index=none, dtype=float)
+        none = pd.Series(index=pd.Index([], dtype="str"), dtype=float)  # by name, as the other answers
+        return none.to_frame().reindex(columns=DETAILS), none
     return (1 - judged[list(DETAILS)]).groupby(label).sum().astype(int).reindex(names), n

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.console import Group
@@ -21,9 +21,6 @@ from riqa.labels import DETAILS
 from riqa.names import shown
 from riqa.stopping import stopping
 from riqa.terminal import console, json_text
-
-if TYPE_CHECKING:  # importing it takes longer than to print a help
-    from riqa.assess.answers import Answer
 
 app = typer.Typer()
 
@@ -121,7 +118,7 @@ def _print_line(line: str) -> None:
         raise typer.Exit(1) from None
 
 
-def answers_table(answers: Sequence["Answer"]) -> Group:
+def answers_table(answers: Sequence) -> Group:
     """Lay answers out: one row per photograph, and below in full what the rows say in short.
 
     Overall shows the most probable class with its probability, details the probability of good. Paths are
@@ -149,7 +146,7 @@ def answers_table(answers: Sequence["Answer"]) -> Group:
     return Group(*where, table, Text(), Text("In full (photographs):", style="bold"), *lines)
 
 
-def summary(answers: Sequence["Answer"], n_unreadable: int, passed: object = "") -> str:
+def summary(answers: Sequence, n_unreadable: int, passed: object = "") -> str:
     """Count in one line: ``3 photographs: 1 good, 1 reject, 1 without answer; 2 could not be read``.
 
     What was passed over, in words, and the answers' warning, in short, stand at its end.
@@ -166,7 +163,7 @@ def summary(answers: Sequence["Answer"], n_unreadable: int, passed: object = "")
     return line + (f"; {_matter(warned)}" if warned else "")
 
 
-def _said(answer: "Answer") -> list[str]:
+def _said(answer) -> list[str]:
     """Return all sentences about a photograph and about the model."""
     why = f"{answer.reason}; " if answer.abstains else ""
     return [why + sentence for sentence in answer.advice] + [answer.warning] * bool(answer.warning)
@@ -177,7 +174,7 @@ def _matter(sentence: str) -> str:
     return sentence.partition(":")[0].partition(";")[0]
 
 
-def _overall(answer: "Answer") -> Text:
+def _overall(answer) -> Text:
     label = answer.label
     return Text(f"{label} {answer.overall[label]:.2f}", style=_STYLES[label]) if label else Text("-")
 

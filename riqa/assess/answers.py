@@ -61,6 +61,9 @@ class Unreadable:
     crop = None
 
 
+Read = Photograph | Unreadable
+
+
 @dataclass(frozen=True)
 class Session:
     """A model, what is known of it, and the files that it assesses."""
@@ -128,7 +131,7 @@ def find_images(given: Sequence[Path]) -> tuple[list[Path], list[Unreadable], Pa
     return list(found.values()), empty, passed
 
 
-def read_crop(path: Path, size: int) -> Photograph | Unreadable:
+def read_crop(path: Path, size: int) -> Read:
     """Read a file and crop it to `size` pixels a side."""
     try:
         return Photograph(path, read_and_crop(path, size)[0])
@@ -180,19 +183,11 @@ class Answer:
 
 
 def assess(
-    session: Session,
-    photographs: Iterable[Photograph | Unreadable],
-    *,
-    batch_size: int = 32,
-    quantile: float = QUANTILE,
+    session: Session, photographs: Iterable[Read], *, batch_size: int = 32, quantile: float = QUANTILE
 ) -> Iterator[Answer | Unreadable]:
-    """Judge photographs, one batch at a time.
+    """Judge what `read_crop` has read, in order, `batch_size` crops at a time; pass on what is unreadable.
 
-    Args:
-        session: Its model answers as far as its heads go.
-        photographs: Results of `read_crop`; unreadable ones are passed on.
-        batch_size: Crops that go through the network at a time.
-        quantile: See `riqa.learn.novelty.Novelty.threshold`.
+    The model answers as far as its heads go, and where `Novelty.threshold(quantile)` lets it.
 
     Raises:
         ValueError: If `batch_size` is below 1, or `quantile` outside (0, 1].
@@ -209,9 +204,7 @@ def assess(
     yield from _answer_all(session, waiting, quantile)
 
 
-def _answer_all(
-    session: Session, waiting: list[Photograph | Unreadable], quantile: float
-) -> Iterator[Answer | Unreadable]:
+def _answer_all(session: Session, waiting: list[Read], quantile: float) -> Iterator[Answer | Unreadable]:
     crops = [photograph.crop for photograph in waiting if photograph.crop is not None]
     judged = _judge(session, np.stack(crops), quantile) if crops else iter(())
     for photograph in waiting:

@@ -65,8 +65,7 @@ def card(model: QualityNet, answer: Answer, *, picture: bool) -> Card:
 def speaks_against(answer: Answer) -> tuple[float, str, int, str]:
     """Find the most probable claim against a photograph: a bad detail, or the lowest overall class.
 
-    Returns:
-        Its probability; task and target for `riqa.evaluate.explain.grad_cam`; the claim in words.
+    Returns its probability; task and target for `riqa.evaluate.explain.grad_cam`; the claim in words.
     """
     claims = [
         (1 - p_good, "details", DETAILS.index(detail), f"{detail} is bad")
@@ -79,11 +78,9 @@ def speaks_against(answer: Answer) -> tuple[float, str, int, str]:
 
 
 def crop_for_page(answer: Answer) -> np.ndarray | None:
-    """Read a photograph again, larger than the model sees it.
+    """Read a photograph again, larger than the model sees it: uint8 RGB, at most `SIDE` pixels per side.
 
-    Returns:
-        uint8 RGB, at most `SIDE` pixels per side: cropped as for the model, or all of it where no field of
-        view is found; None if the file can no longer be read.
+    Cropped as for the model, or all of it where no field of view is found; None if it can no longer be read.
     """
     try:
         if answer.crop is not None:
@@ -118,7 +115,7 @@ def data_uri(image: np.ndarray) -> str:
 
 
 def write_page(file: Path, cards: Sequence[Card], notes: Sequence[str] = (), **facts: object) -> None:
-    """Write the page, aside and then renamed.
+    """Write the page, aside and then renamed; raise `InputError` if the file cannot be written.
 
     Args:
         file: Path of the page.
@@ -126,24 +123,18 @@ def write_page(file: Path, cards: Sequence[Card], notes: Sequence[str] = (), **f
         notes: What readers must know before the answers, besides what the cards note.
         **facts: `model_name`; `summary`, one line with the counts; `unreadable`, the files that could not be
             read; `most_pictures`, most cards with pictures, which is stated where there are more cards.
-
-    Raises:
-        InputError: If the file cannot be written.
     """
-    environment = Environment(
-        loader=PackageLoader("riqa.assess"),
-        autoescape=True,
-        finalize=lambda value: shown(value) if isinstance(value, str | PurePath) else value,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    looks = {"autoescape": True, "undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
+    environment = Environment(loader=PackageLoader("riqa.assess"), finalize=_printable, **looks)
     notes = [*dict.fromkeys([*notes, *(card.note for card in cards if card.note)])]
     facts |= {"cards": cards, "notes": notes, "bad_below": BAD_BELOW}
     text = environment.get_template("page.html").render(facts)
     try:
         atomic_write(file, lambda aside: aside.write_text(text, encoding="utf-8"))
     except OSError as error:
-        raise InputError(
-            f"{file} cannot be written ({error.strerror}); give another file to --html"
-        ) from None
+        why = f"{file} cannot be written ({error.strerror}); give another file to --html"
+        raise InputError(why) from None
+
+
+def _printable(value: object) -> object:
+    return shown(value) if isinstance(value, str | PurePath) else value

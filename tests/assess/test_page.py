@@ -100,10 +100,6 @@ def test_everything_that_is_said_is_there(tmp_path):
     assert told.count("No maps.") == 1
     assert text.count('<p class="note">Phantom model: beware.</p>') == 2
     assert "Pictures are shown" not in told
-
-
-def test_the_limit_on_pictures_is_told(tmp_path):
-    cards = [Card(GOOD, "all", PICTURE), Card(NONE), Card(NONE)]
     assert "Pictures are shown for the first 1 of 3 photographs" in page(tmp_path, cards, most_pictures=1)
 
 

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from scipy.stats import binomtest
 
-from riqa.assess.photographs import find_images, read_ahead
+from riqa.assess.answers import find_images, read_crop
 from riqa.data.fov import crop_to_fov, find_fov
 from riqa.data.store import open_store
 from riqa.learn.examples import examples_of, unlabelled
@@ -52,11 +52,11 @@ def photographs(folder, half):
     """Read the crops of a folder's photographs, or of every second one."""
     start, step = {"": (0, 1), "development": (0, 2), "test": (1, 2)}[half]
     chosen = sorted(find_images([Path(folder)])[0])[start::step]
-    read = list(read_ahead(chosen, size))
+    read = [read_crop(path, size) for path in chosen]
     for one in read:
-        if getattr(one, "crop", None) is None:
+        if one.crop is None:
             print(f"set aside: {one.path.name}: {one.reason}")
-    crops = [one.crop for one in read if getattr(one, "crop", None) is not None]
+    crops = [one.crop for one in read if one.crop is not None]
     return unlabelled(np.stack(crops))
 
 

@@ -8,9 +8,7 @@ import pandas as pd
 import pytest
 import torch
 
-from riqa.assess.answers import assess
-from riqa.assess.photographs import Photograph
-from riqa.assess.session import open_session
+from riqa.assess.answers import Photograph, assess, open_session
 from riqa.data.store import open_store
 from riqa.errors import InputError
 from riqa.labels import DETAILS
@@ -142,7 +140,7 @@ def test_a_detail_that_was_dropped_is_not_learned_and_not_answered(store, tmp_pa
     assert history["train_loss"].iloc[1:].notna().all()  # the record of the start has none
     assert predictions[["p_clarity", "clarity"]].isna().all(axis=None)
     assert predictions[["p_illumination", "p_contrast", "p_overall_0"]].notna().all(axis=None)
-    model, description = load_model(student.stem)
+    _, description = load_model(student.stem)
     assert description["warnings"] == ["clarity is not judged"]
     for detail, quantiles in description["standing"].items():
         assert set(quantiles) == {"illumination", "contrast"}, detail
@@ -151,7 +149,7 @@ def test_a_detail_that_was_dropped_is_not_learned_and_not_answered(store, tmp_pa
     session = open_session(student.stem, [photograph])
     assert session.notes == ["clarity is not judged"]
     crops = [Photograph(photograph, store.images[0])]
-    (answer,) = assess(model, None, crops, standing=session.standing)
+    (answer,) = assess(replace(session, novelty=None), crops)
     assert list(answer.details) == list(answer.ranks) == ["illumination", "contrast"]
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from riqa.assess.session import open_session
+from riqa.assess.answers import open_session
 from riqa.errors import InputError
 from riqa.labels import DETAILS
 from riqa.learn.examples import Examples

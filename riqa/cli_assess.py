@@ -52,7 +52,7 @@ def assess(
     from riqa.assess.page import card, write_page
     from riqa.assess.session import answers, open_session
     from riqa.assess.table import answers_table, summary
-    from riqa.learn.memory import keep_freed_memory
+    from riqa.learn.device import keep_freed_memory
 
     if html is not None and html.is_dir():
         raise InputError(f"{html} is a folder; give --html a file, such as {html / 'assessment.html'}")

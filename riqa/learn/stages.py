@@ -24,19 +24,12 @@ _SMALLEST_SCALE = 0.1  # of a stage's largest: a channel that hardly ever fires 
 
 @dataclass(frozen=True)
 class Stage:
-    """The spread of the training images in one stage of a network with D channels.
+    """The spread of the training images in one stage of a network with D channels."""
 
-    Attributes:
-        mean: (D,) of the pooled features.
-        scale: (D,) their standard deviations, positive.
-        precision: (D, D) inverse covariance of the features so scaled.
-        median: Median squared distance of the validation images, positive.
-    """
-
-    mean: np.ndarray
-    scale: np.ndarray
-    precision: np.ndarray
-    median: float
+    mean: np.ndarray  # (D,) of the pooled features
+    scale: np.ndarray  # (D,) their standard deviations, positive
+    precision: np.ndarray  # (D, D) inverse covariance of the features so scaled
+    median: float  # squared distance of the validation images, positive
 
     def distances(self, features: np.ndarray) -> np.ndarray:
         """Return squared Mahalanobis distances (N,) of features (N, D), in medians."""
@@ -45,17 +38,10 @@ class Stage:
 
 
 def outputs_with_stages(model: QualityNet, images: Tensor) -> dict[str, Tensor]:
-    """Apply a model and note its stages on the way.
+    """Return a model's logits for images (N, 3, H, W) by task, and its stages, ``stage_0`` ..: (N, D).
 
     A stage ends where the resolution falls: the last map of every resolution, averaged over places. The
     shared representation h (paper, Eq. 2) is the last stage.
-
-    Args:
-        model: Any `QualityNet`.
-        images: (N, 3, H, W) RGB in [0, 1].
-
-    Returns:
-        The logits by task, and ``stage_0``, ``stage_1``, ...: float32 (N, D).
     """
     maps: dict[tuple[int, ...], Tensor] = {}
 
@@ -76,11 +62,7 @@ def outputs_with_stages(model: QualityNet, images: Tensor) -> dict[str, Tensor]:
 
 
 def _average(maps: Tensor) -> Tensor:
-    """Average maps (N, D, H, W) over places, in float32: (N, D).
-
-    A float32 copy of all maps at once would be larger than the processor's cache, and take as long as half
-    the network.
-    """
+    """Average maps (N, D, H, W) over places, in float32, a few at a time, which fit into a cache: (N, D)."""
     n = max(_COPIED_AT_ONCE // maps[0].numel(), 1)
     return torch.cat([few.float().mean((2, 3)) for few in maps.split(n)])
 
@@ -91,8 +73,7 @@ def fit_stage(training: np.ndarray, validation: np.ndarray) -> Stage:
     scale = np.maximum(spread, max(_SMALLEST_SCALE * spread.max(), np.finfo(np.float32).eps))
     mean = training.mean(axis=0)
     precision = LedoitWolf(assume_centered=True).fit((training - mean) / scale).precision_
-    raw = Stage(mean, scale, precision, 1.0)
-    median = float(np.median(raw.distances(validation)))
+    median = float(np.median(Stage(mean, scale, precision, 1.0).distances(validation)))
     return Stage(mean, scale, precision, median or 1.0)
 
 

@@ -147,7 +147,10 @@ def execute(
     model = initial_model(run, image_size=store.images.shape[1]).to(resolve_device(run.device))
     precision = resolve_precision(config.precision, model, next(model.parameters()).device)
     history = train(
-        *(model, training, validation, config),
+        model,
+        training,
+        validation,
+        config,
         start_counts=run.start_counts,
         checkpoint=_checkpoint(run, model, store.meta["sha256"], processes.n, precision),
         on_epoch=lambda *progress: tell((run.stem.name, *progress)),

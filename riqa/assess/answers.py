@@ -13,9 +13,8 @@ from riqa.data.search import NO_FIELD, NOT_ALONE
 from riqa.labels import DETAILS, class_names
 from riqa.learn.examples import unlabelled
 from riqa.learn.model import QualityNet
-from riqa.learn.novelty import QUANTILE, VIEWS, Novelty
+from riqa.learn.novelty import QUANTILE, VIEWS, Novelty, outputs_with_stages
 from riqa.learn.predict import MOST_CLASSES, in_batches, probabilities
-from riqa.learn.stages import outputs_with_stages
 from riqa.learn.standing import Standing, most_likely, share_below
 from riqa.names import shown
 

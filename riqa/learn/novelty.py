@@ -1,10 +1,17 @@
 """How unlike the training images an image is, so that a model can abstain instead of guessing.
 
-Two views look for different things. The *network* sees what its task needed, and that a letter is no fundus
-(`riqa.learn.stages`). The *colours* of every octave, without a network, tell a drawn photograph from a taken
-one (`riqa.learn.colours`). Each view is scaled by what is usual among the validation images, and the larger
-of the two values counts. One limit serves both, so that a second view does not double the answers lost on
-images of the model's own kind. No example of a strange image is needed.
+Two views look for different things. The *network* sees what its task needed, and that a letter is no fundus.
+The *colours* of every octave, without a network, tell a drawn photograph from a taken one
+(`riqa.learn.colours`). Each view is scaled by what is usual among the validation images, and the larger of
+the two values counts. One limit serves both, so that a second view does not double the answers lost on images
+of the model's own kind. No example of a strange image is needed.
+
+In the network, distances are those of Lee et al. 2018 (arXiv:1807.03888): Mahalanobis, on the features of
+every stage, not of its last alone. The last stage knows only what its task needed, and takes a disc of noise
+for one more bad fundus; the early stages still see that it is noise. Covariances are those of Ledoit and Wolf
+2004 (doi:10.1016/S0047-259X(03)00096-4), which can be inverted also with few images. Where Lee et al. weigh
+stages by examples of strange images, here each distance is divided by its median over the validation images.
+One mean serves all classes, as a Teacher has none.
 """
 
 from collections.abc import Sequence
@@ -12,8 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
+from sklearn.covariance import LedoitWolf
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
@@ -23,7 +32,6 @@ from riqa.learn.colours import N_NUMBERS, Mixture, colour_bands, fit_mixture
 from riqa.learn.examples import Examples
 from riqa.learn.model import QualityNet, model_file
 from riqa.learn.predict import in_batches
-from riqa.learn.stages import Stage, fit_stage, outputs_with_stages, stages_of
 
 QUANTILE = 0.99  # share of the validation images that count as known
 VIEWS = ("what the network sees", "colours and texture")  # in the words of an abstention
@@ -32,6 +40,70 @@ MOST_IMAGES, MOST_PHOTOGRAPHS = 1000, 3000  # evenly spaced training images that
 _BEYOND = 3  # validation images, at least, beyond one unit of a view, so that the strangest is not the unit
 _EXTENSION = "novelty.safetensors"
 _OF_STAGE, _OF_BANDS = ("mean", "scale", "precision"), ("weights", "means", "roots")
+_STAGE = "stage_"
+_COPIED_AT_ONCE = 2**20  # numbers, 4 MB
+_SMALLEST_SCALE = 0.1  # of a stage's largest: a channel that hardly ever fires measures nothing
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The spread of the training images in one stage of a network with D channels."""
+
+    mean: np.ndarray  # (D,) of the pooled features
+    scale: np.ndarray  # (D,) their standard deviations, positive
+    precision: np.ndarray  # (D, D) inverse covariance of the features so scaled
+    median: float  # squared distance of the validation images, positive
+
+    def distances(self, features: np.ndarray) -> np.ndarray:
+        """Return squared Mahalanobis distances (N,) of features (N, D), in medians."""
+        z = (features - self.mean) / self.scale
+        return np.einsum("nd,de,ne->n", z, self.precision, z, optimize=True) / self.median
+
+
+def outputs_with_stages(model: QualityNet, images: Tensor) -> dict[str, Tensor]:
+    """Return a model's logits for images (N, 3, H, W) by task, and its stages, ``stage_0`` ..: (N, D).
+
+    A stage ends where the resolution falls: the last map of every resolution, averaged over places. The
+    shared representation h (paper, Eq. 2) is the last stage.
+    """
+    maps: dict[tuple[int, ...], Tensor] = {}
+
+    def note(module: torch.nn.Module, inputs: tuple, output: object) -> None:
+        if isinstance(output, Tensor) and output.ndim == 4 and min(output.shape[2:]) > 1:
+            maps[tuple(output.shape[2:])] = output
+
+    handles = [module.register_forward_hook(note) for module in model.backbone.modules()]
+    try:
+        h = model.features(images)
+    finally:
+        for handle in handles:
+            handle.remove()
+    # By size and not by time: in some backbones a side branch ends later than the map that it returns to.
+    pooled = [_average(maps[size]) for size in sorted(maps, reverse=True)] + [h.float()]
+    logits = {task: head(h) for task, head in model.heads.items()}
+    return logits | {f"{_STAGE}{k}": stage for k, stage in enumerate(pooled)}
+
+
+def _average(maps: Tensor) -> Tensor:
+    """Average maps (N, D, H, W) over places, in float32, a few at a time, which fit into a cache: (N, D)."""
+    n = max(_COPIED_AT_ONCE // maps[0].numel(), 1)
+    return torch.cat([few.float().mean((2, 3)) for few in maps.split(n)])
+
+
+def fit_stage(training: np.ndarray, validation: np.ndarray) -> Stage:
+    """Fit one stage to pooled features (N, D) of training images and (n, D) of validation images."""
+    spread = training.std(axis=0)
+    scale = np.maximum(spread, max(_SMALLEST_SCALE * spread.max(), np.finfo(np.float32).eps))
+    mean = training.mean(axis=0)
+    precision = LedoitWolf(assume_centered=True).fit((training - mean) / scale).precision_
+    median = float(np.median(Stage(mean, scale, precision, 1.0).distances(validation)))
+    return Stage(mean, scale, precision, median or 1.0)
+
+
+def stages_of(outputs: dict[str, Tensor]) -> list[np.ndarray]:
+    """Pick the stages out of outputs, in order, as float64 (N, D)."""
+    n_stages = sum(name.startswith(_STAGE) for name in outputs)
+    return [outputs[f"{_STAGE}{k}"].double().cpu().numpy() for k in range(n_stages)]
 
 
 @dataclass(frozen=True)

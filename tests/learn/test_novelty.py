@@ -14,8 +14,15 @@ from riqa.learn import novelty as module
 from riqa.learn.colours import N_NUMBERS, Mixture, colour_bands
 from riqa.learn.examples import unlabelled
 from riqa.learn.model import QualityNet
-from riqa.learn.novelty import Novelty, fit_novelty, load_novelty, save_novelty
-from riqa.learn.stages import fit_stage, outputs_with_stages, stages_of
+from riqa.learn.novelty import (
+    Novelty,
+    fit_novelty,
+    fit_stage,
+    load_novelty,
+    outputs_with_stages,
+    save_novelty,
+    stages_of,
+)
 
 SIDE = 32
 NOTHING = Mixture(np.ones(1), np.zeros((1, N_NUMBERS)), np.eye(N_NUMBERS)[None])

@@ -22,10 +22,9 @@ from riqa.assess.answers import find_images, read_crop
 from riqa.data.fov import crop_to_fov, find_fov
 from riqa.data.store import open_store
 from riqa.learn.examples import examples_of, unlabelled
-from riqa.learn.inference import in_batches
 from riqa.learn.model import load_model
-from riqa.learn.novelty import load_novelty
-from riqa.learn.stages import outputs_with_stages
+from riqa.learn.novelty import load_novelty, outputs_with_stages
+from riqa.learn.predict import in_batches
 from tests.assess.strangers import STRANGERS
 
 QUANTILES = (0.95, 0.98, 0.99)

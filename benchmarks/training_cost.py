@@ -17,8 +17,8 @@ import torch
 from benchmarks.results import tabulate
 from riqa.data import deepdrid, eyeq, mshf
 from riqa.labels import DETAILS
-from riqa.learn.cost import flop_per_image
-from riqa.learn.memory import keep_freed_memory
+from riqa.learn.device import keep_freed_memory
+from riqa.learn.equal_cost import flop_per_image
 from riqa.learn.model import QualityNet
 from riqa.learn.weighting import candidate_weights
 from riqa.publish.chapters import read_chapters

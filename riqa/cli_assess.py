@@ -63,7 +63,7 @@ def assess(
     from riqa.assess.answers import Unreadable, open_session, read_crop
     from riqa.assess.answers import assess as judge
     from riqa.assess.page import card, write_page
-    from riqa.learn.memory import keep_freed_memory
+    from riqa.learn.device import keep_freed_memory
     from riqa.watched import progress_bar
 
     if html is not None and html.is_dir():

@@ -18,11 +18,9 @@ from riqa.data.walk import SUFFIXES, PassedOver, as_on_disk, walk_images
 from riqa.errors import InputError
 from riqa.labels import DETAILS, class_names
 from riqa.learn.examples import unlabelled
-from riqa.learn.inference import in_batches
 from riqa.learn.model import QualityNet, load_model, model_file
-from riqa.learn.novelty import QUANTILE, VIEWS, Novelty, load_novelty
-from riqa.learn.predict import MOST_CLASSES, probabilities
-from riqa.learn.stages import outputs_with_stages
+from riqa.learn.novelty import QUANTILE, VIEWS, Novelty, load_novelty, outputs_with_stages
+from riqa.learn.predict import MOST_CLASSES, in_batches, probabilities
 from riqa.learn.standing import Standing, most_likely, read_standing, share_below
 from riqa.names import shown
 

@@ -16,8 +16,8 @@ from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import Tensor, nn
 
 from riqa.evaluate.map_layer import MIN_SIDE, find_map_layer
-from riqa.learn.inference import images_at_a_time
 from riqa.learn.model import QualityNet
+from riqa.learn.predict import images_at_a_time
 
 TASKS = ("overall", "details")
 

@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from riqa.learn.inference import images_at_a_time
 from riqa.learn.model import QualityNet
+from riqa.learn.predict import images_at_a_time
 
 
 def ranks_in_field(maps: np.ndarray, fields: np.ndarray, seed: int = 0) -> np.ndarray:

@@ -43,7 +43,7 @@ def strangers(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def _float32(monkeypatch):
     """bfloat16 keeps three digits, and in other batches they may be others; more are compared here."""
-    monkeypatch.setattr("riqa.learn.inference.resolve_precision", lambda *_: "float32")
+    monkeypatch.setattr("riqa.learn.predict.resolve_precision", lambda *_: "float32")
 
 
 def beyond_doubt(overall, details):

@@ -5,7 +5,7 @@ import numpy as np
 
 from benchmarks import fov_accuracy
 from benchmarks.fov_accuracy import SURROUNDS, cases, summarise, truth_mask, verdicts
-from riqa.phantom.cameras import Field
+from riqa.phantom.fundus import Field
 
 
 def table(**by):

@@ -57,9 +57,7 @@ class Case:
     masks: dict[str, np.ndarray]  # by defect present float32 (H, W) in [0, 1], how much it affects each pixel
     severities: dict[str, float]  # of each defect present, in (0, 1]
     draw: tuple[str, int, int]  # study, seed and number, from which the defects' random numbers follow
-    geometry: dict[
-        str, float
-    ]  # width, height, and fov_x, fov_y, fov_radius in pixels; drawn: fov_cut in radii
+    geometry: dict[str, float]  # width, height, fov_x, fov_y, fov_radius in pixels; if drawn fov_cut, radii
 
 
 def generator(study: str, seed: int, purpose: int, *numbers: int) -> np.random.Generator:
@@ -80,14 +78,9 @@ def render_clean(exposure: Exposure) -> Fundus:
 
 
 def spoil(
-    image: np.ndarray,
-    fov_mask: np.ndarray,
-    study: str,
-    seed: int,
-    number: int,
-    severities: Mapping[str, float],
+    image: np.ndarray, fov_mask: np.ndarray, study: str, seed: int, number: int, severities: Mapping
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Add a photograph's defects; see `riqa.phantom.degrade.degrade`."""
+    """Add the defects of photograph `number` of a study as `riqa.phantom.degrade.degrade` does."""
     return degrade(image, fov_mask, severities, generator(study, seed, _DEFECTS, number))
 
 

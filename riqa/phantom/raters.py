@@ -103,7 +103,8 @@ def expected_grade(score: np.ndarray, n_classes: int) -> np.ndarray:
     The median is at least k where two of the three grades are, and the graders' noise is independent. Returns
     float, of the shape of `score`, in [0, n_classes - 1].
     """
-    (bias, noise), total = _habits(graders(), ["overall"]), np.zeros(np.shape(score))
+    bias, noise = _habits(graders(), ["overall"])
+    total = np.zeros(np.shape(score))
     for threshold in grade_thresholds(n_classes):
         chance = norm.cdf((threshold + bias[:, 0] - np.asarray(score)[..., None]) / noise[:, 0])
         a, b, c = np.moveaxis(chance, -1, 0)
@@ -175,10 +176,7 @@ def ratings_table(
 
 
 def expert_labels(
-    image_ids: Sequence[str],
-    severities: Mapping[str, np.ndarray],
-    rng: np.random.Generator,
-    n_repeat: int = 0,
+    image_ids: Sequence[str], severities: Mapping, rng: np.random.Generator, n_repeat: int = 0
 ) -> tuple[np.ndarray, pd.DataFrame]:
     """Label the details of N photographs by the majority of odd panels of the eight experts.
 

@@ -99,12 +99,11 @@ def phantom_set(
     rng = generator(name, seed, _LABELS)
     plan = _plan(spec, n, rng)
     names = plan["patient_id"] + "_" + plan["eye"]
-    plan.insert(0, "image_id", names + "_" + plan["view"] if spec.views > 1 else names)
+    plan["image_id"] = names + "_" + plan["view"] if spec.views > 1 else names
     n_classes, tables = len(spec.classes["test"]) or None, []
     if n_classes:
-        wanted = np.concatenate(
-            [_exact_classes(n[split], shares, rng) for split, shares in spec.classes.items()]
-        )
+        wanted = [_exact_classes(n[split], shares, rng) for split, shares in spec.classes.items()]
+        wanted = np.concatenate(wanted)
         severities, given = sample_by_grade(wanted, n_classes, rng, spec.views)
         plan["overall"] = np.repeat(wanted, spec.views)
         scores = np.repeat(given, spec.views, axis=0)[..., None]
@@ -117,17 +116,11 @@ def phantom_set(
     if validation:
         train, shares = plan["split"] == "train", {"train": 1 - validation, "val": validation}
         plan.loc[train, "split"] = grouped_stratified_split(plan[train], shares, seed)
-    key = {
-        "study": name,
-        "seed": seed,
-        "number": np.arange(len(plan)),
-        "camera": plan["source"],
-        "size": size,
-    }
-    columns = ["image_id", "study", "seed", "number", "patient", "eye", "view", "camera", "size"]
+    key = plan.assign(study=name, seed=seed, number=np.arange(len(plan)), camera=plan["source"], size=size)
+    key = key[["image_id", "study", "seed", "number", "patient", "eye", "view", "camera", "size"]]
     ratings = pd.concat(tables, ignore_index=True)
     dataset = Dataset(name, Path(out), plan, n_classes, _CITATION, "MIT", ratings=ratings, drawn=True)
-    return _make(dataset, plan.assign(**key)[columns], severities, workers)
+    return _make(dataset, key, severities, workers)
 
 
 phantom_details = partial(phantom_set, "phantom_details", n_train=642, n_test=160, validation=0.1)
@@ -195,33 +188,26 @@ def simulated_details(
         raise ValueError(f"draws must be at least 1, got {draws}")
     good = source.manifest[source.manifest["overall"] == (source.n_classes or 0) - 1]
     if good.empty:
-        raise InputError(
-            f"{source.root}: dataset {source.name} has no photograph labelled good; nothing to spoil"
-        )
-    rng = generator("simulated_details", seed, _LABELS)
+        raise InputError(f"{source.root}: {source.name} has no photograph labelled good; nothing to spoil")
+    name = "simulated_details"
+    rng = generator(name, seed, _LABELS)
     plan = good.loc[good.index.repeat(draws)].reset_index(drop=True).assign(overall=np.nan)
-    key = {"study": "simulated_details", "seed": seed, "number": np.arange(len(plan)), "size": size}
-    key |= {"source_image_id": plan["image_id"], "source_path": plan["path"]}
-    draw = pd.Series(np.tile(np.arange(draws), len(good))).map("_d{}".format)
-    plan["image_id"] += draw if draws > 1 else ""
+    key = plan[["image_id"]].assign(study=name, seed=seed, number=np.arange(len(plan)), size=size)
+    key = key.assign(source_image_id=plan["image_id"], source_path=plan["path"])
+    if draws > 1:
+        key["image_id"] += pd.Series(np.tile(np.arange(draws), len(good))).map("_d{}".format)
     severities = draw_severities(len(plan), TROUBLE["details"], rng)
-    plan[list(DETAILS)], ratings = expert_labels(plan["image_id"], severities, rng)
-    dataset = replace(
-        source, name="simulated_details", root=Path(out), manifest=plan, n_classes=None, ratings=ratings
-    )
-    return _make(dataset, plan[["image_id"]].assign(**key), severities, workers, source.root)
+    plan[list(DETAILS)], ratings = expert_labels(key["image_id"], severities, rng)
+    dataset = replace(source, name=name, root=Path(out), manifest=plan, n_classes=None, ratings=ratings)
+    return _make(dataset, key, severities, workers, source.root)
 
 
 def _make(
-    dataset: Dataset,
-    key: pd.DataFrame,
-    severities: Mapping[str, np.ndarray],
-    workers: int,
-    source_root: Path | None = None,
+    dataset: Dataset, key: pd.DataFrame, severities: Mapping, workers: int, source_root: Path | None = None
 ) -> Dataset:
     """Take the photographs and write the set: into a sibling folder first, renamed when all is there.
 
-    The dataset's root is where it goes. `key` holds the first columns of the truth table.
+    The dataset's root is where it goes; `key` is the first columns of its truth table, image_id ahead.
     """
     out = dataset.root
     if out.exists() and not (out.is_dir() and ((out / "dataset.json").is_file() or not any(out.iterdir()))):
@@ -238,15 +224,14 @@ def _make(
     if not made.all():
         lost = key["source_image_id"][~made].nunique()
         if not made.any():
-            raise InputError(
-                f"{source_root}: none of {lost} good photographs shows a field of view; check the files"
-            )
+            raise InputError(f"{source_root}: none of {lost} good photographs shows a field; check the files")
         text = f"{lost} good photographs without a readable field of view were left out"
         findings = (Finding("no-field", "warning", text),)
     truth = pd.concat([key, pd.DataFrame(geometry), drawn.assign(**perceived)], axis=1)
     truth = truth.assign(overall_score=overall_score(severities))[made].reset_index(drop=True)
     write_parquet(truth, growing / "truth.parquet")
-    manifest = dataset.manifest.assign(path="images/" + key["image_id"] + ".jpg", dataset=dataset.name)
+    path = "images/" + key["image_id"] + ".jpg"
+    manifest = dataset.manifest.assign(image_id=key["image_id"], path=path, dataset=dataset.name)
     manifest = manifest.loc[made, list(COLUMNS)].reset_index(drop=True)
     ratings = dataset.ratings[dataset.ratings["image_id"].isin(truth["image_id"])].reset_index(drop=True)
     dataset = replace(dataset, root=growing, manifest=manifest, findings=findings, ratings=ratings)

@@ -35,11 +35,7 @@ _SHARED = ("haze", "flat_gamma", "pupil_crescent", "vignette", "under_exposure",
 
 
 def draw_severities(
-    n: int,
-    chances: Mapping[str, float],
-    rng: np.random.Generator,
-    loadings: Mapping[str, float] = LOADINGS,
-    shapes: Mapping[str, float] = SHAPES,
+    n: int, chances: Mapping, rng: np.random.Generator, loadings: Mapping = LOADINGS, shapes: Mapping = SHAPES
 ) -> dict[str, np.ndarray]:
     """Draw the severities of every defect for `n` photographs: (n,) in [0, 1] by defect, most entries 0.
 

@@ -1,7 +1,5 @@
 """Masks lie where defects lie on the curated image, and a repair takes defects away and nothing else."""
 
-from __future__ import annotations
-
 from functools import cache
 
 import numpy as np
@@ -11,22 +9,11 @@ import pytest
 from riqa.data.curate import curate
 from riqa.data.fields import curated_fields
 from riqa.labels import DETAILS
-from riqa.phantom import repair
+from riqa.phantom import repair as R  # noqa: N812
 from riqa.phantom.degrade import DEFECTS, GROUPS, degrade
 from riqa.phantom.photograph import Case, case, spoil
 from riqa.phantom.raters import overall_score
-from riqa.phantom.repair import (
-    EVERYWHERE,
-    REPAIRS,
-    curated_case,
-    has_place,
-    recapture,
-    recaptures,
-    regions,
-    repaired_scores,
-    spoilt_details,
-    without,
-)
+from riqa.phantom.repair import EVERYWHERE, REPAIRS
 from riqa.phantom.study import phantom_details
 
 from .conftest import make_fundus, read
@@ -64,25 +51,20 @@ def photograph(severities):
 def test_the_case_is_the_image_of_the_store_and_masks_lie_where_it_was_changed(details, store):
     """Repairing a photograph outside its masks changes nothing but the noise of JPEG."""
     fields, seen = curated_fields(store, range(len(store.manifest))), 0
-    for row, image_id in enumerate(store.manifest["image_id"]):
-        one = curated_case(details.root, image_id, 48)
-        np.testing.assert_array_equal(one.image, store.images[row])
+    for image_id, image, field in zip(store.manifest["image_id"], store.images, fields, strict=True):
+        lit = image.max(axis=2) > 0
+        assert (field & lit).sum() / (field | lit).sum() > 0.9 or image[field].mean() < 30  # dark ones
+        one = R.curated_case(details.root, image_id, 48)
+        np.testing.assert_array_equal(one.image, image)
         if not one.masks or set(one.masks) & set(EVERYWHERE):
             continue
         touched = np.max(list(one.masks.values()), axis=0)
         change = np.abs(one.image.astype(float) - one.clean).mean(axis=2)
-        inside = fields[row] & (touched > 0.5)
+        inside = field & (touched > 0.5)
         if inside.any():
-            assert change[inside].mean() > 3 * change[fields[row] & (touched == 0)].mean()
+            assert change[inside].mean() > 3 * change[field & (touched == 0)].mean()
             seen += 1
     assert seen >= 2
-
-
-def test_fields_are_what_is_not_black(store):
-    fields = curated_fields(store, range(len(store.manifest)))
-    for field, image in zip(fields, store.images, strict=True):
-        seen = image.max(axis=2) > 0
-        assert (field & seen).sum() / (field | seen).sum() > 0.9 or image[field].mean() < 30  # dark ones
     assert curated_fields(store, []).shape == (0, 48, 48)
 
 
@@ -104,13 +86,9 @@ def test_who_takes_part():
         {"haze": 0.9},
     )
     table = pd.DataFrame([dict.fromkeys(DEFECTS, 0.0) | row for row in rows])
-    for groups, who in (
-        (EVERY, [0, 3, 4]),
-        (["illumination"], [4]),
-        (["artifact"], [0, 2, 3]),
-        (["contrast"], []),
-    ):
-        assert np.flatnonzero(has_place(table, tuple(groups))).tolist() == who
+    expected = {EVERY: [0, 3, 4], ("illumination",): [4], ("artifact",): [0, 2, 3], ("contrast",): []}
+    found = {groups: np.flatnonzero(R.has_place(table, groups)).tolist() for groups in expected}
+    assert found == expected
 
 
 FIELD, WIDE = np.ones((4, 4), bool), np.ones((4, 4))
@@ -120,7 +98,7 @@ SPOT[0, 0] = 1
 
 def places(masks, severities, groups, share, field=FIELD):
     nothing = np.zeros((4, 4, 3), np.uint8)
-    return regions(Case(nothing, nothing, field, masks, severities, DRAW, {}), field, groups, share)
+    return R.regions(Case(nothing, nothing, field, masks, severities, DRAW, {}), field, groups, share)
 
 
 def test_regions_are_cut_at_half_and_joined():
@@ -152,21 +130,19 @@ def test_no_regions_where_a_strong_defect_is_everywhere(wide, severity, groups, 
 
 
 def test_a_code_is_the_sum_of_powers_of_two():
-    assert REPAIRS[0] == ()
-    assert [REPAIRS[1], REPAIRS[2], REPAIRS[4]] == [(detail,) for detail in DETAILS]
-    assert REPAIRS[5] == ("illumination", "contrast")
-    assert REPAIRS[7] == DETAILS
+    i, c, k = DETAILS
+    assert ((), (i,), (c,), (i, c), (k,), (i, k), (c, k), (i, c, k)) == REPAIRS
 
 
 @pytest.mark.parametrize("detail", DETAILS)
 def test_all_defects_of_a_detail_go_and_no_other(detail):
     every = dict.fromkeys(DEFECTS, 0.5)
-    left = without(every, [detail])
+    left = R.without(every, [detail])
     assert {name for name, value in left.items() if value == 0} == set(GROUPS[detail])
     assert list(left) == list(every)
-    assert without(every, []) == every
+    assert R.without(every, []) == every
     with pytest.raises(ValueError, match="artifact"):
-        without(every, ["artifact"])
+        R.without(every, ["artifact"])
 
 
 @pytest.mark.parametrize("removed", sorted(DEFECTS))
@@ -181,35 +157,37 @@ def test_the_random_numbers_of_a_defect_do_not_depend_on_the_others(removed, sta
 
 def test_after_a_repair_the_photograph_is_one_that_never_had_the_defect():
     one = photograph({"defocus": 0.8, "flash_spot": 0.6, "dust": 0.7})
-    assert np.array_equal(recapture(one, ["clarity"]), photograph({"flash_spot": 0.6, "dust": 0.7}).image)
-    assert np.array_equal(recapture(one, []), one.image)
-    assert np.array_equal(recapture(one, ["contrast"]), one.image)  # it has no defect of contrast
-    assert not np.array_equal(recapture(one, ["clarity"]), one.image)
-    assert np.array_equal(recapture(one, DETAILS), photograph({"dust": 0.7}).image)
+    assert np.array_equal(R.recapture(one, ["clarity"]), photograph({"flash_spot": 0.6, "dust": 0.7}).image)
+    assert np.array_equal(R.recapture(one, []), one.image)
+    assert np.array_equal(R.recapture(one, ["contrast"]), one.image)  # it has no defect of contrast
+    assert not np.array_equal(R.recapture(one, ["clarity"]), one.image)
+    assert np.array_equal(R.recapture(one, DETAILS), photograph({"dust": 0.7}).image)
 
 
 def test_eye_camera_and_exposure_stay(grades, truth):
-    chosen = spoilt_details(truth).any(axis=1) & truth[[*GROUPS["artifact"]]].eq(0).all(axis=1)
+    chosen = R.spoilt_details(truth).any(axis=1) & truth[[*GROUPS["artifact"]]].eq(0).all(axis=1)
     again = case(grades.root, truth["image_id"][chosen].iloc[0])
-    assert np.array_equal(recapture(again, DETAILS), again.clean)
+    assert np.array_equal(R.recapture(again, DETAILS), again.clean)
 
 
 def test_the_first_recapture_is_the_curated_photograph_itself(details, store):
     """Same JPEG, same field of view, same crop and size as chapter 01: equal to the bit."""
-    n_spoilt = spoilt_details(read(details).set_index("image_id").loc[store.manifest["image_id"]]).sum(axis=1)
+    n_spoilt = R.spoilt_details(read(details).set_index("image_id").loc[store.manifest["image_id"]]).sum(
+        axis=1
+    )
     for row in (np.argmax(n_spoilt), np.argmin(n_spoilt)):
-        images = recaptures(details.root, store.manifest["image_id"][row], 48)
+        images = R.recaptures(details.root, store.manifest["image_id"][row], 48)
         assert images.shape == (8, 48, 48, 3)
         assert np.array_equal(images[0], store.images[row])
 
 
 def test_recaptures_differ_where_a_spoilt_detail_is_repaired(grades, truth):
     """Also where a detail has no defect: then its repair is the same as leaving it out."""
-    spoilt = spoilt_details(truth)
+    spoilt = R.spoilt_details(truth)
     strength = truth[[f"perceived_{detail}" for detail in DETAILS]].to_numpy()
     k = int(np.argmax(np.where(spoilt.sum(axis=1) == 2, np.sort(strength, axis=1)[:, 1], -1)))
     assert strength[k][spoilt[k]].min() > 0.1, "too faint a defect to be seen"
-    images = recaptures(grades.root, truth["image_id"].iloc[k], 48)
+    images = R.recaptures(grades.root, truth["image_id"].iloc[k], 48)
     for code, details in enumerate(REPAIRS):
         touched = tuple(detail for detail in details if spoilt[k, DETAILS.index(detail)])
         assert np.array_equal(images[code], images[0]) == (not touched)
@@ -217,12 +195,15 @@ def test_recaptures_differ_where_a_spoilt_detail_is_repaired(grades, truth):
 
 
 def test_a_photograph_that_cannot_be_curated_is_reported(grades, truth, monkeypatch):
-    monkeypatch.setattr(repair, "curate_photograph", lambda path, size: (None, {"reason": "no field"}))
-    assert recaptures(grades.root, truth["image_id"].iloc[0], 48) is None
+    monkeypatch.setattr(R, "curate_photograph", lambda path, size: (None, {"reason": "no field"}))
+    assert R.recaptures(grades.root, truth["image_id"].iloc[0], 48) is None
 
 
 def test_scores_after_repairs_are_those_of_the_severities_left(truth):
-    scores = repaired_scores(truth)
+    names = [*GROUPS["illumination"]], [*GROUPS["clarity"]], [*GROUPS["contrast"]]
+    spoilt = np.stack([(truth[one] > 0).to_numpy().any(axis=1) for one in names], axis=1)
+    assert np.array_equal(R.spoilt_details(truth), spoilt), "any severity at all"
+    scores = R.repaired_scores(truth)
     assert scores.shape == (len(truth), 8)
     assert scores[:, 0] == pytest.approx(truth["overall_score"])
     for code, groups in ((2, ("illumination", "contrast", "artifact")), (7, ("artifact",))):
@@ -231,14 +212,8 @@ def test_scores_after_repairs_are_those_of_the_severities_left(truth):
     assert (np.diff(scores[:, [0, 1, 3, 7]], axis=1) <= 1e-12).all(), "a repair never hurts"
 
 
-def test_spoilt_is_any_severity_at_all():
-    truth = pd.DataFrame(0.0, index=range(3), columns=list(DEFECTS))
-    truth.loc[0, "halo"], truth.loc[1, "motion"], truth.loc[2, "dust"] = 0.01, 0.9, 1.0
-    assert spoilt_details(truth).astype(int).tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 0]]
-
-
 def test_a_real_photograph_that_was_spoilt_can_be_taken_again(simulated, source):
     truth = read(simulated)
-    image_id = truth["image_id"][int(np.argmax(spoilt_details(truth).sum(axis=1)))]
-    images = recaptures(simulated.root, image_id, 48, source_root=source.root)
+    image_id = truth["image_id"][int(np.argmax(R.spoilt_details(truth).sum(axis=1)))]
+    images = R.recaptures(simulated.root, image_id, 48, source_root=source.root)
     assert not np.array_equal(images[7], images[0])

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import hashlib
 from dataclasses import replace
 
@@ -11,16 +9,9 @@ import pytest
 from riqa.data.manifest import load_dataset
 from riqa.errors import InputError
 from riqa.labels import DETAILS
+from riqa.phantom import study as S  # noqa: N812
 from riqa.phantom.degrade import DEFECTS
 from riqa.phantom.photograph import Exposure, case, render_clean
-from riqa.phantom.study import (
-    SPECS,
-    _exact_classes,
-    phantom_details,
-    phantom_eyes,
-    phantom_observers,
-    simulated_details,
-)
 
 from .conftest import read
 
@@ -39,35 +30,24 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def details(folder):
-    return phantom_details(folder / "details", n_train=40, n_test=12, seed=3, size=SIZE)
+    return S.phantom_details(folder / "details", n_train=40, n_test=12, seed=3, size=SIZE)
 
 
-def test_every_photograph_is_there_and_the_set_loads_again(details):
+def test_the_details_set_loads_again_with_details_only(details):
     again = load_dataset(details.root)
-    assert len(again.manifest) == 52
+    manifest = again.manifest
+    assert len(manifest) == 52
     assert again.drawn
-    assert all(cv2.imread(str(details.root / path)).ndim == 3 for path in again.manifest["path"])
+    assert all(cv2.imread(str(details.root / path)).ndim == 3 for path in manifest["path"])
     assert not list(details.root.parent.glob("*.partial*"))
-
-
-def test_details_set_has_details_only(details):
-    manifest = read(details, "manifest")
-    assert details.n_classes is None
+    assert again.n_classes is None
     assert manifest["overall"].isna().all()
-    assert manifest[list(DETAILS)].notna().all().all()
     assert (manifest["split"] == "test").sum() == 12
     assert 2 <= (manifest["split"] == "val").sum() <= 6
-
-
-def test_labels_are_the_majority_of_the_ratings(details):
-    ratings = read(details, "ratings")
-    share = ratings.groupby(["image_id", "item"])["score"].mean().unstack()[list(DETAILS)]
-    assert (
-        (share > 0.5)
-        .astype(float)
-        .equals(read(details, "manifest").set_index("image_id")[list(share)].sort_index())
-    )
-    assert set(ratings.groupby("image_id")["rater"].nunique()) <= {3, 5, 7}
+    share = again.ratings.pivot_table("score", "image_id", "item")
+    labels = manifest.set_index("image_id")[share.columns].loc[share.index]
+    assert ((share > 0.5) == labels).all().all(), "labels are the majority of the ratings"
+    assert set(again.ratings.groupby("image_id")["rater"].nunique()) <= {3, 5, 7}
 
 
 def test_grades_have_their_prevalences_to_the_photograph_and_worse_ones_worse_truth(grades):
@@ -79,14 +59,13 @@ def test_grades_have_their_prevalences_to_the_photograph_and_worse_ones_worse_tr
     assert means[0] > means[1] > means[2]
 
 
-def test_exact_classes_by_hand():
-    for n, counts in {10: [2, 1, 7], 2000: [360, 300, 1340]}.items():
-        drawn = _exact_classes(n, (0.18, 0.15, 0.67), np.random.default_rng(0))
-        assert np.bincount(drawn).tolist() == counts
+@pytest.mark.parametrize(("n", "counts"), [(10, [2, 1, 7]), (2000, [360, 300, 1340])])
+def test_exact_classes_by_hand(n, counts):
+    assert np.bincount(S._exact_classes(n, (0.18, 0.15, 0.67), np.random.default_rng(0))).tolist() == counts
 
 
 def test_eyes_have_two_views_and_one_label(folder):
-    eyes = phantom_eyes(folder / "eyes", n_train=40, n_test=16, seed=3, size=SIZE)
+    eyes = S.phantom_eyes(folder / "eyes", n_train=40, n_test=16, seed=3, size=SIZE)
     manifest = read(eyes, "manifest")
     groups = manifest.groupby(["patient_id", "eye"])
     assert (groups["overall"].nunique() == 1).all()
@@ -96,11 +75,11 @@ def test_eyes_have_two_views_and_one_label(folder):
     score = read(eyes)["overall_score"].to_numpy().reshape(-1, 2)
     assert (score[:, 0] != score[:, 1]).any()  # the label is the eye's, the quality each photograph's own
     with pytest.raises(InputError, match="multiples of 4"):
-        phantom_eyes(folder / "x", n_train=10, n_test=4)
+        S.phantom_eyes(folder / "x", n_train=10, n_test=4)
 
 
 def test_observers_rate_again_what_they_saw(folder):
-    observers = phantom_observers(folder / "observers", n_test=40, n_repeat=10, seed=3, size=SIZE)
+    observers = S.phantom_observers(folder / "observers", n_test=40, n_repeat=10, seed=3, size=SIZE)
     ratings = read(observers, "ratings").query("item != 'overall'")
     keys = ["image_id", "rater", "item"]
     first, second = (ratings[ratings["session"] == s].set_index(keys)["score"] for s in (1, 2))
@@ -112,7 +91,7 @@ def test_observers_rate_again_what_they_saw(folder):
 
 
 def test_no_patient_is_in_two_splits_and_cameras_shift(details, grades):
-    few, many = (set(SPECS[name].cameras) for name in ("phantom_details", "phantom_grades"))
+    few, many = (set(S.SPECS[name].cameras) for name in ("phantom_details", "phantom_grades"))
     assert few != many
     assert few & many
     for dataset, cameras in ((details, few), (grades, many)):
@@ -122,12 +101,12 @@ def test_no_patient_is_in_two_splits_and_cameras_shift(details, grades):
 
 
 def test_same_bytes_with_one_worker_or_two(folder, details):
-    other = phantom_details(folder / "again", n_train=40, n_test=12, seed=3, size=SIZE, workers=2)
+    other = S.phantom_details(folder / "again", n_train=40, n_test=12, seed=3, size=SIZE, workers=2)
     assert digest(other.root) == digest(details.root)
 
 
 def test_seed_and_size_are_alive(folder, details):
-    other = phantom_details(folder / "seed", n_train=6, n_test=2, seed=4, size=96, validation=0)
+    other = S.phantom_details(folder / "seed", n_train=6, n_test=2, seed=4, size=96, validation=0)
     truth, before = read(other), read(details)
     assert truth["seed"].unique().tolist() == [4]
     assert truth["width"].mean() / before["width"].mean() == pytest.approx(1.5, rel=0.2)
@@ -139,12 +118,12 @@ def test_what_cannot_be_made_is_refused_and_a_folder_with_other_things_left_alon
     small = {"n_train": 4, "n_test": 2, "size": SIZE}
     (tmp_path / "thesis.txt").write_text("mine")
     with pytest.raises(InputError, match=str(tmp_path)):
-        phantom_details(tmp_path, **small)
+        S.phantom_details(tmp_path, **small)
     assert (tmp_path / "thesis.txt").read_text() == "mine"
     with pytest.raises(InputError, match="at least 1 for each split"):
-        phantom_details(tmp_path / "x", **small | {"n_test": 0})
+        S.phantom_details(tmp_path / "x", **small | {"n_test": 0})
     with pytest.raises(ValueError, match="workers"):
-        phantom_details(tmp_path / "x", **small, workers=0)
+        S.phantom_details(tmp_path / "x", **small, workers=0)
     with pytest.raises(ValueError, match="study must be one of"):
         render_clean(Exposure("mshf", 0, 0, 0, "left", "macula", "portable", SIZE, {}))
 
@@ -201,15 +180,15 @@ def test_spoilt_photographs_are_reduced_their_draws_differ_and_truth_matches_the
 
 
 def test_same_spoilt_bytes_with_two_workers(simulated, source, tmp_path):
-    again = simulated_details(source, tmp_path / "sim", draws=2, seed=1, size=128, workers=2)
+    again = S.simulated_details(source, tmp_path / "sim", draws=2, seed=1, size=128, workers=2)
     assert digest(again.root) == digest(simulated.root)
 
 
 def test_a_source_without_good_photographs_is_refused(source, tmp_path):
     bad = replace(source, manifest=source.manifest.assign(overall=0.0))
     with pytest.raises(InputError, match="no photograph labelled good"):
-        simulated_details(bad, tmp_path / "x")
+        S.simulated_details(bad, tmp_path / "x")
     with pytest.raises(InputError, match="none of 1 good photographs shows a field"):
-        simulated_details(replace(source, manifest=source.manifest[3:4]), tmp_path / "x", draws=2)
+        S.simulated_details(replace(source, manifest=source.manifest[3:4]), tmp_path / "x", draws=2)
     with pytest.raises(ValueError, match="draws"):
-        simulated_details(source, tmp_path / "x", draws=0)
+        S.simulated_details(source, tmp_path / "x", draws=0)

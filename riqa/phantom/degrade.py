@@ -79,7 +79,8 @@ class _Frame:
 
     def __init__(self, mask: np.ndarray) -> None:
         """Measure a field of view, bool (H, W), that touches all four sides of its array."""
-        (height, width), self.mask = mask.shape, mask
+        self.mask = mask
+        height, width = mask.shape
         self.diameter = float(max(height, width))  # pixels
         y, x = np.ogrid[0:height, 0:width]
         self.u = ((x - (width - 1) / 2) * 2 / self.diameter).astype(np.float32)

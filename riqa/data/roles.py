@@ -58,7 +58,7 @@ def build_set(
             n_test = sizes["n_observers"]
             return phantom_observers(out, n_test=n_test, n_repeat=n_test // 4, **common)
         case "simulated_details":
-            from riqa.phantom.simulate import simulated_details
+            from riqa.phantom.study import simulated_details
 
             # The splits of EyeQ are kept, so that the Teacher never meets a patient of its test set.
             eyeq = adapters.load("eyeq", real_folder("eyeq", data), seed=seed)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from riqa.data.fields import curated_fields
 from riqa.data.store import Store
-from riqa.phantom.masks import curated_case, has_place, regions
+from riqa.phantom.repair import curated_case, has_place, regions
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def draw_subjects(store: Store, n: int, seed: int) -> Subjects:
 def draw_located(
     store: Store, roots: Sequence[Path], groups: Sequence[str], n: int, largest_share: float, seed: int
 ) -> Located:
-    """Draw at most n test photographs that are spoilt at places (`riqa.phantom.masks.has_place`).
+    """Draw at most n test photographs that are spoilt at places (`riqa.phantom.repair.has_place`).
 
     Args:
         store: Curated images of a phantom or simulated set.

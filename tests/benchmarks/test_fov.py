@@ -11,7 +11,7 @@ from benchmarks import fov_accuracy, fov_margins
 from benchmarks.fov_accuracy import SURROUNDS, cases, summarise, truth_mask, verdicts
 from benchmarks.fov_margins import empty_margin
 from riqa.data.fov import FieldOfView
-from riqa.phantom.cameras import Field
+from riqa.phantom.fundus import Field
 
 
 def table(**by):

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 
 from benchmarks.fov_accuracy import truth_mask
-from riqa.phantom.cameras import CAMERAS
 from riqa.phantom.degrade import DEFECTS
+from riqa.phantom.fundus import CAMERAS
 from riqa.phantom.photograph import Exposure, render_clean, spoil
 
 Picture = tuple[np.ndarray, np.ndarray]

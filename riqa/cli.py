@@ -9,10 +9,9 @@ import typer
 from rich.table import Table
 
 from riqa import cli_assess, cli_data, cli_train
-from riqa.errors import InputError
+from riqa.errors import BuildError, InputError
 from riqa.names import shown
-from riqa.stopping import stopping
-from riqa.terminal import console, escape_what_cannot_be_encoded
+from riqa.terminal import console, escape_what_cannot_be_encoded, stopping
 
 ABOUT = """
 The book that runs: retinal image quality assessment, reproduced.
@@ -143,10 +142,10 @@ def chapters(
     known = read_chapters(root)
     if chapter is None:
         table = Table("chapter", "needs", "last run", box=None)
-        from riqa.publish.stage import duration, read_facts
+        from riqa.publish.progress import duration
 
         for name, entry in known.items():
-            facts = read_facts(Build(root, profile), name)
+            facts = Build(root, profile).facts(name)
             took = f"{facts['date']}, {duration(facts['seconds'])}" if facts else "not yet"
             table.add_row(name, ", ".join(need[:2] for need in entry.needs), f"{profile}: {took}")
         console().print(table)
@@ -190,23 +189,20 @@ def serve(
     Example: riqa serve --port 8080
     """
     from riqa.publish.layout import Build, find_root
-    from riqa.publish.serve import serve_book
+    from riqa.publish.pages import serve_book
 
     serve_book(Build(find_root(), profile), port, console())
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 failed, 2 input that cannot be used, 130 stopped."""
-    from riqa.publish.pages import PagesError
-    from riqa.publish.run import ChapterError
-
     escape_what_cannot_be_encoded()
     try:
         app(args=arguments, prog_name="riqa")
     except InputError as error:
         print(f"riqa: {error}", file=sys.stderr)
         sys.exit(2)
-    except (ChapterError, PagesError) as error:
+    except BuildError as error:
         print(f"riqa: {error}", file=sys.stderr)
         sys.exit(1)
     except OSError as error:

@@ -9,8 +9,7 @@ import typer
 
 from riqa.errors import InputError
 from riqa.names import shown
-from riqa.stopping import stopping
-from riqa.terminal import console, json_text
+from riqa.terminal import console, json_text, stopping
 
 app = typer.Typer()
 

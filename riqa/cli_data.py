@@ -8,8 +8,7 @@ import typer
 from rich.table import Table
 
 from riqa.names import shown
-from riqa.stopping import stopping
-from riqa.terminal import console, json_text
+from riqa.terminal import console, json_text, stopping
 
 app = typer.Typer()
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from riqa.ahead import work_ahead
 from riqa.data.fov import NoFieldError, read_and_crop
 from riqa.data.read import UnreadableError
 from riqa.data.walk import SUFFIXES, PassedOver, as_on_disk, walk_images
 from riqa.errors import InputError
+from riqa.workers import work_ahead
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from riqa.data.walk import PassedOver
 from riqa.learn.model import QualityNet, load_model, model_file
 from riqa.learn.novelty import Novelty, load_novelty
 from riqa.learn.standing import Standing, read_standing
-from riqa.watched import progress_bar
+from riqa.terminal import progress_bar
 
 NO_NOVELTY = (
     "this model came without its .novelty.safetensors, so it does not recognise photographs unlike those of "

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from riqa.ahead import work_ahead
 from riqa.learn.device import resolve_precision
 from riqa.learn.examples import Examples, to_images
+from riqa.workers import work_ahead
 
 _PIXELS = {"cpu": 2**18, "cuda": 2**24}
 """Pixels at a time, by kind of device. On a processor more are no faster, and take more memory."""

@@ -9,7 +9,7 @@ from riqa.data.store import Store
 from riqa.learn.device import resolve_device
 from riqa.learn.model import load_model
 from riqa.learn.predict import predict
-from riqa.watched import progress_bar
+from riqa.terminal import progress_bar
 
 
 def pseudo_label(

@@ -19,7 +19,7 @@ from riqa.phantom.anatomy import draw_eye, draw_patient
 from riqa.phantom.cameras import CAMERAS
 from riqa.phantom.degrade import degrade
 from riqa.phantom.fundus import Fundus, render_fundus
-from riqa.watched import progress_bar
+from riqa.terminal import progress_bar
 from riqa.workers import call_in_workers
 
 STUDIES = ("phantom_details", "phantom_grades", "phantom_eyes", "phantom_observers", "simulated_details")

@@ -2,18 +2,16 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from riqa.errors import InputError
+from riqa.files import read_json
 
 
 def find_root(start: Path | None = None) -> Path:
-    """Find the repository that holds the book, from a folder inside it.
+    """Find the repository that holds the book from a folder inside it, by default the current one.
 
-    Args:
-        start: Where to begin looking; the current folder by default.
-
-    Raises:
-        InputError: If neither the folder nor one above it holds the book's sources.
+    Raises an InputError if neither the folder nor one above it holds the book's sources.
     """
     start = (start or Path.cwd()).resolve()
     for folder in (start, *start.parents):
@@ -26,12 +24,7 @@ def find_root(start: Path | None = None) -> Path:
 
 @dataclass(frozen=True)
 class Build:
-    """The folders of one profile's build; all of it is generated and none of it is committed.
-
-    Attributes:
-        root: The repository.
-        profile: The profile's name.
-    """
+    """The files of one profile's build in a repository; all are generated and none is committed."""
 
     root: Path
     profile: str
@@ -80,6 +73,10 @@ class Build:
     def record(self, chapter: str) -> Path:
         """Return the record of a chapter's last finished run: its inputs and outcome."""
         return self.folder / "records" / f"{chapter}.json"
+
+    def facts(self, chapter: str) -> dict[str, Any]:
+        """Return the facts of a chapter's last finished run; empty when it never finished."""
+        return (read_json(self.record(chapter)) or {}).get("facts", {})
 
     def shown(self, path: Path) -> str:
         """Return a path as a reader of this repository would type it."""

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from riqa.files import read_json
 from riqa.publish.chapters import read_chapters
-from riqa.publish.content import read_json
 from riqa.publish.layout import Build
 from tests.publish.toy import CHAPTERS, REPOSITORY, write_profile
 

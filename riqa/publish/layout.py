@@ -29,30 +29,11 @@ class Build:
     root: Path
     profile: str
 
-    @property
-    def folder(self) -> Path:
-        """Everything that this profile's build makes."""
-        return self.root / "_build" / self.profile
-
-    @property
-    def work(self) -> Path:
-        """The chapters' artifacts, one folder per chapter."""
-        return self.folder / "work"
-
-    @property
-    def site(self) -> Path:
-        """The staged source of the book: prose, configuration and executed notebooks."""
-        return self.folder / "site"
-
-    @property
-    def html(self) -> Path:
-        """The rendered book."""
-        return self.folder / "html"
-
-    @property
-    def logs(self) -> Path:
-        """Logs, and the notebooks as far as they ran."""
-        return self.folder / "logs"
+    folder = property(lambda self: self.root / "_build" / self.profile)  # everything that is made
+    work = property(lambda self: self.folder / "work")  # the chapters' artifacts, one folder per chapter
+    site = property(lambda self: self.folder / "site")  # staged: prose, configuration, executed notebooks
+    html = property(lambda self: self.folder / "html")  # the rendered book
+    logs = property(lambda self: self.folder / "logs")  # and the notebooks as far as they ran
 
     def artifacts(self, chapter: str) -> Path:
         """Return the list of what a chapter made, written after its end: {relative path: SHA-256}."""

@@ -31,54 +31,44 @@ class Ratio(BaseModel):
 
 
 class Comparison(BaseModel):
-    """One row of a result: medians in `unit`, of this project and of its peer."""
+    """One row of a result: medians of this project and of its peer, in `unit`, and their ratio."""
 
     what: str
     peer_name: str
+    unit: str
     ours: float
     peer: float
-    unit: str
     ratio: Ratio  # in the same round; above 1 this project is better
     target: float  # least median ratio asked for
     met: bool
 
 
 class Measured(BaseModel):
-    """What every result of a benchmark records."""
+    """The result of a benchmark: comparisons with others, or a table that a page shows as it is."""
 
     name: str  # of the benchmark, and of the file without ending
     date: str  # of the measurement, YYYY-MM-DD
     hardware: dict[str, str | int | float]  # see `riqa.publish.provenance.hardware`
     versions: dict[str, str]  # by package
     conditions: str  # what was held equal, in words
-
-
-class Compared(Measured):
-    """The result of a benchmark that compares this project with others."""
-
-    rows: list[Comparison]
-
-
-class Tabulated(Measured):
-    """The result of another benchmark, as the table that a page shows."""
-
-    columns: list[str]
-    cells: list[list[str]]
+    rows: list[Comparison] = []
+    columns: list[str] = []
+    cells: list[list[str]] = []
 
     @model_validator(mode="after")
-    def _fits(self) -> "Tabulated":
+    def _is_whole(self) -> "Measured":
+        if not {"rows", "columns"} & self.model_fields_set:
+            raise ValueError("it has neither rows nor columns")
         for number, row in enumerate(self.cells):
             if len(row) != len(self.columns):
                 raise ValueError(f"row {number} has {len(row)} cells for {len(self.columns)} columns")
         return self
 
 
-def read_measured(path: Path) -> Compared | Tabulated:
+def read_measured(path: Path) -> Measured:
     """Read the result of a benchmark; an InputError if it is missing, cut short, or of another form."""
     try:
-        content = json.loads(path.read_bytes())
-        kind = Tabulated if isinstance(content, dict) and "columns" in content else Compared
-        return kind.model_validate(content)
+        return Measured.model_validate(json.loads(path.read_bytes()))
     except OSError:
         raise InputError(f"{path} is missing; run make bench and make bench-keep, or restore it") from None
     except json.JSONDecodeError as error:
@@ -89,9 +79,9 @@ def read_measured(path: Path) -> Compared | Tabulated:
     raise InputError(f"{path} is no result of a benchmark ({wrong}); {_AGAIN}")
 
 
-def table(measured: Compared | Tabulated) -> str:
+def table(measured: Measured) -> str:
     """Return a result as a table in MyST, with its origin below."""
-    if isinstance(measured, Tabulated):
+    if measured.columns:
         # Names such as efficientnet_lite0 may break at an underscore: whole, they push out the last column.
         cells = [[cell.replace("_", "_<wbr>") for cell in row] for row in measured.cells]
         lines = [measured.columns, ["---"] * len(measured.columns), *cells]

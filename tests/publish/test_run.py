@@ -128,7 +128,7 @@ def test_what_a_killed_run_left_is_put_right(run):
     assert sorted(p.name for p in run.out.iterdir()) == ["artifacts.json", "results.json"]
 
 
-def test_as_a_process_bad_input_is_exit_code_2(run):
+def test_as_a_process_bad_input_is_exit_code_2_and_one_line(run):
     paths = {name: str(getattr(run, name)) for name in ("notebook", "out", "executed", "log", "progress")}
     given = json.dumps(paths | {"chapter": run.chapter, "parameters": {"m": 1}})
     command = [sys.executable, "-m", "riqa.publish.run", given]
@@ -230,20 +230,14 @@ def hostile(tmp_path, monkeypatch):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
     (tmp_path / "home").mkdir(mode=0o555)
-    for name, told in {
-        "MPLBACKEND": "agg",
-        "MATPLOTLIBRC": tmp_path / "matplotlibrc",
-        "IPYTHONDIR": tmp_path / "ipython",
-        "JUPYTER_PATH": tmp_path / "jupyter",
-        "JUPYTER_DEFAULT_PROVISIONER_NAME": "mine",
-        "PYTHONSTARTUP": tmp_path / "startup.py",
-        "PYTHONOPTIMIZE": "1",
-        "PYTHONWARNINGS": "error",
-        "HOME": tmp_path / "home",
-        "LC_ALL": "C",
-        "OMP_NUM_THREADS": "a few",
-    }.items():
-        monkeypatch.setenv(name, str(told))
+    folders = {"IPYTHONDIR": "ipython", "JUPYTER_PATH": "jupyter", "HOME": "home"}
+    files = {"MATPLOTLIBRC": "matplotlibrc", "PYTHONSTARTUP": "startup.py"}
+    values = {"MPLBACKEND": "agg", "PYTHONOPTIMIZE": "1", "PYTHONWARNINGS": "error", "LC_ALL": "C"}
+    values |= {"JUPYTER_DEFAULT_PROVISIONER_NAME": "mine", "OMP_NUM_THREADS": "a few"}
+    for name, told in (
+        values | {name: str(tmp_path / place) for name, place in (folders | files).items()}
+    ).items():
+        monkeypatch.setenv(name, told)
 
 
 def test_a_users_settings_change_nothing(run, hostile):
@@ -251,15 +245,9 @@ def test_a_users_settings_change_nothing(run, hostile):
     rewrite(run, ASKED)
     (run.root / "matplotlibrc").write_text("font.size: 3\n")
     run_chapter(run)
-    assert value(run) == {
-        "python": sys.executable,
-        "dpi": 100.0,
-        "size": 10.0,
-        "startup": [],
-        "asserts": True,
-        "encoding": "utf-8",
-        "short": True,
-    }
+    figures = {"dpi": 100.0, "size": 10.0}
+    others = {"python": sys.executable, "startup": [], "asserts": True, "encoding": "utf-8", "short": True}
+    assert value(run) == figures | others
     cells = json.loads(run.executed.read_text())["cells"]
     outputs = [output for cell in cells for output in cell.get("outputs", [])]
     assert sum("image/png" in output.get("data", {}) for output in outputs) == 1

@@ -4,7 +4,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -100,7 +100,7 @@ def _render_pages(build: Build, profile: Profile, state: State, display: Display
         render(build.site, build.html, log, looking_at_pages(log, state, display), note=_note(build))
 
 
-def looking_at_pages(log: Path, state: State, display: Display):
+def looking_at_pages(log: Path, state: State, display: Display) -> Callable[[], None]:
     """Return a function that shows how far the rendering is of which this is the log."""
     state.pages = "starting"
 

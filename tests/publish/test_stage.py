@@ -68,18 +68,14 @@ def test_a_page_tells_its_origin_and_parameters_and_no_progress(toy, stage):
     notebook = nbformat.read(Build(toy, "toy").site / "notebooks" / "01_make_data.ipynb", as_version=4)
     title, table, given, injected, use = notebook.cells
     lines = title.source.splitlines()
-    assert (lines[0], lines[2], lines[4], lines[-1]) == (
-        "# Title",
-        "```{div} riqa-provenance",
-        "```",
-        "Text.",
-    )
+    assert lines[:3] == ["# Title", "", "```{div} riqa-provenance"]
     assert lines[3] == (
         "**Profile toy** on nothing. Seeds: 0, 1, 2. Ran on 2026-01-02 in 1 min 5 s (peak memory 1.2 GB) "
         "on Abacus, 2 cores, 8 GB; riqa 0.1.0 at abc; python 3.11.1, torch 2.0."
     )
     warned = ["```{admonition} What these numbers are based on", ":class: warning"]
-    assert lines[5:10] == [*warned, "- The light is odd.", "- So is the focus.", "```"]
+    assert lines[4:10] == ["```", *warned, "- The light is odd.", "- So is the focus.", "```"]
+    assert lines[-1] == "Text."
     assert "| `n` | int | `3` | `4` |" in table.source
     assert "| `pause` | float | `0.0` | *default* | sleep, s |" in table.source
     assert given.metadata["tags"] == ["parameters", "remove-cell"]

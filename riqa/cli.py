@@ -47,11 +47,10 @@ import typer
 from rich.table import Table
 
 from riqa import cli_assess, cli_data, cli_train
-from riqa.errors import InputError
+from riqa.errors import BuildError, InputError
 from riqa.names import shown
 from riqa.publish.layout import Build, find_root
-from riqa.stopping import stopping
-from riqa.terminal import console, escape_what_cannot_be_encoded
+from riqa.terminal import console, escape_what_cannot_be_encoded, stopping
 
 looks = {"rich_markup_mode": "rich", "pretty_exceptions_enable": False}
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, **looks)
@@ -126,14 +125,14 @@ def chapters(
     from riqa.publish.parameters import declared_parameters
     from riqa.publish.plan import resolve_parameters
     from riqa.publish.profiles import read_profile
-    from riqa.publish.stage import duration, read_facts
+    from riqa.publish.progress import duration
 
     root = find_root()
     known = read_chapters(root)
     if chapter is None:
         table = Table("chapter", "needs", "last run", box=None)
         for name, entry in known.items():
-            facts = read_facts(Build(root, profile), name)
+            facts = Build(root, profile).facts(name)
             took = f"{facts['date']}, {duration(facts['seconds'])}" if facts else "not yet"
             table.add_row(name, ", ".join(need[:2] for need in entry.needs), f"{profile}: {took}")
     else:
@@ -174,20 +173,17 @@ def serve(
 
     Example: riqa serve --port 8080
     """
-    from riqa.publish.serve import serve_book
+    from riqa.publish.pages import serve_book
 
     serve_book(Build(find_root(), profile), port, console())
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 failed, 2 input that cannot be used, 130 stopped."""
-    from riqa.publish.pages import PagesError
-    from riqa.publish.run import ChapterError
-
     escape_what_cannot_be_encoded()
     try:
         app(args=arguments, prog_name="riqa")
-    except (ChapterError, PagesError) as error:
+    except BuildError as error:
         status, why = 1, error
     except InputError as error:
         status, why = 2, error

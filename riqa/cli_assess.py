@@ -14,13 +14,12 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from riqa.ahead import work_ahead
 from riqa.assess.advice import BAD_BELOW
 from riqa.errors import InputError
 from riqa.labels import DETAILS
 from riqa.names import shown
-from riqa.stopping import stopping
-from riqa.terminal import console, json_text
+from riqa.terminal import console, json_text, stopping
+from riqa.workers import work_ahead
 
 app = typer.Typer()
 
@@ -64,7 +63,7 @@ def assess(
     from riqa.assess.answers import assess as judge
     from riqa.assess.page import card, write_page
     from riqa.learn.device import keep_freed_memory
-    from riqa.watched import progress_bar
+    from riqa.terminal import progress_bar
 
     if html is not None and html.is_dir():
         raise InputError(f"{html} is a folder; give --html a file, such as {html / 'assessment.html'}")

@@ -10,8 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from riqa.names import shown
-from riqa.stopping import stopping
-from riqa.terminal import console, json_text
+from riqa.terminal import console, json_text, stopping
 
 app = typer.Typer()
 

@@ -11,9 +11,8 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from riqa.stopping import stopping
 from riqa.temporary import in_own_folder
-from riqa.terminal import console
+from riqa.terminal import console, stopping
 
 app = typer.Typer()
 
@@ -51,12 +50,11 @@ def train(
 
         accelerate launch --multi_gpu --num_processes 4 -m riqa.cli train --config my_training.yaml
     """
-    from riqa.files import KEPT, atomic_write, only_writer
+    from riqa.files import KEPT, atomic_write, only_writer, write_parquet
     from riqa.learn.device import resolve_device
     from riqa.learn.distributed import launched_processes
     from riqa.learn.plan_file import plan_runs, read_plan
     from riqa.learn.runs import precision_of, run_all, run_together
-    from riqa.parquet import write_parquet
 
     plan = read_plan(config)
     runs = plan_runs(plan)

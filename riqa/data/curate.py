@@ -15,7 +15,7 @@ from riqa.data.read import UnreadableError
 from riqa.data.store import Store, write_store
 from riqa.errors import InputError
 from riqa.names import to_path
-from riqa.watched import progress_bar
+from riqa.terminal import progress_bar
 from riqa.workers import WorkerKilledError, call_in_workers
 
 CROP_VERSION = 4  # raise it whenever the same photograph gives other pixels or numbers than before

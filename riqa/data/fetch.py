@@ -10,7 +10,7 @@ from pathlib import Path
 from riqa.data.sources import SOURCES, Download
 from riqa.errors import InputError
 from riqa.files import atomic_write
-from riqa.watched import watched
+from riqa.terminal import watched
 
 
 def fetch(name: str, to: Path | str) -> list[Path]:

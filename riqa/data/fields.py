@@ -6,7 +6,7 @@ import numpy as np
 
 from riqa.data.fov import FieldOfView, crop_to_fov
 from riqa.data.store import Store
-from riqa.parquet import read_parquet
+from riqa.files import read_parquet
 
 _FINER = 4  # the photograph is thought of as this many times larger than its crop, not as large as it was
 

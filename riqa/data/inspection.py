@@ -17,7 +17,7 @@ from riqa.data.findings import Finding
 from riqa.data.manifest import Dataset
 from riqa.data.read import UnreadableError, read_with_shape
 from riqa.names import to_path
-from riqa.watched import progress_bar
+from riqa.terminal import progress_bar
 
 _MIN_SIDE = 256  # pixels: a JPEG is read at the smallest scale that has them, enough for a print
 _FEW = 10  # photographs; a source with fewer says nothing about its sizes

@@ -14,9 +14,8 @@ from riqa.data.findings import Finding, from_json, to_json
 from riqa.data.set_names import MADE
 from riqa.data.split_sizes import moves_to_sizes, split_sizes
 from riqa.errors import InputError
-from riqa.files import atomic_write
+from riqa.files import atomic_write, read_parquet, write_parquet
 from riqa.labels import DETAILS, class_names
-from riqa.parquet import read_parquet, write_parquet
 
 SPLITS = ("train", "val", "test")
 EYES = ("left", "right", "unknown")

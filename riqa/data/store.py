@@ -31,9 +31,9 @@ from riqa.data.manifest import Dataset, validate_manifest
 from riqa.data.partial import JOURNAL, Plan, Row, open_partial
 from riqa.data.set_names import MADE
 from riqa.errors import InputError
+from riqa.files import read_parquet, write_parquet
 from riqa.labels import class_names
 from riqa.names import shown
-from riqa.parquet import read_parquet, write_parquet
 
 _FILES = ("images.npy", "manifest.parquet", "fields.parquet", "set_aside.csv")
 _RATINGS = "ratings.parquet"

@@ -10,7 +10,7 @@ from torchvision.models import VisionTransformer, get_model, list_models
 from torchvision.models.resnet import BasicBlock, conv1x1
 
 from riqa.errors import InputError
-from riqa.watched import watched
+from riqa.terminal import watched
 
 FOR_SMALL_IMAGES = {"resnet10": 16, "wide_resnet10_2": 32, "vit_tiny": 96}
 """Networks that torchvision lacks, with the channels of the first stage or the width of a token."""

@@ -11,14 +11,14 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from riqa.ahead import work_ahead
 from riqa.data.store import Store
 from riqa.labels import DETAILS
 from riqa.learn.device import resolve_device, resolve_precision
 from riqa.learn.examples import Examples, examples_of, to_images, unlabelled
 from riqa.learn.model import QualityNet, load_model
 from riqa.learn.tasks import TASKS, Task
-from riqa.watched import progress_bar
+from riqa.terminal import progress_bar
+from riqa.workers import work_ahead
 
 MOST_CLASSES = 3
 PROBABILITIES = tuple(f"p_overall_{k}" for k in range(MOST_CLASSES)) + tuple(f"p_{d}" for d in DETAILS)

@@ -32,7 +32,7 @@ from riqa.learn.predict import predict
 from riqa.learn.standing import fit_standing
 from riqa.learn.train import train
 from riqa.temporary import in_own_folder
-from riqa.watched import progress_bar
+from riqa.terminal import progress_bar
 from riqa.workers import call_in_workers
 
 Told = tuple[str, dict, float]

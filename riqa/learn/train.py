@@ -12,7 +12,6 @@ from torch.nn import functional
 from torch.optim.lr_scheduler import LRScheduler, MultiStepLR, OneCycleLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from riqa.ahead import work_ahead
 from riqa.errors import InputError
 from riqa.learn.augment import augment
 from riqa.learn.checkpoint import Progress, load_checkpoint, save_checkpoint
@@ -23,6 +22,7 @@ from riqa.learn.examples import Examples, to_images
 from riqa.learn.model import QualityNet
 from riqa.learn.predict import compute_logits
 from riqa.learn.tasks import TASKS, Task, WeightedSum, Weighting, multi_task_loss, part_scales
+from riqa.workers import work_ahead
 
 SMALLEST_IMAGE = 32
 """Side in pixels below which nothing is trained. Backbones halve it five times; with one pixel left before

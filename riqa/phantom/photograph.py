@@ -20,7 +20,7 @@ from riqa.names import to_path
 from riqa.phantom.degrade import DEFECTS, degrade
 from riqa.phantom.eye import draw_eye, draw_patient
 from riqa.phantom.fundus import CAMERAS, Fundus, render_fundus
-from riqa.watched import progress_bar
+from riqa.terminal import progress_bar
 from riqa.workers import call_in_workers
 
 STUDIES = ("phantom_details", "phantom_grades", "phantom_eyes", "phantom_observers", "simulated_details")

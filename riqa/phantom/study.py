@@ -23,8 +23,8 @@ import pandas as pd
 from riqa.data.findings import Finding
 from riqa.data.manifest import COLUMNS, Dataset, grouped_stratified_split, save_dataset
 from riqa.errors import InputError
+from riqa.files import write_parquet
 from riqa.labels import DETAILS
-from riqa.parquet import write_parquet
 from riqa.phantom.degrade import DEFECTS, GROUPS
 from riqa.phantom.photograph import generator, run_all, take
 from riqa.phantom.raters import expert_labels, graders, overall_score, perceived_severity, ratings_table

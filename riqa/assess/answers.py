@@ -9,7 +9,7 @@ from torch import Tensor
 
 from riqa.assess.advice import advice
 from riqa.assess.photographs import Photograph, Unreadable
-from riqa.data.search import NO_FIELD, NOT_ALONE
+from riqa.data.fov.search import NO_FIELD, NOT_ALONE
 from riqa.labels import DETAILS, class_names
 from riqa.learn.examples import unlabelled
 from riqa.learn.inference import in_batches

@@ -4,7 +4,7 @@ import pytest
 
 from riqa.assess.answers import NO_FUNDUS, UNLIKE, Answer, assess, speaks_against
 from riqa.assess.photographs import Unreadable, read_ahead
-from riqa.data.search import NOT_ALONE
+from riqa.data.fov.search import NOT_ALONE
 from riqa.labels import DETAILS
 from riqa.learn.model import load_model, with_heads
 from riqa.learn.novelty import VIEWS, Novelty, load_novelty

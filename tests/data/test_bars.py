@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from riqa.data.bars import find_bars
+from riqa.data.fov.rim import find_bars
 
 
 def lit_disc(side=160, radius=70.0, level=120):

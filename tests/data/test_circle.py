@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from riqa.data.circle import least_squares_circle, ransac_circle, trimmed_circle
+from riqa.data.fov.rim import least_squares_circle, ransac_circle, trimmed_circle
 
 
 def arc(x, y, radius, n, start=0.0, end=2 * np.pi):

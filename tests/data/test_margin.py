@@ -1,6 +1,6 @@
 import numpy as np
 
-from riqa.data.margin import distance_from, fills_frame, margin_colours
+from riqa.data.fov.search import distance_from, fills_frame, margin_colours
 
 
 def colours(image):

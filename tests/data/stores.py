@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from riqa.data.partial import Plan
+from riqa.data.store import Plan
 
 PLAN = Plan(8)
 

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from riqa.data.partial import Plan
-from riqa.data.store import write_store
+from riqa.data.store import Plan, write_store
 from riqa.errors import InputError
 from tests.data.photographs import dataset
 from tests.data.stores import PLAN, contents, rows, stopped

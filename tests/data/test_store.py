@@ -5,8 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from riqa.data.partial import Plan
-from riqa.data.store import open_store, write_store
+from riqa.data.store import Plan, open_store, write_store
 from riqa.errors import InputError
 from tests.data.photographs import dataset
 from tests.data.stores import PLAN, rows, stopped

@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 
 from riqa.data.manifest import Dataset, validate_manifest
-from riqa.data.partial import Plan
-from riqa.data.store import write_store
+from riqa.data.store import Plan, write_store
 from riqa.learn.augment import Augmentation
 from riqa.learn.config import TrainingConfig
 from riqa.learn.runs import TrainingRun

@@ -231,23 +231,25 @@ def grouped_stratified_split(
     quota = shares[:, None] * table.sum(axis=0)  # splits x (classes, all)
     filled = np.zeros_like(quota)
     chosen = np.empty(len(table), dtype=int)
+
+    def gain(rows: np.ndarray, lacking: np.ndarray, quota: np.ndarray) -> np.ndarray:
+        """Return how much nearer splits would come to their quotas: the difference of the squares above."""
+        return (rows * (2 * lacking - rows) / quota).sum(axis=1)
+
     for position, patient in enumerate(order):
-        row = table[patient]
-        # How much nearer every split would come to its quotas: the difference of the squares above.
-        gain = (row * (2 * (quota - filled) - row) / quota).sum(axis=1)
-        empty = filled[:, -1] == 0
+        row, empty = table[patient], filled[:, -1] == 0
+        gains = gain(row, quota - filled, quota)
         if empty.any() and len(order) - position <= empty.sum():
-            gain = np.where(empty, gain, -np.inf)  # the last patients go to splits that would stay empty
-        best = int(np.argmax(gain))
+            gains = np.where(empty, gains, -np.inf)  # the last patients go to splits that would stay empty
+        best = int(np.argmax(gains))
         chosen[patient] = best
         filled[best] += row
     sizes = table[:, -1]
     for size, source, target in moves_to_sizes(sizes, chosen, split_sizes(len(manifest), shares)):
         movable = order[(chosen[order] == source) & (sizes[order] == size)]
-        rows = table[movable]
-        gain = (rows * (2 * (quota - filled)[target] - rows) / quota[target]).sum(axis=1)
-        gain += (rows * (2 * (filled - quota)[source] - rows) / quota[source]).sum(axis=1)
-        patient = movable[int(np.argmax(gain))]
+        gains = gain(table[movable], (quota - filled)[target], quota[target])
+        gains += gain(table[movable], (filled - quota)[source], quota[source])
+        patient = movable[int(np.argmax(gains))]
         chosen[patient] = target
         filled[source] -= table[patient]
         filled[target] += table[patient]

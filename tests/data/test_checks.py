@@ -3,7 +3,8 @@ import math
 import numpy as np
 import pandas as pd
 
-from riqa.data.checks import class_counts, field_agreement, label_shift, patients_in_several_splits
+from riqa.data.checks import class_counts, field_agreement, label_shift
+from riqa.data.manifest import patients_in_several_splits
 from tests.data.photographs import manifest
 
 

@@ -196,9 +196,9 @@ def grouped_stratified_split(
 
     Patients are taken in a random order, those with most images first, and each goes to the split that it
     brings nearest to its quotas. The distance is the sum over classes, and over all images together, of
-    (images - quota)^2 / quota, as in Pearson's chi-squared. `sklearn.model_selection.StratifiedGroupKFold` is
-    as greedy, but makes equal folds only. In the end as few patients as possible are moved, so that the
-    splits have the sizes of `split_sizes` wherever the patients' numbers of images permit.
+    (images - quota)^2 / quota, as in Pearson's chi-squared (scikit-learn's `StratifiedGroupKFold` is as
+    greedy, but makes equal folds only). In the end as few patients as possible are moved, so that the splits
+    have the sizes of `split_sizes` wherever the patients' numbers of images permit.
 
     Args:
         manifest: Table with `patient_id` and `strata`.

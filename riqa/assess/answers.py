@@ -11,8 +11,8 @@ import numpy as np
 
 from riqa.assess.advice import advice
 from riqa.data.fov import NoFieldError, read_and_crop
+from riqa.data.fov.search import NO_FIELD, NOT_ALONE
 from riqa.data.read import UnreadableError
-from riqa.data.search import NO_FIELD, NOT_ALONE
 from riqa.data.set_names import MADE
 from riqa.data.walk import SUFFIXES, PassedOver, as_on_disk, walk_images
 from riqa.errors import InputError

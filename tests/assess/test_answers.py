@@ -10,7 +10,7 @@ from PIL import Image
 
 from riqa.assess.answers import NO_FUNDUS, UNLIKE, Answer, Session, Unreadable, assess, find_images, read_crop
 from riqa.data.fov import read_and_crop
-from riqa.data.search import NOT_ALONE
+from riqa.data.fov.search import NOT_ALONE
 from riqa.errors import InputError
 from riqa.labels import DETAILS
 from riqa.learn.model import load_model, with_heads

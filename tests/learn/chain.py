@@ -7,8 +7,7 @@ import pandas as pd
 import torch
 
 from riqa.data.manifest import Dataset, validate_manifest
-from riqa.data.partial import Plan
-from riqa.data.store import write_store
+from riqa.data.store import Plan, write_store
 from riqa.learn.augment import Augmentation
 from riqa.learn.config import TrainingConfig
 from riqa.learn.examples import Examples

@@ -9,8 +9,7 @@ copy in which the field was found, and most cost nothing unless the field itself
 import cv2
 import numpy as np
 
-from riqa.data.circle import ransac_circle
-from riqa.data.rim import on_circle, outer_contour
+from riqa.data.fov.rim import RAYS, Box, Fit, ransac_circle
 
 _DARK = 100  # grey levels; what shows on a margin below it is brighter, and fading light is not taken for it
 _LIT = 30  # grey levels; a margin of the colour of retina that is as bright is retina
@@ -25,31 +24,18 @@ _SEAM = 5  # times the usual difference between neighbouring columns
 _BORDER = 8  # columns of the small copy
 _STRAIGHT = 0.5  # length of an edge / the picture's shorter side
 _STEP, _ASIDE = 15, 5  # grey levels between its sides, pixels from it to where they are read: beyond a vessel
+_SPECK = np.ones((3, 3), np.uint8)
 
 
-def is_alone(
-    image: np.ndarray,
-    circle: np.ndarray,
-    box: tuple[float, float, float, float],
-    score: float,
-    margin: np.ndarray,
-) -> bool:
-    """Tell whether a photograph shows one field of view and nothing else.
-
-    Args:
-        image: uint8 (H, W, 3), a small copy of the photograph.
-        circle: (x, y, radius) of the field.
-        box: (left, top, right, bottom) of its rectangle.
-        score: Agreement of image and field; 0 when the whole frame is taken.
-        margin: Colour of the margin, uint8 (3,).
-    """
-    if score == 0 or (margin.max() >= _LIT and _warm(margin[None, None]).any()):  # all of it is retina
-        return not (_has_seam(image) or _has_straight_edge(image, box))
-    image = cv2.medianBlur(image, 3)
-    around = on_circle(image, circle, box)
+def is_alone(image: np.ndarray, field: Fit) -> bool:
+    """Tell whether a photograph, uint8 (H, W, 3), a small copy, shows this field of view and nothing else."""
+    margin = field.margin
+    if field.score == 0 or (margin.max() >= _LIT and _warm(margin[None, None]).any()):  # all of it is retina
+        return not (_has_seam(image) or _has_straight_edge(image, field.box))
+    image, radius = cv2.medianBlur(image, 3), float(field.circle[2])
+    around = _around(image, field)
     light = _standing_out(image, margin, around)
-    beside = cv2.bitwise_not(_grown(image.shape[:2], circle, box))
-    radius = float(circle[2])
+    beside = cv2.bitwise_not(_grown(image.shape[:2], field))
     level, part = _ANYTHING
     mask = cv2.bitwise_and(cv2.compare(light, level, cv2.CMP_GT), beside)
     # What is smaller than a disc is thinner, too, and counting takes no time.
@@ -61,9 +47,18 @@ def is_alone(
         mask = cv2.bitwise_and(cv2.compare(light, level, cv2.CMP_GT), beside)
         if thickness(cv2.bitwise_and(mask, _warm(image))) > part * radius:
             return False
-    if score < _DOUBT and (_changes(around) or _two_discs(light)):
+    if field.score < _DOUBT and (_changes(around) or _two_discs(light)):
         return False
-    return score >= _GRAVE_DOUBT or not _has_straight_edge(image, box)
+    return field.score >= _GRAVE_DOUBT or not _has_straight_edge(image, field.box)
+
+
+def _around(image: np.ndarray, field: Fit) -> np.ndarray:
+    """Return the colours of an image, int (N, 3), closely around a field, where box and image go on."""
+    left, top, right, bottom = field.box
+    xs, ys = np.rint(field.circle[:2] + (1.05 * field.circle[2] + 2) * RAYS).astype(int).T
+    seen = (xs >= max(0, left)) & (xs < min(image.shape[1], right))
+    seen &= (ys >= max(0, top)) & (ys < min(image.shape[0], bottom))
+    return image[ys[seen], xs[seen]].astype(int)
 
 
 def _standing_out(image: np.ndarray, margin: np.ndarray, around: np.ndarray) -> np.ndarray:
@@ -80,12 +75,12 @@ def _standing_out(image: np.ndarray, margin: np.ndarray, around: np.ndarray) -> 
     return cv2.max(cv2.max(channels[0], channels[1]), channels[2])
 
 
-def _grown(shape: tuple[int, int], circle: np.ndarray, box: tuple[float, float, float, float]) -> np.ndarray:
-    """Return circle ∩ box, grown by what blurs its border, as 255 inside and 0 outside, uint8 (H, W)."""
-    x, y, radius = (round(16 * float(length)) for length in circle)
+def _grown(shape: tuple[int, int], field: Fit) -> np.ndarray:
+    """Return a field, grown by what blurs its border, as 255 inside and 0 outside, uint8 (H, W)."""
+    x, y, radius = (round(16 * float(length)) for length in field.circle)
     inside = np.zeros(shape, np.uint8)
     cv2.circle(inside, (x, y), round(1.04 * radius) + 32, 255, -1, shift=4)
-    left, top, right, bottom = (max(0, round(length)) for length in np.add(box, (-2, -2, 2, 2)))
+    left, top, right, bottom = (max(0, round(length)) for length in np.add(field.box, (-2, -2, 2, 2)))
     inside[:top] = inside[bottom:] = inside[:, :left] = inside[:, right:] = 0
     return inside
 
@@ -96,6 +91,19 @@ def thickness(mask: np.ndarray) -> float:
     return float(cv2.distanceTransform(framed, cv2.DIST_L2, 3).max())
 
 
+def largest_region(distance: np.ndarray, threshold: float, kind: int) -> np.ndarray | None:
+    """Return the outline, int32 (N, 1, 2), of the largest region above a threshold, if there is one."""
+    mask = cv2.compare(distance, threshold, cv2.CMP_GT)
+    mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, _SPECK)  # thin noise is no field
+    return max(cv2.findContours(mask, cv2.RETR_EXTERNAL, kind)[0], key=cv2.contourArea, default=None)
+
+
+def inner_points(points: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Return those of points (N, 2) that do not lie on the border of an image of `shape`, which is no rim."""
+    x, y = points.T
+    return points[(x > 1) & (x < shape[1] - 2) & (y > 1) & (y < shape[0] - 2)]
+
+
 def _warm(image: np.ndarray) -> np.ndarray:
     """Return where red comes before green before blue, as in retina, as 255 or 0, uint8 (H, W)."""
     red, green, blue = (channel.astype(np.float32) for channel in cv2.split(image))
@@ -104,10 +112,10 @@ def _warm(image: np.ndarray) -> np.ndarray:
 
 def _changes(around: np.ndarray) -> bool:
     """Tell whether a rim lies partly in one margin, partly in another: `around` is (N, 3), its colours."""
+    if len(around) < _FEW:
+        return False
     level, part = _OTHER_MARGIN
-    return len(around) >= _FEW and bool(
-        (np.abs(around - np.median(around, axis=0)).max(axis=1) > level).mean() > part
-    )
+    return bool((np.abs(around - np.median(around, axis=0)).max(axis=1) > level).mean() > part)
 
 
 def _two_discs(light: np.ndarray) -> bool:
@@ -115,7 +123,10 @@ def _two_discs(light: np.ndarray) -> bool:
 
     The outline of a field in a round shadow has two arcs, too, but each lies inside the other's circle.
     """
-    points, arcs = outer_contour(light, _FIELD), []
+    region = largest_region(light, _FIELD, cv2.CHAIN_APPROX_NONE)
+    if region is None:
+        return False
+    points, arcs = inner_points(region[:, 0].astype(float), light.shape), []
     for _ in range(2):
         circle = ransac_circle(points, max(light.shape))
         if circle is None:
@@ -143,7 +154,7 @@ def _has_seam(image: np.ndarray) -> bool:
     return False
 
 
-def _has_straight_edge(image: np.ndarray, box: tuple[float, float, float, float]) -> bool:
+def _has_straight_edge(image: np.ndarray, box: Box) -> bool:
     """Tell whether a page or a window ends in a picture, along a long straight edge.
 
     Edges of the box, which a camera's bars make, do not count.

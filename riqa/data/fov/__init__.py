@@ -5,14 +5,14 @@ by the sensor's edges, often by the camera's own straight bars at top and bottom
 that is black, noisy after enhancement, or white. The field is modelled as *circle ∩ rectangle*, and fitted on
 a small copy of the photograph:
 
-1. the margin's colour is read off the corners, and every pixel gets its distance from that colour (`margin`);
+1. the margin's colour is read off the corners, and every pixel gets its distance from that colour (`search`);
 2. the largest region that differs from the margin gives a first circle, from the corners of its convex hull,
-   so that dark bites and missing arcs do not matter (`circle`);
-3. the circle is refined on the outermost edges along its radii (`rim`), and the bars are found as straight
-   steps (`bars`);
+   so that dark bites and missing arcs do not matter;
+3. the circle is refined on the outermost edges along its radii, and the bars are found as straight steps
+   (`rim`);
 4. where that does not explain the photograph, further thresholds, a first circle by RANSAC, other colours of
    the margin, and last a copy without its grain are tried; the best candidate wins, and a poor best means
-   that there is no circle (`search`).
+   that there is no circle.
 
 A photograph without any margin that may be a piece of retina is field everywhere. A file that is not one
 photograph (but several, a page, a screen) has no field of view, as it would be that of a part (`alone`).
@@ -24,8 +24,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from riqa.data.fov.search import NO_FIELD, NoFieldError, find_field
 from riqa.data.read import read_with_shape
-from riqa.data.search import NO_FIELD, NoFieldError, find_field
 
 _WORK_SIDE = 160  # px; the field is looked for in a copy reduced to this, to a fraction of its pixels
 
@@ -79,10 +79,7 @@ class FieldOfView:
 
 
 def find_fov(image: np.ndarray) -> FieldOfView | None:
-    """Find the field of view of a fundus photograph.
-
-    Args:
-        image: RGB photograph, uint8 (H, W, 3).
+    """Find the field of view of a fundus photograph, RGB, uint8 (H, W, 3).
 
     Returns:
         The field, or None when none can be seen (a blank image, noise, a strip, another subject), or when the
@@ -102,12 +99,16 @@ def _the_field(image: np.ndarray) -> FieldOfView:
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise ValueError(f"image must be uint8 (H, W, 3), got {image.dtype} {image.shape}")
     height, width = image.shape[:2]
-    work = _reduced(image)
+    work, scale = image, _WORK_SIDE / max(height, width)
+    if scale < 1:
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        # Each point averages four pixels: enough against noise, and five times faster than averaging all.
+        work = cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
     if min(work.shape[:2]) < 16:
         raise NoFieldError(NO_FIELD)
     fit = find_field(work)
-    (x, y, radius), shape = fit.circle.tolist(), work.shape[:2]
-    return FieldOfView(shape, (x, y), radius, fit.box, fit.score).scaled((height, width))
+    x, y, radius = fit.circle.tolist()
+    return FieldOfView(work.shape[:2], (x, y), radius, fit.box, fit.score).scaled((height, width))
 
 
 def crop_to_fov(image: np.ndarray, fov: FieldOfView, size: int) -> np.ndarray:
@@ -129,8 +130,7 @@ def crop_to_fov(image: np.ndarray, fov: FieldOfView, size: int) -> np.ndarray:
     if size < 1:
         raise ValueError(f"size must be at least 1 pixel, got {size}")
     left, top, right, bottom = fov.bbox
-    side = max(right - left, bottom - top)
-    scale = size / side
+    scale = size / max(right - left, bottom - top)
     columns, rows = max(1, round((right - left) * scale)), max(1, round((bottom - top) * scale))
     field = _resized(image[top:bottom, left:right], columns, rows)
     inside = np.zeros((rows, columns), np.uint8)
@@ -142,6 +142,17 @@ def crop_to_fov(image: np.ndarray, fov: FieldOfView, size: int) -> np.ndarray:
     x, y = (size - columns) // 2, (size - rows) // 2
     cv2.copyTo(field, inside, crop[y : y + rows, x : x + columns])
     return crop
+
+
+def _resized(image: np.ndarray, columns: int, rows: int) -> np.ndarray:
+    """Resize an image without aliasing: halve it as often as possible, then interpolate between neighbours.
+
+    Up to a factor of two that averages about as many pixels as averaging over areas, in a fifth of the time.
+    """
+    while image.shape[0] >= 2 * rows and image.shape[1] >= 2 * columns:
+        height, width = image.shape[0] // 2, image.shape[1] // 2
+        image = cv2.resize(image[: 2 * height, : 2 * width], (width, height), interpolation=cv2.INTER_AREA)
+    return cv2.resize(image, (columns, rows), interpolation=cv2.INTER_LINEAR)
 
 
 def read_and_crop(path: Path | str, size: int) -> tuple[np.ndarray, FieldOfView]:
@@ -169,18 +180,11 @@ def read_and_crop(path: Path | str, size: int) -> tuple[np.ndarray, FieldOfView]
 
 
 def read_with_field(path: Path | str, size: int) -> tuple[np.ndarray, FieldOfView, tuple[int, int]]:
-    """Read a photograph at the scale at which `read_and_crop` crops it.
-
-    Args:
-        path: The file.
-        size: Side of the crop in pixels.
+    """Read a photograph at the scale at which `read_and_crop` crops it, and raise as it does.
 
     Returns:
         The photograph, uint8 (H, W, 3), at most reduced; its field of view in these pixels; and the (height,
         width) of the whole upright photograph.
-
-    Raises:
-        As `read_and_crop`.
     """
     if size < 1:
         raise ValueError(f"size must be at least 1 pixel, got {size}")
@@ -192,26 +196,3 @@ def read_with_field(path: Path | str, size: int) -> tuple[np.ndarray, FieldOfVie
         if max(right - left, bottom - top) >= size or image.shape[:2] == shape:
             return image, fov, shape
         min_side = min(image.shape[:2]) + 1
-
-
-def _resized(image: np.ndarray, columns: int, rows: int) -> np.ndarray:
-    """Resize an image without aliasing: halve it as often as possible, then interpolate between neighbours.
-
-    Up to a factor of two, linear interpolation averages about as many pixels as averaging over areas does,
-    in a fifth of the time.
-    """
-    while image.shape[0] >= 2 * rows and image.shape[1] >= 2 * columns:
-        height, width = image.shape[0] // 2, image.shape[1] // 2
-        image = cv2.resize(image[: 2 * height, : 2 * width], (width, height), interpolation=cv2.INTER_AREA)
-    return cv2.resize(image, (columns, rows), interpolation=cv2.INTER_LINEAR)
-
-
-def _reduced(image: np.ndarray) -> np.ndarray:
-    """Return a copy of a photograph whose longer side is at most `_WORK_SIDE`."""
-    height, width = image.shape[:2]
-    scale = _WORK_SIDE / max(height, width)
-    if scale >= 1:
-        return image
-    columns, rows = max(1, round(width * scale)), max(1, round(height * scale))
-    # Each point averages four pixels. That is enough against noise, and five times faster than averaging all.
-    return cv2.resize(image, (columns, rows), interpolation=cv2.INTER_LINEAR)

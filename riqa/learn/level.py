@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit, logit
 
-from riqa.data.eyeq_d import CALLED_BAD, PUBLISHED
+from riqa.data.published import CALLED_BAD, COUNTS
 from riqa.labels import DETAILS, class_names
 from riqa.learn.shares import fit_class_intercepts, fit_intercepts, fit_proportions
 
@@ -73,7 +73,7 @@ def known_counts(source: str, observers: pd.DataFrame) -> tuple[pd.DataFrame, pd
     """
     if source == "eyeq_d":
         n_bad = pd.DataFrame(CALLED_BAD).T
-        return n_bad, pd.Series(PUBLISHED["test"])[n_bad.index]
+        return n_bad, pd.Series(COUNTS["eyeq_d"]["test"])[n_bad.index]
     if source != "observers":
         raise ValueError(f"source is {source!r}, must be observers or eyeq_d")
     judged = observers.dropna(subset=["overall", *DETAILS])

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import pandas as pd
 
-from riqa.data import deepdrid, eyeq, eyeq_d, fives, mshf
 from riqa.data.checks import class_counts, label_shift
 from riqa.data.inspection import inspect_sets
 from riqa.data.manifest import Dataset
+from riqa.data.published import COUNTS
 from riqa.data.store import Store
 from riqa.evaluate.auc import auc_difference, auc_interval
 from riqa.evaluate.framing import predict_held_out
@@ -19,13 +19,6 @@ from riqa.labels import DETAILS
 from riqa.paper import datasets as cards
 from riqa.results import rows, tidy
 
-PUBLISHED = {
-    "mshf": mshf.PUBLISHED,
-    "eyeq": eyeq.PUBLISHED,
-    "eyeq_d": eyeq_d.PUBLISHED,
-    "deepdrid": deepdrid.PUBLISHED,
-    "fives": fives.PUBLISHED,
-}
 ALL_SETS = "all sets"
 """The dataset of a number that is about all of them; no set can be called so."""
 
@@ -85,7 +78,7 @@ def beside_published(datasets: Iterable[Dataset]) -> pd.DataFrame:
     found = []
     for dataset in datasets:
         played = cards(dataset.name)["plays"].iloc[0] or dataset.name
-        published = PUBLISHED.get(played, {})
+        published = COUNTS.get(played, {})
         merged = {} if "val" in published else {"val": "train"}
         manifest = dataset.manifest.assign(split=dataset.manifest["split"].replace(merged))
         for split, counts in class_counts(manifest, dataset.n_classes).iterrows():

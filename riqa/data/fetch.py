@@ -180,9 +180,7 @@ def _fetch(file: Download, to: Path) -> Path:
             get = kind(progressbar=watched(), chunk_size=1 << 16)
             atomic_write(archive, lambda a: pooch.retrieve(url, checksum, a.name, a.parent, downloader=get))
         elif not pooch.hashes.hash_matches(str(archive), checksum):
-            raise InputError(
-                f"{archive} is there but is not the published file; move it away and fetch again"
-            )
+            raise InputError(f"{archive} is not the published file; move it away and fetch again")
     except HTTPError as error:
         raise InputError(f"{url} answers {error.response.status_code}; try again later, {by_hand}") from None
     except RequestException:
@@ -190,10 +188,8 @@ def _fetch(file: Download, to: Path) -> Path:
     except InputError:
         raise
     except ValueError:  # pooch's word for a checksum that differs
-        raise InputError(
-            f"{url} gave another file than the published one (its checksum differs); it was not kept, "
-            "try again later"
-        ) from None
+        other = "gave another file than the published one (its checksum differs)"
+        raise InputError(f"{url} {other}; it was not kept, try again later") from None
     if file.keep:
         _unpack(archive, file.keep, to)
     return target
@@ -208,9 +204,9 @@ def _ask_archive(doi: str, by_hand: str) -> tuple[str, str]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a DOI without a version means the latest one, which is wanted
             shelf.load_registry_from_doi()
-    except (LookupError, ValueError) as error:
-        if isinstance(error, OSError):  # no connection; requests' errors are OSErrors, some ValueErrors too
-            raise
+    except OSError:  # no connection; some of requests' errors are ValueErrors, too
+        raise
+    except (LookupError, ValueError):
         raise InputError(f"{doi} is not where pooch can look for it; try again later, {by_hand}") from None
     archives = [name for name in shelf.registry if name.endswith(".zip")]
     if len(archives) != 1:

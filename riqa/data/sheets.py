@@ -56,18 +56,16 @@ def find_file(folder: Path, *names: str) -> Path:
 
 
 def read_labels(path: Path, needed: Sequence[str], advice: str, sheet: str | None = None) -> pd.DataFrame:
-    """Read a label file with a header line, every cell as text (missing: NaN).
+    """Read a label file with a header line: its rows by their numbers, cells as text (missing: NaN).
 
-    Rows above the header, empty rows, and empty cells beyond the header's do not count.
+    Its kind follows from its content, else from its ending. Rows above the header, empty rows, and empty
+    cells beyond the header's do not count, nor do spaces around names of columns.
 
     Args:
-        path: A CSV, Excel or parquet file: its kind follows from its content, else from its ending.
-        needed: Columns that it must have; spaces around names are ignored.
+        path: A CSV, Excel or parquet file.
+        needed: Columns that it must have.
         advice: What to do when it is not as expected.
         sheet: The one sheet of an Excel file to read, whatever its case; None takes the one that fits.
-
-    Returns:
-        Its rows, with their numbers in the file as the index.
 
     Raises:
         InputError: If the file is missing, unreadable or empty, lacks a column or has it twice, has rows that
@@ -93,10 +91,8 @@ def read_labels(path: Path, needed: Sequence[str], advice: str, sheet: str | Non
     also = [other.name for (n, *_), other in ranks if n == n_found and other is not cells]
     if also and cells.name not in _SEPARATORS:
         raise InputError(f"{path}: the sheets {cells.name} and {also[0]} both have these columns; keep one")
-    if cells.unclosed is not None:
-        raise InputError(
-            f"{path}: row {cells.unclosed} opens a quotation mark that nothing closes; correct it"
-        )
+    if open_row := cells.unclosed:
+        raise InputError(f"{path}: row {open_row} opens a quotation mark that nothing closes; correct it")
     rows, names = _body(cells, -minus, path), [wanted.get(title, title) for title in titles]
     table = pd.DataFrame.from_dict(rows, orient="index", columns=names, dtype=str)
     table = table.loc[:, ~table.columns.duplicated()].rename_axis("row")
@@ -109,11 +105,7 @@ def read_labels(path: Path, needed: Sequence[str], advice: str, sheet: str | Non
 
 
 def read_sheets(path: Path, advice: str) -> dict[str, pd.DataFrame]:
-    """Return the sheets of an Excel file as they are: cells by position, header lines among them.
-
-    Raises:
-        InputError: If the file is missing or unreadable.
-    """
+    """Return the sheets of an Excel file as they are: cells by position, header lines among them."""
     content = io.BytesIO(_bytes(path, advice))
     try:
         return pd.read_excel(content, sheet_name=None, header=None, dtype=object, engine="openpyxl")
@@ -125,10 +117,7 @@ def read_text(path: Path, advice: str) -> str:
     """Return a text file's content in whichever of the usual encodings it was saved, all line ends alike.
 
     A byte order mark tells the encoding; without one, zero bytes tell UTF-16. What is not UTF-8 either is
-    taken for Western Windows (cp1252), unless it mixes encodings or looks otherwise.
-
-    Raises:
-        InputError: If the file cannot be read, is no text, or is in another encoding.
+    taken for Western Windows (cp1252), unless it mixes encodings or looks otherwise; then it is refused.
     """
     content = _bytes(path, advice)
     zeros = tuple(0 in content[k:2000:2] for k in (0, 1))
@@ -144,25 +133,17 @@ def read_text(path: Path, advice: str) -> str:
         raise InputError(f"{path} is no text, and cannot be read as CSV; {advice}")
     mixed = not content.decode("utf-8", "ignore").isascii()
     if bad is not None and (mixed or "\ufffd" in text or _NO_WINDOWS.search(content)):
-        raise InputError(
-            f"{path}: row {bad} is in none of the encodings UTF-8, UTF-16 and Western Windows; "
-            "save the file as CSV UTF-8"
-        )
+        known = "UTF-8, UTF-16 and Western Windows"
+        raise InputError(f"{path}: row {bad} is in none of the encodings {known}; save the file as CSV UTF-8")
     return io.StringIO(text, newline=None).read()
 
 
 def decode(values: pd.Series, images: pd.Series, code: Mapping, path: Path, blank: bool = False) -> pd.Series:
-    """Translate a column of labels into the code of `riqa.labels`, as floats (NaN where missing).
-
-    Args:
-        values: Labels; the name of the series is the label's.
-        images: Name of the image of every label, for the message.
-        code: Publisher's value -> code of `riqa.labels`.
-        path: File that the labels come from, for the message.
-        blank: Whether a label may be missing.
+    """Translate a column of labels by `code` into that of `riqa.labels`, as floats (NaN where missing).
 
     Raises:
-        InputError: Naming the file, the first image with a value outside the code, and the legal values.
+        InputError: Naming the file, the first image with a value outside the code (or without one, unless it
+            may be blank), the series' name, and the legal values.
     """
     codes = pd.to_numeric(values, errors="coerce").map(code).astype(float)
     wrong = codes.isna() & ~(values.isna() & blank)

@@ -118,7 +118,7 @@ def read_eyeq_d(root: Path | str, *, seed: int = 0) -> Catalogue:
 
 
 def read_label_file(path: Path) -> pd.DataFrame:
-    """Read one of EyeQ's label files: image_id, stem, patient_id, eye, overall in the code of `riqa.labels`."""
+    """Read one of EyeQ's label files: image_id, stem, patient_id, eye, overall in riqa's code."""
     labels = read_labels(path, ("image", "quality"), _ADVICE)
     stems = labels["image"].fillna("").map(lambda name: Path(name).stem)
     overall = decode(labels["quality"], stems, _CODE, path)

@@ -47,10 +47,8 @@ def read_table(root: Path | str, *, seed: int = 0, name: str | None = None) -> C
     path = as_on_disk(root / told["labels"])
     labels = read_labels(path, list(columns.values()), f"or correct {DESCRIPTION}")
     if len(unnamed := labels.index[labels[columns["image"]].isna()]):
-        raise InputError(
-            f"{path}: row {unnamed[0]} has nothing in column {columns['image']}, which is no path of an "
-            "image; fill it in, or remove the row"
-        )
+        what = f"row {unnamed[0]} has nothing in column {columns['image']}, which is no path of an image"
+        raise InputError(f"{path}: {what}; fill it in, or remove the row")
     labels = pd.DataFrame({key: labels[column] for key, column in columns.items()}).reset_index(drop=True)
     table = pd.DataFrame({"named": [_below(image, path) for image in labels["image"]]})
     files = table["named"].map(without_ending)
@@ -162,9 +160,7 @@ def _below(image: str, path: Path) -> str:
     """Return an image's path, composed and with slashes; refuse one that is not below the folder."""
     file = PurePosixPath(composed(image).replace("\\", "/"))
     if not file.name or file.is_absolute() or ".." in file.parts or ":" in file.parts[0]:
-        raise InputError(
-            f"{path}: {image} is no path of an image below the folder of {DESCRIPTION}; correct it"
-        )
+        raise InputError(f"{path}: {image} is no path of an image below {DESCRIPTION}'s folder; correct it")
     return str(file)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 from riqa.data.adapters.eyeq import read_label_file
-from riqa.data.sheets import read_labels, refuse_twice
+from riqa.data.sheets import read_labels, refuse, refuse_twice
 from riqa.errors import InputError
 from riqa.labels import DETAILS
 
@@ -56,8 +56,7 @@ def _read(path: Path, truth: pd.DataFrame, model: str) -> pd.DataFrame:
     refuse_twice(stems, path)
     probs = table[_COLUMNS].apply(pd.to_numeric, errors="coerce").set_axis(stems)
     wrong = ~((probs >= 0) & (probs <= 1)).all(axis=1)  # NaN is wrong, too
-    if wrong.any():
-        raise InputError(f"{path}: image {probs.index[wrong][0]} has no three numbers in [0, 1]; {_ADVICE}")
+    refuse(probs.index[wrong], f"{path}: image {{}} has no three numbers in [0, 1]; {_ADVICE}")
     strange, lacking = probs.index.difference(truth.index), truth.index.difference(probs.index)
     if len(strange) or len(lacking):
         raise InputError(

@@ -6,7 +6,7 @@ What fits no header, is in none of the usual encodings, or lies outside its code
 import csv
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time
 from itertools import chain
@@ -86,11 +86,11 @@ def read_labels(path: Path, needed: Sequence[str], advice: str, sheet: str | Non
     if missing := [column for title, column in wanted.items() if title not in titles]:
         listed = ", ".join(filter(None, titles))
         raise InputError(f"{path} lacks the column(s) {', '.join(missing)} (it has: {listed}); {advice}")
-    if twice := [column for title, column in wanted.items() if titles.count(title) > 1]:
-        raise InputError(f"{path} has the column {twice[0]} twice; rename one of them")
+    twice = [column for title, column in wanted.items() if titles.count(title) > 1]
+    refuse(twice, f"{path} has the column {{}} twice; rename one of them")
     also = [other.name for (n, *_), other in ranks if n == n_found and other is not cells]
-    if also and cells.name not in _SEPARATORS:
-        raise InputError(f"{path}: the sheets {cells.name} and {also[0]} both have these columns; keep one")
+    if cells.name not in _SEPARATORS:
+        refuse(also, f"{path}: the sheets {cells.name} and {{}} both have these columns; keep one")
     if open_row := cells.unclosed:
         raise InputError(f"{path}: row {open_row} opens a quotation mark that nothing closes; correct it")
     rows, names = _body(cells, -minus, path), [wanted.get(title, title) for title in titles]
@@ -154,11 +154,16 @@ def decode(values: pd.Series, images: pd.Series, code: Mapping, path: Path, blan
     return codes
 
 
+def refuse(found: Iterable, text: str) -> None:
+    """Refuse what must not be found, if there is any; {} in `text` stands for the first."""
+    for first in found:
+        before, _, after = text.rpartition("{}")
+        raise InputError(f"{before}{first}{after}")
+
+
 def refuse_twice(images: pd.Series, path: Path) -> None:
     """Refuse a label file that names an image twice."""
-    if images.duplicated().any():
-        name = images[images.duplicated()].iloc[0]
-        raise InputError(f"{path}: image {name} is labelled twice; remove one row")
+    refuse(images[images.duplicated()], f"{path}: image {{}} is labelled twice; remove one row")
 
 
 def _readings(path: Path, advice: str) -> list[_Cells]:

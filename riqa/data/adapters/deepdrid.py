@@ -21,7 +21,7 @@ from riqa.data.catalogue import Catalogue, found
 from riqa.data.findings import Finding
 from riqa.data.images import images_by_stem, match_images
 from riqa.data.published import COUNTS, TERMS
-from riqa.data.sheets import decode, find_file, read_labels, refuse_twice
+from riqa.data.sheets import decode, find_file, read_labels, refuse, refuse_twice
 from riqa.data.walk import PassedOver
 from riqa.errors import InputError
 from riqa.labels import DETAILS
@@ -72,13 +72,12 @@ def _read_part(path: Path) -> pd.DataFrame:
     labels = read_labels(path, ("image_id", "Overall quality", *_SCORES), _ADVICE)
     stems = labels["image_id"].fillna("").str.strip()
     table = stems.str.extract(_NAMED)
-    if table["eye"].isna().any():
-        name = stems[table["eye"].isna()].iloc[0]
-        raise InputError(f"{path}: image {name!r} is not named <patient>_<l or r><view>; correct the name")
+    odd = f"{path}: image {{}} is not named <patient>_<l or r><view>; correct the name"
+    refuse(stems[table["eye"].isna()].map(repr), odd)
     refuse_twice(stems, path)
     told = pd.to_numeric(labels.get("patient_id", table["patient_id"]), errors="coerce")
-    if (other := told != table["patient_id"].astype(float)).any():
-        raise InputError(f"{path}: image {stems[other].iloc[0]} has another patient_id; correct one of them")
+    other = told != table["patient_id"].astype(float)
+    refuse(stems[other], f"{path}: image {{}} has another patient_id; correct one of them")
     table["eye"] = table["eye"].map({"l": "left", "r": "right"})
     table["overall"] = decode(labels["Overall quality"], stems, {0: 0, 1: 1}, path)
     table[_SCORES] = labels[_SCORES].apply(pd.to_numeric, errors="coerce")

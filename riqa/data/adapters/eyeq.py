@@ -27,7 +27,7 @@ from riqa.data.findings import Finding
 from riqa.data.images import images_by_stem, match_images
 from riqa.data.manifest import grouped_stratified_split
 from riqa.data.published import COUNTS, TERMS
-from riqa.data.sheets import decode, find_file, read_labels, refuse_twice
+from riqa.data.sheets import decode, find_file, read_labels, refuse, refuse_twice
 from riqa.data.walk import PassedOver
 from riqa.errors import InputError
 from riqa.labels import DETAILS, class_names
@@ -128,9 +128,8 @@ def read_label_file(path: Path) -> pd.DataFrame:
 def _split_names(stems: pd.Series, path: Path) -> pd.DataFrame:
     """Return image_id, stem, patient_id and eye of images of EyePACS; refuse other names and doubles."""
     parts = stems.str.extract(_NAMED)
-    if parts["eye"].isna().any():
-        name = stems[parts["eye"].isna()].iloc[0]
-        raise InputError(f"{path}: image {name} is not named <patient>_<left or right>; correct the name")
+    odd = f"{path}: image {{}} is not named <patient>_<left or right>; correct the name"
+    refuse(stems[parts["eye"].isna()], odd)
     refuse_twice(stems, path)
     return parts.assign(image_id=stems, stem=stems)
 

@@ -24,7 +24,7 @@ from riqa.data.findings import Finding
 from riqa.data.images import images_by_stem, match_images
 from riqa.data.manifest import grouped_stratified_split
 from riqa.data.published import COUNTS, TERMS, VALIDATION
-from riqa.data.sheets import decode, find_file, read_sheets
+from riqa.data.sheets import decode, find_file, read_sheets, refuse
 from riqa.data.walk import PassedOver
 from riqa.errors import InputError
 from riqa.labels import DETAILS
@@ -61,9 +61,8 @@ def read_mshf(root: Path | str, *, seed: int = 0) -> Catalogue:
     majority = (majority > 0.5).astype(float).where(majority.notna() & (majority != 0.5))
     stems = pd.Index(dict.fromkeys([*ratings["image_id"], *agreed.index]))
     groups = pd.Series(stems, stems).map(_group)
-    if groups.isna().any():
-        name, known = groups.index[groups.isna()][0], ", ".join(_GROUPS)
-        raise InputError(f"{base}: image {name} is of no known group ({known}); correct its name")
+    odd = f"{base}: image {{}} is of no known group ({', '.join(_GROUPS)}); correct its name"
+    refuse(groups.index[groups.isna()], odd)
     if n_wide := (groups == _ULTRA_WIDE).sum():
         text = f"{n_wide} ultra-wide-field mosaics are left out, as in the paper (section 3.1)"
         findings.append(Finding("ultra-wide-left-out", "info", text))
@@ -114,16 +113,15 @@ def _read_agreed(path: Path) -> tuple[pd.DataFrame, list[Finding]]:
             )
             findings.append(Finding("all-zero-sheet", "info", text, (str(sheet),)))
             continue
-        if missing := [name for name in DIMENSIONS if len(columns[name]) != 1]:
-            raise InputError(f"{path}: sheet {sheet} must have one column {missing[0]}; {_ADVICE}")
+        missing = [name for name in DIMENSIONS if len(columns[name]) != 1]
+        refuse(missing, f"{path}: sheet {sheet} must have one column {{}}; {_ADVICE}")
         rows = _rows(cells, header, path)
         scores = {name: _scores(rows, columns[name][0], name, path) for name in DIMENSIONS}
         parts.append(pd.DataFrame(scores).set_index(rows["stem"].rename("image_id")))
     agreed = pd.concat(parts).dropna(how="all")
     several = agreed.groupby(level=0).nunique().max(axis=1) > 1
-    if several.any():
-        name = several.index[several][0]
-        raise InputError(f"{path}: image {name} has different scores in two sheets; correct one of them")
+    text = f"{path}: image {{}} has different scores in two sheets; correct one of them"
+    refuse(several.index[several], text)
     return agreed.groupby(level=0, sort=False).first(), findings
 
 
@@ -145,9 +143,8 @@ def _rows(cells: pd.DataFrame, header: int, path: Path) -> pd.DataFrame:
     rows = cells.iloc[header + 1 :].dropna(subset=0)
     stems = rows[0].astype(str).str.strip().map(lambda name: Path(name).stem)
     rows = rows.assign(stem=stems)[~stems.str.casefold().isin(_NAME_TITLES)].reset_index(drop=True)
-    if rows["stem"].duplicated().any():
-        name = rows.loc[rows["stem"].duplicated(), "stem"].iloc[0]
-        raise InputError(f"{path}: image {name} is listed twice in one sheet; remove one row")
+    twice = rows.loc[rows["stem"].duplicated(), "stem"]
+    refuse(twice, f"{path}: image {{}} is listed twice in one sheet; remove one row")
     return rows
 
 

@@ -16,7 +16,7 @@ from riqa.data.catalogue import Catalogue, hold_out
 from riqa.data.findings import Finding
 from riqa.data.manifest import EYES, SPLITS, grouped_stratified_split
 from riqa.data.set_names import name_trouble
-from riqa.data.sheets import read_labels, read_text
+from riqa.data.sheets import read_labels, read_text, refuse
 from riqa.data.walk import as_on_disk, composed
 from riqa.errors import InputError
 from riqa.labels import DETAILS, class_names
@@ -46,17 +46,16 @@ def read_table(root: Path | str, *, seed: int = 0, name: str | None = None) -> C
     columns, name = told["columns"], name or told["name"]
     path = as_on_disk(root / told["labels"])
     labels = read_labels(path, list(columns.values()), f"or correct {DESCRIPTION}")
-    if len(unnamed := labels.index[labels[columns["image"]].isna()]):
-        what = f"row {unnamed[0]} has nothing in column {columns['image']}, which is no path of an image"
-        raise InputError(f"{path}: {what}; fill it in, or remove the row")
+    what = f"has nothing in column {columns['image']}, which is no path of an image; fill it in"
+    unnamed = labels.index[labels[columns["image"]].isna()]
+    refuse(unnamed, f"{path}: row {{}} {what}, or remove the row")
     labels = pd.DataFrame({key: labels[column] for key, column in columns.items()}).reset_index(drop=True)
     table = pd.DataFrame({"named": [_below(image, path) for image in labels["image"]]})
     files = table["named"].map(without_ending)
     stems = files.map(lambda file: PurePosixPath(file).name)
     # The name alone is the shortest, but folders may repeat it, and a folder with another ending.
     ids = next((ids for ids in (stems, files) if ids.is_unique), table["named"])
-    if ids.duplicated().any():
-        raise InputError(f"{path}: image {ids[ids.duplicated()].iloc[0]} is named twice; remove one row")
+    refuse(ids[ids.duplicated()], f"{path}: image {{}} is named twice; remove one row")
     table["image_id"] = table["stem"] = ids
     meanings = {key: _meaning(key, told) for key in _CODED if key in columns}
     for key in (*_TEXTS, *_CODED):
@@ -183,8 +182,7 @@ def _split(table: pd.DataFrame, path: Path, seed: int) -> list[Finding]:
         table["split"] = grouped_stratified_split(table, FRACTIONS, seed, strata)
         text = "the table has no split, so patients were assigned to train, val and test, 60, 10 and 30 %"
         return [Finding("own-splits", "info", text)]
-    if not given.all():
-        raise InputError(f"{path}: image {table.loc[~given, 'stem'].iloc[0]} has no split; fill it in")
+    refuse(table.loc[~given, "stem"], f"{path}: image {{}} has no split; fill it in")
     if "val" in set(table["split"]) or "train" not in set(table["split"]):
         return []
     hold_out(table, FRACTIONS["val"], seed, strata)

@@ -91,38 +91,13 @@ def test_partial_download_and_part_without_labels(base):
     assert len(to_dataset(catalogue).manifest) == 32
     with refused("4 of 36 labelled images are missing"):
         to_dataset(catalogue, strict=True)
+    with refused("holds no folder regular-fundus-training"):
+        read_deepdrid(base / "nowhere")
     base.joinpath(*DEEPDRID_PARTS["test"]).unlink()
     catalogue = read_deepdrid(base)
     assert finding(catalogue, "labels-missing").severity == "error"
     with refused("Challenge2_labels.xlsx is not there", "the test split is empty"):
         to_dataset(catalogue)
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"Overall quality": 2}, "image 1_l1 has Overall quality 2; legal: 0, 1"),
-        ({"image_id": "1_x1"}, "image '1_x1' is not named"),
-        ({"image_id": "1_l1"}, "image 1_l1 is labelled twice"),
-        ({"patient_id": 9}, "image 1_l1 has another patient_id"),
-    ],
-)
-def test_wrong_labels_are_refused_in_a_line(base, change, message):
-    edit(base, "train", **change)
-    with refused("regular-fundus-training.csv", message):
-        read_deepdrid(base)
-
-
-def test_label_file_that_is_no_table(base, tmp_path):
-    path = base.joinpath(*DEEPDRID_PARTS["test"])
-    path.write_text("not a workbook")
-    with refused("Challenge2_labels.xlsx cannot be read as an Excel file"):
-        read_deepdrid(base)
-    pd.DataFrame({"image_id": ["1_l1"]}).to_excel(path, index=False)
-    with refused("lacks the column(s) Overall quality, Clarity"):
-        read_deepdrid(base)
-    with refused("holds no folder regular-fundus-training"):
-        read_deepdrid(tmp_path / "nowhere")
 
 
 def test_other_files_of_the_archive_do_not_disturb(base):

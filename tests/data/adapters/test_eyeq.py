@@ -99,22 +99,6 @@ def test_missing_and_empty_folders(root, tmp_path):
         read_eyeq(root)
 
 
-@pytest.mark.parametrize(
-    ("names", "qualities", "parts"),
-    [
-        *((["10_left.jpeg", "11_left.jpeg"], [0, q], ["image 11_left has quality", "0, 1, 2"])
-          for q in (3, "", "good", 0.5)),
-        (["10_left.jpeg", "portrait.jpeg"], [0, 0], ["image portrait is not named"]),
-        (["10_left.jpeg", "10_left.png"], [0, 2], ["image 10_left is labelled twice"]),
-        ([], [], ["holds no label"]),
-    ],
-)  # fmt: skip
-def test_wrong_labels_are_refused(root, names, qualities, parts):
-    write_labels(root, names, qualities)
-    with refused("Label_EyeQ_train.csv", *parts):
-        read_eyeq(root)
-
-
 def test_file_that_was_flipped_before_is_told_by_eyeq_d(root):
     for place in (root, root / "data", root.parent / "eyeq-d", root.parent / "eyeq_d"):
         path = write_eyeq_d(place, AGREEING)
@@ -190,20 +174,6 @@ def test_agreement_with_eyeq_is_no_evidence_and_a_flipped_eyeq_is_told(beside):
     told = finding(read_eyeq_d(beside), "labels-already-flipped")
     assert told.severity == "error"
     assert "3 of 3 equal EyeQ-D's as they stand, 1 after" in told.message
-
-
-def test_wrong_labels_of_eyeq_d_are_refused(beside):
-    write_eyeq_d(beside, [*AGREEING, ("7_left", 3, 0, 0, 0)])
-    with refused("image 7_left has overall_quality 3; legal: 0, 1, 2"):
-        read_eyeq_d(beside)
-    write_eyeq_d(beside, [*AGREEING, ("7_left", 2, 0, 2, 0)])
-    with refused("image 7_left has clarity 2; legal: 0, 1"):
-        read_eyeq_d(beside)
-    (beside / "EyeQ-D-Quality-Details.csv").unlink()
-    with refused("EyeQ-D-Quality-Details.csv does not exist; download"):
-        read_eyeq_d(beside)
-    with refused("does not exist or is no folder"):
-        read_eyeq_d(beside / "nowhere")
 
 
 @needs_data

@@ -23,6 +23,9 @@ def test_folder_or_its_parent(base):
         assert (dataset.root, dataset.n_classes) == (base, None)
     with refused("holds no Quality Assessment.xlsx; give the folder FIVES A Fundus"):
         read_fives(base / "test")
+    base = write_fives(base / "other", images=False, sheets={"train": "Train", "test": "Sheet2"})
+    with refused("Quality Assessment.xlsx has no sheet Test (it has: Train, Sheet2)"):
+        read_fives(base)
 
 
 def test_each_title_is_the_detail_that_it_is_taken_for(tmp_path):
@@ -83,35 +86,3 @@ def test_endings_letters_sheets_and_names_may_be_in_any_case(tmp_path):
         (base / split / "Original" / name).touch()
         wanted[f"{split}_{name[:3]}"] = f"{split}/Original/{name}"
     assert rows_of(base)["path"].dropna().to_dict() == wanted
-
-
-@pytest.mark.parametrize(
-    ("row", "message"),
-    [
-        (("A", 1, 2, 1, 1), "image 1_A has IC 2; legal: 0, 1"),
-        (("A", 1, 1, None, 1), "image 1_A has Blur nan; legal: 0, 1"),
-        (("A", 1, 1, 1, "good"), "image 1_A has LC good; legal: 0, 1"),
-        (("X", 1, 1, 1, 1), "sheet Test, row 2 has Disease X and Number 1"),
-        (("A", 0, 1, 1, 1), "row 2 has Disease A and Number 0; legal: A, D"),
-        (("A", "7a", 1, 1, 1), "row 2 has Disease A and Number 7a; legal"),
-        (("A", 1, 1, 1, 1), "image Test 1_A is labelled twice"),
-    ],
-)
-def test_rows_that_cannot_be_understood_are_refused_in_a_line(tmp_path, row, message):
-    rows = [row] * (2 if "twice" in message else 1)
-    base = write_fives(tmp_path, FIVES_ROWS | {"test": rows}, images=False)
-    with refused("Quality Assessment.xlsx", message):
-        read_fives(base)
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"titles": ("Disease", "Number", "IC", "Blur", "C")}, "lacks the column(s) LC (it has: Disease, "),
-        ({"sheets": {"train": "Train", "test": "Sheet2"}}, "no sheet Test (it has: Train, Sheet2)"),
-    ],
-)
-def test_sheets_that_cannot_be_understood_are_refused_in_a_line(tmp_path, change, message):
-    base = write_fives(tmp_path, images=False, **change)
-    with refused("Quality Assessment.xlsx", message):
-        read_fives(base)

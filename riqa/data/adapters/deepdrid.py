@@ -81,8 +81,9 @@ def _read_part(path: Path) -> pd.DataFrame:
     table["eye"] = table["eye"].map({"l": "left", "r": "right"})
     table["overall"] = decode(labels["Overall quality"], stems, {0: 0, 1: 1}, path)
     table[_SCORES] = labels[_SCORES].apply(pd.to_numeric, errors="coerce")
-    # Which eye a row's grade of retinopathy is about; unknown where the columns are blank or not there.
-    left, right = labels.reindex(columns=_GRADES).notna().to_numpy().T
+    # Which eye a row's grade of retinopathy is about; unknown where columns are blank or not there.
+    both = set(_GRADES) <= set(labels)
+    left, right = labels.reindex(columns=_GRADES).notna().to_numpy().T & both
     table["graded"] = np.select([left & ~right, right & ~left], ["left", "right"], "")
     return table.assign(image_id=stems, stem=stems)
 

@@ -71,11 +71,9 @@ def _read_sheet(path: Path, sheet: str) -> pd.DataFrame:
     numbers = pd.to_numeric(labels["Number"], errors="coerce")
     wrong = ~letters.isin(_DISEASES) | ~(numbers >= 1) | (numbers % 1 != 0)
     if wrong.any():
-        row, legal = wrong.idxmax(), ", ".join(_DISEASES)
+        row, legal = wrong.idxmax(), f"{', '.join(_DISEASES)} and whole numbers from 1"
         said = f"Disease {labels['Disease'][row]} and Number {labels['Number'][row]}"
-        raise InputError(
-            f"{path}: sheet {sheet}, row {row} has {said}; legal: {legal} and whole numbers from 1; fix it"
-        )
+        raise InputError(f"{path}: sheet {sheet}, row {row} has {said}; legal: {legal}; correct it")
     stems = numbers.astype(int).astype(str) + "_" + letters
     refuse_twice(f"{sheet} " + stems, path)
     details = {name: decode(labels[title], stems, {0: 0, 1: 1}, path) for title, name in _COLUMNS.items()}

@@ -35,8 +35,8 @@ def fetch(
 
     What is there already is not downloaded again. Example: riqa fetch deepdrid --to data/deepdrid
     """
+    from riqa.data.fetch import SOURCES
     from riqa.data.fetch import fetch as download
-    from riqa.data.sources import SOURCES
 
     if name is None:
         table = Table("name", "what it is", "size", "licence", box=None)

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from riqa.data.audit import audit
-from riqa.data.sources import SOURCES, Download, Source
+from riqa.data.fetch import SOURCES, Download, Source
 from riqa.data.store import open_store
 from tests.data.layouts import write_deepdrid, write_eyeq, write_eyeq_d, write_fives, write_mshf, write_table
 from tests.data.photographs import disc

@@ -15,7 +15,7 @@ from scipy.special import expit, logit
 from torch import Tensor
 from torch.nn import functional
 
-from riqa.data.eyeq_d import CALLED_BAD, PUBLISHED
+from riqa.data.published import CALLED_BAD, COUNTS
 from riqa.labels import DETAILS, class_names
 
 LEVELS = ("raw", "intercepts", "class_intercepts", "proportions")
@@ -70,7 +70,7 @@ def known_counts(source: str, observers: pd.DataFrame) -> tuple[pd.DataFrame, pd
     """
     if source == "eyeq_d":
         n_bad = pd.DataFrame(CALLED_BAD).T
-        return n_bad, pd.Series(PUBLISHED["test"])[n_bad.index]
+        return n_bad, pd.Series(COUNTS["eyeq_d"]["test"])[n_bad.index]
     if source != "observers":
         raise ValueError(f"source is {source!r}, must be observers or eyeq_d")
     judged = observers.dropna(subset=["overall", *DETAILS])

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import pandas as pd
 
-from riqa.data import deepdrid, eyeq, eyeq_d, fives, mshf
 from riqa.data.checks import class_counts, label_shift
 from riqa.data.inspection import inspect_sets
 from riqa.data.manifest import Dataset
+from riqa.data.published import COUNTS
 from riqa.data.store import Store
 from riqa.evaluate.auc import auc_difference, auc_interval
 from riqa.evaluate.framing import predict_held_out
@@ -19,8 +19,6 @@ from riqa.labels import DETAILS
 from riqa.paper import datasets as cards
 from riqa.results import rows, stack, tidy
 
-_PUBLISHERS = {"mshf": mshf, "eyeq": eyeq, "eyeq_d": eyeq_d, "deepdrid": deepdrid, "fives": fives}
-PUBLISHED = {name: publisher.PUBLISHED for name, publisher in _PUBLISHERS.items()}
 ALL_SETS = "all sets"
 """The dataset of a number that is about all of them; no set can be called so."""
 
@@ -59,7 +57,7 @@ def counts_beside_published(datasets: Iterable[Dataset]) -> pd.DataFrame:
     found = []
     for dataset in datasets:
         played = cards(dataset.name)["plays"].iloc[0] or dataset.name
-        published, title = PUBLISHED.get(played, {}), cards(played)["title"].iloc[0]
+        published, title = COUNTS.get(played, {}), cards(played)["title"].iloc[0]
         merged = {} if "val" in published else {"val": "train"}
         manifest = dataset.manifest.assign(split=dataset.manifest["split"].replace(merged))
         for split, counts in class_counts(manifest, dataset.n_classes).iterrows():

@@ -15,7 +15,7 @@ import pandas as pd
 from scipy.optimize import least_squares
 
 from riqa import paper
-from riqa.data import deepdrid, eyeq
+from riqa.data.published import COUNTS
 from riqa.evaluate.metrics import scores_from_counts
 from riqa.labels import class_names
 
@@ -137,7 +137,7 @@ def binary_matrices() -> dict[tuple[str, str], pd.DataFrame]:
     Figure 3, worked out from its numbers: (set, method or riqa's name of the model) -> rows the true class,
     columns what it was called.
     """
-    counts, names, matrices = deepdrid.PUBLISHED["test"], list(class_names(2)), {}
+    counts, names, matrices = COUNTS["deepdrid"]["test"], list(class_names(2)), {}
     for (dataset, method), values in _rows_of_table_2(paper.numbers()):
         if dataset == "deepdrid":
             printed = dict(zip(values["metric"], values["paper"], strict=True))
@@ -153,7 +153,7 @@ def _rows_of_table_2(printed: pd.DataFrame) -> Iterator[tuple[tuple[str, str], p
 
 
 def _three_classes(printed: Mapping[str, float]) -> tuple[str, list[str]]:
-    shares = [eyeq.PUBLISHED["test"][name] for name in class_names(3)]
+    shares = [COUNTS["eyeq"]["test"][name] for name in class_names(3)]
     found = []
     f1, p, r = (printed[name] for name in ("macro_f1", "precision", "recall"))
     low = macro_f1_range(p - TOLERANCE, r - TOLERANCE)[0]
@@ -178,7 +178,7 @@ def _three_classes(printed: Mapping[str, float]) -> tuple[str, list[str]]:
 
 
 def _two_classes(printed: Mapping[str, float]) -> tuple[str, list[str]]:
-    published = deepdrid.PUBLISHED["test"]
+    published = COUNTS["deepdrid"]["test"]
     n_bad, n_good = published["bad"], published["good"]
     matrices = binary_confusions(printed, n_bad, n_good)
     if len(matrices) == 0:

@@ -13,6 +13,7 @@ from riqa.data.adapters import NAMES as ADAPTERS
 from riqa.data.curate import curate
 from riqa.data.findings import Finding
 from riqa.data.manifest import Dataset
+from riqa.data.published import COUNTS
 from riqa.data.set_names import NAMES
 from riqa.evaluate.framing import predict_held_out
 from riqa.results import find
@@ -31,7 +32,7 @@ def test_every_set_has_a_card_but_a_readers_own():
     cards = paper.datasets()
     assert set(cards.index) == set(NAMES) - {"table"}
     assert set(cards.index[cards["plays"] != ""]) == set(cards.index) - set(ADAPTERS)
-    assert set(cards["plays"]) - {""} <= set(curation.PUBLISHED)
+    assert set(cards["plays"]) - {""} <= set(COUNTS)
     assert (cards[["title", "photographs", "labels"]] != "").all(axis=None)
     own = paper.datasets("clinic", "eyeq")
     assert own["title"].tolist() == ["clinic", "EyeQ"]

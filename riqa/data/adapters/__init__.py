@@ -1,4 +1,4 @@
-"""The datasets that can be read, by name."""
+"""The datasets that can be read, by name: one file each, which alone knows its publisher's code and traps."""
 
 from pathlib import Path
 
@@ -17,24 +17,25 @@ def read_catalogue(name: str, root: Path | str, seed: int = 0) -> Catalogue:
     Args:
         name: One of `NAMES`.
         root: The dataset's folder, in its publisher's layout.
-        seed: Seed of the splits that are drawn here.
+        seed: Seed of the splits that are drawn here, in sets without a published one.
 
     Raises:
-        InputError: If no dataset has that name, or its labels are missing, wrong, or not readable.
+        InputError: If no dataset has that name, or its folder or a label file is missing, not readable or not
+            understood, a label lies outside its code, or an image is named twice or not as published.
     """
     match name:
         case "eyeq":
-            from riqa.data.eyeq import read_eyeq as read
+            from riqa.data.adapters.eyeq import read_eyeq as read
         case "eyeq_d":
-            from riqa.data.eyeq_d import read_eyeq_d as read
+            from riqa.data.adapters.eyeq import read_eyeq_d as read
         case "mshf":
-            from riqa.data.mshf import read_mshf as read
+            from riqa.data.adapters.mshf import read_mshf as read
         case "deepdrid":
-            from riqa.data.deepdrid import read_deepdrid as read
+            from riqa.data.adapters.deepdrid import read_deepdrid as read
         case "fives":
-            from riqa.data.fives import read_fives as read
+            from riqa.data.adapters.fives import read_fives as read
         case "table":
-            from riqa.data.table import read_table as read
+            from riqa.data.adapters.table import read_table as read
         case _:
             raise InputError(f"there is no dataset named {name!r}; there are {', '.join(NAMES)}")
     try:

@@ -1,13 +1,13 @@
-"""Which dataset stands behind a name that a profile uses."""
+"""The dataset behind each name that a profile uses."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
-from riqa.data import adapters
+from riqa.data.adapters import load
+from riqa.data.adapters.table import DESCRIPTION, read_description, read_table
 from riqa.data.catalogue import to_dataset
 from riqa.data.manifest import Dataset
 from riqa.data.set_names import NAMES, PUBLISHED, TABLE, name_trouble
-from riqa.data.table import DESCRIPTION, read_description, read_table
 from riqa.errors import InputError
 
 
@@ -32,26 +32,18 @@ def build_set(
     """
     common = {"seed": seed, "workers": workers, "size": sizes["photograph_size"]}
     match name:
-        case "phantom_details":
-            from riqa.phantom.study import phantom_details
+        case "phantom_details" | "phantom_grades":
+            from riqa.phantom.study import phantom_details, phantom_grades
 
-            return phantom_details(
-                out, n_train=sizes["n_details_train"], n_test=sizes["n_details_test"], **common
-            )
-        case "phantom_grades":
-            from riqa.phantom.study import phantom_grades
-
-            return phantom_grades(
-                out, n_train=sizes["n_grades_train"], n_test=sizes["n_grades_test"], **common
-            )
+            make = {"phantom_details": phantom_details, "phantom_grades": phantom_grades}[name]
+            n_train, n_test = (sizes[f"{name.replace('phantom', 'n')}_{part}"] for part in ("train", "test"))
+            return make(out, n_train=n_train, n_test=n_test, **common)
         case "phantom_eyes":
             from riqa.phantom.study import phantom_eyes
 
-            n_train = sizes["n_eyes_train"] + sizes["n_eyes_val"]
+            n_train, n_test = sizes["n_eyes_train"] + sizes["n_eyes_val"], sizes["n_eyes_test"]
             held_out = sizes["n_eyes_val"] / n_train if n_train else 0.0
-            return phantom_eyes(
-                out, n_train=n_train, n_test=sizes["n_eyes_test"], validation=held_out, **common
-            )
+            return phantom_eyes(out, n_train=n_train, n_test=n_test, validation=held_out, **common)
         case "phantom_observers":
             from riqa.phantom.study import phantom_observers
 
@@ -61,10 +53,9 @@ def build_set(
             from riqa.phantom.study import simulated_details
 
             # The splits of EyeQ are kept, so that the Teacher never meets a patient of its test set.
-            eyeq = adapters.load("eyeq", real_folder("eyeq", data), seed=seed)
-            return simulated_details(eyeq, out, **common)
+            return simulated_details(load("eyeq", real_folder("eyeq", data), seed=seed), out, **common)
         case _ if name in PUBLISHED:
-            return adapters.load(name, real_folder(name, data), seed=seed)
+            return load(name, real_folder(name, data), seed=seed)
         case _:
             return to_dataset(read_table(own_folder(name, data), seed=seed, name=name))
 
@@ -75,13 +66,12 @@ def real_folder(name: str, data: str) -> Path:
     Raises:
         InputError: If no folder was given, or it is not there.
     """
+    give = f"give DATA=<folder that holds {name}/>"
     if not data:
-        raise InputError(
-            f"this profile needs real images; give DATA=<folder that holds {name}/> to make book"
-        )
+        raise InputError(f"this profile needs real images; {give} to make book")
     root = Path(data)
     if not root.is_dir():
-        raise InputError(f"{root} does not exist or is no folder; give DATA=<folder that holds {name}/>")
+        raise InputError(f"{root} does not exist or is no folder; {give}")
     folders = [root / name, root / name.replace("_", "-")]  # eyeq_d is published as EyeQ-D
     return next((folder for folder in folders if folder.is_dir()), root)
 
@@ -104,9 +94,9 @@ def own_folder(name: str, data: str) -> Path:
     if folder != root and (folder / DESCRIPTION).is_file():
         read_description(folder / DESCRIPTION)
         return folder
-    if name == TABLE or (root / DESCRIPTION).is_file():
-        said = read_description(root / DESCRIPTION)["name"]
-        if name in (TABLE, said):
-            return root
+    if name != TABLE and not (root / DESCRIPTION).is_file():
+        raise InputError(f"{known}, which {root / name / DESCRIPTION} or {root / DESCRIPTION} must describe")
+    said = read_description(root / DESCRIPTION)["name"]
+    if name not in (TABLE, said):
         raise InputError(f"{known}: {root / DESCRIPTION} says name: {said}")
-    raise InputError(f"{known}, which {root / name / DESCRIPTION} or {root / DESCRIPTION} must describe")
+    return root

@@ -6,11 +6,13 @@ the only file of that name below the root. Composed and decomposed names (Unicod
 
 import os
 import posixpath
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
 
+from riqa.data.catalogue import found
 from riqa.data.findings import Finding
 from riqa.data.images import fill_paths, unmatched
 from riqa.data.walk import PassedOver, composed, is_read, walk_images
@@ -38,39 +40,41 @@ def match_named(
     Raises:
         InputError: If several files fit a name, or two rows mean the same file.
     """
-    names = table["named"].tolist()
-    passed, barred = PassedOver(), {}
-    folders = sorted({posixpath.dirname(name) for name in names})
-    files = [file for folder in folders for file in walk_images(root / folder, folder, passed, nested=False)]
-    found = _choose(names, files, source)
+    names, folder = table["named"].tolist(), posixpath.dirname
+    passed, barred, elsewhere = PassedOver(), {}, {}
+    folders = sorted(set(map(folder, names)))
+    files = [file for name in folders for file in walk_images(root / name, name, passed, nested=False)]
+    chosen = _choose(names, files, source)
     # What is named in full is there, even where a search passes it over.
-    found |= {
-        name: name for name in names if name not in found and is_read(name) and os.path.isfile(root / name)
-    }
-    elsewhere: dict[str, str] = {}
-    if len(found) < len(names):
+    chosen |= {n: n for n in names if n not in chosen and is_read(n) and os.path.isfile(root / n)}
+    if len(chosen) < len(names):
         barred, passed = passed.barred, PassedOver()
         files = list(dict.fromkeys([*files, *walk_images(root, "", passed)]))
-        elsewhere = _choose([name for name in names if name not in found], files, source)
-        found |= elsewhere
+        elsewhere = _choose([name for name in names if name not in chosen], files, source)
+        chosen |= elsewhere
     passed.barred |= barred
-    unread = _unread([name for name in names if name not in found], passed.unread)
-    absent = [name for name in names if name not in found and name not in unread]
-    used = set(found.values())
+    others = _Files(passed.unread)
+    unread = {name: min(fit) for name in names if name not in chosen and (fit := others.fit(name))}
+    absent = [name for name in names if name not in chosen and name not in unread]
+    used = set(chosen.values())
     renamed = _choose(absent, [file for file in files if file not in used], source, alike=True)
-    found |= renamed
-    fill_paths(table, [found.get(name) for name in names])
-    _refuse_shared(table, source)
-    folder = posixpath.dirname
-    elsewhere = {name: file for name, file in elsewhere.items() if folder(composed(file)) != folder(name)}
-    own = set(map(posixpath.normpath, own))
-    passed.unread = [name for name in passed.unread if name not in own]
+    chosen |= renamed
+    fill_paths(table, [chosen.get(name) for name in names])
+    shared = table[table["path"].notna() & table["path"].duplicated(keep=False)]
+    for path, rows in shared.groupby("path", sort=False):
+        same = " and ".join(rows["named"])
+        raise InputError(f"{source}: images {same} are the same file, {path}; remove one row")
+    known = set(map(posixpath.normpath, own))
+    passed.unread = [name for name in passed.unread if name not in known]
     stems = dict(zip(names, table["stem"], strict=True))
     unread = {stems[name]: file for name, file in unread.items()}
+    moved = [f"{n} is {file}" for n, file in elsewhere.items() if folder(composed(file)) != folder(n)]
+    other = [f"{name} is {file}" for name, file in renamed.items()]
+    there, used = f"{where}: {{n}} images are there", "than the table says, and nowhere else: they are used"
     return [
         *unmatched(table, unread, _unlabelled(table, files), where, passed),
-        *_told("images-elsewhere", "info", elsewhere, where, "in another folder than the table says"),
-        *_told("images-renamed", "warning", renamed, where, "with another ending than the table says"),
+        *found("images-elsewhere", "info", moved, f"{there} in another folder {used}"),
+        *found("images-renamed", "warning", other, f"{there} with another ending {used}"),
     ]
 
 
@@ -86,14 +90,16 @@ class _Files:
         self._files = [(composed(file), file) for file in files]
         self._tails: dict[int, dict[str, list[tuple[str, str]]]] = {}
 
-    def fit(self, name: str, alike: bool) -> list[str]:
+    def fit(self, name: str, alike: bool = False) -> list[str]:
         """Return the files that a name may mean, best where it says; `alike`: with another ending, too."""
         stem, ending = posixpath.splitext(name)
         same = self._called(stem) if ending else []
-        fit = [pair for pair in same if pair[0].endswith(ending)] or [
-            pair for pair in same if pair[0].lower().endswith(ending.lower())
-        ]
-        fit = fit or self._called(name) or (self._called(without_ending(name)) if alike else [])
+        fit = (
+            [pair for pair in same if pair[0].endswith(ending)]
+            or [pair for pair in same if pair[0].lower().endswith(ending.lower())]
+            or self._called(name)
+            or (self._called(without_ending(name)) if alike else [])
+        )
         here = [file for path, file in fit if path.count("/") == name.count("/")]
         return here or [file for _, file in fit]
 
@@ -101,49 +107,26 @@ class _Files:
         """Return the files whose path ends in `stem` and an ending, each in composed form and as it is."""
         depth = stem.count("/") + 1
         if depth not in self._tails:
-            tails = self._tails[depth] = {}
+            tails = self._tails[depth] = defaultdict(list)
             for path, file in self._files:
-                tail = "/".join(posixpath.splitext(path)[0].split("/")[-depth:])
-                tails.setdefault(tail, []).append((path, file))
+                tails["/".join(posixpath.splitext(path)[0].split("/")[-depth:])].append((path, file))
         return self._tails[depth].get(stem, [])
 
 
-def _choose(names: Sequence[str], files: Iterable[str], source: Path, alike: bool = False) -> dict[str, str]:
+def _choose(names: Iterable[str], files: Iterable[str], source: Path, alike: bool = False) -> dict[str, str]:
     """Return the file that each name means, for those that mean one; refuse a name that fits several."""
     known, chosen = _Files(files), {}
     for name in names:
         fit = known.fit(name, alike)
         if len(fit) > 1:
-            more = ", ..." if len(fit) > _EXAMPLES else ""
-            twins = len({composed(file) for file in fit}) < len(fit)
-            advice = (
-                "these look alike and differ in how an accent is written, so rename one"
-                if twins
-                else "write the whole path with its ending"
-            )
-            raise InputError(
-                f"{source}: image {name} may be any of {len(fit)} files "
-                f"({', '.join(sorted(fit)[:_EXAMPLES])}{more}); {advice}"
-            )
+            listed = ", ".join(sorted(fit)[:_EXAMPLES]) + (", ..." if len(fit) > _EXAMPLES else "")
+            advice = "write the whole path with its ending"
+            if len(set(map(composed, fit))) < len(fit):
+                advice = "these look alike and differ in how an accent is written, so rename one"
+            raise InputError(f"{source}: image {name} may be any of {len(fit)} files ({listed}); {advice}")
         if fit:
             chosen[name] = fit[0]
     return chosen
-
-
-def _unread(names: Sequence[str], files: Iterable[str]) -> dict[str, str]:
-    """Return the first file that fits each name, for those that any fits."""
-    known = _Files(files)
-    fit = {name: known.fit(name, alike=False) for name in names}
-    return {name: min(files) for name, files in fit.items() if files}
-
-
-def _refuse_shared(table: pd.DataFrame, source: Path) -> None:
-    """Refuse two rows that mean the same file."""
-    shared = table["path"].notna() & table["path"].duplicated(keep=False)
-    if shared.any():
-        path = table.loc[shared, "path"].iloc[0]
-        names = " and ".join(table.loc[table["path"] == path, "named"])
-        raise InputError(f"{source}: images {names} are the same file, {path}; remove one row")
 
 
 def _unlabelled(table: pd.DataFrame, files: Iterable[str]) -> list[str]:
@@ -153,10 +136,3 @@ def _unlabelled(table: pd.DataFrame, files: Iterable[str]) -> list[str]:
     rest = [file for file in map(to_text, files) if file not in used and posixpath.dirname(file) in folders]
     known = set(map(without_ending, used)) if rest else set()
     return sorted(file if without_ending(file) in known else without_ending(file) for file in rest)
-
-
-def _told(code: str, severity: str, found: Mapping[str, str], where: str, how: str) -> list[Finding]:
-    """Say which files were taken for names that are not quite theirs."""
-    items = tuple(f"{name} is {file}" for name, file in found.items())
-    text = f"{where}: {len(items)} images are there {how}, and nowhere else: they are used"
-    return [Finding(code, severity, text, items)] if items else []

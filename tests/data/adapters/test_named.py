@@ -4,9 +4,9 @@ import unicodedata
 import pandas as pd
 import pytest
 
-from riqa.data.named import match_named
-from riqa.errors import InputError
+from riqa.data.adapters.named import match_named
 from riqa.names import to_path
+from tests.data.expect import refused
 
 COMPOSED, DECOMPOSED = (unicodedata.normalize(form, "Größe") for form in ("NFC", "NFD"))
 
@@ -17,9 +17,8 @@ def match(tmp_path):
 
     def match(names, files, own=()):
         for file in files:
-            path = tmp_path / file
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch()
+            (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / file).touch()
         table = pd.DataFrame({"named": names, "stem": names})
         findings = match_named(table, tmp_path, tmp_path / "labels.csv", "clinic", own)
         paths = [None if pd.isna(path) else path for path in table["path"]]
@@ -32,24 +31,19 @@ def test_an_ending_that_is_given_means_that_file(match):
     paths, said = match(["a/1.tif", "a/2.jpg"], ["a/1.jpg", "a/1.tif", "a/1.png", "a/2.jpg", "a/2.tif"])
     assert paths == ["a/1.tif", "a/2.jpg"]
     assert said == {"images-unlabelled": ("a/1.jpg", "a/1.png", "a/2.tif")}
-
-
-def test_two_endings_of_a_stem_may_be_two_images(match):
-    assert match(["1.tif", "1.jpg"], ["1.jpg", "1.tif"]) == (["1.tif", "1.jpg"], {})
+    assert match(["1.tif", "1.jpg"], ["1.jpg", "1.tif"])[0] == ["1.tif", "1.jpg"]  # two images of a stem
 
 
 def test_without_ending_it_is_the_only_file_of_that_name(match):
     assert match(["1", "a/2.b"], ["1.webp", "a/2.b.tif"]) == (["1.webp", "a/2.b.tif"], {})
-    with pytest.raises(
-        InputError, match=r"labels.csv: image 1 may be any of 2 files \(1.jpg, 1.webp\); write"
-    ):
+    with refused("labels.csv: image 1 may be any of 2 files (1.jpg, 1.webp); write"):
         match(["1"], ["1.jpg"])
 
 
 def test_case_of_endings_does_not_matter_unless_it_tells_two_files_apart(match):
     assert match(["1.jpg", "2.TIF"], ["1.JPG", "2.tif"])[0] == ["1.JPG", "2.tif"]
     assert match(["1.jpg"], ["1.jpg"])[0] == ["1.jpg"]
-    with pytest.raises(InputError, match=r"any of 2 files \(1.JPG, 1.jpg\)"):
+    with refused("any of 2 files (1.JPG, 1.jpg)"):
         match(["1.Jpg"], [])
 
 
@@ -57,7 +51,7 @@ def test_another_ending_is_taken_with_a_warning_if_no_other_row_means_it(match):
     paths, said = match(["1.jpg", "2.tif", "2.jpg"], ["1.png", "2.jpg"])
     assert paths == ["1.png", None, "2.jpg"]
     assert said == {"images-renamed": ("1.jpg is 1.png",), "images-missing": ("2.tif",)}
-    with pytest.raises(InputError, match=r"image 1.jpg may be any of 2 files \(1.bmp, 1.png\)"):
+    with refused("image 1.jpg may be any of 2 files (1.bmp, 1.png)"):
         match(["1.jpg"], ["1.bmp"])
 
 
@@ -70,15 +64,8 @@ def test_an_image_with_an_ending_that_is_not_read_is_there(match):
 
 @pytest.mark.parametrize("on_disk", [COMPOSED, DECOMPOSED])
 def test_composed_and_decomposed_names_are_equal(match, on_disk):
-    files = [f"{on_disk}/{on_disk}.jpg", f"{on_disk}_2.jpg"]
-    paths, said = match([f"{COMPOSED}/{COMPOSED}.jpg", f"{COMPOSED}_2"], files)
-    assert paths == files  # as they are written on the disk, to be opened
-    assert said == {}
-
-
-def test_names_that_look_alike_are_not_guessed(match):
-    with pytest.raises(InputError, match=r"any of 2 files .* look alike .* rename one"):
-        match([f"{COMPOSED}.jpg"], [f"{COMPOSED}.jpg", f"{DECOMPOSED}.jpg"])
+    files = [f"{on_disk}/{on_disk}.jpg", f"{on_disk}_2.jpg"]  # as they are written on the disk, to be opened
+    assert match([f"{COMPOSED}/{COMPOSED}.jpg", f"{COMPOSED}_2"], files) == (files, {})
 
 
 def test_a_name_without_folder_is_found_where_it_is_unique(match):
@@ -88,26 +75,27 @@ def test_a_name_without_folder_is_found_where_it_is_unique(match):
     assert said["images-elsewhere"] == ("1.jpg is p/one/1.jpg", "2 is p/two/2.png")
     assert said["images-missing"] == ("gone",)
     assert match(["two/2.png"], [])[0] == ["p/two/2.png"]
-    with pytest.raises(InputError, match=r"image 3 may be any of 2 files \(p/two/3.png, q/two/3.png\)"):
+    with refused("image 3 may be any of 2 files (p/two/3.png, q/two/3.png)"):
         match(["3"], [])
 
 
-def test_many_files_that_fit_are_named_in_part(match):
-    with pytest.raises(InputError, match=r"any of 7 files \(a0/1.jpg, a1/.*, a4/1.jpg, ...\)"):
+def test_names_that_look_alike_or_fit_many_files_are_not_guessed(match):
+    with refused("any of 7 files (a0/1.jpg, a1/1.jpg, ", "a4/1.jpg, ...)"):
         match(["1"], [f"a{k}/1.jpg" for k in range(7)])
+    with refused("any of 2 files ", " look alike ", " rename one"):
+        match([f"{COMPOSED}.jpg"], [f"{COMPOSED}.jpg", f"{DECOMPOSED}.jpg"])
 
 
 def test_a_hidden_image_that_is_named_in_full_is_used(match):
     assert match([".old/1.jpg", ".2.jpg"], [".old/1.jpg", ".2.jpg"])[0] == [".old/1.jpg", ".2.jpg"]
-    paths, said = match(
-        ["1.jpg"], ["labels.csv", "dataset.yaml", "notes.txt"], ["./labels.csv", "dataset.yaml"]
-    )
+    files = ["labels.csv", "dataset.yaml", "notes.txt"]
+    paths, said = match(["1.jpg"], files, ["./labels.csv", "dataset.yaml"])
     assert paths == [None]
     assert said == {"images-missing": ("1.jpg",), "passed-over": (".2.jpg", ".old", "notes.txt")}
 
 
 def test_two_rows_cannot_mean_one_file(match):
-    with pytest.raises(InputError, match=r"images a/1.jpg and 1 are the same file, a/1.jpg; remove one row"):
+    with refused("images a/1.jpg and 1 are the same file, a/1.jpg; remove one row"):
         match(["a/1.jpg", "1"], ["a/1.jpg"])
 
 

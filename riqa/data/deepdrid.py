@@ -8,8 +8,9 @@ The paper's binary overall set (sections 3.1 and 4.1). The folder, from GitHub (
       regular-fundus-validation/       regular-fundus-validation.csv  Images/...
       Online-Challenge1&2-Evaluation/  Challenge2_labels.xlsx         Images/...   (the test set)
 
-Beware: overall quality is a verdict on an eye that was copied to its two views (see `riqa.evaluate.eyes`),
-the column `image_path` leads nowhere, and illumination and contrast have no label, so details stay unknown.
+Beware: overall quality is a verdict on an eye that was copied to its two views (see
+`riqa.evaluate.metrics.aggregate_eyes`), the column `image_path` leads nowhere, and illumination and contrast
+have no label, so details stay unknown.
 """
 
 from pathlib import Path

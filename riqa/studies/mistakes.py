@@ -8,7 +8,7 @@ site; and `pattern`, one of `patterns`, where rows without one are left out.
 import numpy as np
 import pandas as pd
 
-from riqa.evaluate.means import mean_interval
+from riqa.evaluate.bootstrap import mean_interval
 from riqa.labels import DETAILS
 from riqa.phantom.raters import THRESHOLD
 from riqa.predictions import OVERALL

@@ -11,12 +11,17 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import f1_score
 
-from riqa.evaluate.auc import auc_interval
-from riqa.evaluate.eyes import aggregate_eyes
+from riqa.evaluate.bootstrap import auc_interval
+from riqa.evaluate.comparisons import (
+    detectable_difference,
+    joint_counts,
+    mcnemar_test,
+    power_curve,
+    wilcoxon_test,
+)
+from riqa.evaluate.comparisons import power as power_of
 from riqa.evaluate.interval import Interval
-from riqa.evaluate.pairs import mcnemar_test, wilcoxon_test
-from riqa.evaluate.power import detectable_difference, joint_counts, power_curve
-from riqa.evaluate.power import power as power_of
+from riqa.evaluate.metrics import aggregate_eyes
 from riqa.evaluate.stats import bootstrap_interval, paired_bootstrap
 from riqa.labels import class_names
 from riqa.predictions import OVERALL, with_answers
@@ -92,7 +97,7 @@ def wilcoxon(predictions: pd.DataFrame, pairs: Pairs) -> pd.DataFrame:
         for reading, values in readings.items():
             x, y = map(np.asarray, values)
             for method, side in SIDES.items():
-                test = Interval((x - y).mean(), np.nan, np.nan, wilcoxon_test(x, y, side).p_value)
+                test = Interval((x - y).mean(), np.nan, np.nan, wilcoxon_test(x, y, side))
                 found.append(rows({(reading, "all"): test}, **keys | {"n": len(x), "method": method}))
     return pd.concat(found, ignore_index=True)
 
@@ -103,7 +108,7 @@ def mcnemar(predictions: pd.DataFrame, pairs: Pairs) -> pd.DataFrame:
     for keys, images, _, *both in _paired(predictions, pairs):
         for seed in both[0]:
             a, b = (called[seed].to_numpy() == images["overall"].to_numpy() for called in both)
-            test = Interval(a.mean() - b.mean(), np.nan, np.nan, mcnemar_test(a, b).p_value)
+            test = Interval(a.mean() - b.mean(), np.nan, np.nan, mcnemar_test(a, b))
             own = keys | {"seeds": [seed], "method": "mcnemar"}
             found.append(rows({("accuracy", f"seed {seed}"): test}, **own))
     return pd.concat(found, ignore_index=True)
@@ -121,7 +126,7 @@ def power(
         n_studies: Simulated studies for each point of a curve.
 
     Returns:
-        The curves (`riqa.evaluate.power.power_curve`) with a column `images`; and rows of the metrics
+        The curves (`riqa.evaluate.comparisons.power_curve`) with a column `images`; and rows of the metrics
         `detectable_difference` (found with a power of 0.8; NaN if more than the curve reaches) and `power`
         (for the difference found).
     """

@@ -9,8 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from riqa.evaluate.auc import auc_interval
-from riqa.evaluate.means import mean_interval
+from riqa.evaluate.bootstrap import auc_interval, mean_interval
 from riqa.labels import DETAILS, class_names
 from riqa.results import rows, tidy
 from riqa.studies.details import by_image

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from riqa.evaluate.calibration import fit_psychometric
 from riqa.evaluate.interval import Interval
-from riqa.evaluate.psychometric import fit_psychometric
 from riqa.labels import DETAILS
 from riqa.phantom.raters import THRESHOLD
 from riqa.results import rows

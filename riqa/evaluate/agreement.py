@@ -69,8 +69,8 @@ def class_shares(counts: np.ndarray) -> np.ndarray:
 def fleiss_kappa(counts: np.ndarray) -> float:
     """Compute Fleiss' kappa for panels of any sizes; NaN if all ratings are alike or no image has two.
 
-    Where panels are equal, it is that of statsmodels. For unequal ones agreement and shares are means over
-    images, as in Gwet, Handbook of Inter-Rater Reliability, and in the R package irrCAC.
+    Agreement and shares are means over images, as in Gwet, Handbook of Inter-Rater Reliability, and in the R
+    package irrCAC; where panels are equal, this is the number of statsmodels.
     """
     return _corrected(raw_agreement(counts), float((class_shares(counts) ** 2).sum()))
 

@@ -1,20 +1,18 @@
 """Two models on the same images: classical tests, a margin, and what a test set of a given size can find.
 
-The paper says that it used "one- or two-tailed Wilcoxon signed-rank tests and bootstrap resampling" (section
-3.3), but not on what pairs; `riqa.studies.overall.READINGS` lists three. Each image's probability of its true
+The paper used "one- or two-tailed Wilcoxon signed-rank tests and bootstrap resampling" (section 3.3), but
+does not say on what pairs; `riqa.studies.overall.READINGS` lists three. Each image's probability of its true
 class gives as many pairs as images, and they can be ranked. Correctness cannot: all differences are of one
 size, and the test becomes McNemar's. Scores by seed would be the best pairs, but with S seeds no two-tailed
-p-value is below 2 / 2^S: five seeds never reach 0.05. Both tests take pairs as independent, which photographs
-of one patient are not; and a model that is surer of the same decisions wins in probabilities. So
+p-value is below 2 / 2^S: five seeds never reach 0.05. Both tests take photographs of one patient as
+independent; and a model that is surer of the same decisions wins in probabilities. So
 `riqa.evaluate.stats.paired_bootstrap` decides in this book.
 
-Power: the paper judges quality details on 160 images and names their number as a limit (section 5). How large
-must a difference be to be found with so few? Studies are drawn from a table that says how often truth, model
-A and model B go together, and the share of them that finds A better than B is the power. To make the
-difference larger or smaller the table starts from no difference at all (A and B change places half of the
-time), and B then loses a share of what it gets right, to the errors that it makes anyway. A bootstrap in each
-of thousands of studies would take minutes, so a study is judged by the standard error that the bootstrap
-estimates, in its closed form (the delta method).
+How large must a difference be to be found with 160 images (section 5)? Studies are drawn from a table of how
+often truth, model A and model B go together; the share of them that finds A better than B is the power. To
+vary the difference, the table starts from none at all (A and B change places half of the time), and B then
+loses a share of what it gets right, to the errors that it makes anyway. A study is judged by the standard
+error that the bootstrap estimates, in its closed form (the delta method), as thousands take long.
 """
 
 from typing import NamedTuple

@@ -1,21 +1,18 @@
 """Does a map say the truth: about a place, about the answer, about what was learned?
 
-Place. The pointing game and the energy follow Zhang et al. 2018 (arXiv:1608.00507) and Wang et al. 2020
-(doi:10.1109/CVPRW50498.2020.00020). A map that knows nothing reaches, on average, the share of the field that
-the region covers, in both; that share is the chance level.
+Pointing game and energy follow Zhang et al. 2018 (arXiv:1608.00507) and Wang et al. 2020
+(doi:10.1109/CVPRW50498.2020.00020). The chance level of both, what a map that knows nothing reaches on
+average, is the share of the field that the region covers.
 
-Answer. Deletion and insertion after Petsiuk et al. 2018 (RISE, arXiv:1806.07421): pixels of the field are
-replaced by a baseline in the order of the map, the largest first, and the network is asked again at several
-shares. If the map is right about the network, the probability falls fast when its pixels go (a small area
-under the deletion curve) and rises fast when they come (a large area under the insertion curve). Any order
-changes something, so the yardstick is noise that is as coarse as the map. One curve of noise serves both: its
-deletion read backwards is the insertion of the opposite noise, so both have the same area on average.
+Deletion and insertion follow Petsiuk et al. 2018 (RISE, arXiv:1806.07421): pixels of the field are replaced
+by a baseline in the order of the map, the largest first, and the network is asked again at several shares. If
+the map is right, the probability falls fast when its pixels go (a small area under the deletion curve) and
+rises fast when they come (a large one under the insertion curve). Any order changes something, so the
+yardstick is noise as coarse as the map. One curve of noise serves both: its deletion read backwards is the
+insertion of the opposite noise, so both have the same area on average.
 
-Learning. A map that stays the same when the weights are destroyed shows the image, not the network (Adebayo
-et al. 2018, arXiv:1810.03292).
-
-Maps are (N, H, W) and not negative; `fields` are bool (N, H, W), the field of view, and what lies outside
-counts for nothing.
+A map that stays the same when the weights are destroyed shows the image, not the network (Adebayo et al.
+2018, arXiv:1810.03292). Maps are (N, H, W) and not negative; `fields`, of view, are bool (N, H, W).
 """
 
 import copy

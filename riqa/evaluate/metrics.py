@@ -123,10 +123,9 @@ def reliability_table(y_true: np.ndarray, probs: np.ndarray, n_bins: int = 10) -
 
 
 def expected_calibration_error(table: pd.DataFrame) -> float:
-    """Return the mean distance of a reliability table from the diagonal, weighted by the images in each bin.
+    """Return the mean distance of a reliability table from the diagonal, weighted by images.
 
-    `ECE = sum_b n_b / N * |fraction_positive_b - mean_predicted_b|` (Naeini et al. 2015, AAAI; Guo et al.
-    2017, ICML).
+    `sum_b n_b / N * |fraction_positive_b - mean_predicted_b|` (Naeini 2015, AAAI; Guo 2017, ICML).
     """
     gap = (table["fraction_positive"] - table["mean_predicted"]).abs()
     return float((gap * table["count"]).sum() / table["count"].sum())

@@ -208,9 +208,9 @@ def errors_by_consent(
     Images with fewer than two ratings, or with a tie, are left out.
 
     Returns:
-        One row per item and consent: item (0..I-1), consent ("unanimous": all experts of an image say the
-        same; "contested": they do not), n, value (error rate, mean over seeds), low, high (NaN without an
-        image), share_of_errors (of this item's errors, those here; NaN without one).
+        One row per item and consent ("unanimous": all experts of an image say the same; or "contested"):
+        item (0..I-1), consent, n, value (error rate, mean over seeds), low, high (NaN without an image),
+        share_of_errors (of this item's errors, those here; NaN without one).
     """
     label, n, good = majority(scores), (~np.isnan(scores)).sum(axis=1), np.nansum(scores, axis=1)
     usable, unanimous = (n > 1) & ~np.isnan(label), (good == 0) | (good == n)

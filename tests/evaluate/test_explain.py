@@ -5,91 +5,28 @@ import pytest
 import torch
 from torch import nn
 from torch.nn import functional
-from torchvision.models import SwinTransformer, VisionTransformer
 
 from riqa.errors import InputError
 from riqa.evaluate.explain import find_map_layer, grad_cam
-from riqa.learn.model import QualityNet
+from tests.evaluate.networks import (
+    FIRST,
+    LAYOUTS,
+    MEAN,
+    ONE_LOOK,
+    Of,
+    net,
+    normalised,
+    on_backbone,
+    spot_net,
+    spots,
+    swin_of,
+    vit_of,
+)  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
 def _seed():
     torch.manual_seed(0)
-
-
-def net(backbone="resnet10", side=64, n_details=0):
-    return QualityNet(backbone, n_overall=3, n_details=n_details, image_size=side).eval()
-
-
-def on_backbone(backbone, n_features):
-    """Return a network of three classes on a backbone of the test's own."""
-    model = net(side=32)
-    model.architecture["backbone"] = "vit_tiny"
-    model.backbone, model.heads["overall"] = backbone, nn.Linear(n_features, 3)
-    return model.eval()
-
-
-def normalised(images):
-    return (images - net().mean) / net().std
-
-
-def vit_of(size, patch, layers=1, hidden=8, heads=1, mlp=8):
-    vit = VisionTransformer(
-        size, patch, num_layers=layers, num_heads=heads, hidden_dim=hidden, mlp_dim=mlp
-    ).eval()
-    vit.heads = nn.Identity()
-    return vit
-
-
-def swin_of(depths):
-    swin = SwinTransformer([4, 4], 16, depths=depths, num_heads=[2, 2], window_size=[4, 4]).eval()
-    swin.head = nn.Identity()
-    return swin
-
-
-class Of(nn.Module):
-    """A layer that is a plain function."""
-
-    def __init__(self, function):
-        super().__init__()
-        self.function = function
-
-    def forward(self, x):
-        return self.function(x)
-
-
-CELLS = Of(lambda images: functional.avg_pool2d(images, 4).permute(0, 2, 3, 1))  # mean colours, channels last
-PATCHES = Of(lambda cells: cells.flatten(1, 2))
-CLASS_TOKEN = Of(lambda tokens: functional.pad(tokens, (0, 0, 1, 0)))
-ONE_LOOK = Of(lambda tokens: tokens + tokens.mean(dim=1, keepdim=True))  # of each token at all others
-FIRST, MEAN = Of(lambda tokens: tokens[:, 0]), Of(lambda cells: cells.flatten(1, -2).mean(dim=1))
-LAYOUTS = {  # as transformers would lay out an image of 8 x 8 cells, which are 4 x 4 pixels each
-    "channels first": (nn.AvgPool2d(4), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()),
-    "channels last": (CELLS, MEAN),
-    "patches": (CELLS, PATCHES, MEAN),
-    "class token": (CELLS, PATCHES, CLASS_TOKEN, ONE_LOOK, nn.Identity(), FIRST),  # all that is used at last
-}
-
-
-def spot_net(layout="channels first"):
-    """Return a network built by hand: red is class 0 and bad clarity, green class 1 and bad illumination."""
-    model = QualityNet("resnet10", n_overall=2, n_details=3, image_size=32)
-    model.backbone = nn.Sequential(*LAYOUTS[layout])
-    model.heads["overall"], model.heads["details"] = nn.Linear(3, 2), nn.Linear(3, 3)
-    with torch.no_grad():
-        model.heads["overall"].weight.copy_(torch.tensor([[1.0, 0, 0], [0, 1.0, 0]]))
-        model.heads["details"].weight.copy_(torch.tensor([[0, -1.0, 0], [-1.0, 0, 0], [0, 0, 1.0]]))
-    model.mean.zero_()
-    model.std.fill_(1)
-    return model.eval()
-
-
-def spots():
-    """Return two images: red upper left and green lower right; then the other way round."""
-    images = torch.full((2, 3, 32, 32), 0.2)
-    images[0, 0, 4:8, 4:8] = images[1, 1, 4:8, 4:8] = 1
-    images[0, 1, 24:28, 20:24] = images[1, 0, 24:28, 20:24] = 1
-    return images
 
 
 UPPER, LOWER = ((4, 8), (4, 8)), ((24, 28), (20, 24))
@@ -108,8 +45,7 @@ UPPER, LOWER = ((4, 8), (4, 8)), ((24, 28), (20, 24))
 )
 def test_a_map_peaks_where_the_signal_was_planted(task, target, places, layout):
     maps = grad_cam(spot_net(layout), spots(), task=task, target=target)
-    assert maps.shape == (2, 32, 32)
-    assert maps.dtype == np.float32
+    assert (maps.shape, maps.dtype) == ((2, 32, 32), np.float32)
     for saliency, ((top, bottom), (left, right)) in zip(maps, places, strict=True):
         row, column = np.unravel_index(saliency.argmax(), saliency.shape)
         assert top <= row < bottom
@@ -137,7 +73,7 @@ def test_it_is_the_formula_of_the_paper_on_a_residual_network():
     found = grad_cam(model, images, task="overall", target=1)
 
     of = model.backbone
-    x = of.maxpool(of.relu(of.bn1(of.conv1(normalised(images)))))
+    x = of.maxpool(of.relu(of.bn1(of.conv1(normalised(model, images)))))
     features = of.layer4(of.layer3(of.layer2(of.layer1(x))))
     features.retain_grad()
     model.heads["overall"](features.mean(dim=(2, 3)))[:, 1].sum().backward()
@@ -147,11 +83,11 @@ def test_it_is_the_formula_of_the_paper_on_a_residual_network():
 
 def test_it_is_the_formula_on_the_tokens_of_a_vision_transformer():
     """What the last attention reads, the class token left out, and token 4 r + c at row r and column c."""
-    vit, images = vit_of(32, 8, layers=2, hidden=16, heads=2, mlp=32), torch.rand(3, 3, 32, 32)
+    vit, images = vit_of(8, layers=2), torch.rand(3, 3, 32, 32)
     model = on_backbone(vit, 16)
     found = grad_cam(model, images, task="overall", target=1)
 
-    x = vit._process_input(normalised(images))
+    x = vit._process_input(normalised(model, images))
     x = torch.cat([vit.class_token.expand(3, -1, -1), x], dim=1) + vit.encoder.pos_embedding
     x, last = vit.encoder.layers[0](x), vit.encoder.layers[1]
     tokens = last.ln_1(x)
@@ -160,10 +96,9 @@ def test_it_is_the_formula_on_the_tokens_of_a_vision_transformer():
     x = vit.encoder.ln(x + last.mlp(last.ln_2(x)))[:, 0]
     model.heads["overall"](x)[:, 1].sum().backward()
     raw = torch.zeros(3, 4, 4)
-    for image in range(3):
+    for image, token in np.ndindex(3, 16):
         alpha = tokens.grad[image, 1:].mean(dim=0)
-        for token in range(16):
-            raw[image, token // 4, token % 4] = functional.relu(alpha @ tokens[image, 1 + token]).detach()
+        raw[image, token // 4, token % 4] = functional.relu(alpha @ tokens[image, 1 + token]).detach()
     np.testing.assert_allclose(found, drawn(raw, 32), atol=2e-3)
 
 
@@ -172,23 +107,13 @@ def test_it_is_the_formula_on_the_maps_of_a_swin_transformer():
     model = on_backbone(swin, 32)
     found = grad_cam(model, images, task="overall", target=2, min_side=8)
 
-    maps = swin.features[1](swin.features[0](normalised(images)))
+    maps = swin.features[1](swin.features[0](normalised(model, images)))
     assert maps.shape == (3, 8, 8, 16)
     maps.retain_grad()
     features = swin.norm(swin.features[3](swin.features[2](maps))).mean(dim=(1, 2))
     model.heads["overall"](features)[:, 2].sum().backward()
     raw = functional.relu(torch.einsum("nc,nhwc->nhw", maps.grad.mean(dim=(1, 2)), maps)).detach()
     np.testing.assert_allclose(found, drawn(raw, 32), atol=2e-3)
-
-
-def test_bad_is_the_negative_of_good():
-    model, images = net(n_details=3), torch.rand(2, 3, 64, 64)
-    bad = grad_cam(model, images, task="details", target=0)
-    with torch.no_grad():
-        model.heads["details"].weight.neg_()
-    good = grad_cam(model, images, task="details", target=0)
-    assert not np.allclose(bad, good)
-    assert np.minimum(bad, good).max() < 1  # what speaks most for one does not speak most for the other
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -263,16 +188,11 @@ def map_of(model, images, min_side=4):
 @pytest.mark.parametrize(
     ("backbone", "side", "shape"),
     [
-        ("resnet10", 32, (32, 4, 4)),
-        ("resnet10", 64, (64, 4, 4)),
-        ("resnet10", 128, (128, 4, 4)),
-        ("resnet18", 160, (512, 5, 5)),
-        ("efficientnet_lite0", 128, (1280, 4, 4)),
-        ("mobilenet_v3_small", 128, (576, 4, 4)),
-        ("swin_t", 64, (384, 4, 4)),
-        ("vit_b_16", 64, (768, 4, 4)),
+        ("resnet10", 32, (32, 4, 4)), ("resnet10", 64, (64, 4, 4)), ("resnet10", 128, (128, 4, 4)),
+        ("resnet18", 160, (512, 5, 5)), ("efficientnet_lite0", 128, (1280, 4, 4)),
+        ("mobilenet_v3_small", 128, (576, 4, 4)), ("swin_t", 64, (384, 4, 4)), ("vit_b_16", 64, (768, 4, 4)),
     ],
-)
+)  # fmt: skip
 def test_the_layer_is_found_in_any_backbone(backbone, side, shape):
     model, images = net(backbone, side), torch.rand(1, 3, side, side)
     assert map_of(model, images)[1].shape[1:] == shape
@@ -286,31 +206,25 @@ def test_the_layer_is_found_in_any_backbone(backbone, side, shape):
 
 def test_min_side_chooses_the_layer():
     model, images = net(), torch.rand(2, 3, 64, 64)
-    layers = [find_map_layer(model, images, side)[0] for side in (2, 4, 8)]
-    assert layers == [model.backbone.layer4, model.backbone.layer3, model.backbone.layer2]
     with torch.no_grad():
         model.heads["overall"].weight.abs_()  # so that something speaks for every class
-    maps = [grad_cam(model, images, task="overall", target=0, min_side=side) for side in (2, 4, 8)]
-    assert all(found.any() for found in maps)
+    maps = []
+    for side, layer in ((2, "layer4"), (4, "layer3"), (8, "layer2")):
+        assert find_map_layer(model, images, side)[0] is getattr(model.backbone, layer)
+        maps.append(grad_cam(model, images, task="overall", target=0, min_side=side))
+        assert maps[-1].any()
     assert not np.allclose(maps[0], maps[1])
     assert not np.allclose(maps[1], maps[2])
-
-
-def test_behind_a_class_token_it_is_what_the_last_attention_reads():
-    vit = vit_of(32, 8, layers=3)
-    layer, cells = map_of(on_backbone(vit, 8), torch.rand(2, 3, 32, 32))
-    assert layer is vit.encoder.layers[2].ln_1
-    assert cells.shape == (2, 8, 4, 4)
 
 
 def test_a_sequence_without_a_class_token_is_a_map_to_its_end():
     tokens = Of(lambda maps: maps.flatten(2).transpose(1, 2))
     layers = nn.Sequential(nn.Conv2d(3, 5, 4, stride=4), tokens, nn.LayerNorm(5), MEAN)
-    images = torch.rand(1, 3, 32, 48)
-    layer, cells = map_of(on_backbone(layers, 5), images)
+    model, images = on_backbone(layers, 5), torch.rand(1, 3, 32, 48)
+    layer, cells = map_of(model, images)
     assert layer is layers[2]
     assert cells.shape == (1, 5, 8, 12)  # in the proportions of the image
-    torch.testing.assert_close(cells[0, :, 1, 0], layers[:3](normalised(images))[0, 12])
+    torch.testing.assert_close(cells[0, :, 1, 0], layers[:3](normalised(model, images))[0, 12])
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -321,11 +235,11 @@ def test_a_cube_of_numbers_is_a_map_either_way(seed, channels_last):
     mixing = nn.Sequential(nn.Conv2d(3, 16, 4, stride=4), nn.ReLU(), nn.Conv2d(16, 16, 3, padding=1))
     cube = Of(lambda images: mixing(images).permute(0, 2, 3, 1) if channels_last else mixing(images))
     mean = Of(lambda cube: cube.mean(dim=(1, 2) if channels_last else (2, 3)))
-    images = torch.rand(1, 3, 64, 64)
-    layer, cells = map_of(on_backbone(nn.Sequential(cube, mean), 16), images, min_side=16)
+    model, images = on_backbone(nn.Sequential(cube, mean), 16), torch.rand(1, 3, 64, 64)
+    layer, cells = map_of(model, images, min_side=16)
     assert layer is cube
     with torch.no_grad():
-        torch.testing.assert_close(cells, mixing(normalised(images)))
+        torch.testing.assert_close(cells, mixing(normalised(model, images)))
 
 
 def test_cubes_of_known_networks_are_read_rightly():
@@ -335,18 +249,18 @@ def test_cubes_of_known_networks_are_read_rightly():
     layer, cells = map_of(model, images, min_side=32)
     assert layer is of.relu
     with torch.no_grad():
-        torch.testing.assert_close(cells, of.relu(of.bn1(of.conv1(normalised(images)))))
+        torch.testing.assert_close(cells, of.relu(of.bn1(of.conv1(normalised(model, images)))))
     swin = swin_of([2, 1])
     layer, cells = map_of(on_backbone(swin, 32), images, min_side=16)
     assert layer is swin.features[1]
     with torch.no_grad():
-        torch.testing.assert_close(cells, swin.features[:2](normalised(images)).permute(0, 3, 1, 2))
+        torch.testing.assert_close(cells, swin.features[:2](normalised(model, images)).permute(0, 3, 1, 2))
 
 
 def test_what_has_no_map_ends_with_a_clear_message():
     message = r"vit_tiny has no late layer that is a map of at least 4 x 4 cells at 32 x 32 pixels.*resnet18"
     with pytest.raises(InputError, match=message) as error:
-        grad_cam(on_backbone(vit_of(32, 16), 8), torch.rand(1, 3, 32, 32), task="overall", target=0)
+        grad_cam(on_backbone(vit_of(16, layers=1), 16), torch.rand(1, 3, 32, 32), task="overall", target=0)
     assert "\n" not in str(error.value)
     # Five tokens more than patches: a sequence that is no grid.
     registers = Of(lambda maps: functional.pad(maps.flatten(2).transpose(1, 2), (0, 0, 5, 0)))

@@ -119,10 +119,6 @@ def test_labels_are_shuffled_between_patients_as_wholes():
     assert not np.array_equal(permutations, patient_permutations(groups, 50, seed=2))
 
 
-def test_purity_by_hand():
-    assert n.purity(np.array([[1, 2], [0, 2], [0, 1]]), np.array([0, 0, 1])) == pytest.approx(1 / 3)
-
-
 def test_the_number_of_neighbours_is_alive_and_checked():
     distances, labels, groups, _ = cloud()
     few, many = (measure(distances, labels, groups, k=k)["purity"].value for k in (2, 9))

@@ -103,10 +103,8 @@ def test_replicates_draw_patients_and_seeds():
     # Two seeds, one always right and one always wrong: half of the variance between them is left.
     both = np.stack([np.ones((80, 3)), np.zeros((80, 3))])
     found = observers.against_others(np.ones((80, 3, 3)), both, groups, n_resamples=4_000)
-    model = found.replicates["agreement"][:, 0, 1, 0]
     assert found.value["agreement"][0, 1, 0] == 0.5
-    assert np.unique(model).tolist() == [0, 0.5, 1]
-    assert model.var() == pytest.approx(1 / 8, rel=0.1)
+    assert found.replicates["agreement"][:, 0, 1, 0].var() == pytest.approx(1 / 8, rel=0.1)
 
 
 def test_a_model_that_copies_the_first_rater_differs_from_it_by_nothing():

@@ -39,17 +39,10 @@ def calibration(
 ) -> Calibration:  # fmt: skip
     """Measure the calibration of one yes-or-no answer, all seeds' answers in one reliability table.
 
-    Drawing anew adds noise to every bin and so, on average, error: the replicates of the ECE are shifted back
-    by that much, and not below zero.
-
-    Args:
-        y_true: (N,) of 0 and 1; NaN where unknown, left out.
-        probs: (N,) probabilities of 1 in [0, 1], or (S, N) with one row per training seed.
-        groups: As n_resamples, confidence and seed, see `riqa.evaluate.bootstrap`.
-        n_bins: Bins of equal width.
-        n_resamples: B.
-        confidence: In (0, 1).
-        seed: Of the draws.
+    `y_true` (N,) is 0, 1 or NaN, which is left out; `probs` of 1, in [0, 1], are (N,), or (S, N) with one row
+    per seed; `n_bins` are of equal width. For the rest see `riqa.evaluate.bootstrap`. Drawing anew adds noise
+    to every bin and so, on average, error: the replicates of the ECE are shifted back by that much, and not
+    below zero.
 
     Raises:
         ValueError: If shapes disagree, no truth is known, or a number is out of range.

@@ -149,17 +149,12 @@ def shifted(joint: np.ndarray, lost: float) -> np.ndarray:
 def power(
     joint: np.ndarray, n_images: int, *, n_studies: int = 4_000, alpha: float = 0.05, seed: int = 0
 ) -> float:
-    """Return the share of simulated studies that find A better than B, at a two-sided level.
+    """Return the share of simulated studies that find A better than B, at a two-sided level alpha in (0, 1).
 
-    A study finds it if its difference is more than 1.96 (at alpha = 0.05) of its own standard errors above
-    zero. With no difference at all that is alpha / 2 of the studies, or a little more in small ones.
-
-    Args:
-        joint: (K, K, K) counts or shares of truth, A and B: the world that studies are drawn from.
-        n_images: Images in a study, taken as independent (one per patient).
-        n_studies: Number of simulated studies; the power has a standard error of at most 0.5 / sqrt of it.
-        alpha: Two-sided level, in (0, 1).
-        seed: Seed of the draws.
+    Studies of `n_images` independent images (one per patient) are drawn from the world `joint` (K, K, K),
+    counts or shares of truth, A and B. A study finds it if its difference is more than 1.96 (at alpha = 0.05)
+    of its own standard errors above zero. With no difference at all that is alpha / 2 of the studies, or a
+    little more in small ones. The power has a standard error of at most 0.5 / sqrt(n_studies).
     """
     if min(n_images, n_studies) < 1 or not 0 < alpha < 1:
         raise ValueError(f"n_images and n_studies must be 1 or more, alpha in (0, 1): {alpha!r}")

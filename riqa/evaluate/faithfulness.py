@@ -107,15 +107,15 @@ def perturbation_curves(
     model: QualityNet, images: Tensor, baselines: Tensor, orders: dict[str, tuple[np.ndarray, bool]],
     classes: np.ndarray, shares: Sequence[float],
 ) -> dict[str, np.ndarray]:  # fmt: skip
-    """Ask for the probability of a class while more and more of each image is replaced.
+    """Ask a network for the probability of each image's class (N,) while more and more of it is replaced.
 
     Args:
-        model: A network in evaluation mode with an overall head.
+        model: In evaluation mode, with an overall head.
         images: (N, 3, H, W) in [0, 1].
         baselines: (N, 3, H, W), what pixels are replaced by.
         orders: For each curve the `ranks_in_field` (N, H, W), and whether it is an insertion: that one starts
             at the baseline, and the image's pixels come in the order of the ranks.
-        classes: (N,) the overall class whose probability is asked for.
+        classes: (N,).
         shares: K places to ask, rising from 0 to 1. The ends need no order and are computed once.
 
     Returns:

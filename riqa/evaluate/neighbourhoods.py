@@ -34,14 +34,9 @@ class Together:
 def together(
     distances: np.ndarray, labels: np.ndarray, groups: np.ndarray, *, k: int, permutations: np.ndarray
 ) -> dict[str, Together]:
-    """Measure purity and silhouette of a labelling (N,), of codes of any kind, none missing.
+    """Measure purity and silhouette of labels (N,), of any kind, none missing, of patients `groups` (N,).
 
-    Args:
-        distances: (N, N) between images, zero on the diagonal.
-        labels: (N,).
-        groups: (N,) patient of each image.
-        k: Neighbours looked at.
-        permutations: (B, N) of `patient_permutations`.
+    `distances` (N, N) are zero on the diagonal, `permutations` (B, N) those of `patient_permutations`.
 
     Returns:
         For each of `MEASURES`: ``purity`` is the mean share of the k nearest images of other patients with

@@ -111,7 +111,7 @@ def _trouble(name: object, data: str) -> str | None:
         return None
     if name in NAMES and not data:
         return f"{name} is made of real photographs; say in the profile, under data, what DATA must hold"
-    from riqa.data.roles import own_folder  # only now: it takes a second to load
+    from riqa.sets import own_folder  # only now: it takes a second to load
 
     try:
         own_folder(name, data)

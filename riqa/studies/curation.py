@@ -13,7 +13,7 @@ from riqa.data.inspection import inspect_sets
 from riqa.data.manifest import Dataset
 from riqa.data.published import COUNTS
 from riqa.data.store import Store
-from riqa.evaluate.auc import auc_difference, auc_interval
+from riqa.evaluate.bootstrap import auc_difference, auc_interval
 from riqa.evaluate.framing import predict_held_out
 from riqa.labels import DETAILS
 from riqa.paper import datasets as cards

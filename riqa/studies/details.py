@@ -11,11 +11,10 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import pandas as pd
 
-from riqa.evaluate.auc import auc_interval
+from riqa.evaluate.bootstrap import auc_interval
 from riqa.evaluate.calibration import calibration
-from riqa.evaluate.equivalence import margin_verdict
+from riqa.evaluate.comparisons import margin_verdict, mcnemar_over_seeds
 from riqa.evaluate.interval import Interval
-from riqa.evaluate.pairs import mcnemar_over_seeds
 from riqa.evaluate.stats import bootstrap_interval, detail_intervals, paired_bootstrap
 from riqa.labels import DETAILS
 from riqa.results import rows, stack

@@ -11,19 +11,21 @@ import numpy as np
 import pandas as pd
 import torch
 
-from riqa.evaluate.draws import drawn_means, drawn_seeds, image_weights
-from riqa.evaluate.explain import grad_cam_of_classes
-from riqa.evaluate.interval import Interval
-from riqa.evaluate.localisation import THRESHOLDS, localisation, outside
-from riqa.evaluate.perturbation import (
+from riqa.evaluate.bootstrap import Draws, drawn_means, percentile_interval
+from riqa.evaluate.explain import grad_cam
+from riqa.evaluate.faithfulness import (
+    THRESHOLDS,
     area_under,
+    localisation,
     mean_colours,
+    outside,
     perturbation_curves,
     random_maps,
+    rank_correlation,
     ranks_in_field,
+    with_shuffled_weights,
 )
-from riqa.evaluate.sanity import rank_correlation, with_shuffled_weights
-from riqa.evaluate.stats import percentile_interval
+from riqa.evaluate.interval import Interval
 from riqa.learn.model import QualityNet
 from riqa.results import rows, stack
 from riqa.studies.subjects import Located, Subjects
@@ -48,7 +50,7 @@ def localise(maps: np.ndarray, located: Located) -> pd.DataFrame:
 
     Returns:
         One row per photograph and defect ("all" among them): image_id, patient_id, group (the defect), the
-        columns of `riqa.evaluate.localisation.localisation` (its share as `chance`), and what pointing and
+        columns of `riqa.evaluate.faithfulness.localisation` (its share as `chance`), and what pointing and
         energy are above chance (`..._gain`).
     """
     index = [k for k, places in enumerate(located.places) for _ in places]
@@ -70,7 +72,7 @@ def faithfulness(
         model: A network in evaluation mode with an overall head.
         subjects: The photographs.
         shares: Where the curves are computed.
-        min_side: Cells per side of maps and noise, see `riqa.evaluate.map_layer.find_map_layer`.
+        min_side: Cells per side of maps and noise, see `riqa.evaluate.explain.find_map_layer`.
         seed: Seed of noise maps and of the shuffling of weights.
         twin: The same kind of network from another training seed, whose maps tell how alike maps can be.
 
@@ -83,7 +85,8 @@ def faithfulness(
     """
     images, fields = subjects.images, subjects.fields
     classes = predicted_classes(model, images)
-    maps = grad_cam_of_classes(model, images, classes, min_side=min_side)
+    asked = {"task": "overall", "target": classes, "min_side": min_side}
+    maps = grad_cam(model, images, **asked)
     noise = random_maps(len(images), images.shape[-1], min_side, seed)
     ranks, noise_ranks = ranks_in_field(maps, fields), ranks_in_field(noise, fields)
     orders = {"deletion": (ranks, False), "insertion": (ranks, True), "noise": (noise_ranks, False)}
@@ -99,7 +102,7 @@ def faithfulness(
     for name, other in others.items():
         measured[name] = np.nan
         if other is not None:
-            other_maps = grad_cam_of_classes(other, images, classes, min_side=min_side)
+            other_maps = grad_cam(other, images, **asked)
             measured[name] = rank_correlation(maps, other_maps, fields)
     return measured, _long(curves, subjects, shares)
 
@@ -201,9 +204,7 @@ def _rows(
     names: Sequence[tuple[str, str]], values: np.ndarray, patients: np.ndarray, n_resamples: int, keys: dict
 ) -> pd.DataFrame:
     """Make one row per metric and rival from values (N, S, M); n counts images with a value in some seed."""
-    images_rng, seeds_rng = np.random.default_rng(0).spawn(2)
-    by_seed = drawn_means(values, image_weights(patients, n_resamples, images_rng))
-    replicates = drawn_seeds(by_seed, seeds_rng)
+    replicates = Draws(patients, n_resamples).means(values)
     averages = drawn_means(values, np.ones((1, len(values))))[0].mean(axis=0)
     found = {}
     for name, average, drawn in zip(names, averages, replicates.T, strict=True):

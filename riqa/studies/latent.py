@@ -12,13 +12,14 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import pairwise_distances
 
+from riqa.evaluate.bootstrap import mean_interval
 from riqa.evaluate.interval import Interval
-from riqa.evaluate.maps import map_quality, neighbours_kept
-from riqa.evaluate.means import mean_interval
 from riqa.evaluate.neighbourhoods import (
     MEASURES,
+    map_quality,
     measurable,
     neighbour_order,
+    neighbours_kept,
     patient_permutations,
     purity,
     together,
@@ -127,8 +128,8 @@ def map_quality_rows(
 
     Returns:
         One row per kind (group) and metric; value, low and high are the mean, least and most of the starts.
-        Metrics are those of `riqa.evaluate.maps.map_quality`; map_purity; and neighbours_shared, the mean
-        share of an image's k nearest images that two starts have in common (no row if there is one start).
+        Metrics are those of `riqa.evaluate.neighbourhoods.map_quality`; map_purity; and neighbours_shared,
+        the mean share of an image's k nearest images that two starts share (none if there is one start).
     """
     known, found = ~np.isnan(labels), []
     for kind, starts in maps.items():

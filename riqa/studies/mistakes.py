@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from riqa.evaluate.bootstrap import mean_interval
+from riqa.evaluate.calibration import fit_psychometric
 from riqa.evaluate.interval import Interval
-from riqa.evaluate.means import mean_interval
-from riqa.evaluate.psychometric import fit_psychometric
 from riqa.labels import DETAILS, class_names
 from riqa.phantom.raters import THRESHOLD
 from riqa.predictions import OVERALL

@@ -13,13 +13,24 @@ import pandas as pd
 
 from riqa.data.store import Store
 from riqa.errors import InputError
-from riqa.evaluate.agreement import agreement_intervals, class_shares, pairwise_kappas, vote_counts
-from riqa.evaluate.crowd import nearness_to_truth
+from riqa.evaluate.agreement import (
+    agreement_intervals,
+    class_shares,
+    nearness_to_truth,
+    pairwise_kappas,
+    vote_counts,
+)
+from riqa.evaluate.bootstrap import percentile_interval
 from riqa.evaluate.interval import Interval
-from riqa.evaluate.observers import METRICS, average_gaps, score_cube
+from riqa.evaluate.observers import (
+    METRICS,
+    average_gaps,
+    errors_by_consent,
+    intra_rater,
+    rater_bias,
+    score_cube,
+)
 from riqa.evaluate.observers import against_others as score_against_others
-from riqa.evaluate.raters import errors_by_consent, intra_rater, rater_bias
-from riqa.evaluate.stats import percentile_interval
 from riqa.labels import DETAILS
 from riqa.results import rows, stack, tidy
 from riqa.studies.answers import by_image

@@ -11,12 +11,17 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import f1_score
 
-from riqa.evaluate.auc import auc_interval
-from riqa.evaluate.eyes import aggregate_eyes
+from riqa.evaluate.bootstrap import auc_interval
+from riqa.evaluate.comparisons import (
+    detectable_difference,
+    joint_counts,
+    mcnemar_test,
+    power_curve,
+    wilcoxon_test,
+)
+from riqa.evaluate.comparisons import power as power_of
 from riqa.evaluate.interval import Interval
-from riqa.evaluate.pairs import mcnemar_test, wilcoxon_test
-from riqa.evaluate.power import detectable_difference, joint_counts, power_curve
-from riqa.evaluate.power import power as power_of
+from riqa.evaluate.metrics import aggregate_eyes
 from riqa.labels import class_names
 from riqa.predictions import with_answers
 from riqa.results import rows, stack
@@ -72,7 +77,7 @@ def wilcoxon(predictions: pd.DataFrame, pairs: Pairs) -> pd.DataFrame:
     for keys, a, b in _paired(predictions, pairs):
         for reading, x, y in zip(READINGS, _readings(a), _readings(b), strict=True):
             for method, side in SIDES.items():
-                test = Interval((x - y).mean(), np.nan, np.nan, wilcoxon_test(x, y, side).p_value)
+                test = Interval((x - y).mean(), np.nan, np.nan, wilcoxon_test(x, y, side))
                 found.append(rows({(reading, "all"): test}, **keys | {"n": len(x), "method": method}))
     return stack(found)
 
@@ -90,7 +95,7 @@ def mcnemar(predictions: pd.DataFrame, pairs: Pairs) -> pd.DataFrame:
     for keys, a, b in _paired(predictions, pairs):
         for seed, *both in zip(a.seeds, a.called == a.truth, b.called == a.truth, strict=True):
             lead = both[0].mean() - both[1].mean()
-            test = Interval(lead, np.nan, np.nan, mcnemar_test(*both).p_value)
+            test = Interval(lead, np.nan, np.nan, mcnemar_test(*both))
             own = keys | {"seeds": [seed], "method": "mcnemar"}
             found.append(rows({("accuracy", f"seed {seed}"): test}, **own))
     return stack(found)
@@ -102,7 +107,7 @@ def power(
     """Compute what test sets of some sizes could find between two models that disagree as these on one set.
 
     Returns:
-        The curves (`riqa.evaluate.power.power_curve`) with a column `images`; and rows of the metrics
+        The curves (`riqa.evaluate.comparisons.power_curve`) with a column `images`; and rows of the metrics
         `detectable_difference` (found with a power of 0.8; NaN if more than the curve reaches) and `power`
         (for the difference found).
     """

@@ -10,8 +10,7 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
-from riqa.evaluate.auc import auc_interval
-from riqa.evaluate.means import mean_interval
+from riqa.evaluate.bootstrap import auc_interval, mean_interval
 from riqa.labels import DETAILS, class_names
 from riqa.results import rows, stack, tidy
 from riqa.studies.answers import by_image, by_model

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from riqa.evaluate.means import pooled_intervals
+from riqa.evaluate.bootstrap import pooled_intervals
 from riqa.evaluate.recapture import (
     N_CODES,
     best_detail,

@@ -104,7 +104,7 @@ def furnish(lab: Lab) -> None:
     from riqa.data.curate import curate
     from riqa.learn.plan_file import plan_runs, read_plan
     from riqa.learn.runs import run_all
-    from riqa.phantom.cameras import CAMERAS
+    from riqa.phantom.fundus import CAMERAS
     from riqa.phantom.photograph import Exposure, render_clean, write_jpeg
 
     table = lab.folder / "table"

@@ -116,8 +116,7 @@ def try_inputs(count: int, seed: int, show: Callable[[str], None] = print) -> Co
     """
     import riqa.cli
     from benchmarks import bad_input_kinds  # what the commands import late is imported once, before forking
-    from riqa import cli_audit  # noqa: F401
-    from riqa.assess import answers, page, session, table  # noqa: F401
+    from riqa.assess import answers, page  # noqa: F401
     from riqa.data import adapters, audit, curate  # noqa: F401
     from riqa.learn import plan_file, runs  # noqa: F401
     from riqa.publish import rerun  # noqa: F401

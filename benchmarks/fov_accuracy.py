@@ -16,8 +16,8 @@ import numpy as np
 
 from riqa.data.fov import FieldOfView, find_fov
 from riqa.data.peers import installed_peers, peer_field
-from riqa.phantom.cameras import CAMERAS, Field
 from riqa.phantom.degrade import DEFECTS
+from riqa.phantom.fundus import CAMERAS, Field
 from riqa.phantom.photograph import JPEG_QUALITY, Exposure, render_clean, run_all, spoil
 
 MEDIAN, FIRST_PERCENTILE = 0.99, 0.95

@@ -15,7 +15,7 @@ import numpy as np
 
 from riqa.data.fov import FieldOfView, read_and_crop
 from riqa.data.read import UnreadableError, read_photograph
-from riqa.watched import progress_bar
+from riqa.terminal import progress_bar
 
 WIDEST = 0.03
 """Part of the crop's side that a margin may take."""

@@ -18,8 +18,8 @@ from pathlib import Path
 
 import psutil
 
+from riqa.files import read_json, tree_digests
 from riqa.publish.chapters import read_chapters
-from riqa.publish.content import read_json, tree_digests
 from riqa.publish.layout import Build, find_root
 from riqa.publish.progress import read_progress
 

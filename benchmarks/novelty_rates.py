@@ -18,14 +18,13 @@ import numpy as np
 import torch
 from scipy.stats import binomtest
 
-from riqa.assess.photographs import find_images, read_ahead
+from riqa.assess.answers import find_images, read_crop
 from riqa.data.fov import crop_to_fov, find_fov
 from riqa.data.store import open_store
 from riqa.learn.examples import examples_of, unlabelled
-from riqa.learn.inference import in_batches
 from riqa.learn.model import load_model
-from riqa.learn.novelty import load_novelty
-from riqa.learn.stages import outputs_with_stages
+from riqa.learn.novelty import load_novelty, outputs_with_stages
+from riqa.learn.predict import in_batches
 from tests.assess.strangers import STRANGERS
 
 QUANTILES = (0.95, 0.98, 0.99)
@@ -52,11 +51,11 @@ def photographs(folder, half):
     """Read the crops of a folder's photographs, or of every second one."""
     start, step = {"": (0, 1), "development": (0, 2), "test": (1, 2)}[half]
     chosen = sorted(find_images([Path(folder)])[0])[start::step]
-    read = list(read_ahead(chosen, size))
+    read = [read_crop(path, size) for path in chosen]
     for one in read:
-        if getattr(one, "crop", None) is None:
+        if one.crop is None:
             print(f"set aside: {one.path.name}: {one.reason}")
-    crops = [one.crop for one in read if getattr(one, "crop", None) is not None]
+    crops = [one.crop for one in read if one.crop is not None]
     return unlabelled(np.stack(crops))
 
 

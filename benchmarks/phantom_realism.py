@@ -29,7 +29,7 @@ from riqa.data.manifest import Dataset, grouped_stratified_split
 from riqa.data.store import open_store
 from riqa.learn.backbones import build_backbone
 from riqa.learn.examples import unlabelled
-from riqa.learn.inference import in_batches
+from riqa.learn.predict import in_batches
 from riqa.phantom.study import phantom_grades
 
 SIDE, WIDTH = 96, 160  # pixels: of curated images, and of drawn photographs before

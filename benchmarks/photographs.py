@@ -7,7 +7,7 @@ from pathlib import Path
 
 def phantom_files(folder: Path, n: int = 6, width: int = 2600) -> list[Path]:
     """Draw clean phantoms, `width` pixels wide, once, the cameras in turn; return their files."""
-    from riqa.phantom.cameras import CAMERAS
+    from riqa.phantom.fundus import CAMERAS
     from riqa.phantom.photograph import Exposure, render_clean, write_jpeg
 
     folder.mkdir(parents=True, exist_ok=True)

@@ -14,8 +14,7 @@ import torch
 
 from benchmarks.results import interleave, tabulate
 from riqa.labels import DETAILS
-from riqa.learn.device import resolve_precision
-from riqa.learn.memory import keep_freed_memory
+from riqa.learn.device import keep_freed_memory, resolve_precision
 from riqa.learn.model import QualityNet
 
 NETWORKS = {"resnet10": 64, "resnet18": 128, "efficientnet_lite0": 160}

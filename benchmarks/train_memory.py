@@ -29,8 +29,7 @@ from benchmarks.results import compare, report
 from riqa.data.curate import field_numbers
 from riqa.data.fov import FieldOfView
 from riqa.data.manifest import Dataset
-from riqa.data.partial import Plan, Row
-from riqa.data.store import write_store
+from riqa.data.store import Plan, Row, write_store
 from riqa.labels import DETAILS
 
 N_EYEQ = 28_792

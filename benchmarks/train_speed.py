@@ -33,9 +33,8 @@ from benchmarks.photographs import phantom_files
 from benchmarks.results import compare, interleave, report
 from riqa.data.fov import read_and_crop
 from riqa.learn.config import TrainingConfig
-from riqa.learn.device import resolve_precision
-from riqa.learn.examples import Examples
-from riqa.learn.memory import keep_freed_memory
+from riqa.learn.device import keep_freed_memory, resolve_precision
+from riqa.learn.examples import Examples, to_images
 from riqa.learn.model import IMAGENET_MEAN, IMAGENET_STD, QualityNet
 from riqa.learn.train import train
 from riqa.publish.provenance import hardware
@@ -72,7 +71,7 @@ def bare(model: torch.nn.Module, training: Examples, config: TrainingConfig) -> 
     """Return the images/s of the step alone, on a constant batch, in the precision that `ours` takes."""
     optimizer = torch.optim.SGD(model.parameters(), lr=config.learning_rate, momentum=config.momentum)
     index = torch.arange(config.batch_size)
-    images, grades = training.batch(index, CPU), training.overall[index]
+    images, grades = to_images(training.pixels(index, CPU), CPU), training.targets["overall"][index]
     steps = len(training) // config.batch_size
     start = time.perf_counter()
     bfloat16 = resolve_precision(config.precision, model, CPU) == "bfloat16"

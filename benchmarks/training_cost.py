@@ -15,10 +15,10 @@ import pandas as pd
 import torch
 
 from benchmarks.results import tabulate
-from riqa.data import deepdrid, eyeq, mshf
+from riqa.data.published import COUNTS, VALIDATION
 from riqa.labels import DETAILS
-from riqa.learn.cost import flop_per_image
-from riqa.learn.memory import keep_freed_memory
+from riqa.learn.device import keep_freed_memory
+from riqa.learn.equal_cost import flop_per_image
 from riqa.learn.model import QualityNet
 from riqa.learn.weighting import candidate_weights
 from riqa.publish.chapters import read_chapters
@@ -28,9 +28,9 @@ from riqa.publish.plan import resolve_parameters
 from riqa.publish.profiles import read_profile
 
 TRAINING_IMAGES = {
-    "mshf": mshf.PUBLISHED["train"]["all"] - mshf.VALIDATION,
-    "eyeq": round(0.9 * eyeq.PUBLISHED["train"]["all"]),
-    "deepdrid": deepdrid.PUBLISHED["train"]["all"],
+    "mshf": COUNTS["mshf"]["train"]["all"] - VALIDATION,
+    "eyeq": round(0.9 * COUNTS["eyeq"]["train"]["all"]),
+    "deepdrid": COUNTS["deepdrid"]["train"]["all"],
 }
 """Images that the sets of the paper have to learn from, validation images taken off."""
 

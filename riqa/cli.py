@@ -1,21 +1,4 @@
-"""The command line: a thin front; every command is one call into the rooms of riqa."""
-
-import os
-import sys
-from pathlib import Path
-from typing import Annotated
-
-import typer
-from rich.table import Table
-
-from riqa import cli_assess, cli_data, cli_train
-from riqa.errors import InputError
-from riqa.names import shown
-from riqa.stopping import stopping
-from riqa.terminal import console, escape_what_cannot_be_encoded
-
-ABOUT = """
-The book that runs: retinal image quality assessment, reproduced.
+"""The book that runs: retinal image quality assessment, reproduced.
 
 [bold]The book.[/bold] Each chapter is a notebook. A build runs the chapters that
 have to run, and renders the pages.
@@ -55,17 +38,24 @@ Exit codes: 0 done; 1 failed, or warnings under check --strict, or files that
 assess could not read; 2 the input cannot be used, one line says why; 130 stopped.
 """
 
-app = typer.Typer(
-    help=ABOUT,
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode="rich",
-    pretty_exceptions_enable=False,
-)
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
 
-app.add_typer(cli_data.app)
-app.add_typer(cli_train.app)
-app.add_typer(cli_assess.app)
+import typer
+from rich.table import Table
+
+from riqa import cli_assess, cli_data, cli_train
+from riqa.errors import BuildError, InputError
+from riqa.names import shown
+from riqa.publish.layout import Build, find_root
+from riqa.terminal import console, escape_what_cannot_be_encoded, stopping
+
+looks = {"rich_markup_mode": "rich", "pretty_exceptions_enable": False}
+app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, **looks)
+for room in (cli_data, cli_train, cli_assess):
+    app.add_typer(room.app)
 
 ProfileOption = Annotated[str, typer.Option("--profile", help="A file of profiles/, without .yaml.")]
 
@@ -86,7 +76,6 @@ def book(
     Example: riqa book --profile smoke --jobs 4
     """
     from riqa.publish.build import build_book
-    from riqa.publish.layout import find_root
 
     root = find_root()
     if data and not Path(data).is_absolute() and Path.cwd() != root:
@@ -112,7 +101,6 @@ def run(
     It reads the artifacts of the profile's last build, and writes the executed notebook, its artifacts and an
     HTML page. Example: riqa run 05 -p lambda_details=0.5 -p "seeds=[0, 1]"
     """
-    from riqa.publish.layout import find_root
     from riqa.publish.parameters import parse_assignment
     from riqa.publish.rerun import rerun_chapter
 
@@ -134,32 +122,29 @@ def chapters(
     Example: riqa chapters 05 --profile paper
     """
     from riqa.publish.chapters import find_chapter, read_chapters
-    from riqa.publish.layout import Build, find_root
     from riqa.publish.parameters import declared_parameters
     from riqa.publish.plan import resolve_parameters
     from riqa.publish.profiles import read_profile
+    from riqa.publish.progress import duration
 
     root = find_root()
     known = read_chapters(root)
     if chapter is None:
         table = Table("chapter", "needs", "last run", box=None)
-        from riqa.publish.stage import duration, read_facts
-
         for name, entry in known.items():
-            facts = read_facts(Build(root, profile), name)
+            facts = Build(root, profile).facts(name)
             took = f"{facts['date']}, {duration(facts['seconds'])}" if facts else "not yet"
             table.add_row(name, ", ".join(need[:2] for need in entry.needs), f"{profile}: {took}")
-        console().print(table)
-        return
-    found = find_chapter(known, chapter)
-    declared = declared_parameters(found.notebook)
-    values = resolve_parameters(read_profile(root, profile), found.name, declared, {})
-    columns = ("parameter", "type", "default", profile, "meaning", "legal")
-    table = Table(*columns, box=None, title=found.name, title_justify="left")
-    for name, parameter in declared.items():
-        given = repr(values[name]) if name in values else ""
-        told = (repr(parameter.default), given, parameter.meaning, parameter.legal.text)
-        table.add_row(name, parameter.type, *told)
+    else:
+        found = find_chapter(known, chapter)
+        declared = declared_parameters(found.notebook)
+        values = resolve_parameters(read_profile(root, profile), found.name, declared, {})
+        columns = ("parameter", "type", "default", profile, "meaning", "legal")
+        table = Table(*columns, box=None, title=found.name, title_justify="left")
+        for name, parameter in declared.items():
+            given = repr(values[name]) if name in values else ""
+            told = (repr(parameter.default), given, parameter.meaning, parameter.legal.text)
+            table.add_row(name, parameter.type, *told)
     console().print(table)
 
 
@@ -169,7 +154,6 @@ def profiles() -> None:
 
     Example: riqa profiles
     """
-    from riqa.publish.layout import find_root
     from riqa.publish.profiles import profile_names, read_profile
 
     root = find_root()
@@ -189,34 +173,27 @@ def serve(
 
     Example: riqa serve --port 8080
     """
-    from riqa.publish.layout import Build, find_root
-    from riqa.publish.serve import serve_book
+    from riqa.publish.pages import serve_book
 
     serve_book(Build(find_root(), profile), port, console())
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 failed, 2 input that cannot be used, 130 stopped."""
-    from riqa.publish.pages import PagesError
-    from riqa.publish.run import ChapterError
-
     escape_what_cannot_be_encoded()
     try:
         app(args=arguments, prog_name="riqa")
+    except BuildError as error:
+        status, why = 1, error
     except InputError as error:
-        print(f"riqa: {error}", file=sys.stderr)
-        sys.exit(2)
-    except (ChapterError, PagesError) as error:
-        print(f"riqa: {error}", file=sys.stderr)
-        sys.exit(1)
+        status, why = 2, error
     except OSError as error:
         if error.filename is None:
             raise
-        name = (
-            shown(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else error.filename
-        )
-        print(f"riqa: {name} cannot be used ({error.strerror}); name another file or folder", file=sys.stderr)
-        sys.exit(2)
+        name = os.fsdecode(error.filename) if isinstance(error.filename, bytes) else error.filename
+        status, why = 2, f"{shown(name)} cannot be used ({error.strerror}); name another file or folder"
+    print(f"riqa: {why}", file=sys.stderr)
+    sys.exit(status)
 
 
 if __name__ == "__main__":

@@ -1,18 +1,29 @@
-"""The command for a technician: assess photographs with a trained model."""
+"""The command for a technician, assess, and what it prints on the terminal."""
 
 import os
 import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
 
+from riqa.assess.advice import BAD_BELOW
 from riqa.errors import InputError
+from riqa.labels import DETAILS
 from riqa.names import shown
-from riqa.stopping import stopping
-from riqa.terminal import console, json_text
+from riqa.terminal import console, json_text, stopping
+from riqa.workers import work_ahead
 
 app = typer.Typer()
+
+_STYLES = {"reject": "red", "bad": "red", "usable": "yellow", "good": "green"}
 
 
 @app.command()
@@ -48,11 +59,11 @@ def assess(
 
     Example: riqa assess models/multi_task-eyeq-s0 photographs/ --html assessment.html
     """
-    from riqa.assess.answers import Answer
+    from riqa.assess.answers import Unreadable, open_session, read_crop
+    from riqa.assess.answers import assess as judge
     from riqa.assess.page import card, write_page
-    from riqa.assess.session import answers, open_session
-    from riqa.assess.table import answers_table, summary
-    from riqa.learn.memory import keep_freed_memory
+    from riqa.learn.device import keep_freed_memory
+    from riqa.terminal import progress_bar
 
     if html is not None and html.is_dir():
         raise InputError(f"{html} is a folder; give --html a file, such as {html / 'assessment.html'}")
@@ -61,30 +72,32 @@ def assess(
         session = open_session(model, images, accept_phantoms=accept_phantoms)
         for note in session.notes:
             print(f"riqa: {shown(note)}", file=sys.stderr)
-        done, cards, unreadable, notes = [], [], [*session.empty], dict.fromkeys(session.notes)
-        notes |= {session.warning: None} if session.warning else {}
+        done, cards, unreadable = [], [], [*session.empty]
+        read = partial(read_crop, size=session.model.architecture["image_size"])
+        ahead = 2 * batch_size  # so that the network finds a full batch whenever it has done one
+        photographs = work_ahead(read, session.paths, threads=threads, ahead=ahead)
+        judged = judge(session, photographs, batch_size=batch_size, quantile=quantile)
         try:
-            for answer in answers(session, batch_size=batch_size, threads=threads, quantile=quantile):
-                if not isinstance(answer, Answer):
+            for answer in progress_bar(judged, total=len(session.paths), unit="image", desc="assess"):
+                if isinstance(answer, Unreadable):
                     unreadable.append(answer)
                     continue
                 if as_json:
                     _print_line(json_text(answer.to_json()))
                 if html is not None:
-                    made, note = card(session.model, answer, picture=len(cards) < pictures)
-                    cards.append(made)
-                    notes |= {note: None} if note else {}
-                done.append(answer.without_crop())
+                    cards.append(card(session.model, answer, picture=len(cards) < pictures))
+                done.append(replace(answer, crop=None))  # thousands of crops would fill the memory
         finally:
             if done and not as_json:
                 console().print(answers_table(done))
         if not done:
             first = f"{unreadable[0].path}: {unreadable[0].reason}"
             raise InputError(f"none of {len(unreadable)} files can be read, e.g. {first}")
-        counts = summary(done, unreadable, session.passed)
+        counts = summary(done, len(unreadable), session.passed)
         if html is not None:
-            facts = {"model_name": session.name, "summary": counts, "notes": list(notes)}
-            write_page(html, cards, unreadable, most_pictures=pictures, **facts)
+            facts = {"model_name": session.name, "summary": counts, "most_pictures": pictures}
+            notes = [*session.notes, *[session.warning] * bool(session.warning)]
+            write_page(html, cards, notes, unreadable=unreadable, **facts)
         print(counts, file=sys.stderr)
         for file in unreadable:
             print(f"  {shown(file.path)}: {file.reason}", file=sys.stderr)
@@ -102,3 +115,70 @@ def _print_line(line: str) -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(1) from None
+
+
+def answers_table(answers: Sequence) -> Group:
+    """Lay answers out: one row per photograph, and below in full what the rows say in short.
+
+    Overall shows the most probable class with its probability, details the probability of good. Paths are
+    relative to the folder that holds all of them.
+    """
+    judged = [detail for detail in DETAILS if any(detail in answer.details for answer in answers)]
+    has_overall = any(answer.overall for answer in answers)
+    folders = [answer.path.parent for answer in answers]
+    if len({folder.is_absolute() for folder in folders}) > 1:
+        folders = [folder.absolute() for folder in folders]
+    folder = os.path.commonpath(folders)  # empty if it is the current one
+    table = Table(box=None, pad_edge=False)
+    table.add_column("photograph", overflow="fold", min_width=12)
+    for name in ["overall"] * has_overall + judged:
+        table.add_column(name, no_wrap=True)
+    table.add_column("advice")
+    for answer in answers:
+        name = Text(shown(os.path.relpath(answer.path, folder) if folder else answer.path))
+        cells = [_overall(answer)] * has_overall + [_detail(answer.details.get(detail)) for detail in judged]
+        table.add_row(name, *cells, Text("\n".join(map(_matter, _said(answer)))))
+    times = Counter(said for answer in answers for said in _said(answer))
+    lines = [Text(f"{said} ({n})") for said, n in times.most_common()]
+    # The folder has a line of its own, as a title would be broken where its table ends.
+    where = [Text(shown(folder), style="dim", overflow="fold")] * bool(folder)
+    return Group(*where, table, Text(), Text("In full (photographs):", style="bold"), *lines)
+
+
+def summary(answers: Sequence, n_unreadable: int, passed: object = "") -> str:
+    """Count in one line: ``3 photographs: 1 good, 1 reject, 1 without answer; 2 could not be read``.
+
+    What was passed over, in words, and the answers' warning, in short, stand at its end.
+    """
+    labels = Counter(answer.label for answer in answers)
+    abstained = sum(answer.abstains for answer in answers)
+    counts = [(labels[name], name) for name in ("good", "usable", "reject", "bad")]
+    counts += [(labels[None] - abstained, "judged by details"), (abstained, "without answer")]
+    line = f"{len(answers)} photograph{'s' * (len(answers) != 1)}: "
+    line += ", ".join(f"{n} {what}" for n, what in counts if n)
+    line += f"; {n_unreadable} could not be read" if n_unreadable else ""
+    line += f"; passed over: {passed}" if str(passed) else ""
+    warned = next((answer.warning for answer in answers if answer.warning), None)
+    return line + (f"; {_matter(warned)}" if warned else "")
+
+
+def _said(answer) -> list[str]:
+    """Return all sentences about a photograph and about the model."""
+    why = f"{answer.reason}; " if answer.abstains else ""
+    return [why + sentence for sentence in answer.advice] + [answer.warning] * bool(answer.warning)
+
+
+def _matter(sentence: str) -> str:
+    """Shorten a sentence to the problem; what to do follows after its colon."""
+    return sentence.partition(":")[0].partition(";")[0]
+
+
+def _overall(answer) -> Text:
+    label = answer.label
+    return Text(f"{label} {answer.overall[label]:.2f}", style=_STYLES[label]) if label else Text("-")
+
+
+def _detail(p_good: float | None) -> Text:
+    if p_good is None:
+        return Text("-")
+    return Text(f"{p_good:.2f} bad", style="red") if p_good < BAD_BELOW else Text(f"{p_good:.2f}")

@@ -1,17 +1,22 @@
-"""The commands for a reader's own data: fetch, check, curate."""
+"""The commands for a reader's own data, fetch, check and curate, and what they print."""
 
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from riqa.names import shown
-from riqa.stopping import stopping
-from riqa.terminal import console, json_text
+from riqa.terminal import console, json_text, stopping
 
 app = typer.Typer()
+
+_STYLES = {"error": "bold red", "warning": "yellow", "info": "dim"}
+_PLAIN = {"soft_wrap": True, "highlight": False, "markup": False, "emoji": False}
+_SHOWN = 5  # items of a finding that are printed
 
 DatasetArgument = Annotated[
     str, typer.Argument(help="eyeq, eyeq_d, mshf, deepdrid, fives, or table: your own.")
@@ -30,8 +35,8 @@ def fetch(
 
     What is there already is not downloaded again. Example: riqa fetch deepdrid --to data/deepdrid
     """
+    from riqa.data.fetch import SOURCES
     from riqa.data.fetch import fetch as download
-    from riqa.data.sources import SOURCES
 
     if name is None:
         table = Table("name", "what it is", "size", "licence", box=None)
@@ -42,10 +47,8 @@ def fetch(
     folder = to or Path("data") / ("eyeq" if name == "eyepacs" else name)
     with stopping("Nothing is left half-written; the same command starts again."):
         paths = download(name, folder)
-    for path in paths:
-        console().print(shown(path), soft_wrap=True, highlight=False)
-    then = SOURCES[name].then.format(folder=folder)
-    console().print(shown(then), soft_wrap=True, highlight=False)
+    for line in (*paths, SOURCES[name].then.format(folder=folder)):
+        console().print(shown(line), **_PLAIN)
 
 
 @app.command()
@@ -65,7 +68,6 @@ def check(
 
     Example: riqa check eyeq --root data/eyeq --jobs 2
     """
-    from riqa.cli_audit import show_report
     from riqa.data.audit import audit
 
     with stopping("Nothing was changed."):
@@ -73,7 +75,7 @@ def check(
     if as_json:
         print(json_text(report.to_json(), indent=1))
     else:
-        show_report(report, console())
+        _show_report(report, console())
     if not report.usable:
         reason = [finding.message for finding in report.findings if finding.severity == "error"][-1]
         print(f"riqa: {dataset} is not usable: {reason}", file=sys.stderr)
@@ -97,11 +99,58 @@ def curate(
 
     Example: riqa curate eyeq --root data/eyeq --out stores/eyeq_256 --size 256 --jobs 2
     """
-    from riqa.cli_audit import show_store
     from riqa.data.adapters import load
     from riqa.data.curate import curate as curate_dataset
 
     with stopping("What is done is kept; the same command goes on."):
         loaded = load(dataset, root, seed=seed, strict=strict)
         store = curate_dataset(loaded, out, size, workers=jobs)
-    show_store(store, loaded.findings, console())
+    _show_store(store, loaded.findings, console())
+
+
+def _show_report(report, console: Console) -> None:
+    """Print counts by split and class beside the published ones, then every finding."""
+    from riqa.data.catalogue import ALL
+
+    if report.parts:
+        table = Table("split", "class", box=None, title=Text(shown(report.dataset)), title_justify="left")
+        for name in ("labels", "images there", "published"):
+            table.add_column(name, justify="right")
+        for part in report.parts:
+            label = part.name
+            for name in sorted(part.labelled, key=lambda name: name == ALL):
+                counts = (part.labelled[name], part.there.get(name, 0), part.published.get(name, ""))
+                table.add_row(label, name, *map(str, counts))
+                label = ""
+        console.print(table)
+        console.print()
+    _show_findings(report.findings, console)
+
+
+def _show_store(store, findings, console: Console) -> None:
+    """Print where a store is, its images by split, why others were set aside, and the warnings."""
+    import pandas as pd
+
+    from riqa.data.checks import class_counts
+
+    reasons = pd.read_csv(store.root / "set_aside.csv")["reason"].value_counts()
+    for line in (
+        f"{store.meta['n_images']} images of {store.images.shape[1]} pixels in {shown(store.root)}",
+        class_counts(store.manifest, store.meta["n_classes"]).to_string(),
+        f"set aside: {reasons.sum()} (named in {shown(store.root / 'set_aside.csv')})",
+        *(f"  {n} {reason}" for reason, n in reasons.items()),
+    ):
+        console.print(line, **_PLAIN)
+    _show_findings([one for one in findings if one.severity != "info" or one.code == "passed-over"], console)
+
+
+def _show_findings(findings, console: Console) -> None:
+    """Print findings, the gravest last, each with the first of its items."""
+    from riqa.data.findings import SEVERITIES
+
+    for finding in sorted(findings, key=lambda one: SEVERITIES.index(one.severity)):
+        line = Text.assemble((f"{finding.severity:7}", _STYLES[finding.severity]), f" {finding}")
+        console.print(line, soft_wrap=True, highlight=False)
+        if finding.items:
+            more = f", ... ({len(finding.items)} in all)" if len(finding.items) > _SHOWN else ""
+            console.print(f"{'':8}{', '.join(finding.items[:_SHOWN])}{more}", style="dim", **_PLAIN)

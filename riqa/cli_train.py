@@ -11,9 +11,8 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from riqa.stopping import stopping
 from riqa.temporary import in_own_folder
-from riqa.terminal import console
+from riqa.terminal import console, stopping
 
 app = typer.Typer()
 
@@ -51,12 +50,11 @@ def train(
 
         accelerate launch --multi_gpu --num_processes 4 -m riqa.cli train --config my_training.yaml
     """
-    from riqa.files import KEPT, atomic_write, only_writer
+    from riqa.files import KEPT, atomic_write, only_writer, write_parquet
     from riqa.learn.device import resolve_device
     from riqa.learn.distributed import launched_processes
     from riqa.learn.plan_file import plan_runs, read_plan
     from riqa.learn.runs import precision_of, run_all, run_together
-    from riqa.parquet import write_parquet
 
     plan = read_plan(config)
     runs = plan_runs(plan)
@@ -71,30 +69,25 @@ def train(
         if processes.is_main:
             if restart:
                 shutil.rmtree(checkpoints, ignore_errors=True)
-            where = f"{device.type}{_together(processes.n, device.type)}"
-            print(f"riqa: {len(runs)} model(s) on {where}, computing in {precision}", file=sys.stderr)
+            apart = ", which batch-normalise each its own images" if device.type == "cpu" else ""
+            together = f", {processes.n} processes for each{apart}" if processes.n > 1 else ""
+            said = f"riqa: {len(runs)} model(s) on {device.type}{together}, computing in {precision}"
+            print(said, file=sys.stderr)
             if device.type == "cpu" and processes.n == 1:
                 _hint_at_idle_cores(plan.threads, min(jobs, len(runs)))
         processes.wait()
-        if processes.n == 1:
-            history, predictions = run_all(runs, jobs)
-        else:
-            history, predictions = run_together(runs, processes)
+        done = run_together(runs, processes) if processes.n > 1 else run_all(runs, jobs)
+        history, predictions = done
         processes.wait()
         if not processes.is_main:
             return
         atomic_write(plan.out / "history.csv", lambda aside: history.to_csv(aside, index=False))
         atomic_write(plan.out / "predictions.parquet", partial(write_parquet, predictions))
         shutil.rmtree(checkpoints, ignore_errors=True)
-    console().print(_summary(history, runs))
-
-
-def _together(n_processes: int, device: str) -> str:
-    """Return how several processes train each model, and what then differs."""
-    if n_processes == 1:
-        return ""
-    apart = ", which batch-normalise each its own images" if device == "cpu" else ""
-    return f", {n_processes} processes for each{apart}"
+    table = Table("model", "best epoch", "macro-F1 on validation images")
+    for run, (_, row) in zip(runs, history[history["best"]].iterrows(), strict=True):
+        table.add_row(str(run.stem), str(row["epoch"]), f"{row['val_score']:.3f}")
+    console().print(table)
 
 
 def _hint_at_idle_cores(threads: int, side_by_side: int) -> None:
@@ -104,16 +97,7 @@ def _hint_at_idle_cores(threads: int, side_by_side: int) -> None:
     cores = hardware()["cores"]  # that this process may use: a batch job has a few of its machine's
     each = cores // side_by_side
     if each > threads:
+        used = f"riqa: {threads * side_by_side} of {cores} cores are used"
         print(
-            f"riqa: {threads * side_by_side} of {cores} cores are used; 'threads: {each}' in the file uses "
-            "more, and changes the last digits",
-            file=sys.stderr,
+            f"{used}; 'threads: {each}' in the file uses more, and changes the last digits", file=sys.stderr
         )
-
-
-def _summary(history, runs) -> Table:
-    table = Table("model", "best epoch", "macro-F1 on validation images")
-    best = history[history["best"]]
-    for run, (_, row) in zip(runs, best.iterrows(), strict=True):
-        table.add_row(str(run.stem), str(row["epoch"]), f"{row['val_score']:.3f}")
-    return table

@@ -2,32 +2,33 @@
 
 import errno
 import fcntl
+import hashlib
+import json
 import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING, Any
 
 from riqa.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 _FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
 _NO_PLACE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP)
+_NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)  # what file systems without locks answer
 KEPT = "what is done is kept: "
-_UNSUPPORTED = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)  # what file systems without locks answer
 
 
 def atomic_write(path: Path, write: Callable[[Path], object]) -> None:
-    """Call `write(temporary sibling)` and rename the result to `path`.
+    """Call `write(temporary sibling)` and rename the result to `path`, whose folder is made when missing.
 
     A reader sees the old file or the whole new one; after an error or an interrupt nothing is left behind.
-    The file has the mode that the umask gives; some writers, such as safetensors, would
-    let its owner alone read.
-
-    Args:
-        path: Final file; its folder is made when missing.
-        write: Function that writes one file to the path it is given.
+    The mode is what the umask gives; some writers, such as safetensors, would let the owner alone read.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     # The real ending stays last, because many writers choose their format by it.
@@ -43,24 +44,65 @@ def atomic_write(path: Path, write: Callable[[Path], object]) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def write_whole(path: Path, content: bytes | str) -> None:
+    """Write a whole file, atomically; text as UTF-8."""
+    data = content.encode() if isinstance(content, str) else content
+    atomic_write(path, lambda partial: partial.write_bytes(data))
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a value as indented JSON, atomically; NaN raises a ValueError, because JSON has none."""
+    write_whole(path, json.dumps(value, indent=1, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file that this project wrote; None when it is missing or was cut short."""
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def write_parquet(table: "pd.DataFrame", path: Path) -> None:
+    """Write a table without its index; pyarrow opens no file whose path is not UTF-8."""
+    path.write_bytes(table.to_parquet(index=False))
+
+
+def read_parquet(path: Path) -> "pd.DataFrame":
+    """Read a table that `write_parquet`, or another program, wrote."""
+    import pandas as pd  # only now: a build with nothing to do needs no tables
+
+    return pd.read_parquet(BytesIO(path.read_bytes()))
+
+
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file's content, in hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def tree_digests(folder: Path, skip: str = "") -> dict[str, str]:
+    """Return the SHA-256 of every file below a folder by relative path (with `/`), sorted, but of `skip`.
+
+    A missing folder has no files.
+    """
+    names = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+    return {name: file_digest(folder / name) for name in names if name != skip}
+
+
 @contextmanager
 def writing(folder: Path, kept: str = "") -> Iterator[None]:
     """Turn the refusal of a file system to write into a folder into one line.
 
-    Args:
-        folder: The folder.
-        kept: What becomes of what is done, for the message, such as `KEPT`.
-
-    Raises:
-        InputError: If there is no room, no permission, or a file in the way.
+    `kept`, such as `KEPT`, says what becomes of what is done. Raises an InputError if there is no room, no
+    permission, or a file in the way.
     """
     try:
         yield
     except OSError as error:
-        if error.errno not in (*_NO_ROOM, *_FORBIDDEN, *_NO_PLACE):
-            raise
         where = Path(os.fsdecode(error.filename or folder))  # the folder, one above it, or what lies in it
-        if not (where.is_relative_to(folder) or folder.is_relative_to(where)):
+        related = where.is_relative_to(folder) or folder.is_relative_to(where)
+        if error.errno not in (*_NO_ROOM, *_FORBIDDEN, *_NO_PLACE) or not related:
             raise
         raise InputError(
             f"{folder} cannot be written ({error.strerror}); {kept}make room or give another folder, and run "
@@ -69,17 +111,16 @@ def writing(folder: Path, kept: str = "") -> Iterator[None]:
 
 
 def lock(stream: IO, busy: str) -> None:
-    """Lock an open file for this process alone; the lock ends with the process, however that ends.
+    """Lock an open file for this process alone, or raise InputError(busy) if another has locked it.
 
-    Raises:
-        InputError: `busy`, if another process has locked it.
+    The lock ends with the process, however that ends.
     """
     try:
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise InputError(busy) from None
     except OSError as error:
-        if error.errno not in _UNSUPPORTED:
+        if error.errno not in _NO_LOCKS:
             raise
         print(f"riqa: {stream.name} cannot be locked; let no second process write there", file=sys.stderr)
 
@@ -88,13 +129,12 @@ def lock(stream: IO, busy: str) -> None:
 def only_writer(folder: Path, kept: str = "") -> Iterator[None]:
     """Make a folder, unless it is there, and be the only one who writes into it meanwhile; see `writing`.
 
-    Raises:
-        InputError: If another process writes there, or it cannot be written.
+    Raises an InputError if another process writes there, or it cannot be written.
     """
+    busy = f"{folder} is being written by another process; wait until it ends, or give another folder"
     with writing(folder, kept):
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / ".lock").open("a") as stream:
-            busy = f"{folder} is being written by another process; wait until it ends, or give another folder"
             lock(stream, busy)
             if not os.fstat(stream.fileno()).st_nlink:  # the other has just ended, and a third may have come
                 raise InputError(busy)

@@ -17,10 +17,7 @@ _CLASS_NAMES = {2: ("bad", "good"), 3: ("reject", "usable", "good")}
 
 
 def class_names(n_classes: int) -> tuple[str, ...]:
-    """Return the names of the overall-quality classes; the position of a name is its code.
-
-    Args:
-        n_classes: 2 (bad, good) or 3 (reject, usable, good).
+    """Return the names of 2 or 3 overall-quality classes; the position of a name is its code.
 
     Raises:
         ValueError: If `n_classes` is neither 2 nor 3.

@@ -32,6 +32,12 @@ def theme() -> None:
     sns.set_theme(style="white", context="notebook", palette="colorblind", rc=THEME)
 
 
+def _panels(n_rows: int, n_columns: int, height: float, **how: object) -> tuple[Figure, np.ndarray]:
+    """Return a figure of the book's width, and its axes (rows, columns)."""
+    how |= {"squeeze": False, "layout": "constrained", "figsize": (WIDTH, height)}
+    return plt.subplots(n_rows, n_columns, **how)
+
+
 def forest(rows: pd.DataFrame, xlabel: str, margin: float = 0.0, y: str = "comparison") -> Figure:
     """Draw a forest plot of differences: one panel per dataset, in it one dot with its interval per row.
 
@@ -47,18 +53,20 @@ def forest(rows: pd.DataFrame, xlabel: str, margin: float = 0.0, y: str = "compa
     shown = names(rows).assign(clear=(rows["low"] > 0) | (rows["high"] < 0))
     panels = list(shown.groupby("set", sort=False))
     sizes = [len(panel) for _, panel in panels]
-    figure, axes = plt.subplots(
-        len(panels), sharex=True, squeeze=False, layout="constrained",
-        figsize=(WIDTH, 0.5 * sum(sizes) + 0.5 * len(panels) + 0.5), height_ratios=sizes,
-    )  # fmt: skip
+    height = 0.5 * sum(sizes) + 0.5 * len(panels) + 0.5
+    figure, axes = _panels(len(panels), 1, height, sharex=True, height_ratios=sizes)
     for (title, panel), axis in zip(panels, axes.flat, strict=True):
         plot = so.Plot(panel, y=y, color="clear").scale(color={True: BLUE, False: GREY})
         plot = plot.add(so.Range(linewidth=2), xmin="low", xmax="high", legend=False)
         plot = plot.add(so.Dot(pointsize=7), x="value", legend=False)
         plot.label(x="", y="").limit(y=(len(panel) - 0.6, -0.75)).theme(THEME).on(axis).plot()
         axis.set_title(title, loc="left", weight="bold", fontsize="medium")
-        _write_labels(axis, panel[y])
-        _write_p_values(axis, panel["p"])
+        axis.set_yticks([])
+        text = {"transform": axis.get_yaxis_transform(), "fontsize": "small"}
+        for place, (label, p) in enumerate(zip(panel[y], panel["p"], strict=True)):
+            axis.text(0, place - 0.18, label, va="bottom", **text)
+            if pd.notna(p):
+                axis.text(1.01, place, p_text(p, "p"), va="center", **text)
         axis.axvline(0, color="black", lw=1, ls="--", zorder=0)
         axis.axvspan(-margin, margin, color=GREEN, alpha=0.15 * bool(margin), lw=0)
         axis.spines["left"].set_visible(False)
@@ -76,11 +84,8 @@ def confusions(matrices: Mapping[tuple[str, str], pd.DataFrame]) -> Figure:
         matrices: (dataset, model) -> shares in [0, 1], rows the true class, columns what it was called.
     """
     datasets, models = (list(dict.fromkeys(keys)) for keys in zip(*matrices, strict=True))
-    side = WIDTH / len(models)
-    figure, axes = plt.subplots(
-        len(datasets), len(models), squeeze=False, layout="constrained",
-        figsize=(WIDTH, (0.9 * side + 0.25) * len(datasets)),
-    )  # fmt: skip
+    height = (0.9 * (WIDTH / len(models)) + 0.25) * len(datasets)
+    figure, axes = _panels(len(datasets), len(models), height)
     look = {"cmap": "Blues", "vmin": 0, "vmax": 1, "cbar": False, "square": True, "linewidths": 2}
     for (dataset, model), matrix in matrices.items():
         axis = axes[datasets.index(dataset), models.index(model)]
@@ -103,9 +108,8 @@ def images(pictures: Sequence[np.ndarray], titles: Sequence[str] = (), columns: 
         columns: Images in a row.
     """
     columns = min(columns, len(pictures))
-    n_rows, side = -(-len(pictures) // columns), WIDTH / columns
-    height = n_rows * (side + 0.24 * bool(titles))
-    figure, axes = plt.subplots(n_rows, columns, squeeze=False, layout="constrained", figsize=(WIDTH, height))
+    n_rows = -(-len(pictures) // columns)
+    figure, axes = _panels(n_rows, columns, n_rows * (WIDTH / columns + 0.24 * bool(titles)))
     for axis in axes.flat:
         axis.set_axis_off()
     for axis, picture, title in zip(axes.flat, pictures, titles or [""] * len(pictures), strict=False):
@@ -114,46 +118,6 @@ def images(pictures: Sequence[np.ndarray], titles: Sequence[str] = (), columns: 
         axis.set_title(title, fontsize="small", pad=3)
     plt.close(figure)
     return figure
-
-
-def as_maps(axes: plt.Axes | np.ndarray) -> None:
-    """Give axes that show maps equal units in both directions, and no ticks: a map has no axes to read."""
-    for axis in np.ravel(axes):
-        axis.set(xticks=[], yticks=[], xlabel="", ylabel="")
-        axis.set_aspect("equal", "datalim")
-        axis.spines[:].set_visible(True)
-
-
-def curves(history: pd.DataFrame) -> pd.DataFrame:
-    """Lay the history of trainings out for `seaborn.relplot`: one row per point of a curve.
-
-    Args:
-        history: What `riqa.learn.runs.run_all` tells of every epoch.
-
-    Returns:
-        The columns that are no curve, models and sets by the names that readers know; `panel` ("loss" or
-        "macro-F1"), `images` ("training" or "validation") and `value`. The start has no loss in training.
-    """
-    told = {"train_loss": ("loss", "training"), "val_loss": ("loss", "validation")}
-    told |= {"val_score": ("macro-F1", "validation")}
-    long = history.melt(history.columns.difference([*told], sort=False), [*told], var_name="curve")
-    panel, images = (long["curve"].map(lambda name, k=k: told[name][k]) for k in (0, 1))
-    known = {key: long[key].map(name) for key in ("model", "trained_on") if key in long}
-    return long.drop(columns="curve").assign(**known, panel=panel, images=images).dropna(subset="value")
-
-
-def _write_labels(axis: plt.Axes, labels: pd.Series) -> None:
-    axis.set_yticks([])
-    above = {"transform": axis.get_yaxis_transform(), "va": "bottom", "fontsize": "small"}
-    for y, label in enumerate(labels):
-        axis.text(0, y - 0.18, label, **above)
-
-
-def _write_p_values(axis: plt.Axes, p_values: pd.Series) -> None:
-    right = {"transform": axis.get_yaxis_transform(), "va": "center", "fontsize": "small"}
-    for y, p in enumerate(p_values):
-        if pd.notna(p):
-            axis.text(1.01, y, p_text(p, "p"), **right)
 
 
 def dots(
@@ -173,10 +137,8 @@ def dots(
     sets, titles, models = (list(dict.fromkeys(shown[key])) for key in ("set", columns, "comparison"))
     labels = {key: list(dict.fromkeys(own[y])) for key, own in shown.groupby("set", sort=False)}
     heights = [len(labels[key]) * (0.16 + 0.09 * len(models)) + 0.3 for key in sets]
-    figure, axes = plt.subplots(
-        len(sets), len(titles), sharex="col", sharey="row", squeeze=False, layout="constrained",
-        figsize=(WIDTH, sum(heights) + 0.8), height_ratios=heights,
-    )  # fmt: skip
+    shared = {"sharex": "col", "sharey": "row", "height_ratios": heights}
+    figure, axes = _panels(len(sets), len(titles), sum(heights) + 0.8, **shared)
     colours = dict(zip(models, sns.color_palette("colorblind"), strict=False))
     for (dataset, title), own in shown.groupby(["set", columns], sort=False):
         axis = axes[sets.index(dataset), titles.index(title)]
@@ -200,3 +162,26 @@ def dots(
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
     plt.close(figure)
     return figure
+
+
+def as_maps(axes: plt.Axes | np.ndarray) -> None:
+    """Give axes that show maps equal units in both directions, and no ticks: a map has no axes to read."""
+    for axis in np.ravel(axes):
+        axis.set(xticks=[], yticks=[], xlabel="", ylabel="")
+        axis.set_aspect("equal", "datalim")
+        axis.spines[:].set_visible(True)
+
+
+def curves(history: pd.DataFrame) -> pd.DataFrame:
+    """Lay the history of trainings (`riqa.learn.runs.run_all`) out for `seaborn.relplot`, a row per point.
+
+    Returns:
+        The columns that are no curve, models and sets by the names that readers know; `panel` ("loss" or
+        "macro-F1"), `images` ("training" or "validation") and `value`. The start has no loss in training.
+    """
+    told = {"train_loss": ("loss", "training"), "val_loss": ("loss", "validation")}
+    told |= {"val_score": ("macro-F1", "validation")}
+    long = history.melt(history.columns.difference([*told], sort=False), [*told], var_name="curve")
+    panel, images = (long["curve"].map(lambda name, k=k: told[name][k]) for k in (0, 1))
+    known = {key: long[key].map(name) for key in ("model", "trained_on") if key in long}
+    return long.drop(columns="curve").assign(**known, panel=panel, images=images).dropna(subset="value")

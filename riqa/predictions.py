@@ -15,17 +15,10 @@ OVERALL = [column for column in PROBABILITIES if column.startswith("p_overall_")
 def read_predictions(
     work: str | Path, chapters: Sequence[str], splits: Sequence[str] = ("test",)
 ) -> pd.DataFrame:
-    """Read what models of several chapters answered, one row per image, model and seed.
+    """Read what models of several chapters (stems of notebooks) answered, one row per image, model and seed.
 
-    Args:
-        work: Folder with every chapter's artifacts.
-        chapters: Stems of the notebooks that trained the models.
-        splits: Which splits.
-
-    Returns:
-        What the chapters wrote (`riqa.learn.predict.predict`), with `model` as results have it: a network
-        that is judged on another set than its own is `multi_task@<its set>` (there is one Teacher only); and
-        the columns of `with_answers`.
+    They wrote rows of `riqa.learn.predict.predict`; `model` comes as results have it, and two columns are
+    added: see `named` and `with_answers`.
     """
     paths = [Path(work) / chapter / "predictions.parquet" for chapter in chapters]
     table = pd.concat(map(pd.read_parquet, paths), ignore_index=True)
@@ -33,17 +26,18 @@ def read_predictions(
 
 
 def named(table: pd.DataFrame) -> pd.DataFrame:
-    """Give what `riqa.learn.predict.predict` answers the columns that `read_predictions` promises."""
+    """Name the models of predictions as results do, and add the columns of `with_answers`.
+
+    A network that is judged on another set than its own is `multi_task@<its set>`; there is one Teacher
+    only.
+    """
     own = (table["dataset"] == table["trained_on"]) | (table["model"] == "teacher")
     model = table["model"].where(own, table["model"] + "@" + table["trained_on"])
     return with_answers(table.assign(model=model))
 
 
 def with_answers(table: pd.DataFrame) -> pd.DataFrame:
-    """Add two columns to a table with probabilities and true labels of overall quality.
-
-    They are `called`, the most probable class, and `p_true`, the probability of the true one (NaN: none).
-    """
+    """Add `called`, the most probable class, and `p_true`, the probability of the true one (NaN: none)."""
     probs, truth = table[OVERALL].to_numpy(), table["overall"].to_numpy(dtype=float)
     answered = ~np.isnan(probs).all(axis=1)
     called = np.where(answered, np.where(np.isnan(probs), -1, probs).argmax(axis=1), np.nan)
@@ -56,11 +50,7 @@ def with_answers(table: pd.DataFrame) -> pd.DataFrame:
 def pick(
     predictions: pd.DataFrame, datasets: Sequence[str], models: Sequence[str], seeds: Sequence[int]
 ) -> pd.DataFrame:
-    """Pick datasets, models and seeds, in the order asked for.
-
-    Raises:
-        InputError: If a model has no predictions on a dataset, or not with every seed.
-    """
+    """Pick datasets, models and seeds in the order asked for; an InputError if one is not there."""
     own = predictions[predictions["seed"].isin(seeds)]
     runs = own.groupby(["dataset", "model"])["seed"].unique()
     for asked in pd.MultiIndex.from_product([datasets, models]):

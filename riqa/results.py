@@ -1,8 +1,7 @@
 """The results of a chapter: one tidy table with one row per number.
 
 The columns in `KEYS` say what a number is, and no two rows share all of them; those in `VALUES` say how large
-it is and how sure. Tables, figures, sentences and claims select rows by column. For readers outside, a name
-is made from the keys; nothing takes it apart.
+it is and how sure. For readers outside, a name is made from the keys; nothing takes it apart.
 """
 
 import json
@@ -80,10 +79,9 @@ METHODS = {
 
 
 def rows(
-    numbers: Mapping[tuple[str, ...], Interval | float],
-    columns: Sequence[str] = ("metric", "group"),
+    numbers: Mapping[tuple[str, ...], Interval | float], columns: Sequence[str] = ("metric", "group"),
     **shared: object,
-) -> pd.DataFrame:
+) -> pd.DataFrame:  # fmt: skip
     """Make one row per number.
 
     Args:
@@ -93,36 +91,35 @@ def rows(
     """
     found = []
     for keys, number in numbers.items():
-        number = number if isinstance(number, Interval) else Interval(number, np.nan, np.nan)
-        values = {"value": number.value, "low": number.low, "high": number.high, "p": number.p_value}
-        found.append(dict(zip(columns, keys, strict=True)) | values)
+        one = number if isinstance(number, Interval) else Interval(number, np.nan, np.nan)
+        found.append((*keys, one.value, one.low, one.high, one.p_value))
     return tidy(pd.DataFrame(found, columns=[*columns, "value", "low", "high", "p"]), **shared)
 
 
+def stack(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """Put rows of results below each other; no table at all gives an empty one with all columns."""
+    return pd.concat([*tables] or [rows({})], ignore_index=True)
+
+
 def tidy(frame: pd.DataFrame, **shared: object) -> pd.DataFrame:
-    """Complete a table that has some of the columns of results: defaults, types, order.
+    """Complete a table that has `value` and some other columns of results: defaults, types, order.
 
     Args:
-        frame: One row per number, with `value` and any other columns of `KEYS` and `VALUES`.
+        frame: One row per number.
         **shared: Columns that are the same in all rows.
 
     Raises:
         TypeError: If a column is none of results.
     """
-    known = DEFAULTS | dict.fromkeys(["low", "high", "confidence", "p"], np.nan) | {"n": None, "seeds": ()}
-    unknown = {*frame.columns, *shared} - {*KEYS, *VALUES}
-    if unknown:
+    numbers = ["value", "low", "high", "confidence", "p"]
+    known = DEFAULTS | dict.fromkeys(numbers[1:], np.nan) | {"n": None, "seeds": ()}
+    if unknown := {*frame.columns, *shared} - {*KEYS, *VALUES}:
         raise TypeError(f"not a column of results: {', '.join(sorted(unknown))}")
-    frame = frame.assign(
-        **{
-            column: [value] * len(frame)
-            for column, value in (known | shared).items()
-            if column in shared or column not in frame
-        }
-    )
+    given = {column: value for column, value in known.items() if column not in frame} | shared
+    frame = frame.assign(**{column: [value] * len(frame) for column, value in given.items()})
     frame["seeds"] = [tuple(int(seed) for seed in seeds) for seeds in frame["seeds"]]
-    types = dict.fromkeys(["value", "low", "high", "confidence", "p"], float) | dict.fromkeys(KEYS, str)
-    return frame[KEYS + VALUES].astype(types | {"n": "Int64"}).reset_index(drop=True)
+    types = dict.fromkeys(numbers, float) | dict.fromkeys(KEYS, str) | {"n": "Int64"}
+    return frame[KEYS + VALUES].astype(types).reset_index(drop=True)
 
 
 def find(table: pd.DataFrame, **keys: str) -> pd.Series:
@@ -163,17 +160,20 @@ def write(folder: str | Path, tables: Iterable[pd.DataFrame], chapter: str) -> p
         ValueError: If two rows have the same keys, a number is infinite, or a method is unknown.
     """
     table = pd.concat(tables, ignore_index=True).assign(chapter=chapter)
-    twice = table[table.duplicated(KEYS)]
-    if len(twice):
-        raise ValueError(f"two results have the same keys: {address(twice.iloc[0])}")
+    if (twice := table.duplicated(KEYS)).any():
+        raise ValueError(f"two results have the same keys: {address(table[twice].iloc[0])}")
     if np.isinf(table[["value", "low", "high", "p"]]).any(axis=None):
         raise ValueError("a result must be finite or missing")
     if unknown := set(table["method"]) - METHODS.keys():
         raise ValueError(f"no method of results: {', '.join(sorted(unknown))}")
+    records = table[["value", "low", "high", "confidence", "p", "n"]].astype(object)
+    records = records.where(records.notna(), None)
+    records.insert(0, "name", table.apply(address, axis=1))
+    records["seeds"], records["method"] = table["seeds"].map(list), table["method"].map(METHODS)
+    text = json.dumps(records.to_dict("records"), indent=1, allow_nan=False) + "\n"
     Path(folder).mkdir(parents=True, exist_ok=True)
     parquet, document = (Path(folder) / name for name in FILES)
     atomic_write(parquet, table.to_parquet)
-    text = json.dumps(_records(table), indent=1, allow_nan=False) + "\n"
     atomic_write(document, lambda path: path.write_text(text, encoding="utf-8"))
     return table
 
@@ -191,11 +191,3 @@ def read(folder: str | Path) -> pd.DataFrame:
     except (OSError, ValueError, KeyError) as error:
         advice = "run `make book` again to rebuild it"
         raise InputError(f"{path}: no table of results ({error}); {advice}") from error
-
-
-def _records(table: pd.DataFrame) -> list[dict]:
-    records = table[["value", "low", "high", "confidence", "p", "n"]].astype(object)
-    records = records.where(records.notna(), None)
-    records.insert(0, "name", table.apply(address, axis=1))
-    records["seeds"], records["method"] = table["seeds"].map(list), table["method"].map(METHODS)
-    return records.to_dict("records")

@@ -7,83 +7,46 @@ from pandas.io.formats.style import Styler
 
 from riqa.results import METHODS
 
+# fmt: off
 NAMES = {
-    "teacher": "Teacher",
-    "single_task": "single-task",
-    "single_task_control": "control",
-    "multi_task": "multi-task",
-    "mcf_net": "MCF-Net",
-    "quickqual": "QuickQual",
-    "eyeq": "EyeQ",
-    "deepdrid": "DeepDRiD",
-    "mshf": "MSHF",
-    "eyeq_d": "EyeQ-D",
-    "fives": "FIVES",
-    "resnet10": "ResNet-10",
-    "wide_resnet10_2": "Wide ResNet-10-2",
-    "vit_tiny": "ViT-Tiny",
-    "resnet18": "ResNet-18",
-    "resnet50": "ResNet-50",
-    "swin_t": "Swin-T",
-    "macro_f1": "macro-F1",
-    "f1": "F1",
-    "auc": "AUC",
-    "wrong_to_right": "wrong → right",
-    "right_to_wrong": "right → wrong",
-    "shuffled": "shuffled weights",
-    "pointing": "pointing game",
-    "energy": "energy inside",
-    "pointing_gain": "pointing above chance",
-    "energy_gain": "energy above chance",
-    "iou_0.5": "IoU at half maximum",
-    "deletion_gain": "gain by deletion",
-    "insertion_gain": "gain by insertion",
-    "repair_gain": "gain by repair",
-    "repair_best": "gain by repair in the true order",
-    "outside": "share outside the field of view",
-    "empty": "share of empty maps",
-    "heads_shuffled": "heads shuffled",
-    "all_shuffled": "all weights shuffled",
-    "other_seed": "another training seed",
-    "another_detail": "another detail at random",
-    "spoilt_detail": "a spoilt detail at random",
-    "frequent_detail": "always the most frequent detail",
-    "best_detail": "best detail, truth known",
-    "true_class_raised": "share whose true class rises",
-    "own_class_raised": "share whose own class rises",
-    "image_id": "images",
-    "patient_id": "patients",
-    "seed": "seeds",
-    "gflop": "GFLOP an image",
-    "spent": "of the budget",
+    # models and sets
+    "teacher": "Teacher", "single_task": "single-task", "single_task_control": "control",
+    "multi_task": "multi-task", "mcf_net": "MCF-Net", "quickqual": "QuickQual",
+    "eyeq": "EyeQ", "deepdrid": "DeepDRiD", "mshf": "MSHF", "eyeq_d": "EyeQ-D", "fives": "FIVES",
+    "resnet10": "ResNet-10", "wide_resnet10_2": "Wide ResNet-10-2", "vit_tiny": "ViT-Tiny",
+    "resnet18": "ResNet-18", "resnet50": "ResNet-50", "swin_t": "Swin-T",
+    # scores, costs and tests
+    "macro_f1": "macro-F1", "f1": "F1", "auc": "AUC",
+    "ece": "ECE", "ece_floor": "floor of ECE", "brier": "Brier score",
+    "wrong_to_right": "wrong → right", "right_to_wrong": "right → wrong",
+    "image_id": "images", "patient_id": "patients", "seed": "seeds",
+    "gflop": "GFLOP an image", "spent": "of the budget",
     "image_probability": "probability of the true class, by image",
-    "image_correct": "right or wrong, by image",
-    "seed_score": "macro-F1, by seed",
-    "bootstrap": "paired bootstrap",
-    "wilcoxon": "Wilcoxon, two-tailed",
-    "wilcoxon_greater": "Wilcoxon, one-tailed",
-    "mcnemar": "McNemar",
-    "share_good": "called good",
-    "agreement": "raw agreement",
-    "cohen_kappa": "Cohen's κ",
-    "fleiss_kappa": "Fleiss' κ",
-    "krippendorff_alpha": "Krippendorff's α",
-    "gwet_ac1": "Gwet's AC1",
-    "dawid_skene": "Dawid and Skene",
-    "majority": "majority vote",
-    "mcnemar_exact": "McNemar",
-    "called_bad": "called bad",
-    "ece": "ECE",
-    "ece_floor": "floor of ECE",
-    "brier": "Brier score",
-    "severity_threshold": "threshold",
-    "severity_width": "width",
-    "any": "any of the three",
-    "worst": "lowest of the three",
-    "teacher_intercepts": "one intercept",
-    "teacher_class_intercepts": "one per class",
+    "image_correct": "right or wrong, by image", "seed_score": "macro-F1, by seed",
+    "wilcoxon": "Wilcoxon, two-tailed", "wilcoxon_greater": "Wilcoxon, one-tailed",
+    "bootstrap": "paired bootstrap", "mcnemar": "McNemar", "mcnemar_exact": "McNemar",
+    # maps
+    "shuffled": "shuffled weights", "outside": "share outside the field of view",
+    "empty": "share of empty maps", "heads_shuffled": "heads shuffled",
+    "all_shuffled": "all weights shuffled", "other_seed": "another training seed",
+    "pointing": "pointing game", "pointing_gain": "pointing above chance",
+    "energy": "energy inside", "energy_gain": "energy above chance", "iou_0.5": "IoU at half maximum",
+    "deletion_gain": "gain by deletion", "insertion_gain": "gain by insertion",
+    "repair_gain": "gain by repair", "repair_best": "gain by repair in the true order",
+    # advice
+    "another_detail": "another detail at random", "spoilt_detail": "a spoilt detail at random",
+    "frequent_detail": "always the most frequent detail", "best_detail": "best detail, truth known",
+    "true_class_raised": "share whose true class rises", "own_class_raised": "share whose own class rises",
+    # experts and details
+    "share_good": "called good", "called_bad": "called bad",
+    "any": "any of the three", "worst": "lowest of the three", "majority": "majority vote",
+    "agreement": "raw agreement", "cohen_kappa": "Cohen's κ", "fleiss_kappa": "Fleiss' κ",
+    "krippendorff_alpha": "Krippendorff's α", "gwet_ac1": "Gwet's AC1", "dawid_skene": "Dawid and Skene",
+    "severity_threshold": "threshold", "severity_width": "width",
+    "teacher_intercepts": "one intercept", "teacher_class_intercepts": "one per class",
     "teacher_proportions": "proportions",
 }
+# fmt: on
 
 
 def name(key: str) -> str:
@@ -138,13 +101,17 @@ def p_text(p: float, symbol: str = "") -> str:
 def cell(row: pd.Series) -> str:
     """Write a number, below it its interval, and below that its p-value, where it has them."""
     small = [interval(row)] if pd.notna(row["low"]) else []
-    small += [p_text(row["p"], "p")] if pd.notna(row["p"]) else []
-    return _lines(number(row), *small)
+    return _lines(number(row), *small, *([p_text(row["p"], "p")] if pd.notna(row["p"]) else []))
 
 
 def p_cell(row: pd.Series) -> str:
     """Write a p-value, and below it the corrected one where the row has it."""
     return _lines(p_text(row["p"]), *([p_text(row["holm"], "Holm")] if "holm" in row else []))
+
+
+def _lines(*lines: str) -> str:
+    first, *small = (line.replace("<", "&lt;") for line in lines)
+    return "<br>".join([first, *(f"<small>{line}</small>" for line in small)])
 
 
 def wide(rows: pd.DataFrame, index: list[str], columns: str, cell=cell) -> pd.DataFrame:
@@ -191,14 +158,14 @@ def say(row: pd.Series) -> str:
     a, b, score = name(row["model"]), name(row["rival"]), name(row["metric"])
     score += "" if row["target"] == "overall" else f" of {row['target']}"
     ends = number(row, "{confidence:.0%} interval ") + interval(row)
-    text = f"{a} is better than {b} by {row['value']:.3f} in {score} ({ends})."
     if row["value"] == row["low"] == row["high"] == 0:
         text = f"{a} and {b} have the same {score} in every draw ({ends})."
-    elif row["high"] < 0:
-        text = f"{a} is worse than {b} by {-row['value']:.3f} in {score} ({ends})."
-    elif row["low"] <= 0:
+    elif row["low"] <= 0 <= row["high"]:
         text = f"{a} minus {b} is {number(row)} in {score}, and its {ends} includes zero: "
         text += "this build cannot tell the two apart."
+    else:
+        which = "worse" if row["high"] < 0 else "better"
+        text = f"{a} is {which} than {b} by {abs(row['value']):.3f} in {score} ({ends})."
     return text[0].upper() + text[1:]
 
 
@@ -209,8 +176,3 @@ def source(row: pd.Series) -> str:
     what = f"{row['comparison']}, {target}{row['score']}, {row['set']}{ends}"
     images = f"{row['n']:,} images; " if pd.notna(row["n"]) else ""
     return f"{what}; {METHODS[row['method']]}; {images}chapter {row['chapter']}"
-
-
-def _lines(text: str, *small: str) -> str:
-    lines = (f"<small>{line.replace('<', '&lt;')}</small>" for line in small)
-    return "<br>".join([text.replace("<", "&lt;"), *lines])

@@ -29,10 +29,8 @@ def own_folder() -> Path:
     """Make this process's folder, or return that of the process which started it, if it has been handed on.
 
     It is removed after the end of the process, a kill included; after a power cut the next call of any
-    process removes it.
-
-    Raises:
-        InputError: If no temporary folder can be written, or all have names too long for sockets.
+    process removes it. Raises an InputError if no temporary folder can be written, or all have names too
+    long for sockets.
     """
     base = _short_folder()
     if (base / MARK).exists():
@@ -48,13 +46,9 @@ def own_folder() -> Path:
             fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if (folder / MARK).exists():  # else somebody took it for one that was left
             break
-    shell = subprocess.Popen(
-        ["/bin/sh", "-c", _REMOVE_LATER],
-        stdin=subprocess.PIPE,
-        env={"PATH": os.defpath, "FOLDER": str(folder)},
-        cwd="/",
-        start_new_session=True,
-    )
+    environment = {"PATH": os.defpath, "FOLDER": str(folder)}
+    command = ["/bin/sh", "-c", _REMOVE_LATER]
+    shell = subprocess.Popen(command, stdin=subprocess.PIPE, env=environment, cwd="/", start_new_session=True)
     shell.wait()  # it leaves the rest to a child that nobody waits for
     _KEPT_OPEN.extend([mark, shell.stdin])
     return folder
@@ -78,8 +72,8 @@ def _short_folder() -> Path:
 @contextmanager
 def in_own_folder() -> Iterator[None]:
     """Let what is temporary, of this process and of those that it starts meanwhile, lie in its own folder."""
-    folder, before = str(own_folder()), (os.environ.get("TMPDIR"), tempfile.tempdir)
-    os.environ["TMPDIR"] = tempfile.tempdir = folder
+    before = os.environ.get("TMPDIR"), tempfile.tempdir
+    os.environ["TMPDIR"] = tempfile.tempdir = str(own_folder())
     try:
         yield
     finally:

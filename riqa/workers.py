@@ -1,4 +1,4 @@
-"""Call a function in worker processes: results in order; a killed worker is reported, never waited for.
+"""Work side by side: in processes, of which a killed one is reported and never waited for, or in threads.
 
 In the pools of `concurrent.futures` and joblib all workers write their results into one pipe, so that the
 end of one worker does not end the pipe: killed in the middle of a result, it is waited for without end. Here
@@ -10,16 +10,20 @@ import os
 import signal
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
-from typing import Any
+from typing import Any, TypeVar
 
 from riqa.errors import InputError
+
+Item, Result = TypeVar("Item"), TypeVar("Result")
 
 _SPAWN = multiprocessing.get_context("spawn")  # fork is unsafe beside threads
 _AHEAD = 16  # calls per worker whose results may wait for their turn: memory holds those, not all
@@ -36,7 +40,7 @@ def call_in_workers(
     context: BaseContext = _SPAWN,
     on_news: Callable[[Any], object] | None = None,
 ) -> Iterator[Any]:
-    """Call `function(*job)` for every job, in processes side by side.
+    """Call `function(*job)` for every job in up to `workers` processes; yield the results in order of jobs.
 
     Ctrl-C goes to this process alone; it ends the workers, as does whatever else stops the taking of results.
     The workers end also when this process is killed.
@@ -48,9 +52,6 @@ def call_in_workers(
         context: How processes are started.
         on_news: Called here with messages of running calls; if given, each call gets one more argument, the
             function that sends them.
-
-    Yields:
-        The results in the order of the jobs.
 
     Raises:
         ValueError: If `workers` is below 1.
@@ -70,7 +71,8 @@ def call_in_workers(
         for n in range(len(jobs)):
             while True:
                 while idle and n_begun < min(len(jobs), n + _AHEAD * workers):
-                    _send(idle.pop(), (n_begun, jobs[n_begun]))
+                    with suppress(OSError):  # if the worker has ended, _receive finds out
+                        idle.pop().send((n_begun, jobs[n_begun]))
                     n_begun += 1
                 if n in results:
                     break
@@ -93,19 +95,17 @@ def call_in_workers(
 
 
 def _start(context: BaseContext, function: Callable, tells: bool) -> tuple[Connection, BaseProcess]:
-    """Start a worker; return the connection to it, and its process."""
+    """Start a worker, which Ctrl-C does not reach; return the connection to it, and its process."""
     ours, its = context.Pipe()
     process = context.Process(target=_work, args=(its, function, tells), daemon=True)
-    with _ctrl_c_held_back():  # a process that starts inherits that
+    resource_tracker.ensure_running()  # a process of multiprocessing's; started later, it would let Ctrl-C in
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # what a new process inherits
+    try:
         process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     its.close()  # so that the connection ends when the worker does
     return ours, process
-
-
-def _send(connection: Connection, job: tuple[int, tuple]) -> None:
-    """Send a job to a worker; if the worker has ended, `_receive` finds out."""
-    with suppress(OSError):
-        connection.send(job)
 
 
 def _receive(connection: Connection, process: BaseProcess, workers: int) -> tuple:
@@ -124,7 +124,7 @@ def _receive(connection: Connection, process: BaseProcess, workers: int) -> tupl
 
 def _work(connection: Connection, function: Callable, tells: bool) -> None:
     """Do job after job, in a worker."""
-    _end_with_parent()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     with suppress(EOFError, ConnectionError):  # nobody asks or listens any more
         while True:
             number, job = connection.recv()
@@ -144,21 +144,30 @@ def _tell(connection: Connection, number: int, news: object) -> None:
 
 
 def _end_with_parent() -> None:
-    """Let this process end when its parent does, however that ends; it would go on, or wait, for ever."""
-
-    def follow() -> None:
-        multiprocessing.parent_process().join()
-        os._exit(1)
-
-    threading.Thread(target=follow, daemon=True).start()
+    """End this process when its parent does, however that ends; it would go on, or wait, for ever."""
+    multiprocessing.parent_process().join()
+    os._exit(1)
 
 
-@contextmanager
-def _ctrl_c_held_back() -> Iterator[None]:
-    """Hold Ctrl-C back from this thread and from processes that start meanwhile; here it comes afterwards."""
-    resource_tracker.ensure_running()  # a process of multiprocessing's; started later, it would let Ctrl-C in
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+def work_ahead(
+    function: Callable[[Item], Result], items: Iterable[Item], *, threads: int = 1, ahead: int = 2
+) -> Iterator[Result]:
+    """Apply a function to items in threads, ahead of the use of the results, which come in order.
+
+    It gains most where the function runs outside of Python's lock, as reading, decoding and copying do.
+    At most `ahead` items (at least 1) are done, or being done, and not yet used, the one used next among
+    them: memory holds no more. What the function raises comes when it is its item's turn.
+    """
+    if threads < 1 or ahead < 1:
+        raise ValueError(f"threads and ahead must be at least 1, got {threads} and {ahead}")
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="ahead")
+    waiting: deque[Future[Result]] = deque()
     try:
-        yield
+        for item in items:
+            if len(waiting) == ahead:
+                yield waiting.popleft().result()
+            waiting.append(pool.submit(function, item))
+        while waiting:
+            yield waiting.popleft().result()
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        pool.shutdown(cancel_futures=True)

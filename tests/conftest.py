@@ -22,6 +22,23 @@ def lab(tmp_path_factory):
 
 
 @pytest.fixture
+def riqa(capsys, monkeypatch):
+    """Run the command line in this process; it must end with the status given. Returns what it printed."""
+    from riqa.cli import main
+
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(status, *arguments):
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main([str(argument) for argument in arguments])
+        assert ended.value.code == status
+        return capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture
 def without_roots_power():
     """What to put before a command so that permissions hold for it, even where the tests are root's."""
     if os.geteuid():

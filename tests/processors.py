@@ -27,9 +27,7 @@ TESTS = (
     "tests/learn/test_weighting.py",
     "tests/assess/test_answers.py",
     "tests/evaluate/test_explain.py",
-    "tests/evaluate/test_map_layer.py",
-    "tests/evaluate/test_perturbation.py",
-    "tests/evaluate/test_sanity.py",
+    "tests/evaluate/test_faithfulness.py",
 )
 """Those that train, or compare floating-point numbers of networks."""
 

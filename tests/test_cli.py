@@ -3,91 +3,68 @@ import sys
 
 import pytest
 
-from riqa.cli import main
 from tests.publish.toy import make_repository
 
 
 @pytest.fixture
 def toy(tmp_path, monkeypatch):
-    root = make_repository(tmp_path / "toy")
-    monkeypatch.chdir(root)
-    monkeypatch.setenv("COLUMNS", "200")
-    return root
+    monkeypatch.chdir(make_repository(tmp_path / "toy"))
 
 
-def ends_with(status, *arguments):
-    with pytest.raises(SystemExit) as ended:
-        main(list(arguments))
-    assert ended.value.code == status
+def rows(told):
+    return [line.split() for line in told.out.splitlines()]
 
 
-def test_help_teaches_by_example(capsys):
-    ends_with(0, "--help")
-    told = capsys.readouterr().out
-    for expected in (
-        "riqa book",
-        "riqa run 05 -p lambda_details=0.5",
-        "riqa chapters 05",
-        "riqa check",
-        "Exit codes",
-    ):
-        assert expected in told
+def test_help_teaches_by_example(riqa):
+    told = riqa(0, "--help").out
+    for expected in ("book", "run 05 -p lambda_details=0.5", "chapters 05", "check"):
+        assert f"riqa {expected}" in told
+    assert "Exit codes" in told
     for command in ("book", "run", "chapters", "profiles", "serve", "fetch", "check", "curate", "assess"):
-        ends_with(0, command, "--help")
-        assert f"Example: riqa {command}" in capsys.readouterr().out
+        assert f"Example: riqa {command}" in riqa(0, command, "--help").out
 
 
-def test_chapters_lists_chapters_and_then_parameters(toy, capsys):
-    ends_with(0, "chapters", "--profile", "toy")
-    assert "04_sum_data" in capsys.readouterr().out
-    ends_with(0, "chapters", "1", "--profile", "toy")
-    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert ["n", "int", "3", "4", "numbers,", "count"] in rows
-    assert ["pause", "float", "0.0", "sleep,", "s"] in rows
-
-
-def test_profiles_are_listed(toy, capsys):
-    ends_with(0, "profiles")
-    assert ["toy", "none", "A", "toy."] in [line.split() for line in capsys.readouterr().out.splitlines()]
+def test_chapters_parameters_and_profiles_are_listed(toy, riqa):
+    assert "04_sum_data" in riqa(0, "chapters", "--profile", "toy").out
+    told = rows(riqa(0, "chapters", "1", "--profile", "toy"))
+    assert ["n", "int", "3", "4", "numbers,", "count"] in told
+    assert ["pause", "float", "0.0", "sleep,", "s"] in told
+    assert ["toy", "none", "A", "toy."] in rows(riqa(0, "profiles"))
 
 
 @pytest.mark.parametrize(
     "arguments",
-    [
-        ["book", "--profile", "tony"],
-        ["book", "--profile", "toy", "--jobs", "0"],
-        ["chapters", "nine"],
-        ["run", "1", "--profile", "toy", "-p", "m=1"],
-        ["serve", "--profile", "toy"],
-    ],
-)
-def test_bad_input_ends_with_2_and_says_why(toy, capsys, arguments):
-    ends_with(2, *arguments)
-    told = capsys.readouterr()
+    ["book --profile tony", "book --profile toy --jobs 0", "chapters nine", "run 1 --profile toy -p m=1",
+     "serve --profile toy"],
+)  # fmt: skip
+def test_bad_input_ends_with_2_and_says_why(toy, riqa, arguments):
+    told = riqa(2, *arguments.split())
     assert told.err
     assert "Traceback" not in told.err
 
 
-def test_outside_of_the_repository_one_line_says_so(tmp_path):
-    command = [sys.executable, "-m", "riqa.cli", "book"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert "not inside the riqa repository" in done.stderr
-    assert done.stderr.count("\n") == 1
+def test_outside_of_the_repository_one_line_says_so(tmp_path, monkeypatch, riqa):
+    monkeypatch.chdir(tmp_path)
+    told = riqa(2, "book")
+    assert "not inside the riqa repository" in told.err
+    assert told.err.count("\n") == 1
 
 
-def test_help_starts_quickly():
-    """Nothing heavy is imported before a command needs it."""
-    program = (
-        "import sys, riqa.cli; print([m for m in ('torch', 'papermill', 'snakemake') if m in sys.modules])"
-    )
+@pytest.mark.parametrize(
+    ("modules", "heavy"),
+    [
+        ("riqa.cli", ("torch", "papermill", "snakemake", "pandas")),
+        ("riqa.data.audit, riqa.data.fetch, riqa.data.inspection", ("torch", "matplotlib", "snakemake")),
+    ],
+)
+def test_nothing_heavy_is_imported_before_a_command_needs_it(modules, heavy):
+    program = f"import sys, riqa.cli, {modules}; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
 
-def test_what_the_file_system_refuses_is_one_line(tmp_path, capsys):
-    ends_with(2, "check", "table", "--root", str(tmp_path / ("n" * 300)))
-    told = capsys.readouterr().err
+def test_what_the_file_system_refuses_is_one_line(tmp_path, riqa):
+    told = riqa(2, "check", "table", "--root", tmp_path / ("n" * 300)).err
     assert told.startswith("riqa: ")
     assert told.endswith("cannot be used (File name too long); name another file or folder\n")
     assert told.count("\n") == 1

@@ -15,18 +15,22 @@ from riqa.learn.model import load_model
 from riqa.learn.predict import predict
 from tests.learn.chain import write_toy_store
 
+RIQA = [sys.executable, "-m", "riqa.cli"]
+
 
 @pytest.fixture
 def plan(tmp_path, monkeypatch):
     monkeypatch.setenv("COLUMNS", "160")
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    store = write_toy_store(tmp_path)
-    file = tmp_path / "plan.yaml"
-    file.write_text(
-        f"{{store: {store.root}, out: {tmp_path}/models, seeds: [0, 1],"
-        " training: {epochs: 2, batch_size: 8, precision: float32}}"
-    )
+    store, file = write_toy_store(tmp_path), tmp_path / "plan.yaml"
+    training = "{epochs: 2, batch_size: 8, precision: float32}"
+    file.write_text(f"{{store: {store.root}, out: {tmp_path}/models, seeds: [0, 1], training: {training}}}")
     return file
+
+
+def change(plan, old, new):
+    assert old in plan.read_text()
+    plan.write_text(plan.read_text().replace(old, new))
 
 
 def train(*arguments):
@@ -35,21 +39,39 @@ def train(*arguments):
     return ended.value.code
 
 
-def test_a_plan_becomes_models_history_and_predictions(plan, tmp_path, capsys):
-    assert train("--config", plan, "--jobs", 1) == 0
-    told = capsys.readouterr()
-    out = tmp_path / "models"
-    history = pd.read_csv(out / "history.csv")
-    predictions = pd.read_parquet(out / "predictions.parquet")
+def run(command, **variables):
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | variables)
+
+
+@pytest.fixture
+def left(tmp_path):
+    """Leave a checkpoint of an earlier training."""
+    kept = tmp_path / "models" / "checkpoints" / "left.safetensors"
+    kept.parent.mkdir(parents=True)
+    kept.touch()
+    return kept
+
+
+def results(out):
+    """Return history and predictions of two seeds, after a look at them."""
+    assert not (out / "checkpoints").exists()
+    history, predictions = pd.read_csv(out / "history.csv"), pd.read_parquet(out / "predictions.parquet")
     assert history.groupby("seed")["epoch"].apply(list).tolist() == [[0, 1, 2]] * 2
-    assert predictions.groupby(["seed", "split"]).size().tolist() == [8, 8, 8, 8]
+    assert predictions.groupby(["seed", "split"])["image_id"].nunique().tolist() == [8, 8, 8, 8]
+    assert len(predictions) == 32
+    return history, predictions
+
+
+def test_a_plan_becomes_models_history_and_predictions(plan, tmp_path, capsys, left):
+    assert train("--config", plan, "--jobs", 1, "--restart") == 0
+    told = capsys.readouterr()
+    history, _ = results(tmp_path / "models")
     for seed in (0, 1):
-        model, description = load_model(out / f"single_task-toy-s{seed}")
+        model, description = load_model(tmp_path / "models" / f"single_task-toy-s{seed}")
         assert model.architecture["n_overall"] == 3
         best = history[(history["seed"] == seed) & history["best"]]
         assert description["best_epoch"] == best["epoch"].item()
         assert f"{best['val_score'].item():.3f}" in told.out
-    assert not (out / "checkpoints").exists()
     assert told.err.splitlines()[0] == "riqa: 2 model(s) on cpu, computing in float32"
     assert "epoch/s" not in told.err  # no progress bar where nobody watches
 
@@ -60,97 +82,61 @@ def test_idle_cores_are_told(plan, capsys, monkeypatch):
     assert capsys.readouterr().err.splitlines()[1] == (
         "riqa: 2 of 8 cores are used; 'threads: 4' in the file uses more, and changes the last digits"
     )
-    plan.write_text(plan.read_text().replace("seeds: [0, 1]", "seeds: [0], threads: 8"))
+    change(plan, "seeds: [0, 1]", "seeds: [0], threads: 8")
     assert train("--config", plan) == 0
     assert "cores" not in capsys.readouterr().err
 
 
-def test_processes_launched_by_accelerate_train_together(plan, tmp_path):
-    kept = tmp_path / "models" / "checkpoints" / "left.safetensors"
-    kept.parent.mkdir(parents=True)
-    kept.touch()
+def test_processes_launched_by_accelerate_train_together(plan, tmp_path, left):
     launch = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
-    launch += ["--main_process_port", "0"]  # a free one
-    done = subprocess.run(
-        [*launch, "-m", "riqa.cli", "train", "--config", plan, "--restart"],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=os.environ | {"HF_HOME": str(tmp_path)},  # no settings of the machine's owner
-    )
+    launch += ["--main_process_port", "0", *RIQA[1:]]  # a free port
+    done = run(
+        [*launch, "train", "--config", plan, "--restart"], HF_HOME=str(tmp_path)
+    )  # no owner's settings
     assert done.returncode == 0, done.stderr
     said = "riqa: 2 model(s) on cpu, 2 processes for each, which batch-normalise each its own images, "
     assert done.stderr.count(f"{said}computing in float32") == 1
     assert done.stdout.count("macro-F1 on validation images") == 1
-    out = tmp_path / "models"
-    assert not (out / "checkpoints").exists()
-    history = pd.read_csv(out / "history.csv")
-    assert history.groupby("seed")["epoch"].apply(list).tolist() == [[0, 1, 2]] * 2
-    predictions = pd.read_parquet(out / "predictions.parquet")
-    assert predictions.groupby(["seed", "split"])["image_id"].nunique().tolist() == [8, 8, 8, 8]
-    assert len(predictions) == 32
-    model, description = load_model(out / "single_task-toy-s1")
+    _, predictions = results(tmp_path / "models")
+    model, description = load_model(tmp_path / "models" / "single_task-toy-s1")
     assert description["processes"] == 2
     again = predict(model, open_store(tmp_path / "store"), ("test", "val"), precision="float32")
     mine = predictions[predictions["seed"] == 1]
     np.testing.assert_allclose(again["p_overall_2"], mine["p_overall_2"], atol=1e-5)
 
 
-def test_restart_forgets_what_was_kept(plan, tmp_path):
-    kept = tmp_path / "models" / "checkpoints" / "left.safetensors"
-    kept.parent.mkdir(parents=True)
-    kept.touch()
-    assert train("--config", plan, "--restart") == 0
-    assert not kept.exists()
-
-
 def test_a_wrong_plan_ends_in_one_line_and_2(plan, tmp_path):
-    plan.write_text(plan.read_text().replace("epochs: 2", "epoch: 2"))
-    done = subprocess.run(
-        [sys.executable, "-m", "riqa.cli", "train", "--config", plan],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 2
-    assert done.stderr.count("\n") == 1
+    change(plan, "epochs: 2", "epoch: 2")
+    done = run([*RIQA, "train", "--config", plan])
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "training.epochs: Field required" in done.stderr
 
 
-def test_a_folder_that_cannot_be_written_is_one_line(plan, tmp_path, without_roots_power):
+@pytest.mark.parametrize(("place", "reason"), [("closed/new", "Permission denied"), ("file", "File exists")])
+def test_a_folder_that_cannot_be_written_is_one_line(plan, tmp_path, without_roots_power, place, reason):
     (tmp_path / "closed").mkdir(mode=0o555)
     (tmp_path / "file").touch()
-    for place, reason in (("closed/new", "Permission denied"), ("file", "File exists")):
-        plan.write_text(plan.read_text().replace(f"{tmp_path}/models", f"{tmp_path}/{place}"))
-        done = subprocess.run(
-            [*without_roots_power, sys.executable, "-m", "riqa.cli", "train", "--config", plan],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 2
-        assert done.stderr.startswith(f"riqa: {tmp_path}/{place} cannot be written ({reason}); what is done")
-        assert done.stderr.count("\n") == 1
-        plan.write_text(plan.read_text().replace(f"{tmp_path}/{place}", f"{tmp_path}/models"))
+    change(plan, f"{tmp_path}/models", f"{tmp_path}/{place}")
+    done = run([*without_roots_power, *RIQA, "train", "--config", plan])
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert done.stderr.startswith(f"riqa: {tmp_path}/{place} cannot be written ({reason}); what is done")
 
 
 def test_one_training_has_its_folder_alone_and_leaves_nothing_when_it_is_killed(plan, tmp_path):
     """With a TMPDIR as a cluster gives its jobs, too long for a socket: broadinstitute/cromwell#3647."""
-    plan.write_text(plan.read_text().replace("epochs: 2", "epochs: 2000"))
+    change(plan, "epochs: 2", "epochs: 2000")
     short, long = Path("/tmp") / f"k{os.getpid()}", tmp_path / ("x" * 90)
     short.mkdir()
     long.mkdir()
-    command = [sys.executable, "-m", "riqa.cli", "train", "--config", plan]
+    command = [*RIQA, "train", "--config", plan]
     variables = os.environ | {"TMPDIR": str(long), "XDG_RUNTIME_DIR": str(short)}
+    process = subprocess.Popen(command, env=variables, stderr=subprocess.DEVNULL)
     try:
-        process = subprocess.Popen(command, env=variables, stderr=subprocess.DEVNULL)
         until(lambda: list((tmp_path / "models" / "checkpoints").glob("*")), process)
-        second = subprocess.run(command, capture_output=True, text=True, check=False)
+        second = run(command)
         assert second.returncode == 2
-        assert second.stderr == (
-            f"riqa: {tmp_path}/models is being written by another process; wait until it ends, or give "
-            "another folder\n"
-        )
+        busy = f"riqa: {tmp_path}/models is being written by another process; wait until it ends, or give "
+        assert second.stderr == f"{busy}another folder\n"
         assert any(short.iterdir())
         process.kill()
         process.wait()
@@ -159,7 +145,7 @@ def test_one_training_has_its_folder_alone_and_leaves_nothing_when_it_is_killed(
     finally:
         process.kill()
         shutil.rmtree(short)
-    plan.write_text(plan.read_text().replace("epochs: 2000", "epochs: 2"))
+    change(plan, "epochs: 2000", "epochs: 2")
     assert train("--config", plan) == 0
     assert not (tmp_path / "models" / ".lock").exists()
 

@@ -1,6 +1,7 @@
 """Files are there whole or not at all, with the umask's mode; one writer per folder; one line for a refusal."""
 
 import errno
+import hashlib
 import os
 import stat
 import subprocess
@@ -13,36 +14,39 @@ import pytest
 from safetensors.numpy import save_file
 
 from riqa.errors import InputError
-from riqa.files import KEPT, atomic_write, only_writer, writing
+from riqa.files import (
+    KEPT,
+    atomic_write,
+    file_digest,
+    only_writer,
+    read_json,
+    tree_digests,
+    write_json,
+    write_whole,
+    writing,
+)
 from tests.learn.chain import a_run, write_toy_store
 
 
-def write_into(folder, place, prefix=(), then="pass"):
+def write_into(folder, prefix=(), then="pass"):
     """Be the only writer of a folder, in a process of its own; return what it complains of."""
-    code = f"import os\nfrom riqa.files import *\nwith only_writer(Path({folder!r})): {then}"
+    code = f"import os\nfrom riqa.files import *\nwith only_writer(Path({str(folder)!r})): {then}"
     command = [*prefix, sys.executable, "-c", code]
-    return subprocess.run(command, cwd=place, capture_output=True, text=True, check=False).stderr
+    return subprocess.run(command, capture_output=True, text=True, check=False).stderr
 
 
 def test_a_second_writer_is_refused_until_the_first_ends(tmp_path):
     folder = tmp_path / "out"
-    command = [
-        sys.executable,
-        "-c",
-        f"from riqa.files import *\nwith only_writer(Path({str(folder)!r})): pass",
-    ]
     with only_writer(folder):
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert "out is being written by another process; wait until it ends" in done.stderr
-    assert subprocess.run(command, check=False).returncode == 0
+        assert "out is being written by another process; wait until it ends" in write_into(folder)
+    assert write_into(folder) == ""
     assert list(folder.iterdir()) == []
 
 
 def test_what_a_killed_writer_left_stands_in_nobodys_way(tmp_path):
-    write_into("out", tmp_path, then="os.kill(os.getpid(), 9)")
-    assert (tmp_path / "out" / ".lock").exists()
-    with only_writer(tmp_path / "out"):
-        pass
+    write_into(tmp_path, then="os.kill(os.getpid(), 9)")
+    assert (tmp_path / ".lock").exists()
+    assert write_into(tmp_path) == ""
 
 
 def test_a_file_in_the_way_and_a_folder_below_a_file_are_one_line(tmp_path):
@@ -55,20 +59,18 @@ def test_a_file_in_the_way_and_a_folder_below_a_file_are_one_line(tmp_path):
 
 def test_a_folder_that_may_not_be_written_is_one_line(tmp_path, without_roots_power):
     (tmp_path / "closed").mkdir(mode=0o555)
-    said = write_into("closed/out", tmp_path, without_roots_power)
+    said = write_into(tmp_path / "closed" / "out", without_roots_power)
     assert "closed/out cannot be written (Permission denied); make room or give another folder" in said
 
 
-def test_a_full_disk_is_one_line_that_says_what_is_kept(tmp_path):
+def test_a_full_disk_is_one_line_that_says_what_is_kept_and_other_errors_are_not_taken_for_it(tmp_path):
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(tmp_path / "a" / "b"))
     with pytest.raises(InputError, match=r"space left on device\); what is done is kept: make room"):  # noqa: SIM117
         with writing(tmp_path, KEPT):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(tmp_path / "a" / "b"))
-
-
-@pytest.mark.parametrize("error", [OSError(errno.EACCES, "no", "/elsewhere/a"), OSError(errno.EIO, "broken")])
-def test_other_errors_are_not_taken_for_that(tmp_path, error):
-    with pytest.raises(OSError, match=r"no|broken"), writing(tmp_path):
-        raise error
+            raise full
+    for other in (OSError(errno.EACCES, "no", "/elsewhere/a"), OSError(errno.EIO, "broken")):
+        with pytest.raises(OSError, match=r"no|broken"), writing(tmp_path):
+            raise other
 
 
 @pytest.fixture(params=[0o022, 0o027, 0o077, 0o002], ids=oct)
@@ -101,6 +103,17 @@ def test_the_mode_is_that_of_any_new_file(tmp_path, umask, writer):
         file.chmod(0o640)
 
 
+def test_every_file_of_a_training_has_it(tmp_path, umask):
+    from riqa.learn.runs import execute
+
+    store = write_toy_store(tmp_path)
+    execute(a_run(store, tmp_path, checkpoints=tmp_path / "kept"))
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    kinds = {Path(*path.relative_to(tmp_path).parts[:1], path.suffix).as_posix() for path in files}
+    assert {"store/.npy", "models/.safetensors", "models/.json", "kept/.safetensors"} <= kinds
+    assert {path.name: mode(path) for path in files} == {path.name: 0o666 & ~umask for path in files}
+
+
 def test_after_an_error_the_old_file_is_there_and_nothing_else(tmp_path):
     file = tmp_path / "file"
     file.write_text("old")
@@ -115,12 +128,22 @@ def test_after_an_error_the_old_file_is_there_and_nothing_else(tmp_path):
     assert list(tmp_path.iterdir()) == [file]
 
 
-def test_every_file_of_a_training_has_it(tmp_path, umask):
-    from riqa.learn.runs import execute
+def test_json_is_strict_to_write_and_none_where_it_was_cut_short(tmp_path):
+    write_json(tmp_path / "x.json", {"a": [1]})
+    assert read_json(tmp_path / "x.json") == {"a": [1]}
+    with pytest.raises(ValueError, match="JSON"):
+        write_json(tmp_path / "y.json", {"a": float("nan")})
+    assert [p.name for p in tmp_path.iterdir()] == ["x.json"]
+    (tmp_path / "x.json").write_text('{"a": ')
+    assert read_json(tmp_path / "x.json") is None
+    assert read_json(tmp_path / "missing.json") is None
 
-    store = write_toy_store(tmp_path)
-    execute(a_run(store, tmp_path, checkpoints=tmp_path / "kept"))
-    files = [path for path in tmp_path.rglob("*") if path.is_file()]
-    kinds = {Path(*path.relative_to(tmp_path).parts[:1], path.suffix).as_posix() for path in files}
-    assert {"store/.npy", "models/.safetensors", "models/.json", "kept/.safetensors"} <= kinds
-    assert {path.name: mode(path) for path in files} == {path.name: 0o666 & ~umask for path in files}
+
+def test_tree_digests_are_sha256_by_relative_path(tmp_path):
+    for name, content in {"b/two": "2", "one": "1", "left_out": "0"}.items():
+        write_whole(tmp_path / name, content)
+    found = tree_digests(tmp_path, skip="left_out")
+    wanted = {"b/two": hashlib.sha256(b"2").hexdigest(), "one": hashlib.sha256(b"1").hexdigest()}
+    assert list(found.items()) == list(wanted.items())
+    assert file_digest(tmp_path / "one") == wanted["one"]
+    assert tree_digests(tmp_path / "missing") == {}

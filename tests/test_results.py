@@ -61,13 +61,18 @@ def test_infinite_numbers_and_unknown_methods_are_refused(tmp_path, wrong):
 
 def test_one_row_is_found_and_no_other():
     table = some_rows()
-    assert (
-        results.find(table, dataset="my set", model="multi_task", metric="f1", group="good")["value"] == 0.75
-    )
+    own = {"dataset": "my set", "model": "multi_task"}
+    assert results.find(table, **own, metric="f1", group="good")["value"] == 0.75
     with pytest.raises(KeyError, match="0 rows"):
-        results.find(table, dataset="my set", model="multi_task", metric="f1")
+        results.find(table, **own, metric="f1")
     with pytest.raises(KeyError, match="2 rows"):
-        results.find(pd.concat([table, table]), dataset="my set", model="multi_task", metric="macro_f1")
+        results.find(pd.concat([table, table]), **own, metric="macro_f1")
+
+
+def test_no_table_at_all_has_all_columns():
+    empty = results.stack([])
+    assert empty.empty
+    assert list(empty) == results.KEYS + results.VALUES
 
 
 def test_what_cannot_be_read_is_one_line(tmp_path):

@@ -13,37 +13,22 @@ def difference(low, high, p=None):
     return rows({("macro_f1", "all"): found}, dataset="eyeq", n=1200, **keys)
 
 
-@pytest.mark.parametrize(
-    ("key", "name"),
-    [
-        ("eyeq", "EyeQ"),
-        ("multi_task@my_set", "multi-task (my set)"),
-        ("phantom_grades", "phantom grades"),
-        ("", ""),
-    ],
-)
-def test_names(key, name):
-    assert show.name(key) == name
+def test_names():
+    names = {"eyeq": "EyeQ", "multi_task@my_set": "multi-task (my set)", "phantom_grades": "phantom grades"}
+    for key, name in (names | {"": ""}).items():
+        assert show.name(key) == name
 
 
 @pytest.mark.parametrize(
     ("low", "high", "said"),
     [
-        (
-            0.01,
-            0.05,
-            "Multi-task is better than control by 0.030 in macro-F1 (95\N{NO-BREAK SPACE}% interval +0.010 to +0.050).",
-        ),
-        (
-            -0.05,
-            -0.01,
-            "Multi-task is worse than control by 0.030 in macro-F1 (95\N{NO-BREAK SPACE}% interval −0.050 to −0.010).",
-        ),
+        (0.01, 0.05, "Multi-task is better than control by 0.030 in macro-F1 (95\N{NO-BREAK SPACE}% interval +0.010 to +0.050)."),
+        (-0.05, -0.01, "Multi-task is worse than control by 0.030 in macro-F1 (95\N{NO-BREAK SPACE}% interval −0.050 to −0.010)."),
         (-0.01, 0.03, "interval −0.010 to +0.030 includes zero: this build cannot tell the two apart."),
         (0.0, 0.02, "includes zero: this build cannot tell the two apart."),
         (0.0, 0.0, "have the same macro-F1 in every draw (95\N{NO-BREAK SPACE}% interval +0.000 to +0.000)."),
     ],
-)
+)  # fmt: skip
 def test_a_sentence_says_what_the_interval_shows(low, high, said):
     assert show.say(difference(low, high).iloc[0]).endswith(said)
 

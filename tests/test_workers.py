@@ -1,4 +1,4 @@
-"""Workers: results in order, and whatever ends one is told."""
+"""Work side by side: results in order, never too far ahead, and whatever ends a worker is told."""
 
 import os
 import subprocess
@@ -9,7 +9,7 @@ from multiprocessing import active_children, get_context
 
 import pytest
 
-from riqa.workers import WorkerKilledError, call_in_workers
+from riqa.workers import WorkerKilledError, call_in_workers, work_ahead
 
 
 def after(seconds, answer):
@@ -18,9 +18,17 @@ def after(seconds, answer):
     return answer
 
 
-def fail_after(seconds):
-    """Raise after some seconds."""
-    raise LookupError(after(seconds, "nothing there"))
+def answer_or_fail(seconds, fails):
+    """Answer or raise after some seconds."""
+    time.sleep(seconds)
+    if fails:
+        raise LookupError("nothing there")
+
+
+def touch(path, seconds):
+    """Leave a mark."""
+    path.touch()
+    time.sleep(seconds)
 
 
 def large_once_there(path):
@@ -64,12 +72,6 @@ def test_what_waits_for_its_turn_is_limited(tmp_path):
     assert len(list(tmp_path.iterdir())) == 32
 
 
-def touch(path, seconds):
-    """Leave a mark."""
-    path.touch()
-    time.sleep(seconds)
-
-
 def test_news_come_while_a_call_goes_on():
     news = []
     assert list(call_in_workers(count, [(3,), (2,)], 2, on_news=news.append)) == [3, 2]
@@ -104,26 +106,16 @@ def test_a_worker_killed_at_work_is_told_though_another_goes_on(method):
 def test_a_failure_is_raised_at_once_and_says_where():
     began = time.monotonic()
     with pytest.raises(LookupError, match="nothing there") as caught:
-        list(call_in_workers(after_or_fail, [(60, False), (0, True)], 2))
+        list(call_in_workers(answer_or_fail, [(60, False), (0, True)], 2))
     assert time.monotonic() - began < 30
-    assert "in fail_after" in caught.value.__notes__[0]
+    assert "in answer_or_fail" in caught.value.__notes__[0]
     assert workers_now() == []
-
-
-def after_or_fail(seconds, fails):
-    """Answer or raise after some seconds."""
-    return fail_after(seconds) if fails else after(seconds, None)
 
 
 @pytest.mark.parametrize(("function", "job", "code"), [(os._exit, (3,), 3), (threading.Lock, (), 1)])
 def test_a_worker_that_ends_or_cannot_answer_is_told(function, job, code):
     with pytest.raises(RuntimeError, match=f"ended with exit code {code} before it answered"):
         list(call_in_workers(function, [job], 2))
-
-
-def test_at_least_one_worker():
-    with pytest.raises(ValueError, match="at least 1, got 0"):
-        next(call_in_workers(after, [(0, None)], 0))
 
 
 def test_ctrl_c_is_not_for_the_workers():
@@ -133,3 +125,55 @@ def test_ctrl_c_is_not_for_the_workers():
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert told.stdout.split("\n")[:2] == ["[<Signals.SIGINT: 2>]"] * 2
+
+
+@pytest.mark.parametrize(("threads", "ahead"), [(1, 1), (1, 5), (3, 5), (3, 2)])
+def test_so_many_side_by_side_and_no_more_ahead_in_order(threads, ahead):
+    lock, running, most, begun = threading.Lock(), 0, 0, 0
+
+    def work(item):
+        nonlocal running, most, begun
+        with lock:
+            running, begun = running + 1, begun + 1
+            most = max(most, running)
+        time.sleep(0.02)
+        with lock:
+            running -= 1
+        return 10 * item
+
+    for taken, result in enumerate(work_ahead(work, range(12), threads=threads, ahead=ahead)):
+        assert result == 10 * taken
+        assert begun <= taken + ahead
+    assert begun == 12
+    assert most == min(threads, ahead)
+
+
+def test_the_next_is_done_while_one_is_used():
+    done = [threading.Event() for _ in range(5)]
+    for item in work_ahead(lambda item: done[item].set() or item, range(5)):
+        assert done[min(item + 1, 4)].wait(10)
+
+
+def test_who_stops_taking_stops_the_work():
+    begun = []
+    results = work_ahead(begun.append, range(50), ahead=3)
+    next(results)
+    results.close()
+    assert len(begun) <= 4
+
+
+def test_an_error_comes_when_it_is_its_turn():
+    results = work_ahead(lambda item: 1 // item, [1, 1, 0, 1])
+    assert [next(results), next(results)] == [1, 1]
+    with pytest.raises(ZeroDivisionError):
+        next(results)
+
+
+def test_less_than_one_at_a_time_is_refused():
+    for results in (
+        work_ahead(str, [1], threads=0),
+        work_ahead(str, [1], ahead=0),
+        call_in_workers(str, [(1,)], 0),
+    ):
+        with pytest.raises(ValueError, match="at least 1"):
+            next(results)

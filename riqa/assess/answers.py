@@ -1,25 +1,37 @@
-"""A model's answers about photographs: overall class, details, advice, or why it abstains."""
+"""From a model and files to answers: overall class, details, advice, or why the model abstains."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-from torch import Tensor
 
 from riqa.assess.advice import advice
-from riqa.assess.photographs import Photograph, Unreadable
-from riqa.data.search import NO_FIELD, NOT_ALONE
+from riqa.data.fov import NoFieldError, read_and_crop
+from riqa.data.fov.search import NO_FIELD, NOT_ALONE
+from riqa.data.read import UnreadableError
+from riqa.data.set_names import MADE
+from riqa.data.walk import SUFFIXES, PassedOver, as_on_disk, walk_images
+from riqa.errors import InputError
 from riqa.labels import DETAILS, class_names
 from riqa.learn.examples import unlabelled
-from riqa.learn.inference import in_batches
-from riqa.learn.model import QualityNet
-from riqa.learn.novelty import QUANTILE, VIEWS, Novelty
-from riqa.learn.predict import MOST_CLASSES, probabilities
-from riqa.learn.stages import outputs_with_stages
-from riqa.learn.standing import Standing, most_likely, share_below
+from riqa.learn.model import QualityNet, load_model, model_file
+from riqa.learn.novelty import QUANTILE, VIEWS, Novelty, load_novelty, outputs_with_stages
+from riqa.learn.predict import MOST_CLASSES, in_batches, probabilities
+from riqa.learn.standing import Standing, most_likely, read_standing, share_below
 from riqa.names import shown
 
+NO_NOVELTY = (
+    "this model came without its .novelty.safetensors, so it does not recognise photographs unlike those of "
+    "training; train it again to have that"
+)
+PHANTOM_MODEL = (
+    "phantom model: it has learned from drawn photographs alone; believe nothing that it says of a patient"
+)
+"""Warning in every answer of such a model; a colon separates the problem from the advice."""
 NO_FUNDUS = f"no fundus: {NO_FIELD}"
 UNLIKE = "unlike the training photographs"
 
@@ -30,29 +42,117 @@ _WITHOUT_FIELD = {  # reason and advice by what reading says
 
 
 @dataclass(frozen=True)
-class Answer:
-    """The answer about one photograph.
-
-    Attributes:
-        path: The file, as it was named.
-        overall: Probability of each overall class by name; empty when abstaining, or without such a head.
-        details: Probability that each detail is good; empty when abstaining, or without such a head.
-        advice: What to do, a sentence or more.
-        reason: Why the model abstains; None when it does not.
-        crop: uint8 (size, size, 3) that the model has seen, None without a field of view.
-        ranks: For each detail the shares of the training photographs of the worst and of the best class that
-            are worse in it, see `riqa.learn.standing`; empty where the model does not know.
-        warning: What to know of the model before believing the answer; None when there is nothing.
-    """
+class Photograph:
+    """A file that was read: its crop, uint8 (size, size, 3) RGB as curation crops; without a field, why."""
 
     path: Path
-    overall: Mapping[str, float]
-    details: Mapping[str, float]
-    advice: list[str]
+    crop: np.ndarray | None
     reason: str | None = None
-    crop: np.ndarray | None = field(default=None, repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A file that could not be read, or a folder without images or that cannot be entered, and why."""
+
+    path: Path
+    reason: str
+    crop = None
+
+
+Read = Photograph | Unreadable
+
+
+@dataclass(frozen=True)
+class Session:
+    """A model, what is known of it, and the files that it assesses."""
+
+    model: QualityNet
+    novelty: Novelty | None = None  # when a photograph is too unlike those of training; None: never
+    standing: Standing = field(default_factory=dict)  # where its training photographs stand, if that is known
+    warning: str | None = None  # what every answer says of the model
+    notes: list[str] = field(default_factory=list)  # what to know before trusting an answer
+    name: str = ""  # the file name of the model without ending
+    paths: list[Path] = field(default_factory=list)
+    empty: list[Unreadable] = field(default_factory=list)  # folders without images, or that cannot be entered
+    passed: PassedOver = field(default_factory=PassedOver)  # what was passed over in the folders
+
+
+def open_session(model: Path, given: Sequence[Path], *, accept_phantoms: bool = False) -> Session:
+    """Load a model, named by one of its files or their common stem, and find the images in `given`.
+
+    One that was trained on phantoms has a warning, unless `accept_phantoms`.
+
+    Raises:
+        InputError: If there is no such model, a file of it is cut short, or there is no image.
+    """
+    stem = model.with_name(re.sub(r"((\.novelty)?\.safetensors|\.json)\Z", "", model.name))
+    network, description = load_model(stem)
+    novelty = load_novelty(stem)
+    found = find_images(given)
+    standing = read_standing(description, model_file(stem, "json"))
+    # Descriptions of before did not say it, but no other set has such a name.
+    drawn = description.get("drawn", description.get("trained_on") in MADE)
+    warning = PHANTOM_MODEL if drawn and not accept_phantoms else None
+    notes = [NO_NOVELTY] * (novelty is None) + [*map(str, description.get("warnings") or [])]
+    return Session(network, novelty, standing, warning, notes, stem.name, *found)
+
+
+def find_images(given: Sequence[Path]) -> tuple[list[Path], list[Unreadable], PassedOver]:
+    """List the files named, whatever their ending, and the images in the folders named and below them.
+
+    Returns:
+        Each file once, in the order given, a folder's sorted by path; the folders without images, or that
+        cannot be entered; and what was passed over in folders.
+
+    Raises:
+        InputError: If there is no file at all.
+    """
+    passed = PassedOver()
+    mixed = len({path.is_absolute() for path in given}) > 1  # a file may be named in both ways
+    found: dict[Path, Path] = {}
+    empty = []
+    for path in map(as_on_disk, given):
+        inside = [path]
+        if os.path.isdir(path):
+            known = len(passed.barred)
+            inside = [Path(name) for name in walk_images(path, path.as_posix(), passed)]
+            barred = [Unreadable(Path(name), why) for name, why in list(passed.barred.items())[known:]]
+            empty += barred if inside or barred else [Unreadable(path, "no image in this folder")]
+        for file in inside:
+            found.setdefault(file.absolute() if mixed else file, file)
+    if not found:
+        told = [f"no image in {', '.join(map(str, given)) or 'nothing'}"]
+        told += [f"name photographs ({' '.join(SUFFIXES)} and others), or folders of them"]
+        told += [f"{name}: {reason}" for name, reason in passed.barred.items()]
+        told += [f"passed over: {passed}"] if str(passed) else []
+        raise InputError("; ".join(told))
+    return list(found.values()), empty, passed
+
+
+def read_crop(path: Path, size: int) -> Read:
+    """Read a file and crop it to `size` pixels a side."""
+    try:
+        return Photograph(path, read_and_crop(path, size)[0])
+    except NoFieldError as error:
+        return Photograph(path, None, str(error))
+    except UnreadableError as error:
+        return Unreadable(path, str(error))
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The answer about one photograph; without `overall` and `details` when the model abstains."""
+
+    path: Path  # as it was named
+    overall: Mapping[str, float]  # probability of each overall class; empty without such a head
+    details: Mapping[str, float]  # probability that each detail is good; empty without such a head
+    advice: list[str]  # what to do, a sentence or more
+    reason: str | None = None  # why the model abstains
+    crop: np.ndarray | None = field(default=None, repr=False, compare=False)  # uint8 (size, size, 3), as seen
+    # For each detail the shares of the training photographs of the worst and of the best class that are worse
+    # in it, see `riqa.learn.standing`; empty where the model does not know.
     ranks: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    warning: str | None = None
+    warning: str | None = None  # what to know of the model before believing the answer
 
     @property
     def label(self) -> str | None:
@@ -64,20 +164,15 @@ class Answer:
         """Whether the model abstains from judging quality."""
         return self.reason is not None
 
-    def without_crop(self) -> "Answer":
-        """Return the answer without its crop: thousands of crops would fill the memory."""
-        return replace(self, crop=None)
-
     def to_json(self) -> dict:
         """Return the answer as `riqa assess --json` prints it; overall is null without an answer."""
-        overall = {"label": self.label, "probabilities": dict(self.overall)} if self.overall else None
+        details = {detail: {"good": p_good} for detail, p_good in self.details.items()}
+        for detail in details if self.ranks else ():
+            details[detail]["worse_in_training"] = self.ranks[detail]
         return {
             "path": shown(self.path),
-            "overall": overall,
-            "details": {
-                detail: {"good": p_good, **({"worse_in_training": self.ranks[detail]} if self.ranks else {})}
-                for detail, p_good in self.details.items()
-            },
+            "overall": {"label": self.label, "probabilities": dict(self.overall)} if self.overall else None,
+            "details": details,
             "advice": self.advice,
             "abstain": self.abstains,
             "reason": self.reason,
@@ -86,137 +181,61 @@ class Answer:
 
 
 def assess(
-    model: QualityNet,
-    novelty: Novelty | None,
-    photographs: Iterable[Photograph | Unreadable],
-    *,
-    standing: Standing | None = None,
-    batch_size: int = 32,
-    quantile: float = QUANTILE,
-    warning: str | None = None,
+    session: Session, photographs: Iterable[Read], *, batch_size: int = 32, quantile: float = QUANTILE
 ) -> Iterator[Answer | Unreadable]:
-    """Judge photographs, one batch at a time.
+    """Judge what `read_crop` has read, in order, `batch_size` crops at a time; pass on what is unreadable.
 
-    Args:
-        model: Any `QualityNet`; it answers as far as its heads go.
-        novelty: When to abstain because a photograph is unlike those of training; None never abstains so.
-        photographs: What `read_ahead` yields.
-        standing: Where the model's training photographs stand, for the likeliest reason; None if unknown.
-        batch_size: Crops that go through the network at a time.
-        quantile: See `riqa.learn.novelty.Novelty.threshold`.
-        warning: What every answer says of the model.
-
-    Yields:
-        One answer per photograph, in order; unreadable files are passed on.
+    The model answers as far as its heads go, and where `Novelty.threshold(quantile)` lets it.
 
     Raises:
         ValueError: If `batch_size` is below 1, or `quantile` outside (0, 1].
     """
     if batch_size < 1:
         raise ValueError(f"batch_size is {batch_size}, must be at least 1")
-    waiting: list[Photograph | Unreadable] = []
-    n_crops = 0
+    waiting, n_crops = [], 0
     for photograph in photographs:
         waiting.append(photograph)
-        n_crops += _has_crop(photograph)
+        n_crops += photograph.crop is not None
         if n_crops == batch_size:
-            yield from _answer_all(model, novelty, waiting, quantile, standing, warning)
+            yield from _answer_all(session, waiting, quantile)
             waiting, n_crops = [], 0
-    yield from _answer_all(model, novelty, waiting, quantile, standing, warning)
+    yield from _answer_all(session, waiting, quantile)
 
 
-def speaks_against(answer: Answer) -> tuple[str, int, str, float]:
-    """Find the strongest claim against a photograph: a bad detail, or the lowest overall class.
-
-    Returns:
-        Task and target for `riqa.evaluate.explain.grad_cam`, the claim in words, and its probability, the
-        largest of all such claims.
-
-    Raises:
-        ValueError: If the answer is an abstention.
-    """
-    if answer.abstains:
-        raise ValueError(f"{answer.path}: the model abstains, nothing speaks against it")
-    claims = [
-        (1 - answer.details[detail], "details", DETAILS.index(detail), f"{detail} is bad")
-        for detail in answer.details
-    ]
-    if answer.overall:
-        lowest = next(iter(answer.overall))
-        claims.append((answer.overall[lowest], "overall", 0, f"overall quality is {lowest}"))
-    p, task, target, claim = max(claims)
-    return task, target, claim, p
-
-
-def _answer_all(
-    model: QualityNet,
-    novelty: Novelty | None,
-    batch: list[Photograph | Unreadable],
-    quantile: float,
-    standing: Standing | None,
-    warning: str | None,
-) -> Iterator[Answer | Unreadable]:
-    crops = [photograph.crop for photograph in batch if _has_crop(photograph)]
-    rows = iter(())
-    if crops:
-        images = np.stack(crops)
-        outputs = in_batches(
-            model,
-            lambda images: outputs_with_stages(model, images),
-            unlabelled(images),
-            batch_size=len(crops),
-        )
-        unlike = [None] * len(crops) if novelty is None else _unlike(novelty, outputs, images, quantile)
-        ranks = [{}] * len(crops)
-        if standing:
-            ranks = [share_below(standing, logits) for logits in outputs["details"].double().numpy()]
-        rows = zip(probabilities(outputs), unlike, ranks, strict=True)
-    for photograph in batch:
+def _answer_all(session: Session, waiting: list[Read], quantile: float) -> Iterator[Answer | Unreadable]:
+    crops = [photograph.crop for photograph in waiting if photograph.crop is not None]
+    judged = _judge(session, np.stack(crops), quantile) if crops else iter(())
+    for photograph in waiting:
+        told = {"path": photograph.path, "crop": photograph.crop, "warning": session.warning}
         if isinstance(photograph, Unreadable):
             yield photograph
         elif photograph.crop is None:
             reason, what = _WITHOUT_FIELD[photograph.reason]
-            yield Answer(photograph.path, {}, {}, [what], reason, warning=warning)
+            yield Answer(overall={}, details={}, advice=[what], reason=reason, **told)
         else:
-            yield replace(_answer(model, photograph, *next(rows)), warning=warning)
+            yield Answer(**next(judged), **told)
 
 
-def _unlike(
-    novelty: Novelty, outputs: dict[str, Tensor], images: np.ndarray, quantile: float
-) -> list[str | None]:
-    """Return why each image is unlike those of training, by the view with the higher score, or None."""
-    scores, limit = novelty.scores(outputs, images), novelty.threshold(quantile)
-    return [f"{UNLIKE}: {VIEWS[row.argmax()]}" if row.max() > limit else None for row in scores]
-
-
-def _answer(
-    model: QualityNet,
-    photograph: Photograph,
-    probs: np.ndarray,
-    unlike: str | None,
-    ranks: Mapping[str, Mapping[str, float]],
-) -> Answer:
-    """Turn a row of `riqa.learn.predict.PROBABILITIES`, or why it cannot be trusted, into an answer.
-
-    Args:
-        model: The network.
-        photograph: With its crop.
-        probs: The row.
-        unlike: Why the answer cannot be trusted; None if it can.
-        ranks: Of `riqa.learn.standing.share_below`; empty where unknown.
-    """
-    path, crop = photograph.path, photograph.crop
-    if unlike is not None:
-        return Answer(path, {}, {}, ["let a person judge it"], unlike, crop)
-    n_overall, n_details = (model.architecture[f"n_{task}"] for task in ("overall", "details"))
+def _judge(session: Session, images: np.ndarray, quantile: float) -> Iterator[dict]:
+    """Yield what an `Answer` says of each crop of a batch, (n, size, size, 3)."""
+    model, novelty, standing = session.model, session.novelty, session.standing
+    outputs = in_batches(
+        model, partial(outputs_with_stages, model), unlabelled(images), batch_size=len(images)
+    )
+    unlike = [None] * len(images)
+    if novelty is not None:
+        scores, limit = novelty.scores(outputs, images), novelty.threshold(quantile)
+        unlike = [f"{UNLIKE}: {VIEWS[row.argmax()]}" if row.max() > limit else None for row in scores]
+    n_overall = model.architecture["n_overall"]
     names = class_names(n_overall) if n_overall else ()
-    overall = dict(zip(names, probs[:n_overall].tolist(), strict=True))
-    answered = zip(DETAILS, probs[MOST_CLASSES:].tolist(), strict=True) if n_details else ()
-    details = {detail: p_good for detail, p_good in answered if p_good == p_good}  # silent where NaN
-    label = max(overall, key=overall.__getitem__) if overall else None
-    told = advice(details, label, likely=most_likely(ranks) if ranks else None)
-    return Answer(path, overall, details, told, None, crop, ranks)
-
-
-def _has_crop(photograph: Photograph | Unreadable) -> bool:
-    return isinstance(photograph, Photograph) and photograph.crop is not None
+    for k, probs in enumerate(probabilities(outputs)):
+        if unlike[k]:
+            yield {"overall": {}, "details": {}, "advice": ["let a person judge it"], "reason": unlike[k]}
+            continue
+        overall = dict(zip(names, probs[:n_overall].tolist(), strict=True))
+        answered = zip(DETAILS, probs[MOST_CLASSES:].tolist(), strict=True)
+        details = {detail: p_good for detail, p_good in answered if p_good == p_good}  # silent where NaN
+        ranks = share_below(standing, outputs["details"][k].double().numpy()) if standing else {}
+        likely = most_likely(ranks) if ranks else None
+        told = advice(details, max(overall, key=overall.__getitem__, default=None), likely)
+        yield {"overall": overall, "details": details, "advice": told, "ranks": ranks}

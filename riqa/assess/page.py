@@ -1,112 +1,140 @@
 """Answers as one HTML file that needs nothing else: pictures inside, no script, no request."""
 
+import base64
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
+import cv2
+import numpy as np
+import torch
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from riqa.assess.advice import BAD_BELOW
 from riqa.assess.answers import Answer
-from riqa.assess.photographs import Unreadable
-from riqa.assess.pictures import crop_for_page, data_uri, heat_map, overlay
+from riqa.data.fov import NoFieldError, read_and_crop
+from riqa.data.read import UnreadableError, read_photograph
 from riqa.errors import InputError
+from riqa.evaluate.explain import grad_cam
 from riqa.files import atomic_write
+from riqa.labels import DETAILS
 from riqa.learn.model import QualityNet
 from riqa.names import shown
 
-CROPPED, WHOLE = "cropped to the field of view", "all of the photograph"
+SIDE = 320
+"""Side of the pictures, pixels: twice what a phone's half width needs."""
 
 
 @dataclass(frozen=True)
 class Card:
-    """One photograph on the page.
+    """One photograph on the page; pictures are data URIs."""
 
-    Attributes:
-        answer: The model's answer.
-        framing: What the picture shows of it.
-        photograph: Data URI of the picture; None beyond the limit, or if the file has vanished.
-        heat: Data URI of the picture under its heat map; None also when the model abstains or has no map.
-        claim: What the heat map shows, or why there is none; None when none was wanted.
+    answer: Answer  # without its crop
+    framing: str = ""  # what the picture shows of the photograph
+    photograph: str | None = None  # None beyond the limit, or if the file has vanished
+    heat: str | None = None  # the picture under its heat map; None also when the model abstains or has no map
+    claim: str | None = None  # what the heat map shows, or why there is none
+    note: str | None = None  # for the top of the page: why this model can make no heat map
+
+
+def card(model: QualityNet, answer: Answer, *, picture: bool) -> Card:
+    """Make a photograph's card; `picture`: with the photograph, and the heat map of what `model` saw in it.
+
+    The map is Grad-CAM's, of the strongest claim against the photograph (paper, Figure 1).
     """
-
-    answer: Answer
-    framing: str = ""
-    photograph: str | None = None
-    heat: str | None = None
-    claim: str | None = None
-
-
-def card(model: QualityNet, answer: Answer, *, picture: bool) -> tuple[Card, str | None]:
-    """Make a photograph's card.
-
-    Args:
-        model: The network that gave the answer.
-        answer: Its answer.
-        picture: Whether the card shows the photograph and the heat map.
-
-    Returns:
-        The card, and a note for the top of the page if this model can make no heat map.
-    """
-    bare, framing = answer.without_crop(), CROPPED if answer.crop is not None else WHOLE
+    bare = replace(answer, crop=None)
     image = crop_for_page(answer) if picture else None
     if image is None:
-        return Card(bare), None
+        return Card(bare)
+    framing = "all of the photograph" if answer.crop is None else "cropped to the field of view"
+    plain = Card(bare, framing, data_uri(image))
     if answer.abstains:
-        return Card(bare, framing, data_uri(image)), None
+        return plain
+    p, task, target, claim = speaks_against(answer)
+    seen = torch.from_numpy(answer.crop).permute(2, 0, 1)[None].float() / 255
     try:
-        heat, claim, p = heat_map(model, answer)
+        heat = grad_cam(model, seen, task=task, target=target)[0]
     except InputError as error:
-        return Card(bare, framing, data_uri(image)), f"no heat maps: {error}"
+        return replace(plain, note=f"no heat maps: {error}")
+    claim = f"{claim} ({p:.2f})"
     if not heat.any():
-        return Card(bare, framing, data_uri(image), None, f"no place speaks for: {claim} ({p:.2f})"), None
-    return Card(bare, framing, data_uri(image), data_uri(overlay(image, heat)), f"{claim} ({p:.2f})"), None
+        return replace(plain, claim=f"no place speaks for: {claim}")
+    return replace(plain, heat=data_uri(overlay(image, heat)), claim=claim)
 
 
-def write_page(
-    file: Path,
-    cards: Sequence[Card],
-    unreadable: Sequence[Unreadable],
-    *,
-    model_name: str,
-    summary: str,
-    notes: Sequence[str],
-    most_pictures: int,
-) -> None:
-    """Write the page, aside and then renamed.
+def speaks_against(answer: Answer) -> tuple[float, str, int, str]:
+    """Find the most probable claim against a photograph: a bad detail, or the lowest overall class.
+
+    Returns its probability; task and target for `riqa.evaluate.explain.grad_cam`; the claim in words.
+    """
+    claims = [
+        (1 - p_good, "details", DETAILS.index(detail), f"{detail} is bad")
+        for detail, p_good in answer.details.items()
+    ]
+    if answer.overall:
+        lowest, p = next(iter(answer.overall.items()))
+        claims.append((p, "overall", 0, f"overall quality is {lowest}"))
+    return max(claims)
+
+
+def crop_for_page(answer: Answer) -> np.ndarray | None:
+    """Read a photograph again, larger than the model sees it: uint8 RGB, at most `SIDE` pixels per side.
+
+    Cropped as for the model, or all of it where no field of view is found; None if it can no longer be read.
+    """
+    try:
+        if answer.crop is not None:
+            return read_and_crop(answer.path, SIDE)[0]
+        whole = read_photograph(answer.path, SIDE)
+    except NoFieldError:
+        # At another scale the field may be missed; what the model has seen is at hand.
+        return cv2.resize(answer.crop, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
+    except UnreadableError:
+        return None
+    scale = SIDE / max(whole.shape[:2])
+    columns, rows = (max(1, round(length * scale)) for length in whole.shape[1::-1])
+    return cv2.resize(whole, (columns, rows), interpolation=cv2.INTER_AREA)
+
+
+def overlay(image: np.ndarray, heat: np.ndarray) -> np.ndarray:
+    """Lay a heat map, (h, w) in [0, 1], over a picture of the same field, uint8 (H, W, 3) RGB as the result.
+
+    Where the map is 0, and outside of the field, the picture stays as it is.
+    """
+    fine = cv2.resize(heat, image.shape[1::-1], interpolation=cv2.INTER_CUBIC).clip(0, 1)
+    colours = cv2.applyColorMap((255 * fine).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
+    opaque = 0.55 * np.sqrt(fine)[..., None]
+    inside = image.any(axis=2, keepdims=True)
+    return np.where(inside, (1 - opaque) * image + opaque * colours, image).round().astype(np.uint8)
+
+
+def data_uri(image: np.ndarray) -> str:
+    """Encode uint8 (H, W, 3) RGB as a JPEG inside an address, so that a page needs no other file."""
+    _, jpeg = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 82])
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode("ascii")
+
+
+def write_page(file: Path, cards: Sequence[Card], notes: Sequence[str] = (), **facts: object) -> None:
+    """Write the page, aside and then renamed; raise `InputError` if the file cannot be written.
 
     Args:
         file: Path of the page.
         cards: One card per photograph.
-        unreadable: Files that could not be read.
-        model_name: Name of the model.
-        summary: One line with the counts.
-        notes: What readers must know before the answers.
-        most_pictures: Most cards with pictures; stated where there are more cards.
-
-    Raises:
-        InputError: If the file cannot be written.
+        notes: What readers must know before the answers, besides what the cards note.
+        **facts: `model_name`; `summary`, one line with the counts; `unreadable`, the files that could not be
+            read; `most_pictures`, most cards with pictures, which is stated where there are more cards.
     """
-    environment = Environment(
-        loader=PackageLoader("riqa.assess"),
-        autoescape=True,
-        finalize=lambda value: shown(value) if isinstance(value, str | PurePath) else value,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    text = environment.get_template("page.html").render(
-        cards=cards,
-        unreadable=unreadable,
-        model_name=model_name,
-        summary=summary,
-        notes=notes,
-        most_pictures=most_pictures,
-        bad_below=BAD_BELOW,
-    )
+    looks = {"autoescape": True, "undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
+    environment = Environment(loader=PackageLoader("riqa.assess"), finalize=_printable, **looks)
+    notes = [*dict.fromkeys([*notes, *(card.note for card in cards if card.note)])]
+    facts |= {"cards": cards, "notes": notes, "bad_below": BAD_BELOW}
+    text = environment.get_template("page.html").render(facts)
     try:
         atomic_write(file, lambda aside: aside.write_text(text, encoding="utf-8"))
     except OSError as error:
-        raise InputError(
-            f"{file} cannot be written ({error.strerror}); give another file to --html"
-        ) from None
+        why = f"{file} cannot be written ({error.strerror}); give another file to --html"
+        raise InputError(why) from None
+
+
+def _printable(value: object) -> object:
+    return shown(value) if isinstance(value, str | PurePath) else value

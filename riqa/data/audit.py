@@ -5,29 +5,28 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
 
-import pandas as pd
-
 from riqa.data.adapters import read_catalogue
 from riqa.data.catalogue import ALL, Catalogue, no_image, to_dataset
-from riqa.data.checks import patients_in_several_splits
 from riqa.data.findings import Finding, to_json
-from riqa.data.manifest import SPLITS
+from riqa.data.inspection import inspect_images
+from riqa.data.manifest import SPLITS, patients_in_several_splits
 from riqa.errors import InputError
 from riqa.labels import class_names
 
-UNLABELLED = "unlabelled"
+_UNLABELLED = "unlabelled"
 Counts = Mapping[str, Mapping[str, int]]
+"""Images: split -> class name -> number; `unlabelled` for those without overall quality."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """A split, or several that were published as one.
+    """A split, or several that were published as one: images by class name, and `all`.
 
     Attributes:
         name: Its name.
-        labelled: Labelled images by class name, and `all`.
-        there: The same for those of the images that are there.
-        published: The same as published; empty where nothing was.
+        labelled: Images that the labels name.
+        there: Those of them that are there.
+        published: Images as published; empty where nothing was.
     """
 
     name: str
@@ -43,10 +42,10 @@ class Report:
     Attributes:
         dataset: Name of the dataset.
         usable: Whether it can be curated; if not, a finding is an error.
-        counts: Images that are there: split -> class name -> number; `unlabelled` without overall quality.
+        findings: What is wrong or worth knowing: of the labels first, then of the images.
+        counts: Images that are there.
         labelled: The same for all images that the labels name, there or not.
         published: Published counts, see `riqa.data.catalogue.Catalogue`.
-        findings: What is wrong or worth knowing: of the labels first, then of the images.
         parts: The splits, and those that were published together, see `divide`.
     """
 
@@ -66,14 +65,9 @@ class Report:
 
     def to_json(self) -> dict:
         """Return the report as JSON values."""
-        return {
-            "dataset": self.dataset,
-            "usable": self.usable,
-            "counts": {split: dict(classes) for split, classes in self.counts.items()},
-            "labelled": {split: dict(classes) for split, classes in self.labelled.items()},
-            "published": {split: dict(classes) for split, classes in self.published.items()},
-            "findings": to_json(self.findings),
-        }
+        counts = {"counts": self.counts, "labelled": self.labelled, "published": self.published}
+        findings = to_json(self.findings)
+        return {"dataset": self.dataset, "usable": self.usable, **counts, "findings": findings}
 
 
 def audit(name: str, root: Path | str, *, seed: int = 0, images: bool = True, jobs: int = 1) -> Report:
@@ -90,56 +84,53 @@ def audit(name: str, root: Path | str, *, seed: int = 0, images: bool = True, jo
         catalogue = read_catalogue(name, root, seed)
     except InputError as error:
         return Report(name, False, (Finding("labels-unusable", "error", str(error)),))
-    table = catalogue.table
-    there = table[table["path"].notna()]
+    there = catalogue.table[catalogue.table["path"].notna()]
     parts = divide(catalogue)
     findings = [*catalogue.findings]
     for part in parts:
         findings += compare_with_published(part)
-    findings += _leaking_patients(table)
+    # Of images that are not there only if none is.
+    leaking = patients_in_several_splits(catalogue.table if there.empty else there)
+    if leaking:
+        text = f"{len(leaking)} patients have images in several splits"
+        text += "; correct the splits, each patient to one"
+        findings.append(Finding("patients-across-splits", "error", text, tuple(leaking)))
     if there.empty:
         findings.append(Finding("no-images", "error", no_image(catalogue)))
-    elif not any(finding.severity == "error" for finding in findings):
+    elif not _has_error(findings):
         try:
             to_dataset(catalogue)
         except InputError as error:
             findings.append(Finding("not-usable", "error", str(error)))
     if images and len(there):
-        from riqa.data.inspection import inspect_images
-
         findings += inspect_images(there, catalogue.root, jobs)
     return Report(
         dataset=catalogue.name,
-        usable=not any(finding.severity == "error" for finding in findings),
+        usable=not _has_error(findings),
         findings=tuple(findings),
-        counts=count_classes(catalogue, there=True),
-        labelled=count_classes(catalogue, there=False),
+        counts=_count(catalogue, there=True),
+        labelled=_count(catalogue, there=False),
         published=catalogue.published,
         parts=parts,
     )
 
 
-def count_classes(catalogue: Catalogue, there: bool) -> dict[str, dict[str, int]]:
-    """Count images by split and class of overall quality.
+def _has_error(findings: list[Finding]) -> bool:
+    return any(finding.severity == "error" for finding in findings)
 
-    Args:
-        catalogue: What an adapter read.
-        there: Count only the images that are there.
 
-    Returns:
-        Split -> class name -> images, for splits with labels; `unlabelled` only where there are such.
-    """
-    table = catalogue.table
-    rows = table["path"].notna() if there else table["split"].notna()
-    counts = {}
+def _count(catalogue: Catalogue, there: bool) -> dict[str, dict[str, int]]:
+    """Count the images that the labels name, or those that are there, for each split with labels."""
+    table, counts = catalogue.table, {}
+    names = class_names(catalogue.n_classes) if catalogue.n_classes else ()
     for split in SPLITS:
-        if not (table["split"] == split).any():
+        rows = table[table["split"] == split]
+        if rows.empty:
             continue
-        overall = table.loc[rows & (table["split"] == split), "overall"]
-        names = class_names(catalogue.n_classes) if catalogue.n_classes else ()
+        overall = rows.loc[rows["path"].notna() | (not there), "overall"]
         counts[split] = {name: int((overall == code).sum()) for code, name in enumerate(names)}
         if overall.isna().any():
-            counts[split][UNLABELLED] = int(overall.isna().sum())
+            counts[split][_UNLABELLED] = int(overall.isna().sum())
     return counts
 
 
@@ -149,7 +140,7 @@ def divide(catalogue: Catalogue) -> tuple[Part, ...]:
     Where no validation split was published, its images belong to the published training part. Where splits
     were drawn here (`own-splits`), the labels together should be one or several published parts.
     """
-    labelled, there = count_classes(catalogue, there=False), count_classes(catalogue, there=True)
+    labelled, there = _count(catalogue, there=False), _count(catalogue, there=True)
     published = catalogue.published
 
     def part(name: str, splits: tuple[str, ...], known: Mapping[str, int]) -> Part:
@@ -176,20 +167,16 @@ def _total(counts: Counts, splits: tuple[str, ...]) -> dict[str, int]:
     """Add up the counts of some splits; `all` is the number of images."""
     total = {ALL: 0}
     for split in splits:
-        classes = dict(counts.get(split, {}))
-        classes.setdefault(ALL, sum(classes.values()))
-        for name, n in classes.items():
+        classes = counts.get(split, {})
+        for name, n in ({ALL: sum(classes.values())} | dict(classes)).items():
             total[name] = total.get(name, 0) + n
     return total
 
 
 def _differences(found: Mapping[str, int], published: Mapping[str, int]) -> tuple[str, ...]:
     """Name the classes whose number is not the published one."""
-    return tuple(
-        f"{name}: {found.get(name, 0)} labelled, {n} published"
-        for name, n in published.items()
-        if found.get(name, 0) != n
-    )
+    beside = {name: (found.get(name, 0), n) for name, n in published.items()}
+    return tuple(f"{name}: {own} labelled, {n} published" for name, (own, n) in beside.items() if own != n)
 
 
 def compare_with_published(part: Part) -> list[Finding]:
@@ -200,8 +187,7 @@ def compare_with_published(part: Part) -> list[Finding]:
     if not part.labelled[ALL]:
         text = f"{part.name}: none of the {published[ALL]} published images is labelled"
         return [Finding("part-missing", "info", text)]
-    differences = _differences(part.labelled, published)
-    if differences:
+    if differences := _differences(part.labelled, published):
         text = f"{part.name}: the labels differ from what was published ({'; '.join(differences)})"
         return [Finding("counts-differ", "warning", f"{text}; get the label files again", differences)]
     if n_there == published[ALL]:
@@ -209,13 +195,3 @@ def compare_with_published(part: Part) -> list[Finding]:
     text = f"{part.name}: the labels are as published, and {n_there} of {published[ALL]} images are there"
     classes = [f"{name} {part.there.get(name, 0)} of {n}" for name, n in published.items() if name != ALL]
     return [Finding("partial-download", "info", f"{text} ({', '.join(classes)})" if classes else text)]
-
-
-def _leaking_patients(table: pd.DataFrame) -> list[Finding]:
-    """Find patients with images in several splits; of images that are not there only if none is."""
-    there = table["path"].notna()
-    leaking = patients_in_several_splits(table[there] if there.any() else table)
-    if not leaking:
-        return []
-    text = f"{len(leaking)} patients have images in several splits; correct the splits, each patient to one"
-    return [Finding("patients-across-splits", "error", text, tuple(leaking))]

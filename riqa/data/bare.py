@@ -17,17 +17,9 @@ _PIXEL_TAGS = {
 
 
 def without_metadata(content: bytes, orientation: bool) -> bytes | None:
-    """Take texts, colour profiles, EXIF and the like out of a file.
+    """Return a PNG, JPEG or TIFF file without texts, colour profiles, EXIF and the like; None for others.
 
-    Args:
-        content: The file.
-        orientation: Whether to leave in what holds the orientation.
-
-    Returns:
-        The smaller file; None unless it is PNG, JPEG or TIFF.
-
-    Raises:
-        struct.error: If a TIFF file ends too early.
+    `orientation` leaves in what holds the orientation. A TIFF that ends too early raises `struct.error`.
     """
     if content.startswith(_PNG):
         return _bare_png(content, orientation)
@@ -43,22 +35,21 @@ def _bare_png(content: bytes, orientation: bool) -> bytes:
     parts, at = [_PNG], len(_PNG)
     while at + 8 <= len(content):
         length, kind = struct.unpack_from(">I4s", content, at)
-        end = at + 12 + length
+        start, at = at, at + 12 + length
         if kind[:1].isupper() or kind == b"tRNS" or (orientation and kind == b"eXIf"):
-            parts.append(content[at:end])
-        at = end
+            parts.append(content[start:at])
     return b"".join(parts)
 
 
 def _bare_jpeg(content: bytes, orientation: bool) -> bytes:
     """Drop comments and application segments before the first scan, except those about the colours."""
     parts, at = [content[:2]], 2
+    needed = (b"JFIF", b"Adobe", *([b"Exif"] if orientation else []))
     while content[at : at + 1] == b"\xff" and content[at + 1 : at + 2] not in (b"\xda", b"\xff", b""):
         marker, end = content[at + 1], at + 2 + int.from_bytes(content[at + 2 : at + 4], "big")
         segment, at = content[at:end], end
-        is_kept = segment[4:].startswith((b"JFIF", b"Adobe", *([b"Exif"] if orientation else [])))
         is_whole = len(segment) >= 16  # bytes; the shortest of the three
-        if (is_kept and is_whole) or not (0xE0 <= marker <= 0xEF or marker == 0xFE):
+        if (segment[4:].startswith(needed) and is_whole) or not (0xE0 <= marker <= 0xEF or marker == 0xFE):
             parts.append(segment)
     return b"".join([*parts, content[at:]])
 

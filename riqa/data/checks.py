@@ -1,8 +1,9 @@
-"""Checks of curated data: counts, leakage between splits, label shift, fields of view against the truth."""
+"""Checks of curated data: counts, label shift between splits, fields of view against the truth."""
 
 import numpy as np
 import pandas as pd
 
+from riqa.data.fov import FieldOfView
 from riqa.data.manifest import SPLITS
 from riqa.labels import class_names
 
@@ -25,20 +26,11 @@ def class_counts(manifest: pd.DataFrame, n_classes: int | None) -> pd.DataFrame:
     return counts
 
 
-def patients_in_several_splits(manifest: pd.DataFrame) -> list[str]:
-    """Return the patients whose images lie in more than one split: there should be none."""
-    n_splits = manifest.groupby("patient_id")["split"].nunique()
-    return sorted(n_splits.index[n_splits > 1])
-
-
 def label_shift(manifest: pd.DataFrame, before: str = "train", after: str = "test") -> float:
-    """Return the total variation distance between the overall classes of two splits.
+    """Return the total variation distance between the overall classes of two splits, in [0, 1].
 
     Half the sum over classes of |share before - share after|: the share of images that would need another
-    label for both splits to look alike.
-
-    Returns:
-        A number in [0, 1]; NaN when one of the splits has no labelled image.
+    label for both splits to look alike. NaN when one of the splits has no labelled image.
     """
     shares = manifest.dropna(subset="overall").groupby("split")["overall"].value_counts(normalize=True)
     shares = shares.unstack(fill_value=0.0)
@@ -60,11 +52,13 @@ def field_agreement(fields: pd.DataFrame, truth: pd.DataFrame) -> pd.Series:
     true = truth.set_index("image_id").loc[fields["image_id"]]
     values = []
     for found, real in zip(fields.itertuples(), true.itertuples(), strict=True):
-        ys, xs = np.ogrid[: int(found.height), : int(found.width)]
-        one = (xs - found.x) ** 2 + (ys - found.y) ** 2 <= found.radius**2
-        one &= (xs >= found.left) & (xs < found.right) & (ys >= found.top) & (ys < found.bottom)
-        other = (xs - real.fov_x) ** 2 + (ys - real.fov_y) ** 2 <= real.fov_radius**2
+        height, width = shape = int(found.height), int(found.width)
+        box = found.left, found.top, found.right, found.bottom
+        one = FieldOfView(shape, (found.x, found.y), found.radius, box, found.score).mask()
+        whole = (0, 0, width, height)
+        other = FieldOfView(shape, (real.fov_x, real.fov_y), real.fov_radius, whole, 1.0).mask()
         if real.fov_cut < 1:
-            other &= np.abs(ys - real.fov_y) <= real.fov_cut * real.fov_radius
+            rows = np.arange(height)[:, None]
+            other &= np.abs(rows - real.fov_y) <= real.fov_cut * real.fov_radius
         values.append((one & other).sum() / (one | other).sum())
     return pd.Series(values, index=fields["image_id"], name="iou")

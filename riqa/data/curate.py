@@ -10,17 +10,14 @@ import PIL
 
 from riqa.data.fov import FieldOfView, read_and_crop
 from riqa.data.manifest import Dataset
-from riqa.data.partial import Plan, Row
 from riqa.data.read import UnreadableError
-from riqa.data.store import Store, write_store
+from riqa.data.store import Curated, Plan, Store, write_store
 from riqa.errors import InputError
 from riqa.names import to_path
-from riqa.watched import progress_bar
+from riqa.terminal import progress_bar
 from riqa.workers import WorkerKilledError, call_in_workers
 
 CROP_VERSION = 4  # raise it whenever the same photograph gives other pixels or numbers than before
-
-Curated = tuple[np.ndarray | None, Row]
 
 
 def curate(dataset: Dataset, out: Path | str, size: int, workers: int = 1) -> Store:
@@ -61,12 +58,7 @@ def curate(dataset: Dataset, out: Path | str, size: int, workers: int = 1) -> St
 
 
 def curate_photograph(path: Path, size: int) -> Curated:
-    """Curate one photograph.
-
-    Returns:
-        uint8 (size, size, 3) and the numbers of its field of view (see `field_numbers`); or None and
-        `{"reason": ...}`.
-    """
+    """Curate one photograph: its crop and field of view (see `field_numbers`), or why there is none."""
     try:
         image, fov = read_and_crop(path, size)
     except UnreadableError as error:  # no field of view is one of the kinds

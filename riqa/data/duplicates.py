@@ -17,11 +17,10 @@ were changed and saved again; the last line says how near different photographs 
 | all of these at once | 38 | 0.88 |
 | another photograph | at least 20 | at most 0.62 within 40 bits |
 
-With `MAX_BITS` and `MIN_CORRELATION` all copies were found, and no pair of different photographs. A hash
-alone that finds all copies takes this many pairs for copies: DCT hash of 16 x 16 bits 71, of 8 x 8 bits
-1,407; dHash of 16 x 16 bits 16,475; wHash 33,813. At 44 bits two eyes photographed through the same stains
-reach 0.80. Of 160 phantoms of every quality at least 155 copies of each kind were found, with no false pair
-among 51,040. Copies that are mirrored, turned, or cropped to another frame are not found, nor are
+With `MAX_BITS` and `MIN_CORRELATION` all copies were found, and no pair of different photographs; the best
+hash alone that finds all copies took 71 pairs for copies. At 44 bits two eyes photographed through the same
+stains reach 0.80. Of 160 phantoms of every quality at least 155 copies of each kind were found, with no false
+pair among 51,040. Copies that are mirrored, turned, or cropped to another frame are not found, nor are
 photographs without any structure.
 """
 
@@ -48,14 +47,10 @@ _MIDDLE = _axis[:, None] ** 2 + _axis**2 < (_RADIUS * _SIDE) ** 2
 
 
 def take_print(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return what is kept of a photograph to find its copies.
+    """Return what is kept of a photograph, RGB, uint8 (H, W, 3), of any size, to find its copies.
 
-    Args:
-        image: uint8 (H, W, 3), RGB, of any size.
-
-    Returns:
-        The hash, bool (256,); and the fine structure of the middle, float16 (812,), with mean 0 and norm 1,
-        or all zero where there is none.
+    The hash, bool (256,); and the fine structure of the middle, float16 (812,), with mean 0 and norm 1, or
+    all zero where there is none.
     """
     grey = Image.fromarray(image).convert("L").resize((_SIDE, _SIDE), Image.Resampling.LANCZOS)
     bits = imagehash.phash(grey, _HASH).hash.ravel()
@@ -69,14 +64,10 @@ def take_print(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def near_duplicates(hashes: np.ndarray, structures: np.ndarray) -> list[tuple[int, int]]:
-    """Find the photographs that are copies of each other. Every pair is compared.
+    """Return the pairs (i, j), i < j, of photographs that are copies of each other, in order.
 
-    Args:
-        hashes: bool (N, 256), of `take_print`.
-        structures: float16 (N, 812), of `take_print`; photographs without structure are in no pair.
-
-    Returns:
-        Pairs (i, j) with i < j, in order.
+    Every pair is compared, by what `take_print` returned: hashes, bool (N, 256), and structures, float16
+    (N, 812). Photographs without structure are in no pair.
     """
     rows = np.flatnonzero(structures.any(axis=1))
     found = []

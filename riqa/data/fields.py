@@ -6,17 +6,13 @@ import numpy as np
 
 from riqa.data.fov import FieldOfView, crop_to_fov
 from riqa.data.store import Store
-from riqa.parquet import read_parquet
+from riqa.files import read_parquet
 
 _FINER = 4  # the photograph is thought of as this many times larger than its crop, not as large as it was
 
 
 def curated_fields(store: Store, rows: Sequence[int]) -> np.ndarray:
-    """Return the fields of view of some images of a store, to a pixel.
-
-    Args:
-        store: Curated images.
-        rows: Positions in the store.
+    """Return the fields of view of the images at some positions of a store, to a pixel.
 
     Returns:
         bool (N, size, size), True inside the field.
@@ -29,10 +25,9 @@ def curated_fields(store: Store, rows: Sequence[int]) -> np.ndarray:
 
 def _crop_of_field(row: tuple, size: int) -> np.ndarray:
     """Crop a white photograph as the real one was: `row` is one of `riqa.data.curate.field_numbers`."""
-    box = int(row.left), int(row.top), int(row.right), int(row.bottom)
-    shape = int(row.height), int(row.width)
-    fov = FieldOfView(shape, (row.x, row.y), row.radius, box, row.score)
-    left, top, right, bottom = fov.bbox
+    left, top, right, bottom = box = int(row.left), int(row.top), int(row.right), int(row.bottom)
+    height, width = int(row.height), int(row.width)
+    fov = FieldOfView((height, width), (row.x, row.y), row.radius, box, row.score)
     scale = min(1.0, _FINER * size / max(right - left, bottom - top))
-    fov = fov.scaled((max(1, round(shape[0] * scale)), max(1, round(shape[1] * scale))))
+    fov = fov.scaled((max(1, round(height * scale)), max(1, round(width * scale))))
     return crop_to_fov(np.full((*fov.shape, 3), 255, np.uint8), fov, size).any(axis=2)

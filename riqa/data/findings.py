@@ -1,5 +1,6 @@
 """Findings: what is wrong with a dataset, or worth knowing about it."""
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
 from riqa.names import shown
@@ -9,7 +10,7 @@ SEVERITIES = ("info", "warning", "error")
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that was found while a dataset was read or checked.
+    """Something that was found while a dataset was read or checked; names in it are made printable.
 
     Attributes:
         code: Stable name for programs, words joined by hyphens, such as `images-missing`.
@@ -35,11 +36,11 @@ class Finding:
         return self.message
 
 
-def to_json(findings: tuple[Finding, ...]) -> list[dict]:
+def to_json(findings: Iterable[Finding]) -> list[dict]:
     """Return findings as JSON values: code, severity, message, items."""
     return [asdict(finding) | {"items": list(finding.items)} for finding in findings]
 
 
-def from_json(values: list[dict]) -> tuple[Finding, ...]:
+def from_json(values: Iterable[dict]) -> tuple[Finding, ...]:
     """Return the findings that `to_json` described."""
-    return tuple(Finding(**(value | {"items": tuple(value["items"])})) for value in values)
+    return tuple(Finding(**value) for value in values)

@@ -1,4 +1,4 @@
-"""The image files of a folder by stem, because publishers and preprocessing use different endings."""
+"""Which image file a label means, by stem, because publishers and preprocessing use different endings."""
 
 import posixpath
 from collections.abc import Mapping, Sequence
@@ -14,16 +14,16 @@ from riqa.names import to_text
 def images_by_stem(
     root: Path, folder: str, nested: bool = False, passed: PassedOver | None = None
 ) -> dict[str, list[str]]:
-    """Return the image files in `root/folder`, as paths relative to `root`, by stem.
+    """Return the image files in a folder by stem; an empty table when the folder does not exist.
 
     Args:
-        root: Folder that the paths are relative to.
+        root: Folder that the paths returned are relative to.
         folder: Folder below `root`, or beside it ("../eyeq/test").
         nested: Whether images in folders below `folder` count too.
         passed: Gets what was passed over.
 
     Returns:
-        For each stem its files, the preferred ending first; empty when the folder does not exist.
+        For each stem its files, the preferred ending first.
     """
     found: dict[str, list[str]] = {}
     for path in walk_images(root / folder, folder, PassedOver() if passed is None else passed, nested):
@@ -56,9 +56,8 @@ def match_images(
     passed = passed or PassedOver()
     fill_paths(table, [images[stem][0] if stem in images else None for stem in table["stem"]])
     unread = {_stem(path): path for path in passed.unread}
-    doubled = sorted(stem for stem, paths in images.items() if len(paths) > 1)
     findings = unmatched(table, unread, sorted(set(images) - set(table["stem"])), where, passed)
-    if doubled:
+    if doubled := sorted(stem for stem, paths in images.items() if len(paths) > 1):
         text = f"{where}: {len(doubled)} images are there with two endings, e.g. {doubled[0]}; one is used"
         findings.append(Finding("images-doubled", "info", text, tuple(doubled)))
     return findings
@@ -70,11 +69,7 @@ def fill_paths(table: pd.DataFrame, paths: Sequence[str | None]) -> None:
 
 
 def unmatched(
-    table: pd.DataFrame,
-    unread: Mapping[str, str],
-    unlabelled: Sequence[str],
-    where: str,
-    passed: PassedOver,
+    table: pd.DataFrame, unread: Mapping[str, str], unlabelled: Sequence[str], where: str, passed: PassedOver
 ) -> list[Finding]:
     """Say which labels have no image, which images no label, and what was passed over.
 
@@ -85,21 +80,18 @@ def unmatched(
         where: What the labels and images are.
         passed: What was passed over.
     """
-    findings = []
     without = table.loc[table["path"].isna(), "stem"].tolist()
     absent = [stem for stem in without if stem not in unread]
     others = [unread[stem] for stem in without if stem in unread]
+    labelled = f"of {len(table)} labelled images are"
+    findings = []
     if absent:
         barred = ", or in a folder that cannot be entered," if passed.barred else ""
-        text = (
-            f"{where}: {len(absent)} of {len(table)} labelled images are not there{barred} and are left out"
-        )
+        text = f"{where}: {len(absent)} {labelled} not there{barred} and are left out"
         findings.append(Finding("images-missing", "warning", text, tuple(absent)))
     if others:
-        text = (
-            f"{where}: {len(others)} of {len(table)} labelled images are there with an ending that is not "
-            f"read, e.g. {others[0]}, and are left out; save them as .png or .tif"
-        )
+        text = f"{where}: {len(others)} {labelled} there with an ending that is not read, e.g. {others[0]}"
+        text += ", and are left out; save them as .png or .tif"
         findings.append(Finding("images-unread", "warning", text, tuple(others)))
     if unlabelled:
         text = f"{where}: {len(unlabelled)} images have no label and are left out, e.g. {unlabelled[0]}"

@@ -5,7 +5,6 @@ import warnings
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,152 +16,110 @@ from riqa.data.findings import Finding
 from riqa.data.manifest import Dataset
 from riqa.data.read import UnreadableError, read_with_shape
 from riqa.names import to_path
-from riqa.watched import progress_bar
+from riqa.terminal import progress_bar
 
 _MIN_SIDE = 256  # pixels: a JPEG is read at the smallest scale that has them, enough for a print
 _FEW = 10  # photographs; a source with fewer says nothing about its sizes
-
-
-@dataclass(frozen=True)
-class Look:
-    """What is kept of one photograph.
-
-    Attributes:
-        reason: Why it cannot be read, or None.
-        shape: Height and width, upright, pixels.
-        digest: Digest of the file.
-        bits: Hash, see `riqa.data.duplicates.take_print`.
-        structure: Fine structure, see there.
-    """
-
-    reason: str | None = None
-    shape: tuple[int, int] = (0, 0)
-    digest: bytes = b""
-    bits: np.ndarray | None = None
-    structure: np.ndarray | None = None
-
-
-def look_at(path: Path) -> Look:
-    """Read one photograph and keep what `inspect_images` needs."""
-    try:
-        image, shape = read_with_shape(path, _MIN_SIDE)
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").digest()
-    except UnreadableError as error:
-        return Look(reason=str(error))
-    except OSError as error:
-        return Look(reason=f"cannot be opened ({error.strerror})")
-    bits, structure = take_print(image)
-    return Look(None, shape, digest, bits, structure)
+_KEPT = ["reason", "height", "width", "digest", "bits", "structure"]
 
 
 def inspect_images(table: pd.DataFrame, root: Path, jobs: int = 1) -> list[Finding]:
-    """Read every photograph once and say what was found.
-
-    About 2 KB are kept of each, whatever its size.
+    """Read every photograph once and say what was found; about 2 KB are kept of each.
 
     Args:
         table: One row per photograph: image_id, path (relative to `root`), split, source, overall.
         root: Folder of the dataset.
         jobs: Processes side by side; the findings do not depend on it.
     """
-    return _findings(table, _look_at_all([root / to_path(path) for path in table["path"]], jobs))
+    return _findings(_look_at_all(table, root, jobs))
 
 
 def inspect_sets(datasets: Mapping[str, Dataset], jobs: int = 1) -> list[tuple[str, Finding]]:
     """Inspect several sets as `inspect_images` does, and look for photographs that two of them share.
 
-    Args:
-        datasets: Name of a set -> the set.
-        jobs: Processes side by side; the findings do not depend on it.
-
     Returns:
         Pairs of a set's name and a finding; of findings about two sets the names are joined by " and ".
     """
-    found, tables, looks = [], [], []
-    for name, dataset in datasets.items():
-        table = dataset.manifest.assign(set=name)
-        of_set = _look_at_all([dataset.root / to_path(path) for path in table["path"]], jobs)
-        found += [(name, finding) for finding in _findings(table, of_set)]
-        readable = [look.reason is None for look in of_set]
-        tables.append(table[readable])
-        looks += [look for look in of_set if look.reason is None]
-    return found + (_copies_between_sets(pd.concat(tables, ignore_index=True), looks) if looks else [])
+    tables = {name: _look_at_all(data.manifest, data.root, jobs) for name, data in datasets.items()}
+    found = [(name, finding) for name, table in tables.items() for finding in _findings(table)]
+    every = pd.concat([table.assign(set=name) for name, table in tables.items()], ignore_index=True)
+    return found + _copies_between_sets(every[every["reason"].isna()])
 
 
-def _findings(table: pd.DataFrame, looks: list[Look]) -> list[Finding]:
+def _look_at_all(table: pd.DataFrame, root: Path, jobs: int) -> pd.DataFrame:
+    """Return a table of photographs with what is kept of each, `_KEPT`."""
+    paths = [root / to_path(path) for path in table["path"]]
+    progress = {"total": len(paths), "desc": "look at every image", "unit": "image"}
+    if jobs == 1:
+        looks = list(progress_bar(map(_look_at, paths), **progress))
+    else:
+        made = Parallel(n_jobs=jobs, return_as="generator")(delayed(_look_at)(path) for path in paths)
+        with warnings.catch_warnings(), closing(made):
+            # A user who stops it knows that work is lost.
+            warnings.filterwarnings("ignore", message=r"\d+ tasks", module="joblib")
+            looks = list(progress_bar(made, **progress))
+    known = table[["image_id", "split", "source", "overall"]].reset_index(drop=True)
+    return pd.concat([known, pd.DataFrame(looks, columns=_KEPT)], axis=1)
+
+
+def _look_at(path: Path) -> dict:
+    """Read one photograph: why it cannot be read, or its size upright, digest, and print."""
+    try:
+        image, (height, width) = read_with_shape(path, _MIN_SIDE)
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").digest()
+    except UnreadableError as error:
+        return {"reason": str(error)}
+    except OSError as error:
+        return {"reason": f"cannot be opened ({error.strerror})"}
+    bits, structure = take_print(image)
+    return {"height": height, "width": width, "digest": digest, "bits": bits, "structure": structure}
+
+
+def _findings(table: pd.DataFrame) -> list[Finding]:
     """Say what looks at one set's photographs have shown."""
-    known = np.array([look.reason is None for look in looks])
-    findings = _unreadable(table, looks)
-    readable = [look for look in looks if look.reason is None]
-    if readable:
-        sides = pd.DataFrame([look.shape for look in readable], columns=["height", "width"])
-        sides["source"] = table.loc[known, "source"].to_numpy()
-        findings += [_sizes(sides), *_resolution_by_source(sides)]
-        findings += _copies(table[known].reset_index(drop=True), readable)
+    findings, known = [], table["reason"].isna()
+    if len(bad := table[~known]):
+        items = tuple(bad["image_id"] + ": " + bad["reason"])
+        counted = ", ".join(f"{reason} {n}" for reason, n in Counter(bad["reason"]).most_common())
+        text = f"{len(bad)} of {len(table)} images cannot be read, and curation will set them aside"
+        findings.append(Finding("images-unreadable", "warning", f"{text}: {counted}", items))
+    if known.any():
+        table = table[known].astype({"height": int, "width": int})
+        findings += [_sizes(table), *_resolution_by_source(table), *_copies(table)]
     return findings
 
 
-def _look_at_all(paths: list[Path], jobs: int) -> list[Look]:
-    """Look at every photograph, in order."""
-    progress = {"total": len(paths), "desc": "look at every image", "unit": "image"}
-    if jobs == 1:
-        return list(progress_bar(map(look_at, paths), **progress))
-    looks = Parallel(n_jobs=jobs, return_as="generator")(delayed(look_at)(path) for path in paths)
-    with warnings.catch_warnings(), closing(looks):
-        # A user who stops it knows that work is lost.
-        warnings.filterwarnings("ignore", message=r"\d+ tasks", module="joblib")
-        return list(progress_bar(looks, **progress))
-
-
-def _unreadable(table: pd.DataFrame, looks: list[Look]) -> list[Finding]:
-    """Say which images cannot be read, and count the reasons."""
-    named = list(zip(table["image_id"], looks, strict=True))
-    items = tuple(f"{name}: {look.reason}" for name, look in named if look.reason)
-    if not items:
-        return []
-    reasons = Counter(look.reason for look in looks if look.reason)
-    counted = ", ".join(f"{reason} {n}" for reason, n in reasons.most_common())
-    text = f"{len(items)} of {len(table)} images cannot be read, and curation will set them aside: {counted}"
-    return [Finding("images-unreadable", "warning", text, items)]
-
-
-def _sizes(sides: pd.DataFrame) -> Finding:
+def _sizes(table: pd.DataFrame) -> Finding:
     """Describe the sizes, of each source if there are several."""
 
     def describe(group: pd.DataFrame) -> str:
-        ordered = group.iloc[np.argsort((group["width"] * group["height"]).to_numpy(), kind="stable")]
-        low, middle, high = (ordered.iloc[k] for k in (0, (len(ordered) - 1) // 2, -1))
-        if (low["width"], low["height"]) == (high["width"], high["height"]):
-            return f"all {low['width']} x {low['height']}"
-        return ", ".join(
-            f"{word} {row['width']} x {row['height']}"
-            for word, row in (("smallest", low), ("median", middle), ("largest", high))
-        )
+        order = np.argsort((group["width"] * group["height"]).to_numpy(), kind="stable")
+        sizes = [f"{row.width} x {row.height}" for row in group.iloc[order].itertuples()]
+        if sizes[0] == sizes[-1]:
+            return f"all {sizes[0]}"
+        return f"smallest {sizes[0]}, median {sizes[(len(sizes) - 1) // 2]}, largest {sizes[-1]}"
 
-    groups = dict(list(sides.groupby("source")))
-    text = f"sizes in pixels: {describe(sides)}"
+    groups = dict(list(table.groupby("source")))
+    text = f"sizes in pixels: {describe(table)}"
     if len(groups) == 1:
         return Finding("image-sizes", "info", f"{text}; source: {next(iter(groups))}")
     items = tuple(f"{name} ({len(group)} images): {describe(group)}" for name, group in groups.items())
     return Finding("image-sizes", "info", f"{text}; {len(groups)} sources", items)
 
 
-def _resolution_by_source(sides: pd.DataFrame) -> list[Finding]:
+def _resolution_by_source(table: pd.DataFrame) -> list[Finding]:
     """Find sources whose sizes lie apart: the middle 90 % of their shorter sides overlap with no other's."""
-    shorter = sides[["height", "width"]].min(axis=1)
-    apart = []
-    for name in sorted(sides["source"].unique()):
-        own = (sides["source"] == name).to_numpy()
+    shorter, apart = table[["height", "width"]].min(axis=1), []
+    for name in sorted(table["source"].unique()):
+        own = (table["source"] == name).to_numpy()
         if min(own.sum(), (~own).sum()) < _FEW:
             continue
         low, high = np.percentile(shorter[own], [5, 95])
-        others = (shorter[~own] >= low) & (shorter[~own] <= high)
         below, above = np.percentile(shorter[~own], [5, 95])
-        if high < below or low > above or not others.any():
-            apart.append(
-                f"{name}: shorter side {low:.0f} to {high:.0f}, elsewhere {below:.0f} to {above:.0f}"
-            )
+        if high < below or low > above or not shorter[~own].between(low, high).any():
+            sides = f"shorter side {low:.0f} to {high:.0f}, elsewhere {below:.0f} to {above:.0f}"
+            apart.append(f"{name}: {sides}")
     if not apart:
         return []
     text = (
@@ -172,22 +129,15 @@ def _resolution_by_source(sides: pd.DataFrame) -> list[Finding]:
     return [Finding("resolution-by-source", "warning", text, tuple(apart))]
 
 
-def _copies(table: pd.DataFrame, looks: list[Look]) -> list[Finding]:
+def _copies(table: pd.DataFrame) -> list[Finding]:
     """Find images that are there twice, across splits and within one."""
-    first, second = _pairs(table, looks)
-    if first.empty:
-        return []
-    crossing = first["split"] != second["split"]
-    differ = (first["overall"] != second["overall"]) & first["overall"].notna() & second["overall"].notna()
-    names = first["image_id"] + " ~ " + second["image_id"]
+    one, other, names = _pairs(table)
+    crossing = one["split"] != other["split"]
+    differ = (one["overall"] != other["overall"]) & one["overall"].notna() & other["overall"].notna()
+    across = "across splits, so that a test sees what was trained on"
     findings = []
     for code, severity, rows, where in (
-        (
-            "near-duplicates-across-splits",
-            "warning",
-            crossing,
-            "across splits, so that a test sees what was trained on",
-        ),
+        ("near-duplicates-across-splits", "warning", crossing, across),
         ("near-duplicates", "info", ~crossing, "within a split"),
     ):
         if rows.any():
@@ -198,28 +148,27 @@ def _copies(table: pd.DataFrame, looks: list[Look]) -> list[Finding]:
     return findings
 
 
-def _copies_between_sets(table: pd.DataFrame, looks: list[Look]) -> list[tuple[str, Finding]]:
+def _copies_between_sets(table: pd.DataFrame) -> list[tuple[str, Finding]]:
     """Find photographs of one set that are in another; a copy on the other side of a test is a warning."""
-    first, second = _pairs(table, looks)
-    pairs = pd.DataFrame({"one": first["set"], "other": second["set"]})
-    pairs["names"] = first["image_id"] + " ~ " + second["image_id"]
-    pairs["leak"] = (first["split"] == "test") != (second["split"] == "test")
-    found = []
-    for (one, other), rows in pairs[pairs["one"] != pairs["other"]].groupby(["one", "other"], sort=False):
-        n_leaks = int(rows["leak"].sum())
-        text = f"{len(rows)} pairs of images, one of {one} and one of {other}, are copies of each other"
-        if n_leaks:
-            text += f"; in {n_leaks} of them one is for testing and the other is not"
-        severity = "warning" if n_leaks else "info"
-        finding = Finding("near-duplicates-between-sets", severity, text, tuple(rows["names"]))
-        found.append((f"{one} and {other}", finding))
+    one, other, names = _pairs(table)
+    leak = (one["split"] == "test") != (other["split"] == "test")
+    between, found = one["set"] + " and " + other["set"], []
+    for sets in between[one["set"] != other["set"]].unique():
+        rows = between == sets
+        first, second = one.loc[rows, "set"].iloc[0], other.loc[rows, "set"].iloc[0]
+        text = f"{rows.sum()} pairs of images, one of {first} and one of {second}, are copies of each other"
+        if leaks := leak[rows].sum():
+            text += f"; in {leaks} of them one is for testing and the other is not"
+        severity = "warning" if leaks else "info"
+        found.append((sets, Finding("near-duplicates-between-sets", severity, text, tuple(names[rows]))))
     return found
 
 
-def _pairs(table: pd.DataFrame, looks: list[Look]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the rows of the first and of the second image of every pair of copies."""
-    bits, structures = (np.array([getattr(look, name) for look in looks]) for name in ("bits", "structure"))
-    pairs = sorted({*identical_files([look.digest for look in looks]), *near_duplicates(bits, structures)})
-    sides = np.array(pairs, dtype=int).reshape(-1, 2).T
-    first, second = (table.iloc[side].reset_index(drop=True) for side in sides)
-    return first, second
+def _pairs(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.Series]:
+    """Return the rows of the first and of the second image of every pair of copies, and their names."""
+    pairs = set(identical_files(table["digest"].tolist()))
+    if len(table):
+        pairs |= set(near_duplicates(np.stack(table["bits"]), np.stack(table["structure"])))
+    sides = np.array(sorted(pairs), dtype=int).reshape(-1, 2).T
+    one, other = (table.iloc[side].reset_index(drop=True) for side in sides)
+    return one, other, one["image_id"] + " ~ " + other["image_id"]

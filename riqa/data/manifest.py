@@ -1,22 +1,20 @@
 """The manifest, the table (one row per image) that every dataset becomes: checks, patient-wise splits."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pandera.pandas as pa
 
 from riqa.data.findings import Finding, from_json, to_json
 from riqa.data.set_names import MADE
 from riqa.data.split_sizes import moves_to_sizes, split_sizes
 from riqa.errors import InputError
-from riqa.files import atomic_write
+from riqa.files import atomic_write, read_parquet, write_parquet
 from riqa.labels import DETAILS, class_names
-from riqa.parquet import read_parquet, write_parquet
 
 SPLITS = ("train", "val", "test")
 EYES = ("left", "right", "unknown")
@@ -60,20 +58,6 @@ class Dataset:
     drawn: bool = False
 
 
-def _schema(n_classes: int | None) -> pa.DataFrameSchema:
-    """Return the pandera schema of a manifest; with `n_classes` None `overall` must be missing throughout."""
-    filled = pa.Check(lambda column: column.str.len() > 0, error="empty")
-    columns = {name: pa.Column(str, filled) for name in _TEXT}
-    columns["image_id"] = pa.Column(str, filled, unique=True)
-    columns["eye"] = pa.Column(str, pa.Check.isin(EYES))
-    columns["split"] = pa.Column(str, pa.Check.isin(SPLITS))
-    overall_codes = [] if n_classes is None else list(range(len(class_names(n_classes))))
-    columns["overall"] = pa.Column(float, pa.Check.isin(overall_codes), nullable=True)
-    for detail in DETAILS:
-        columns[detail] = pa.Column(float, pa.Check.isin([0, 1]), nullable=True)
-    return pa.DataFrameSchema(columns, strict=True, ordered=True)
-
-
 def validate_manifest(frame: pd.DataFrame, n_classes: int | None = None) -> pd.DataFrame:
     """Check a manifest and return it with its columns in order and its labels as floats (NaN = unknown).
 
@@ -96,19 +80,18 @@ def validate_manifest(frame: pd.DataFrame, n_classes: int | None = None) -> pd.D
     frame = frame[list(COLUMNS)].reset_index(drop=True)
     try:
         frame = frame.astype(dict.fromkeys(("overall", *DETAILS), "float64"))
-        # Text that is missing stays missing here, so that the schema can refuse it instead of reading "nan".
-        frame = frame.astype(dict.fromkeys(_TEXT, "str"))
-        frame = _schema(n_classes).validate(frame, lazy=True)
-    except pa.errors.SchemaErrors as error:
-        first = error.failure_cases.iloc[0]
-        raise InputError(f"dataset {name}: {_describe(frame, first)}") from None
     except (TypeError, ValueError) as error:
         raise InputError(
             f"dataset {name}: a label in the manifest is not a number ({error}); correct it"
         ) from None
-    leaked = frame.groupby("patient_id")["split"].nunique()
-    if (leaked > 1).any():
-        patient = leaked.index[leaked > 1][0]
+    # Text that is missing stays missing here, so that it can be refused instead of being read as "nan".
+    frame = frame.astype(dict.fromkeys(_TEXT, "str"))
+    for column, fault, rows in _faults(frame, n_classes):
+        if rows.any():
+            row = frame[rows].iloc[0]
+            fault = fault.format(row[column])
+            raise InputError(f"dataset {name}: column {column}: image {row['image_id']}{fault}")
+    for patient in patients_in_several_splits(frame)[:1]:
         splits = ", ".join(sorted(frame.loc[frame["patient_id"] == patient, "split"].unique()))
         raise InputError(
             f"dataset {name}: column split: patient {patient} has images in {splits}; split by patient"
@@ -116,19 +99,46 @@ def validate_manifest(frame: pd.DataFrame, n_classes: int | None = None) -> pd.D
     return frame
 
 
-_CHECKS = {"field_uniqueness": "occurs twice", "not_nullable": "is missing", "empty": "is empty"}
+def _faults(frame: pd.DataFrame, n_classes: int | None) -> Iterator[tuple[str, str, pd.Series]]:
+    """Yield a column, what may be wrong with a value, and the rows in which it is, column by column."""
+    codes = {"eye": EYES, "split": SPLITS} | dict.fromkeys(DETAILS, (0, 1))
+    codes["overall"] = range(len(class_names(n_classes))) if n_classes else ()
+    for column in COLUMNS:
+        values = frame[column]
+        if column in _TEXT:
+            yield column, ": value is missing; correct it", values.isna()
+        if column in codes:
+            legal = ", ".join(map(repr, codes[column])) or "missing only"
+            outside = values.notna() & ~values.isin(codes[column])
+            yield column, f" has {{}}; legal: {legal}; correct its label", outside
+        else:
+            yield column, ": value is empty; correct it", values == ""
+        if column == "image_id":
+            yield column, ": value occurs twice; correct it", values.duplicated()
 
 
-def _describe(frame: pd.DataFrame, failure: pd.Series) -> str:
-    """Say in a line what the first failed check of `validate_manifest` found."""
-    column, row = str(failure["column"]), failure["index"]
-    if pd.isna(row):
-        return f"column {column}: {failure['check']} failed ({failure['failure_case']}); correct the manifest"
-    image, check = frame["image_id"].iloc[int(row)], str(failure["check"])
-    if check in _CHECKS:
-        return f"column {column}: image {image}: value {_CHECKS[check]}; correct it"
-    legal = check.removeprefix("isin([").removeprefix("isin((").rstrip(")]") or "missing only"
-    return f"column {column}: image {image} has {failure['failure_case']}; legal: {legal}; correct its label"
+def patients_in_several_splits(manifest: pd.DataFrame) -> list[str]:
+    """Return the patients whose images lie in more than one split, sorted: there should be none."""
+    n_splits = manifest.groupby("patient_id")["split"].nunique()
+    return sorted(n_splits.index[n_splits > 1])
+
+
+def describe(dataset: Dataset) -> dict:
+    """Return what is known of a dataset as a whole, as JSON values."""
+    return {
+        "name": dataset.name,
+        "n_classes": dataset.n_classes,
+        "class_names": list(class_names(dataset.n_classes)) if dataset.n_classes else None,
+        "citation": dataset.citation,
+        "licence": dataset.licence,
+        "findings": to_json(dataset.findings),
+        "drawn": dataset.drawn,
+    }
+
+
+def write_json(values: dict, path: Path) -> None:
+    """Write JSON for programs and people, with the same bytes every time."""
+    path.write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def save_dataset(dataset: Dataset) -> None:
@@ -140,20 +150,10 @@ def save_dataset(dataset: Dataset) -> None:
         InputError: When the manifest breaks its contract (see `validate_manifest`).
     """
     manifest = validate_manifest(dataset.manifest, dataset.n_classes)
-    description = {
-        "name": dataset.name,
-        "n_classes": dataset.n_classes,
-        "class_names": list(class_names(dataset.n_classes)) if dataset.n_classes else None,
-        "citation": dataset.citation,
-        "licence": dataset.licence,
-        "findings": to_json(dataset.findings),
-        "drawn": dataset.drawn,
-    }
     if dataset.ratings is not None:
         atomic_write(dataset.root / "ratings.parquet", partial(write_parquet, dataset.ratings))
     atomic_write(dataset.root / "manifest.parquet", partial(write_parquet, manifest))
-    text = json.dumps(description, indent=1, ensure_ascii=False) + "\n"
-    atomic_write(dataset.root / "dataset.json", lambda path: path.write_text(text, encoding="utf-8"))
+    atomic_write(dataset.root / "dataset.json", partial(write_json, describe(dataset)))
 
 
 def load_dataset(root: Path | str) -> Dataset:
@@ -174,14 +174,11 @@ def load_dataset(root: Path | str) -> Dataset:
         raise InputError(
             f"{root}: dataset cannot be read ({reason}); delete the folder and make it again"
         ) from None
-    ratings = root / "ratings.parquet"
+    ratings, known = root / "ratings.parquet", ("name", "n_classes", "citation", "licence")
     return Dataset(
-        name=description["name"],
+        **{key: description[key] for key in known},
         root=root,
         manifest=validate_manifest(manifest, description["n_classes"]),
-        n_classes=description["n_classes"],
-        citation=description["citation"],
-        licence=description["licence"],
         findings=from_json(description["findings"]),
         ratings=read_parquet(ratings) if ratings.is_file() else None,
         drawn=description.get("drawn", description["name"] in MADE),  # older files did not say it
@@ -198,9 +195,9 @@ def grouped_stratified_split(
 
     Patients are taken in a random order, those with most images first, and each goes to the split that it
     brings nearest to its quotas. The distance is the sum over classes, and over all images together, of
-    (images - quota)^2 / quota, as in Pearson's chi-squared. `sklearn.model_selection.StratifiedGroupKFold` is
-    as greedy, but makes equal folds only. In the end as few patients as possible are moved, so that the
-    splits have the sizes of `split_sizes` wherever the patients' numbers of images permit.
+    (images - quota)^2 / quota, as in Pearson's chi-squared (scikit-learn's `StratifiedGroupKFold` is as
+    greedy, but makes equal folds only). In the end as few patients as possible are moved, so that the splits
+    have the sizes of `split_sizes` wherever the patients' numbers of images permit.
 
     Args:
         manifest: Table with `patient_id` and `strata`.
@@ -215,8 +212,7 @@ def grouped_stratified_split(
         ValueError: If a fraction is not in (0, 1], they do not sum to 1, or a name is not a split.
         InputError: If there are fewer patients than splits.
     """
-    names = list(fractions)
-    shares = np.array([fractions[name] for name in names], dtype=float)
+    names, shares = list(fractions), np.array(list(fractions.values()), dtype=float)
     if not set(names) <= set(SPLITS):
         raise ValueError(f"splits must be among {SPLITS}, got {names}")
     if (shares <= 0).any() or not np.isclose(shares.sum(), 1):
@@ -234,23 +230,25 @@ def grouped_stratified_split(
     quota = shares[:, None] * table.sum(axis=0)  # splits x (classes, all)
     filled = np.zeros_like(quota)
     chosen = np.empty(len(table), dtype=int)
+
+    def gain(rows: np.ndarray, lacking: np.ndarray, quota: np.ndarray) -> np.ndarray:
+        """Return how much nearer splits would come to their quotas: the difference of the squares above."""
+        return (rows * (2 * lacking - rows) / quota).sum(axis=1)
+
     for position, patient in enumerate(order):
-        row = table[patient]
-        # How much nearer every split would come to its quotas: the difference of the squares above.
-        gain = (row * (2 * (quota - filled) - row) / quota).sum(axis=1)
-        empty = filled[:, -1] == 0
+        row, empty = table[patient], filled[:, -1] == 0
+        gains = gain(row, quota - filled, quota)
         if empty.any() and len(order) - position <= empty.sum():
-            gain = np.where(empty, gain, -np.inf)  # the last patients go to splits that would stay empty
-        best = int(np.argmax(gain))
+            gains = np.where(empty, gains, -np.inf)  # the last patients go to splits that would stay empty
+        best = int(np.argmax(gains))
         chosen[patient] = best
         filled[best] += row
     sizes = table[:, -1]
     for size, source, target in moves_to_sizes(sizes, chosen, split_sizes(len(manifest), shares)):
         movable = order[(chosen[order] == source) & (sizes[order] == size)]
-        rows = table[movable]
-        gain = (rows * (2 * (quota - filled)[target] - rows) / quota[target]).sum(axis=1)
-        gain += (rows * (2 * (filled - quota)[source] - rows) / quota[source]).sum(axis=1)
-        patient = movable[int(np.argmax(gain))]
+        gains = gain(table[movable], (quota - filled)[target], quota[target])
+        gains += gain(table[movable], (filled - quota)[source], quota[source])
+        patient = movable[int(np.argmax(gains))]
         chosen[patient] = target
         filled[source] -= table[patient]
         filled[target] += table[patient]

@@ -1,10 +1,11 @@
 """Public software that also crops photographs to their field of view, to compare with; none is required.
 
-- fundus-image-toolbox: its `crop` refines the preprocessing published with EyeQ (Fu et al., 2019).
+- fundus-image-toolbox: its `crop` refines the preprocessing published with EyeQ (Fu et al., 2019). It models
+  the field as a circle.
 - retinalysis-fundusprep: its `FundusPreprocessor` crops to the circle and keeps its straight cuts.
 
 They pin versions of packages that this project does not use. `make bench-fov` installs them in an environment
-of their own.
+of their own. Every function below raises ValueError for another name.
 """
 
 from importlib.util import find_spec
@@ -24,19 +25,17 @@ def installed_peers() -> list[str]:
     return [name for name, module in _MODULES.items() if find_spec(module) is not None]
 
 
-def peer_crop(name: str, path: Path | str, size: int) -> np.ndarray | None:
-    """Read a photograph and crop it by a peer, as the peer documents it.
+def _is_installed(name: str) -> bool:
+    if name not in PEERS:
+        raise ValueError(f"name must be one of {PEERS}, got {name!r}")
+    return name in installed_peers()
 
-    Args:
-        name: One of `PEERS`.
-        path: The photograph.
-        size: Side of the crop in pixels.
+
+def peer_crop(name: str, path: Path | str, size: int) -> np.ndarray | None:
+    """Read a photograph and crop it by one of `PEERS`, as the peer documents it.
 
     Returns:
         uint8 (size, size, 3), or None when the peer is not installed.
-
-    Raises:
-        ValueError: If `name` is unknown.
     """
     if not _is_installed(name):
         return None
@@ -51,23 +50,13 @@ def peer_crop(name: str, path: Path | str, size: int) -> np.ndarray | None:
 
 
 def peer_field(name: str, image: np.ndarray) -> FieldOfView | None:
-    """Return the field of view that a peer finds.
+    """Return the field of view that one of `PEERS` finds on a photograph, RGB, uint8 (H, W, 3).
 
-    fundus-image-toolbox models it as a circle, retinalysis-fundusprep as a circle between straight lines.
-
-    Args:
-        name: One of `PEERS`.
-        image: RGB photograph, uint8 (H, W, 3).
-
-    Returns:
-        The field, with score NaN, or None when the peer is not installed or finds none.
-
-    Raises:
-        ValueError: If `name` is unknown.
+    Its score is NaN. None when the peer is not installed or finds none.
     """
     if not _is_installed(name):
         return None
-    height, width = image.shape[:2]
+    height, width = shape = image.shape[:2]
     if name == "fundus-image-toolbox":
         from fundus_image_toolbox.circle_crop.eyeq_preprocess import get_mask
 
@@ -75,19 +64,9 @@ def peer_field(name: str, image: np.ndarray) -> FieldOfView | None:
             _, _, (y, x), radius = get_mask(image)
         except (ValueError, IndexError):  # its own `crop` gives up in the same way
             return None
-        return FieldOfView(
-            (height, width), (float(x), float(y)), float(radius), (0, 0, width, height), np.nan
-        )
+        return FieldOfView(shape, (float(x), float(y)), float(radius), (0, 0, width, height), np.nan)
     from rtnls_fundusprep.mask_extraction import get_cfi_bounds
 
-    bounds = get_cfi_bounds(image)
-    box = bounds.min_x, bounds.min_y, bounds.max_x, bounds.max_y
-    return FieldOfView(
-        (height, width), (float(bounds.cx), float(bounds.cy)), float(bounds.radius), box, np.nan
-    )
-
-
-def _is_installed(name: str) -> bool:
-    if name not in PEERS:
-        raise ValueError(f"name must be one of {PEERS}, got {name!r}")
-    return name in installed_peers()
+    found = get_cfi_bounds(image)
+    box = found.min_x, found.min_y, found.max_x, found.max_y
+    return FieldOfView(shape, (float(found.cx), float(found.cy)), float(found.radius), box, np.nan)

@@ -13,15 +13,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from riqa.data.eyeq import read_label_file
-from riqa.data.sheets import read_labels, refuse_twice
+from riqa.data.adapters.eyeq import read_label_file
+from riqa.data.sheets import read_labels, refuse, refuse_twice
 from riqa.errors import InputError
 from riqa.labels import DETAILS
 
 FILES = {"mcf_net": "mcf_net_eyeq_test.csv", "quickqual": "quickqual_eyeq_test.csv"}
 """Model -> its file."""
 
-_COLUMNS = ("Reject", "Usable", "Good")  # in the order of the code of riqa.labels
+_COLUMNS = ["Reject", "Usable", "Good"]  # in the order of the code of riqa.labels
 _ADVICE = "fetch it again with `riqa fetch published`"
 
 
@@ -41,12 +41,11 @@ def read_published_predictions(folder: Path | str, labels: Path | str) -> pd.Dat
         InputError: If neither file or not the label file is there, one is unreadable, lacks a column, holds
             what is no number in [0, 1], or names other images than the label file does.
     """
-    folder, labels = Path(folder), Path(labels)
-    there = {model: folder / name for model, name in FILES.items() if (folder / name).is_file()}
+    there = {model: Path(folder) / name for model, name in FILES.items() if (Path(folder) / name).is_file()}
     if not there:
         names = " nor ".join(FILES.values())
         raise InputError(f"{folder} holds neither {names}; get them with `riqa fetch published`")
-    truth = read_label_file(labels).set_index("stem")
+    truth = read_label_file(Path(labels)).set_index("stem")
     return pd.concat([_read(path, truth, model) for model, path in there.items()], ignore_index=True)
 
 
@@ -55,23 +54,19 @@ def _read(path: Path, truth: pd.DataFrame, model: str) -> pd.DataFrame:
     table = read_labels(path, ("image_name", *_COLUMNS), _ADVICE)
     stems = table["image_name"].fillna("").map(lambda name: Path(name).stem)
     refuse_twice(stems, path)
-    probs = table[list(_COLUMNS)].apply(pd.to_numeric, errors="coerce").set_axis(stems)
+    probs = table[_COLUMNS].apply(pd.to_numeric, errors="coerce").set_axis(stems)
     wrong = ~((probs >= 0) & (probs <= 1)).all(axis=1)  # NaN is wrong, too
-    if wrong.any():
-        raise InputError(f"{path}: image {probs.index[wrong][0]} has no three numbers in [0, 1]; {_ADVICE}")
+    refuse(probs.index[wrong], f"{path}: image {{}} has no three numbers in [0, 1]; {_ADVICE}")
     strange, lacking = probs.index.difference(truth.index), truth.index.difference(probs.index)
     if len(strange) or len(lacking):
         raise InputError(
             f"{path} names {len(strange)} images that EyeQ's label file has not, and lacks {len(lacking)} of "
             f"its {len(truth)} ({[*strange, *lacking][0]} ..); {_ADVICE}, and the label file"
         )
-    rows = truth[["image_id", "patient_id", "eye"]].assign(
-        dataset="eyeq", split="test", model=model, seed=0, trained_on="eyeq"
-    )
-    order = ["image_id", "dataset", "split", "patient_id", "eye", "model", "seed", "trained_on"]
-    rows = rows[order]
-    rows[[f"p_overall_{code}" for code in range(len(_COLUMNS))]] = probs.loc[truth.index].to_numpy()
+    rows = truth[["image_id", "patient_id", "eye"]].assign(model=model, seed=0, trained_on="eyeq")
+    rows.insert(1, "dataset", "eyeq")
+    rows.insert(2, "split", "test")
+    rows[[f"p_overall_{code}" for code in range(3)]] = probs.loc[truth.index].to_numpy()
     rows[[f"p_{detail}" for detail in DETAILS]] = float("nan")
-    return rows.assign(overall=truth["overall"], **dict.fromkeys(DETAILS, float("nan"))).reset_index(
-        drop=True
-    )
+    rows = rows.assign(overall=truth["overall"], **dict.fromkeys(DETAILS, float("nan")))
+    return rows.reset_index(drop=True)

@@ -10,15 +10,10 @@ _SEARCHED = 5_000  # ways to divide the patients that are looked at before the n
 
 
 def split_sizes(n: int, shares: Sequence[float]) -> np.ndarray:
-    """Return whole numbers near `n * shares`, by largest remainders.
-
-    Returns:
-        Numbers that sum to `n`; none is 0 if `n` permits.
-    """
+    """Return whole numbers near `n * shares`, by largest remainders; none is 0 if `n` permits."""
     exact = np.round(n * np.asarray(shares, dtype=float), 6)  # 577 / 642 * 642 is not quite 577
     sizes = np.floor(exact).astype(int)
-    for k in np.argsort(sizes - exact, kind="stable")[: n - sizes.sum()]:
-        sizes[k] += 1
+    sizes[np.argsort(sizes - exact, kind="stable")[: n - sizes.sum()]] += 1
     while n >= len(sizes) and (sizes == 0).any():
         sizes[np.argmax(sizes)] -= 1
         sizes[np.argmin(sizes)] += 1
@@ -41,13 +36,12 @@ def moves_to_sizes(sizes: np.ndarray, chosen: np.ndarray, targets: np.ndarray) -
     start = tuple(tuple(int(((sizes == kind) & (chosen == s)).sum()) for s in splits) for kind in kinds)
 
     def misfit(state) -> int:
-        totals = [sum(kind * row[s] for kind, row in zip(kinds, state, strict=True)) for s in splits]
-        if any(sum(row[s] for row in state) == 0 for s in splits):
+        if not all(map(sum, zip(*state, strict=True))):
             return 10**9  # no split may stay empty
+        totals = [sum(kind * row[s] for kind, row in zip(kinds, state, strict=True)) for s in splits]
         return sum(abs(total - target) for total, target in zip(totals, targets, strict=True))
 
-    best, paths, queue = start, {start: ()}, deque([start])
-    least = misfit(start)
+    best, least, paths, queue = start, misfit(start), {start: ()}, deque([start])
     while queue and least > 0 and len(paths) < _SEARCHED:
         state = queue.popleft()
         for k, source, target in product(range(len(kinds)), splits, splits):
@@ -61,6 +55,6 @@ def moves_to_sizes(sizes: np.ndarray, chosen: np.ndarray, targets: np.ndarray) -
                 continue
             paths[after] = (*paths[state], (kinds[k], source, target))
             queue.append(after)
-            if (found := misfit(after)) < least:
-                best, least = after, found
+            if (misfit_after := misfit(after)) < least:
+                best, least = after, misfit_after
     return list(paths[best])

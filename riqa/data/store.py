@@ -11,33 +11,57 @@ A store is a folder with
 | `ratings.parquet` | what single experts said of the N rows; only where that is known |
 | `store.json` | size, versions, classes, counts, licence, findings, and the SHA-256 of the files above |
 
-All is written into a sibling folder that is then renamed: a store is there whole or not at all. What was
-stopped half-way goes on from there, see `riqa.data.partial`.
+All is written into a sibling folder `<name>.partial` that is then renamed: a store is there whole or not at
+all. While it grows, the folder holds `images.npy` without its final header, and `journal.jsonl`: first the
+plan, then a line for each row of the manifest that is done. A line is appended after its image, so whatever
+moment a process is killed at, the images that whole lines speak of are there, and the next one goes on.
 """
 
 import hashlib
 import json
+import os
 import shutil
+import sys
 from collections.abc import Callable, Generator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 import pandas as pd
 
-from riqa.data.findings import to_json
-from riqa.data.manifest import Dataset, validate_manifest
-from riqa.data.partial import JOURNAL, Plan, Row, open_partial
+from riqa.data.manifest import Dataset, describe, validate_manifest, write_json
 from riqa.data.set_names import MADE
 from riqa.errors import InputError
-from riqa.labels import class_names
+from riqa.files import KEPT, lock, read_parquet, write_parquet, writing
 from riqa.names import shown
-from riqa.parquet import read_parquet, write_parquet
 
+_JOURNAL = "journal.jsonl"
 _FILES = ("images.npy", "manifest.parquet", "fields.parquet", "set_aside.csv")
 _RATINGS = "ratings.parquet"
 _AGAIN = "delete the folder and curate again (riqa curate, or make book)"
+
+Row = dict[str, Any]  # numbers of a field of view, or {"reason": why it was set aside}
+Curated = tuple[np.ndarray | None, Row]
+"""A curated image, uint8 (size, size, 3), with its field's numbers; or None with its reason."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the images of a store follow from; what was begun by another plan is not gone on with.
+
+    Attributes:
+        size: Side of the images, pixels.
+        crop: Version of the way from a file to its crop.
+        versions: Libraries whose change could change a pixel, and their versions.
+        photographs: Digest of the photographs: their order, names and states on disk.
+    """
+
+    size: int
+    crop: int = 0
+    versions: dict[str, str] = field(default_factory=dict)
+    photographs: str = ""
 
 
 @dataclass(frozen=True)
@@ -47,9 +71,9 @@ class Store:
     Attributes:
         images: (N, size, size, 3) uint8 RGB, memory-mapped and read-only.
         manifest: The N rows in the order of `images`.
-        meta: What `store.json` holds: name, n_classes, class_names, size, crop (version of the way from a
-            file to its crop), versions (of the libraries on that way), n_images, n_set_aside, citation,
-            licence, findings, drawn (see `riqa.data.manifest.Dataset`) and sha256.
+        meta: What `store.json` holds: name, n_classes, class_names, size, crop and versions (see `Plan`),
+            n_images, n_set_aside, citation, licence, findings, drawn (see `riqa.data.manifest.Dataset`) and
+            sha256.
         root: The store's folder.
         ratings: What single experts said of these images, or None, see `riqa.data.manifest.Dataset`.
     """
@@ -62,27 +86,22 @@ class Store:
 
 
 def write_store(
-    dataset: Dataset,
-    out: Path | str,
-    plan: Plan,
-    rows_from: Callable[[int], Generator[tuple[np.ndarray | None, Row]]],
+    dataset: Dataset, out: Path | str, plan: Plan, rows_from: Callable[[int], Generator[Curated]]
 ) -> Store:
     """Write a store row by row, so that memory holds one image however many there are.
 
-    What is done lies in the sibling `<out>.partial`. When this stops, by an error, Ctrl-C or a kill, the next
-    call with the same plan goes on there; the bytes of the store are those of one that was not disturbed.
+    When this stops, by an error, Ctrl-C or a kill, the next call with the same plan goes on where it was; the
+    bytes of the store are those of one that was not disturbed.
 
     Args:
         dataset: The photographs.
         out: Folder of the store; an older store there is replaced at the end.
         plan: What the rows follow from.
-        rows_from: Makes the rows of the manifest from a given one on, in order: the curated image, uint8
-            (size, size, 3), with its field of view's numbers; or None with `{"reason": ...}`, why it was
-            set aside.
+        rows_from: Makes the rows of the manifest from a given one on, in order.
 
     Raises:
         InputError: If the manifest breaks its contract, a split keeps no image (nothing is left behind then),
-            `out` holds something that is not a store, or it cannot be written.
+            `out` holds something that is not a store, it cannot be written, or another process writes it.
         ValueError: If `rows_from` gives too few or too many rows, or an image of another shape.
     """
     out = Path(out)
@@ -90,22 +109,135 @@ def write_store(
         raise InputError(f"{out} exists and is not a store; give another folder or empty it")
     manifest = validate_manifest(dataset.manifest, dataset.n_classes)
     folder = out.with_name(out.name + ".partial")
-    with open_partial(folder, plan) as partial:
-        with closing(rows_from(len(partial.rows))) as rows:
-            for image, numbers in rows:
-                partial.append(image, numbers)
-        if len(partial.rows) != len(manifest):
-            raise ValueError(f"{len(partial.rows)} rows for {len(manifest)} images in the manifest")
-        partial.finish_images()
-        try:
-            _write_tables(dataset, manifest, plan, partial.rows, folder)
-        except InputError:
-            shutil.rmtree(folder)
-            raise
-        shutil.rmtree(out, ignore_errors=True)
-        folder.rename(out)
-        (out / JOURNAL).unlink()  # last, because it is locked until here
+    with writing(folder, KEPT):
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / _JOURNAL).open("a+b") as journal:
+            busy = "is being written by another process; wait until it ends, or give another folder"
+            lock(journal, f"{folder} {busy}")
+            (folder / "images.npy").touch()
+            with (folder / "images.npy").open("r+b") as images:
+                rows = _fill(images, journal, plan, folder, rows_from)
+            if len(rows) != len(manifest):
+                raise ValueError(f"{len(rows)} rows for {len(manifest)} images in the manifest")
+            try:
+                _write_tables(dataset, manifest, plan, rows, folder)
+            except InputError:
+                shutil.rmtree(folder)
+                raise
+            shutil.rmtree(out, ignore_errors=True)
+            folder.rename(out)
+            (out / _JOURNAL).unlink()  # last, because it is locked until here
     return open_store(out)
+
+
+def _fill(images: BinaryIO, journal: BinaryIO, plan: Plan, folder: Path, rows_from: Callable) -> list[Row]:
+    """Write the rows that a growing store lacks, and the final header of its images; return all rows."""
+    rows = _resume(images, journal, plan, folder)
+    shape = (plan.size, plan.size, 3)
+    with closing(rows_from(len(rows))) as made:
+        for image, numbers in made:
+            if image is not None:
+                if image.shape != shape or image.dtype != np.uint8:
+                    raise ValueError(f"image must be uint8 {shape}, got {image.dtype} {image.shape}")
+                images.write(image.tobytes())
+                images.flush()
+            _write_line(journal, numbers)
+            rows.append(numbers)
+    # NumPy pads the header so that the first axis can grow without moving the data.
+    _write_header(images, plan.size, sum(map(_is_kept, rows)))
+    return rows
+
+
+def _resume(images: BinaryIO, journal: BinaryIO, plan: Plan, folder: Path) -> list[Row]:
+    """Bring both files back to the last row that is whole, and return the rows up to there."""
+    journal.seek(0)
+    lines = journal.read().split(b"\n")[:-1]  # what follows the last line break is torn
+    begun = _parse(lines[0]) if lines else None
+    if begun is not None and begun != asdict(plan):
+        changed = ", ".join(name for name, value in asdict(plan).items() if begun.get(name) != value)
+        print(
+            f"riqa: {shown(folder)} was begun with other settings ({changed}); "
+            f"its {len(lines) - 1} photographs are curated anew",
+            file=sys.stderr,
+        )
+    start, image_bytes = _write_header(images, plan.size, 0), plan.size**2 * 3
+    n_there, n_kept, rows = (images.seek(0, os.SEEK_END) - start) // image_bytes, 0, []
+    good = len(lines[0]) + 1 if begun == asdict(plan) else 0
+    for line in lines[1:] if good else []:
+        row = _parse(line)
+        # After a power cut, unlike a kill, the journal may speak of images that never reached the disk.
+        if row is None or n_kept + _is_kept(row) > n_there:
+            break
+        rows.append(row)
+        n_kept += _is_kept(row)
+        good += len(line) + 1
+    journal.truncate(good)
+    images.truncate(start + n_kept * image_bytes)
+    images.seek(0, os.SEEK_END)
+    if not good:
+        _write_line(journal, asdict(plan))
+    return rows
+
+
+def _parse(line: bytes) -> Row | None:
+    """Return a line of the journal, or None if it is no JSON object."""
+    try:
+        row = json.loads(line)
+    except ValueError:
+        return None
+    return row if isinstance(row, dict) else None
+
+
+def _write_line(journal: BinaryIO, entry: Row) -> None:
+    """Append a line to the journal."""
+    journal.write(json.dumps(entry).encode() + b"\n")
+    journal.flush()
+
+
+def _is_kept(row: Row) -> bool:
+    """Tell whether the row of a journal has an image, and was not set aside."""
+    return "reason" not in row
+
+
+def _write_header(images: BinaryIO, size: int, n_images: int) -> int:
+    """Write the header of a uint8 .npy file and return the position after it."""
+    images.seek(0)
+    header = {"descr": "|u1", "fortran_order": False, "shape": (n_images, size, size, 3)}
+    np.lib.format.write_array_header_1_0(images, header)
+    return images.tell()
+
+
+def _write_tables(
+    dataset: Dataset, manifest: pd.DataFrame, plan: Plan, rows: list[Row], folder: Path
+) -> None:
+    """Write manifest, fields, report of images set aside, experts' ratings and, last, store.json."""
+    table = pd.DataFrame([{"reason": None} | row for row in rows], index=manifest.index)
+    reasons = table.pop("reason")
+    kept = reasons.isna()
+    aside = manifest.loc[~kept, ["image_id", "path"]].map(shown).assign(reason=reasons[~kept])
+    for split in manifest["split"].unique():
+        if not (kept & (manifest["split"] == split)).any():
+            first = aside.loc[manifest.index[manifest["split"] == split][0]]
+            raise InputError(
+                f"dataset {dataset.name}: no image of split {split} can be used; the first, "
+                f"{dataset.root / first['path']}: {first['reason']}; restore the image files"
+            )
+    fields = table[kept].astype("float64")
+    fields.insert(0, "image_id", manifest.loc[kept, "image_id"])
+    write_parquet(manifest[kept].reset_index(drop=True), folder / "manifest.parquet")
+    write_parquet(fields.reset_index(drop=True), folder / "fields.parquet")
+    aside.to_csv(folder / "set_aside.csv", index=False)
+    files = list(_FILES)
+    (folder / _RATINGS).unlink(missing_ok=True)  # of an earlier attempt, when there were ratings
+    if dataset.ratings is not None:
+        of_kept = dataset.ratings["image_id"].isin(manifest.loc[kept, "image_id"])
+        write_parquet(dataset.ratings[of_kept].reset_index(drop=True), folder / _RATINGS)
+        files.append(_RATINGS)
+    meta = dict.fromkeys(("name", "n_classes", "class_names"))  # what stands first in the file
+    meta |= {"size": plan.size, "crop": plan.crop, "versions": plan.versions}
+    meta |= {"n_images": int(kept.sum()), "n_set_aside": int((~kept).sum())} | describe(dataset)
+    meta["sha256"] = {name: _digest(folder / name) for name in files}
+    write_json(meta, folder / "store.json")
 
 
 def open_store(root: Path | str) -> Store:
@@ -126,8 +258,7 @@ def open_store(root: Path | str) -> Store:
         raise InputError(f"{root / 'store.json'} cannot be read; {_AGAIN}") from None
     # Older stores did not say it; but no set of another kind can have these names.
     meta.setdefault("drawn", meta.get("name") in MADE)
-    rated = _RATINGS in digests
-    for name in (*_FILES, *([_RATINGS] if rated else [])):
+    for name in (*_FILES, *digests.keys() & {_RATINGS}):
         path = root / name
         if not path.is_file():
             raise InputError(f"{path} is missing; {_AGAIN}")
@@ -137,52 +268,7 @@ def open_store(root: Path | str) -> Store:
     manifest = validate_manifest(read_parquet(root / "manifest.parquet"), meta["n_classes"])
     if images.shape != (n_images, size, size, 3) or len(manifest) != n_images:
         raise InputError(f"{root}: {images.shape} images for {len(manifest)} rows of the manifest; {_AGAIN}")
-    return Store(images, manifest, meta, root, read_parquet(root / _RATINGS) if rated else None)
-
-
-def _write_tables(
-    dataset: Dataset, manifest: pd.DataFrame, plan: Plan, rows: list[Row], folder: Path
-) -> None:
-    """Write manifest, fields, report of images set aside, experts' ratings and, last, store.json."""
-    table = pd.DataFrame(rows, index=manifest.index)
-    reasons = table["reason"] if "reason" in table else pd.Series(np.nan, index=manifest.index)
-    kept = reasons.isna()
-    aside = manifest.loc[~kept, ["image_id", "path"]].map(shown).assign(reason=reasons[~kept])
-    for split in manifest["split"].unique():
-        if not (kept & (manifest["split"] == split)).any():
-            first = aside.loc[manifest.index[manifest["split"] == split][0]]
-            raise InputError(
-                f"dataset {dataset.name}: no image of split {split} can be used; the first, "
-                f"{dataset.root / first['path']}: {first['reason']}; restore the image files"
-            )
-    fields = table[kept].drop(columns="reason", errors="ignore").astype("float64")
-    fields.insert(0, "image_id", manifest.loc[kept, "image_id"])
-    write_parquet(manifest[kept].reset_index(drop=True), folder / "manifest.parquet")
-    write_parquet(fields.reset_index(drop=True), folder / "fields.parquet")
-    aside.to_csv(folder / "set_aside.csv", index=False)
-    files = list(_FILES)
-    (folder / _RATINGS).unlink(missing_ok=True)  # of an earlier attempt, when there were ratings
-    if dataset.ratings is not None:
-        of_kept = dataset.ratings["image_id"].isin(manifest.loc[kept, "image_id"])
-        write_parquet(dataset.ratings[of_kept].reset_index(drop=True), folder / _RATINGS)
-        files.append(_RATINGS)
-    meta = {
-        "name": dataset.name,
-        "n_classes": dataset.n_classes,
-        "class_names": list(class_names(dataset.n_classes)) if dataset.n_classes else None,
-        "size": plan.size,
-        "crop": plan.crop,
-        "versions": plan.versions,
-        "n_images": int(kept.sum()),
-        "n_set_aside": int((~kept).sum()),
-        "citation": dataset.citation,
-        "licence": dataset.licence,
-        "findings": to_json(dataset.findings),
-        "drawn": dataset.drawn,
-        "sha256": {name: _digest(folder / name) for name in files},
-    }
-    text = json.dumps(meta, indent=1, ensure_ascii=False) + "\n"
-    (folder / "store.json").write_text(text, encoding="utf-8")
+    return Store(images, manifest, meta, root, read_parquet(root / _RATINGS) if _RATINGS in digests else None)
 
 
 def _digest(path: Path) -> str:

@@ -48,9 +48,7 @@ class PassedOver:
 
     def __str__(self) -> str:
         """Count everything but folders that cannot be entered, in a line; empty where there is nothing."""
-        endings = Counter(
-            posixpath.splitext(name)[1].lower() or "none" for name in dict.fromkeys(self.unread)
-        )
+        endings = Counter(_ending(name) or "none" for name in dict.fromkeys(self.unread))
         kinds = "".join(f"{ending} {n}, " for ending, n in endings.most_common(_EXAMPLES))
         groups = (
             ("hidden or of the system", self.hidden, ""),
@@ -58,15 +56,13 @@ class PassedOver:
             ("linked back to a folder above", self.circles, ""),
             ("that are no files or lead to none", self.broken, ""),
         )
-        return ", ".join(
-            f"{len(set(names))} {reason} ({kinds}{_some(names)})" for reason, names, kinds in groups if names
-        )
+        told = (f"{len(set(names))} {why} ({kinds}{_some(names)})" for why, names, kinds in groups if names)
+        return ", ".join(told)
 
     def findings(self, where: str) -> list[Finding]:
         """Say what was passed over, with a warning where that may have been photographs with labels.
 
-        Args:
-            where: What was searched, for the messages, such as "train".
+        `where` is what was searched, for the messages, such as "train".
         """
         findings = []
         if self.barred:
@@ -86,9 +82,13 @@ def _some(names: Sequence[str]) -> str:
     return ", ".join(posixpath.basename(name) for name in names[:_EXAMPLES]) + more
 
 
+def _ending(name: str) -> str:
+    return posixpath.splitext(name)[1].lower()
+
+
 def is_read(name: str) -> bool:
     """Tell whether a file is an image that can be read, by its ending."""
-    ending = posixpath.splitext(name)[1].lower()
+    ending = _ending(name)
     return ending in SUFFIXES or (ending != "" and ending in _endings())
 
 
@@ -98,8 +98,7 @@ def _endings() -> set[str]:
     Image.preinit()  # first, for the order in which formats are tried: the frequent ones before all others
     Image.init()
     read = set(Image.OPEN) - _NO_PHOTOGRAPHS | {"MPO"}  # several JPEGs in a file, which is opened as JPEG
-    for name in Image.OPEN:
-        factory = Image.OPEN[name][0]
+    for name, (factory, _) in Image.OPEN.items():
         if isinstance(factory, type) and issubclass(factory, ImageFile.StubImageFile):
             read.discard(name)  # recognised, but not decoded
     return {ending for ending, name in Image.registered_extensions().items() if name in read}

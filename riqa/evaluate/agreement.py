@@ -1,4 +1,4 @@
-"""Agreement among experts: raw, and corrected for the agreement that chance alone would give.
+"""Agreement among experts, raw and corrected for chance; and one label from several experts.
 
 Every coefficient has the form (p_a - p_e) / (1 - p_e), where p_a is the observed agreement and p_e the one
 expected by chance; they differ in what they take chance to be:
@@ -12,28 +12,30 @@ expected by chance; they differ in what they take chance to be:
 
 Kappas and alpha are undefined (NaN) when all ratings fall into one class: there is no disagreement that
 chance could have brought about. AC1 is 1 then. Ratings are a table of images x experts with NaN where an
-expert did not look; most coefficients only need how many experts chose each class, `vote_counts`.
+expert did not look; most coefficients only need `counts` (N, K), how many experts chose each class.
+
+Dawid and Skene (1979, doi:10.2307/2346806) give every expert a probability of each answer to each true class,
+and estimate these and the truth together by expectation-maximisation, here by the library crowd-kit. The
+model assumes that experts err independently once the true class is known. A hard image makes all of them err,
+so the model tends to be surer than it should be.
 """
 
+import warnings
+from collections.abc import Mapping
 from itertools import combinations
 
 import krippendorff
 import numpy as np
+import pandas as pd
+from crowdkit.aggregation import DawidSkene
 from sklearn.metrics import cohen_kappa_score
 
-from riqa.evaluate.draws import image_weights
-from riqa.evaluate.stats import Interval, percentile_interval
+from riqa.evaluate.bootstrap import Draws, image_weights, percentile_interval
+from riqa.evaluate.interval import Interval
 
 
 def vote_counts(scores: np.ndarray, n_classes: int = 2) -> np.ndarray:
-    """Count the experts who chose each class.
-
-    Args:
-        scores: (N, R) codes 0..K-1, NaN where an expert did not look.
-        n_classes: K.
-
-    Returns:
-        int (N, K).
+    """Count the experts who chose each class: codes 0..K-1 or NaN (N, R) -> int (N, K).
 
     Raises:
         ValueError: If a code is outside 0..K-1.
@@ -46,105 +48,68 @@ def vote_counts(scores: np.ndarray, n_classes: int = 2) -> np.ndarray:
 
 
 def raw_agreement(counts: np.ndarray) -> float:
-    """Return the share of pairs of experts who agree, mean over images with at least two ratings.
-
-    Args:
-        counts: (N, K) experts by class, see `vote_counts`; panels may differ in size.
-
-    Returns:
-        A share in [0, 1]; NaN if no image has two ratings.
-    """
+    """Return the share of pairs of experts who agree, mean over images with two ratings; NaN without any."""
     counts = np.asarray(counts, dtype=float)
     n = counts.sum(axis=1)
-    pairs = n * (n - 1)
     agreeing = (counts * (counts - 1)).sum(axis=1)
     several = n >= 2
-    return float((agreeing[several] / pairs[several]).mean()) if several.any() else float("nan")
+    shares = agreeing[several] / (n * (n - 1))[several]
+    return float(shares.mean()) if several.any() else float("nan")
 
 
 def class_shares(counts: np.ndarray) -> np.ndarray:
     """Return the share of each class, (K,): the panel's share for an image, mean over rated images."""
     counts = np.asarray(counts, dtype=float)
-    n = counts.sum(axis=1)
-    return (
-        (counts[n > 0] / n[n > 0, None]).mean(axis=0) if (n > 0).any() else np.full(counts.shape[1], np.nan)
-    )
+    rated = counts[counts.sum(axis=1) > 0]
+    if len(rated) == 0:
+        return np.full(counts.shape[1], np.nan)
+    return (rated / rated.sum(axis=1, keepdims=True)).mean(axis=0)
 
 
 def fleiss_kappa(counts: np.ndarray) -> float:
-    """Compute Fleiss' kappa for panels of any sizes.
+    """Compute Fleiss' kappa for panels of any sizes; NaN if all ratings are alike or no image has two.
 
-    `statsmodels.stats.inter_rater.fleiss_kappa` needs the same number of ratings for each image; where panels
-    are equal, this is the same number. For unequal ones agreement and shares are means over images, as in
-    Gwet, Handbook of Inter-Rater Reliability, and in the R package irrCAC.
-
-    Args:
-        counts: (N, K) experts by class.
-
-    Returns:
-        At most 1; NaN if all ratings are alike or no image has two.
+    Agreement and shares are means over images, as in Gwet, Handbook of Inter-Rater Reliability, and in the R
+    package irrCAC; where panels are equal, this is the number of statsmodels.
     """
-    return corrected(raw_agreement(counts), float((class_shares(counts) ** 2).sum()))
+    return _corrected(raw_agreement(counts), float((class_shares(counts) ** 2).sum()))
 
 
 def gwet_ac1(counts: np.ndarray) -> float:
-    """Compute Gwet's AC1 for panels of any sizes (Gwet 2008, equations 18 and 19).
+    """Compute Gwet's AC1 for panels of any sizes (Gwet 2008, equations 18 and 19); NaN if no image has two.
 
     Chance is p_e = sum_k pi_k (1 - pi_k) / (K - 1): the rarer a class, the less of the agreement is a guess.
-
-    Args:
-        counts: (N, K) experts by class; K counts, so that a class nobody chose must have its column.
-
-    Returns:
-        At most 1; NaN if no image has two ratings.
+    K counts, so that a class nobody chose must have its column.
     """
     shares = class_shares(counts)
-    return corrected(raw_agreement(counts), float((shares * (1 - shares)).sum() / (len(shares) - 1)))
+    return _corrected(raw_agreement(counts), float((shares * (1 - shares)).sum() / (len(shares) - 1)))
 
 
 def krippendorff_alpha(counts: np.ndarray) -> float:
-    """Compute Krippendorff's alpha for nominal classes by the library of that name; NaN if undefined.
-
-    Args:
-        counts: (N, K) experts by class; images with fewer than two ratings say nothing and are left out.
-    """
+    """Compute Krippendorff's alpha for nominal classes by the library of that name; NaN if undefined."""
     counts = np.asarray(counts)
-    counts = counts[counts.sum(axis=1) >= 2]
+    counts = counts[counts.sum(axis=1) >= 2]  # others say nothing
     if (counts.sum(axis=0) > 0).sum() < 2:
         return float("nan")
     return float(krippendorff.alpha(value_counts=counts, level_of_measurement="nominal"))
 
 
-def corrected(observed: float, chance: float) -> float:
-    """Return (observed - chance) / (1 - chance), NaN where chance already agrees always."""
+def _corrected(observed: float, chance: float) -> float:
     return (observed - chance) / (1 - chance) if chance < 1 else float("nan")
 
 
-def cohen_kappa(first: np.ndarray, second: np.ndarray, n_classes: int = 2) -> float:
-    """Compute Cohen's kappa of two experts by scikit-learn; NaN if both used the same single class.
-
-    Args:
-        first: (N,) codes 0..K-1, NaN where the expert did not look.
-        second: (N,) those of the other expert.
-        n_classes: K.
-    """
+def cohen_kappa(first: np.ndarray, second: np.ndarray) -> float:
+    """Compute Cohen's kappa of two experts' codes (N,) by scikit-learn; NaN if both used one class alone."""
     both = ~(np.isnan(first) | np.isnan(second))
-    used = np.unique(np.concatenate([first[both], second[both]]))
-    if len(used) < 2:  # scikit-learn would warn and say NaN
+    first, second = first[both].astype(int), second[both].astype(int)
+    if len(np.union1d(first, second)) < 2:  # scikit-learn would warn and say NaN
         return float("nan")
-    return float(
-        cohen_kappa_score(first[both].astype(int), second[both].astype(int), labels=range(n_classes))
-    )
+    return float(cohen_kappa_score(first, second))
 
 
-def pairwise_kappas(scores: np.ndarray, n_classes: int = 2) -> list[float]:
-    """Compute Cohen's kappa of every pair of experts, on the images that both have seen; NaN where undefined.
-
-    Args:
-        scores: (N, R) codes 0..K-1 or NaN.
-        n_classes: K.
-    """
-    return [cohen_kappa(a, b, n_classes) for a, b in combinations(np.asarray(scores).T, 2)]
+def pairwise_kappas(scores: np.ndarray) -> list[float]:
+    """Compute `cohen_kappa` of every pair of experts in (N, R) codes or NaN."""
+    return [cohen_kappa(a, b) for a, b in combinations(np.asarray(scores).T, 2)]
 
 
 COEFFICIENTS = {
@@ -157,28 +122,69 @@ COEFFICIENTS = {
 
 
 def agreement_intervals(
-    counts: np.ndarray,
-    groups: np.ndarray,
-    *,
-    n_resamples: int = 2_000,
-    confidence: float = 0.95,
+    counts: np.ndarray, groups: np.ndarray, *, n_resamples: int = 2_000, confidence: float = 0.95,
     seed: int = 0,
-) -> dict[str, Interval]:
-    """Compute every coefficient of `COEFFICIENTS` with its percentile bootstrap interval over patients.
-
-    Args:
-        counts: (N, K) experts by class.
-        groups: (N,) patient ids.
-        n_resamples: Number of bootstrap replicates.
-        confidence: Coverage aimed at, in (0, 1).
-        seed: Seed of the draws.
-
-    Returns:
-        Name -> Interval. Replicates in which a coefficient is undefined are left out of its interval.
-    """
+) -> dict[str, Interval]:  # fmt: skip
+    """Compute `COEFFICIENTS` with bootstrap intervals, of those replicates in which they are defined."""
     weights = image_weights(groups, n_resamples, np.random.default_rng(seed))
     drawn = [np.repeat(counts, row, axis=0) for row in weights]
     return {
         name: percentile_interval(of(counts), np.array([of(sample) for sample in drawn]), confidence)
         for name, of in COEFFICIENTS.items()
+    }
+
+
+def dawid_skene(scores: np.ndarray, n_iter: int = 100) -> np.ndarray:
+    """Fit Dawid and Skene's model to ratings (N, R) of 0 bad, 1 good, NaN not seen, in `n_iter` iterations.
+
+    Returns:
+        (N,) posterior probability of good; NaN for images without a rating.
+
+    Raises:
+        ValueError: If there is no rating.
+    """
+    image, rater = np.nonzero(~np.isnan(scores))
+    if len(image) == 0:
+        raise ValueError("no rating to learn from")
+    labels = scores[image, rater].astype(int)
+    data = pd.DataFrame({"task": image, "worker": rater, "label": labels})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # crowd-kit's, of pandas
+        # crowd-kit would stop when its bound no longer rises; but that bound counts the prior once for every
+        # rating, not for every image, and falls long before the fit has converged.
+        model = DawidSkene(n_iter, tol=-np.inf).fit(data)
+    p_good = np.full(len(scores), np.nan)
+    posterior = model.probas_.reindex(columns=[0, 1], fill_value=0.0)  # a class that nobody named has none
+    p_good[posterior.index] = posterior[1]
+    return p_good
+
+
+def nearness_to_truth(
+    labels: Mapping[str, np.ndarray], truth: np.ndarray, groups: np.ndarray, *, baseline: str,
+    n_resamples: int = 2_000, confidence: float = 0.95, seed: int = 0,
+) -> dict[str, tuple[Interval, Interval]]:  # fmt: skip
+    """Compare several ways to a label with the truth (N,), on the same images and draws.
+
+    Labels are (N,), or (S, N) with one row per training seed, of 0 bad, 1 good; NaN is no answer (a tie) and
+    counts as half right. They are not derived anew in each replicate.
+
+    Returns:
+        Name -> (share that is right, that share minus the one of the label named `baseline`).
+
+    Raises:
+        ValueError: If the baseline is not among the labels.
+    """
+    if baseline not in labels:
+        raise ValueError(f"baseline must be one of {', '.join(labels)}; got {baseline!r}")
+    draws, value, drawn = Draws(groups, n_resamples, seed), {}, {}
+    for name, given in labels.items():
+        given = np.atleast_2d(np.asarray(given, dtype=float))
+        right = np.where(np.isnan(given), 0.5, given == truth).T  # (N, S)
+        value[name], drawn[name] = right.mean(), draws.means(right)
+    return {
+        name: (
+            percentile_interval(value[name], drawn[name], confidence),
+            percentile_interval(value[name] - value[baseline], drawn[name] - drawn[baseline], confidence),
+        )
+        for name in labels
     }

@@ -1,20 +1,26 @@
-"""Whether probabilities mean what they say: reliability with intervals, calibration error, Brier score.
+"""Whether probabilities mean what they say, and from which severity on the answer is "bad".
 
 The expected calibration error (ECE) is never negative, so chance alone makes it positive: a perfectly
 calibrated model has an ECE above zero on any finite set, the more so the fewer images and the more bins
 (Broecker and Smith 2007, doi:10.1175/WAF993.1, conclude the same for reliability diagrams). `floor` is that
 amount; read an ECE beside it.
+
+A psychometric curve is the chance of the answer "bad" as a function of true severity. Its middle, where "bad"
+and "good" are equally likely, is the threshold of the expert or model; how far severity must change around it
+to turn one answer in four into three in four tells how finely it discriminates.
 """
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import statsmodels.api as sm
+from scipy.stats import norm
 
-from riqa.evaluate.draws import drawn_seeds, image_weights
-from riqa.evaluate.means import mean_interval
+from riqa.evaluate.bootstrap import Draws, checked_groups, mean_interval, percentile_interval
+from riqa.evaluate.interval import Interval
 from riqa.evaluate.metrics import expected_calibration_error, reliability_table
-from riqa.evaluate.stats import Interval, percentile_interval
 
 
 @dataclass(frozen=True)
@@ -28,54 +34,39 @@ class Calibration:
 
 
 def calibration(
-    y_true: np.ndarray,
-    probs: np.ndarray,
-    *,
-    groups: np.ndarray | None = None,
-    n_bins: int = 10,
-    n_resamples: int = 2_000,
-    confidence: float = 0.95,
-    seed: int = 0,
-) -> Calibration:
-    """Measure the calibration of one yes-or-no answer.
+    y_true: np.ndarray, probs: np.ndarray, *, groups: np.ndarray | None = None, n_bins: int = 10,
+    n_resamples: int = 2_000, confidence: float = 0.95, seed: int = 0,
+) -> Calibration:  # fmt: skip
+    """Measure the calibration of one yes-or-no answer, all seeds' answers in one reliability table.
 
-    The answers of all seeds go into one reliability table. A replicate of the bootstrap draws groups and
-    seeds. Drawing anew adds noise to every bin and so, on average, error: the replicates of the ECE are
-    shifted back by that much, and not below zero.
-
-    Args:
-        y_true: (N,) of 0 and 1; NaN where unknown, left out.
-        probs: (N,) probabilities of 1 in [0, 1], or (S, N) with one row per training seed.
-        groups: (N,) what is drawn as a whole, e.g. patient ids; None draws single images.
-        n_bins: Bins of equal width.
-        n_resamples: Number of bootstrap replicates.
-        confidence: Coverage aimed at, in (0, 1).
-        seed: Seed of the draws.
+    `y_true` (N,) is 0, 1 or NaN, which is left out; `probs` of 1, in [0, 1], are (N,), or (S, N) with one row
+    per seed; `n_bins` are of equal width. For the rest see `riqa.evaluate.bootstrap`. Drawing anew adds noise
+    to every bin and so, on average, error: the replicates of the ECE are shifted back by that much, and not
+    below zero.
 
     Raises:
         ValueError: If shapes disagree, no truth is known, or a number is out of range.
     """
     y_true, probs = np.asarray(y_true, dtype=float), np.atleast_2d(np.asarray(probs, dtype=float))
-    groups = np.arange(len(y_true)) if groups is None else np.asarray(groups)
-    if not probs.shape[1:] == y_true.shape == groups.shape:
-        raise ValueError(f"y_true {y_true.shape} and groups {groups.shape} must be (N,), probs {probs.shape}")
+    if probs.shape[1:] != y_true.shape:
+        raise ValueError(f"y_true {y_true.shape} must be (N,), probs {probs.shape} (N,) or (S, N)")
     known = ~np.isnan(y_true)
-    truth, probs, groups = y_true[known], probs[:, known], groups[known]
+    truth, probs, groups = y_true[known], probs[:, known], checked_groups(groups, y_true.shape)[known]
     table = reliability_table(np.tile(truth, len(probs)), probs.ravel(), n_bins)
     bins = np.digitize(probs, table["bin_low"].to_numpy()[1:])
 
-    images_rng, seeds_rng, labels_rng = np.random.default_rng(seed).spawn(3)
-    weights = image_weights(groups, n_resamples, images_rng)
+    draws = Draws(groups, n_resamples, seed)
     in_bin = bins[..., None] == np.arange(n_bins)  # (S, N, B)
     numbers = np.stack([np.ones_like(probs), np.broadcast_to(truth, probs.shape), probs])
     sums = np.einsum("ksn,snb->nskb", numbers, in_bin)  # what each image adds to each bin
-    by_seed = (weights @ sums.reshape(len(truth), -1)).reshape(n_resamples, *sums.shape[1:])
-    count, positive, predicted = np.moveaxis(drawn_seeds(by_seed, seeds_rng), 1, 0)
+    by_seed = (draws.weights @ sums.reshape(len(truth), -1)).reshape(n_resamples, *sums.shape[1:])
+    count, positive, predicted = np.moveaxis(draws.over_seeds(by_seed), 1, 0)
     error = expected_calibration_error(table)
     errors = np.abs(positive - predicted).sum(axis=1) / count.sum(axis=1)
     errors = np.maximum(0, errors - (errors.mean() - error))  # what drawing anew has added by chance
     shares = positive / np.where(count > 0, count, np.nan)
-    ends = [percentile_interval(np.nan, of_bin[~np.isnan(of_bin)], confidence) for of_bin in shares.T]
+    ends = [percentile_interval(np.nan, of_bin, confidence) for of_bin in shares.T]
+    labels_rng = np.random.default_rng(seed).spawn(3)[2]  # the first two are those of `Draws`
     draw = {"groups": groups, "n_resamples": n_resamples, "confidence": confidence, "seed": seed}
     return Calibration(
         table=table.assign(low=[end.low for end in ends], high=[end.high for end in ends]),
@@ -85,16 +76,55 @@ def calibration(
     )
 
 
-def _floor(
-    probs: np.ndarray, bins: np.ndarray, n_bins: int, rng: np.random.Generator, draws: int = 200
-) -> float:
-    """Average the ECE over truths that are drawn from the probabilities themselves.
-
-    One uniform number per image decides for all seeds, so that their truths agree as far as they can.
-    """
-    drawn = rng.random((draws, 1, probs.shape[1])) < probs
+def _floor(probs: np.ndarray, bins: np.ndarray, n_bins: int, rng: np.random.Generator) -> float:
+    """Average the ECE over 200 truths drawn from the probabilities, one draw an image for all seeds."""
+    drawn = rng.random((200, 1, probs.shape[1])) < probs
     errors = [
         np.abs(np.bincount(bins.ravel(), weights=(truth - probs).ravel(), minlength=n_bins)).sum()
         for truth in drawn
     ]
     return float(np.mean(errors) / probs.size)
+
+
+@dataclass(frozen=True)
+class Psychometric:
+    """A fitted curve: "bad" has the chance 1 / (1 + exp(-(severity - threshold) 2 ln(3) / width))."""
+
+    threshold: float  # severity at which "bad" and "good" are equally likely
+    low: float  # lower end of the threshold's interval
+    high: float  # upper end
+    width: float  # severity from one "bad" in four to three in four
+
+
+def fit_psychometric(
+    severity: np.ndarray, bad: np.ndarray, groups: np.ndarray, confidence: float = 0.95
+) -> Psychometric | None:
+    """Fit a logistic psychometric curve to answers `bad` (N,), 0, 1 or shares, at severities (N,) in [0, 1].
+
+    The interval of the threshold comes by the delta method from the covariance clustered by `groups` (N,),
+    patients: rows of one group are no independent evidence.
+
+    Returns:
+        The curve, or None where there is none: one answer only, answers that a severity separates perfectly,
+        fewer than three groups, or "bad" not getting likelier with severity.
+    """
+    severity, bad = np.asarray(severity, dtype=float), np.asarray(bad, dtype=float)
+    codes = np.unique(groups, return_inverse=True)[1]
+    if np.isnan(bad).any() or np.ptp(bad) == 0 or np.ptp(severity) == 0 or codes.max() < 2:
+        return None
+    separated = sm.tools.sm_exceptions.PerfectSeparationWarning
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        warnings.simplefilter("error", separated)
+        try:
+            model = sm.GLM(bad, sm.add_constant(severity), family=sm.families.Binomial())
+            fit = model.fit(cov_type="cluster", cov_kwds={"groups": codes})
+        except (RuntimeWarning, separated, np.linalg.LinAlgError):
+            return None
+    intercept, slope = fit.params
+    if slope <= 0:
+        return None
+    threshold = -intercept / slope
+    gradient = np.array([-1, -threshold]) / slope
+    reach = norm.ppf((1 + confidence) / 2) * np.sqrt(gradient @ fit.cov_params() @ gradient)
+    return Psychometric(threshold, threshold - reach, threshold + reach, 2 * np.log(3) / slope)

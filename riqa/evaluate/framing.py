@@ -15,41 +15,35 @@ from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-COARSEST = 8  # px, the side at which a pyramid ends
+_COARSEST = 8  # px, the side at which a pyramid ends
 _FOLDS = 5
 
 
 def shrink(images: Sequence[np.ndarray], size: int) -> np.ndarray:
-    """Resize images to squares of a side, whatever their shape was, by averaging areas.
-
-    Args:
-        images: uint8 (H, W, 3) each, of any shape. This is "just resizing": the aspect ratio is not kept.
-        size: Side in pixels.
-
-    Returns:
-        uint8 (N, size, size, 3).
-    """
+    """Resize uint8 images (H, W, 3) of any shapes, averaging areas, to (N, size, size, 3)."""
     return np.stack([cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA) for image in images])
 
 
-def scale_energies(image: np.ndarray) -> np.ndarray:
-    """Describe an image by its brightness, its spread, and its variation at each scale.
-
-    Args:
-        image: uint8 (S, S, 3) RGB, S at least 2 `COARSEST`.
+def measurements(images: np.ndarray) -> np.ndarray:
+    """Describe images uint8 (N, S, S, 3) RGB by their brightness, spread, and variation at each scale.
 
     Returns:
-        float (2 + number of scales,): mean and standard deviation of the grey values in [0, 1], then the
+        float (N, 2 + number of scales): mean and standard deviation of the grey values in [0, 1], then the
         natural logarithm of the mean square of each level of a Laplacian pyramid, finest first.
 
     Raises:
-        ValueError: If the image is smaller.
+        ValueError: If S is below 16.
     """
-    if min(image.shape[:2]) < 2 * COARSEST:
+    return np.stack([_scale_energies(image) for image in images])
+
+
+def _scale_energies(image: np.ndarray) -> np.ndarray:
+    """Return the `measurements` of one image."""
+    if min(image.shape[:2]) < 2 * _COARSEST:
         raise ValueError(f"an image of {image.shape[:2]} pixels has no scale to measure")
     level = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32) / 255
     numbers = [level.mean(), level.std()]
-    while min(level.shape) >= 2 * COARSEST:
+    while min(level.shape) >= 2 * _COARSEST:
         coarse = cv2.pyrDown(level)
         detail = level - cv2.pyrUp(coarse, dstsize=level.shape[::-1])
         numbers.append(np.log(np.mean(detail**2) + 1e-8))
@@ -57,24 +51,14 @@ def scale_energies(image: np.ndarray) -> np.ndarray:
     return np.array(numbers)
 
 
-def measurements(images: np.ndarray) -> np.ndarray:
-    """Return `scale_energies` of images uint8 (N, S, S, 3), as float (N, 2 + number of scales)."""
-    return np.stack([scale_energies(image) for image in images])
-
-
 def predict_held_out(
     numbers: np.ndarray, positive: np.ndarray, groups: np.ndarray, seed: int = 0
 ) -> np.ndarray:
-    """Predict a yes-or-no label of patients not seen before from simple measurements of images.
-
-    Args:
-        numbers: (N, K), see `measurements`.
-        positive: (N,) True where the label holds.
-        groups: (N,) patient ids; a patient's images are never in training and test at once.
-        seed: Seed of the split into five folds.
+    """Predict a yes-or-no label (N,) of patients (N,) not seen before from `measurements` (N, K).
 
     Returns:
-        (N,) probability of the label, each image's by the regression that did not see its patient.
+        (N,) probability of the label, each image's by the regression that did not see its patient, in five
+        folds by `seed`.
 
     Raises:
         ValueError: If fewer than five images have the label, or have it not.

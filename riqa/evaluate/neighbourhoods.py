@@ -1,54 +1,48 @@
-"""Do images of one label lie together? Neighbourhood purity and silhouette, their chance level and spread.
+"""Do images of one label lie together, and how much of a space does a map on a plane keep?
 
-Two photographs of one patient are alike for reasons that are not their quality, so a photograph is never
-compared with its own patient here.
+Two photographs of one patient are alike for reasons that are not their quality, so purity and silhouette
+never compare a photograph with its own patient.
 
-The spread over patients comes from leaving out one patient at a time, as the one compared and as a neighbour.
-Drawing patients with replacement would not do: copies crowd around their original, and for estimates from
-nearest neighbours the bootstrap fails in general (Abadie and Imbens 2008, doi:10.3982/ECTA6474), while the
-jackknife's variance errs, on average, on the large side (Efron and Stein 1981, doi:10.1214/aos/1176345462).
+Their spread over patients comes from leaving out one patient at a time, as the one compared and as a
+neighbour. Drawing patients with replacement would not do: copies crowd around their original, and for
+estimates from nearest neighbours the bootstrap fails in general (Abadie and Imbens 2008,
+doi:10.3982/ECTA6474), while the jackknife's variance errs, on average, on the large side (Efron and Stein
+1981, doi:10.1214/aos/1176345462).
 """
 
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.spatial.distance import pdist
+from scipy.stats import spearmanr
+from sklearn.decomposition import PCA
+from sklearn.manifold import TSNE, trustworthiness
+from sklearn.metrics import pairwise_distances
 
 MEASURES = ("purity", "silhouette")
 
 
 @dataclass(frozen=True)
 class Together:
-    """How much images of one label lie together in one space.
+    """How much images of one label lie together in one space."""
 
-    Attributes:
-        value: Of all images.
-        by_patient: (P,) what each patient contributes (jackknife pseudo-values, centred); their mean is
-            `value`, and means over drawn patients vary as `value` does.
-        permuted: (B,) the same measure after labels were shuffled between patients.
-    """
-
-    value: float
-    by_patient: np.ndarray
-    permuted: np.ndarray
+    value: float  # of all images
+    by_patient: np.ndarray  # (P,) centred jackknife pseudo-values: mean `value`, drawn means vary as it does
+    permuted: np.ndarray  # (B,) the same measure after labels were shuffled between patients
 
 
 def together(
     distances: np.ndarray, labels: np.ndarray, groups: np.ndarray, *, k: int, permutations: np.ndarray
 ) -> dict[str, Together]:
-    """Measure purity and silhouette of a labelling.
+    """Measure purity and silhouette of labels (N,), of any kind, none missing, of patients `groups` (N,).
 
-    Args:
-        distances: (N, N) between images, zero on the diagonal.
-        labels: (N,) codes of any kind, none missing.
-        groups: (N,) patient of each image.
-        k: Neighbours looked at.
-        permutations: (B, N) of `patient_permutations`.
+    `distances` (N, N) are zero on the diagonal, `permutations` (B, N) those of `patient_permutations`.
 
     Returns:
-        One `Together` per name of `MEASURES`: ``purity`` is the mean share of the k nearest images of other
-        patients with the image's own label, in [0, 1]; ``silhouette`` the mean of (b - a) / max(a, b), in
-        [-1, 1], where a is the mean distance to images of the own label and b to those of the nearest other
-        label; 0 for an image without company (Rousseeuw 1987, doi:10.1016/0377-0427(87)90125-7).
+        For each of `MEASURES`: ``purity`` is the mean share of the k nearest images of other patients with
+        the image's own label, in [0, 1]; ``silhouette`` the mean of (b - a) / max(a, b), in [-1, 1], where a
+        is the mean distance to images of the own label and b to those of the nearest other label; 0 for an
+        image without company (Rousseeuw 1987, doi:10.1016/0377-0427(87)90125-7).
 
     Raises:
         ValueError: If fewer than two labels have images of two patients, or images are too few for k.
@@ -68,9 +62,9 @@ def together(
             purity(order[:, :k], shuffled),
         ),
         "silhouette": (
-            silhouettes(far, apart, codes[None]).mean(),
+            _silhouettes(far, apart, codes[None]).mean(),
             _silhouette_without_each(far, apart, codes, patients),
-            silhouettes(far, apart, shuffled).mean(axis=0),
+            _silhouettes(far, apart, shuffled).mean(axis=0),
         ),
     }
     return {
@@ -86,16 +80,10 @@ def measurable(labels: np.ndarray, groups: np.ndarray) -> bool:
 
 
 def neighbour_order(distances: np.ndarray, groups: np.ndarray, k: int) -> np.ndarray:
-    """List each image's nearest images of other patients.
+    """List each image's nearest images of other patients, from distances (N, N) and patients (N,).
 
-    Args:
-        distances: (N, N).
-        groups: (N,) patient of each image.
-        k: Neighbours needed.
-
-    Returns:
-        int (N, k + m), nearest first; m is the most images that a patient has, so that k are left when any
-        one patient is left out.
+    int (N, k + m), nearest first; m is the most images that a patient has, so that k are left without any
+    one patient.
 
     Raises:
         ValueError: If k is below 1 or there are not so many images of other patients.
@@ -117,18 +105,10 @@ def purity(neighbours: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def patient_permutations(groups: np.ndarray, n: int, seed: int = 0) -> np.ndarray:
-    """Shuffle the labels of whole patients among patients with as many images.
+    """Shuffle whole patients (N,) n times, int (n, N): ``labels[permutations[b]]`` are shuffled labels.
 
-    Labels of one patient's images may be alike; shuffled together, they stay so, and the chance level is
-    fair. A patient with a number of images that no other has keeps their labels.
-
-    Args:
-        groups: (N,) patient of each image.
-        n: B, how many permutations.
-        seed: Seed of the draws.
-
-    Returns:
-        int (B, N): ``labels[permutations[b]]`` are the shuffled labels.
+    Patients change places with those of as many images. Labels of one patient's images may be alike; shuffled
+    together, they stay so, and the chance level is fair. A patient alone with a number of images stays.
     """
     rng = np.random.default_rng(seed)
     _, patients, sizes = np.unique(np.asarray(groups), return_inverse=True, return_counts=True)
@@ -142,6 +122,7 @@ def patient_permutations(groups: np.ndarray, n: int, seed: int = 0) -> np.ndarra
 
 
 def _purity_without_each(order: np.ndarray, labels: np.ndarray, groups: np.ndarray, k: int) -> np.ndarray:
+    """Return the purity (P,) without each patient."""
     same, asked = labels[order] == labels[:, None], groups[order]
     values = []
     for patient in range(groups.max() + 1):
@@ -151,17 +132,8 @@ def _purity_without_each(order: np.ndarray, labels: np.ndarray, groups: np.ndarr
     return np.array(values)
 
 
-def silhouettes(far: np.ndarray, apart: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Compute each image's silhouette for many labellings at once.
-
-    Args:
-        far: (N, N) distances, 0 where `apart` is False.
-        apart: bool (N, N), which images count as company of each other.
-        labels: (B, N) codes 0, 1, ...
-
-    Returns:
-        (N, B), 0 where an image has no company of its own label or of another.
-    """
+def _silhouettes(far: np.ndarray, apart: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Compute each image's silhouette for many labellings (B, N) -> (N, B); `far` is 0 where not `apart`."""
     one_hot = labels.T[..., None] == np.arange(labels.max() + 1)  # (N, B, K)
     flat = one_hot.reshape(len(far), -1).astype(float)
     return _from_sums((far @ flat).reshape(one_hot.shape), (apart @ flat).reshape(one_hot.shape), one_hot)
@@ -181,6 +153,7 @@ def _from_sums(sums: np.ndarray, counts: np.ndarray, one_hot: np.ndarray) -> np.
 def _silhouette_without_each(
     far: np.ndarray, apart: np.ndarray, labels: np.ndarray, groups: np.ndarray
 ) -> np.ndarray:
+    """Return the mean silhouette (P,) without each patient."""
     one_hot = labels[:, None] == np.arange(labels.max() + 1)
     sums, counts, values = far @ one_hot, apart.astype(float) @ one_hot, []
     for patient in range(groups.max() + 1):
@@ -188,3 +161,84 @@ def _silhouette_without_each(
         less, fewer = far[:, out] @ one_hot[out], apart[:, out].astype(float) @ one_hot[out]
         values.append(_from_sums(sums - less, counts - fewer, one_hot)[~out].mean())
     return np.array(values)
+
+
+def fitting_perplexity(perplexity: float, n: int) -> float:
+    """Lower a perplexity where there are too few images: t-SNE looks at three times as many neighbours."""
+    return float(min(perplexity, (n - 1) / 3))
+
+
+def tsne_map(
+    features: np.ndarray, perplexity: float, *, seed: int = 0, init: str = "pca", metric: str = "euclidean"
+) -> np.ndarray:
+    """Lay out features (N, D) on a plane, float64 (N, 2), by t-SNE (van der Maaten, Hinton 2008; Figure 7).
+
+    The perplexity, about how many neighbours each image heeds, is lowered by `fitting_perplexity`. The start
+    `init` is ``pca``, the two widest directions, or ``random``, by `seed`; `metric` is a name of
+    scikit-learn's.
+    """
+    fitting = fitting_perplexity(perplexity, len(features))
+    tsne = TSNE(perplexity=fitting, init=init, metric=metric, random_state=seed)
+    return tsne.fit_transform(features).astype(float)
+
+
+def pca_map(features: np.ndarray) -> np.ndarray:
+    """Project features (N, D) on the two directions in which they vary most; float64 (N, 2)."""
+    return PCA(n_components=2, svd_solver="full").fit_transform(np.asarray(features, dtype=float))
+
+
+def neighbours_kept(here: np.ndarray, there: np.ndarray, k: int) -> float:
+    """Return the mean share of an image's k nearest images in one space that are also so in another.
+
+    Both are distances (N, N) between the same images; by chance the share is k / (N - 1).
+    """
+    near = []
+    for distances in (here, there):
+        ranks = np.where(np.eye(len(distances), dtype=bool), np.inf, distances)
+        near.append(np.argsort(ranks, axis=1, kind="stable")[:, :k])
+    return float(np.mean([len(np.intersect1d(a, b)) / k for a, b in zip(*near, strict=True)]))
+
+
+def map_quality(
+    features: np.ndarray, positions: np.ndarray, k: int, metric: str = "euclidean"
+) -> dict[str, float]:
+    """Measure how much of a space of features (N, D) a map, positions (N, 2), shows of k < N / 2 neighbours.
+
+    Returns:
+        ``trustworthiness``: 1 if all neighbours on the map are neighbours in the space, less the farther off
+        they are there (Venna and Kaski 2001; scikit-learn); ``neighbours_kept``: `neighbours_kept`, 0 to 1;
+        ``distance_ranks``: Spearman's rank correlation of all pairs' distances in the space (by `metric`) and
+        on the map (Euclidean); ``crowding_ranks``: that of the distances to the k-th neighbour.
+    """
+    space, plane = pairwise_distances(features, metric=metric), pairwise_distances(positions)
+    pairs = space[np.triu_indices(len(space), 1)], pdist(positions)
+    radii = [np.sort(distances, axis=1)[:, k] for distances in (space, plane)]
+    return {
+        "trustworthiness": float(trustworthiness(features, positions, n_neighbors=k, metric=metric)),
+        "neighbours_kept": neighbours_kept(space, plane, k),
+        "distance_ranks": float(spearmanr(*pairs).statistic),
+        "crowding_ranks": float(spearmanr(*radii).statistic),
+    }
+
+
+def three_clouds(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Draw three clouds of 40 points, a known truth to compare maps with: positions (120, 2), cloud (120,).
+
+    Cloud 0 is ten times as wide as 1; and 2 is five times as far from 0 as 1 is.
+    """
+    cloud = np.repeat([0, 1, 2], 40)
+    centres, spread = np.array([[0.0, 0.0], [12.0, 0.0], [60.0, 0.0]]), np.array([3.0, 0.3, 1.0])
+    noise = np.random.default_rng(seed).normal(size=(len(cloud), 2))
+    return centres[cloud] + spread[cloud, None] * noise, cloud
+
+
+def cloud_ratios(positions: np.ndarray, cloud: np.ndarray) -> tuple[float, float]:
+    """Return the two ratios that `three_clouds` has planted, as positions (N, 2) show them.
+
+    The width of cloud 0 over that of 1 (root mean square distances to their centres), and the distance of
+    centres 0 and 2 over that of 0 and 1.
+    """
+    centres = [positions[cloud == code].mean(axis=0) for code in range(3)]
+    widths = [np.sqrt(((positions[cloud == code] - centres[code]) ** 2).mean()) for code in range(2)]
+    far = np.linalg.norm(centres[2] - centres[0]) / np.linalg.norm(centres[1] - centres[0])
+    return float(widths[0] / widths[1]), float(far)

@@ -1,12 +1,14 @@
-"""Each expert, and a model as one more, against the majority of the other experts (paper, Table 5).
+"""Each expert, and a model as one more, against the others: majorities (paper, Table 5), leniency, errors.
 
 Panels are odd so that a majority exists. Without one expert the rest is even and can tie. The rule here: **a
 tie is no majority; such images are left out and counted**. The same computation with every tie called good,
-or bad, shows the effect of the rule.
+or bad, shows the effect of the rule. An expert and the model are scored against the same reference on the
+same images, those seen by the expert, so that their difference is paired.
 
-An expert and the model are scored against the same reference on the same images, those seen by the expert, so
-that their difference is paired. Experts are not drawn anew by the bootstrap: intervals hold for these
-experts and other patients (and other training seeds), not for other experts.
+Everywhere `scores` (N, R, I) are those of R experts on I items of N images: 0 bad, 1 good, NaN not seen;
+`answers` (S, N, I) a model's, 0 or 1, one block per training seed; and `groups` (N,) patient ids. The
+bootstrap draws patients and seeds (`riqa.evaluate.bootstrap`), but no experts: intervals hold for these
+experts and other patients, not for other experts.
 """
 
 from collections.abc import Sequence
@@ -15,63 +17,53 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from riqa.evaluate.draws import drawn_seeds, image_weights
+from riqa.evaluate.agreement import cohen_kappa, gwet_ac1, vote_counts
+from riqa.evaluate.bootstrap import Draws, drawn_means, percentile_interval
 from riqa.evaluate.interval import Interval
-from riqa.evaluate.stats import percentile_interval
+from riqa.evaluate.metrics import mean_of_known
 from riqa.labels import DETAILS
 
-TIES = ("leave_out", "good", "bad")
+TIES = {"leave_out": np.nan, "good": 1.0, "bad": 0.0}
+"""Rule -> what a tie of the others is called."""
+
 METRICS = ("agreement", "f1", "precision", "recall")
 """Share of the same answers; and, with *good* as the positive class, those of Table 5."""
 
 
 @dataclass(frozen=True)
 class AgainstOthers:
-    """Scores against the majority of the others; index 0 of the axis of two is the expert, 1 the model.
+    """Scores against the majority of the others; index 0 of the axis of two is the expert, 1 the model."""
 
-    Attributes:
-        n: (R, I) images with a reference, by expert and item.
-        n_tied: (R, I) images that a tie left without one (0 where ties are called something).
-        value: Metric -> (R, 2, I), NaN where there is no image; the model's are means over seeds.
-        replicates: Metric -> (B, R, 2, I), the same for each draw of patients and seeds.
-    """
-
-    n: np.ndarray
-    n_tied: np.ndarray
-    value: dict[str, np.ndarray]
-    replicates: dict[str, np.ndarray]
+    n: np.ndarray  # (R, I) images with a reference, by expert and item
+    n_tied: np.ndarray  # (R, I) images that a tie left without one (0 where ties are called something)
+    value: dict[str, np.ndarray]  # metric -> (R, 2, I), NaN without image; the model's are means over seeds
+    replicates: dict[str, np.ndarray]  # metric -> (B, R, 2, I), for each draw of patients and seeds
 
 
 def score_cube(
-    ratings: pd.DataFrame, image_ids: Sequence[str], items: Sequence[str] = DETAILS, session: int = 1
+    ratings: pd.DataFrame, image_ids: Sequence[str], session: int = 1
 ) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Lay ratings out by image, expert and item.
+    """Lay ratings of details (image_id, rater, item, score, session) out by image, expert and detail.
 
-    Args:
-        ratings: image_id, rater, item, score, session.
-        image_ids: N images, in the order wanted; ratings of others are left out.
-        items: I items.
-        session: 1, or 2 for the blinded second one.
+    Session 1, or 2 for the blinded second one; of the N images, in the order given.
 
     Returns:
-        float (N, R, I), NaN where an expert did not judge; and the R experts who judged anything, in order.
+        float (N, R, 3), NaN where an expert did not judge; and the R experts who judged anything, in order.
 
     Raises:
-        ValueError: If an expert judged an item of an image twice in the session.
+        ValueError: If an expert judged a detail of an image twice in the session.
     """
-    chosen = ratings[
-        ratings["image_id"].isin(list(image_ids))
-        & ratings["item"].isin(items)
-        & ratings["session"].eq(session)
-    ]
-    twice = chosen.duplicated(["image_id", "rater", "item"])
-    if twice.any():
-        first = chosen[twice].iloc[0]
-        raise ValueError(f"{first['rater']} judged {first['item']} of {first['image_id']} twice in a session")
+    image_ids, cell = list(image_ids), ["image_id", "rater", "item"]
+    chosen = ratings[ratings["image_id"].isin(image_ids) & ratings["item"].isin(DETAILS)]
+    chosen = chosen[chosen["session"] == session]
+    twice = chosen[chosen.duplicated(cell)]
+    if len(twice):
+        image, rater, item = twice.iloc[0][cell]
+        raise ValueError(f"{rater} judged {item} of {image} twice in a session")
     raters = tuple(sorted(chosen["rater"].unique()))
-    wide = chosen.set_index(["image_id", "rater", "item"])["score"].astype(float)
-    index = pd.MultiIndex.from_product([list(image_ids), raters, items])
-    return wide.reindex(index).to_numpy().reshape(len(image_ids), len(raters), len(items)), raters
+    index = pd.MultiIndex.from_product([image_ids, raters, DETAILS])
+    scores = chosen.set_index(cell)["score"].astype(float).reindex(index)
+    return scores.to_numpy().reshape(len(image_ids), len(raters), len(DETAILS)), raters
 
 
 def majority(scores: np.ndarray) -> np.ndarray:
@@ -83,51 +75,26 @@ def majority(scores: np.ndarray) -> np.ndarray:
 def majority_of_others(scores: np.ndarray, ties: str = "leave_out") -> tuple[np.ndarray, np.ndarray]:
     """Find, for each expert, what the majority of the others says of the images that the expert has seen.
 
-    Args:
-        scores: (N, R, I) of 0 bad, 1 good, NaN not seen.
-        ties: "leave_out" (a tie is no majority), "good" or "bad" (what a tie is called).
-
     Returns:
         reference: (N, R, I) of 0, 1; NaN where the expert or all others did not look, or a tie is left out.
         tied: bool (N, R, I), where the others tie.
-
-    Raises:
-        ValueError: If `ties` is none of `TIES`.
     """
     if ties not in TIES:
-        raise ValueError(f"ties must be one of {TIES}, got {ties!r}")
+        raise ValueError(f"ties must be one of {tuple(TIES)}, got {ties!r}")
     seen = ~np.isnan(scores)
     good = np.nansum(scores, axis=1, keepdims=True) - np.where(seen, scores, 0)
     n = seen.sum(axis=1, keepdims=True) - seen
     usable = seen & (n > 0)
     tied = usable & (2 * good == n)
-    called = {"leave_out": np.nan, "good": 1.0, "bad": 0.0}[ties]
-    reference = np.where(tied, called, (2 * good > n).astype(float))
+    reference = np.where(tied, TIES[ties], (2 * good > n).astype(float))
     return np.where(usable, reference, np.nan), tied
 
 
 def against_others(
-    scores: np.ndarray,
-    answers: np.ndarray,
-    groups: np.ndarray,
-    *,
-    ties: str = "leave_out",
-    n_resamples: int = 2_000,
-    seed: int = 0,
-) -> AgainstOthers:
-    """Score every expert, and the model beside each, against the majority of the other experts.
-
-    Args:
-        scores: (N, R, I) of 0 bad, 1 good, NaN not seen.
-        answers: (S, N, I) the model's answers, 0 or 1, one block per training seed.
-        groups: (N,) patient ids, drawn as a whole.
-        ties: See `majority_of_others`.
-        n_resamples: Number of bootstrap replicates.
-        seed: Seed of the draws.
-
-    Raises:
-        ValueError: If shapes disagree, or `ties` is unknown.
-    """
+    scores: np.ndarray, answers: np.ndarray, groups: np.ndarray, *, ties: str = "leave_out",
+    n_resamples: int = 2_000, seed: int = 0,
+) -> AgainstOthers:  # fmt: skip
+    """Score every expert, and the model beside each, against the majority of the other experts."""
     n, n_raters, n_items = scores.shape
     if answers.shape[1:] != (n, n_items) or len(groups) != n:
         raise ValueError(f"scores {scores.shape}, answers {answers.shape}, groups {len(groups)} disagree")
@@ -136,18 +103,27 @@ def against_others(
     judged = np.concatenate([scores[:, :, None], models], axis=2)  # (N, R, 1 + S, I)
     cells = 2 * reference[:, :, None] + judged  # NaN, so in no cell, without a reference
     one_hot = (cells[..., None] == np.arange(4)).reshape(n, -1).astype(float)
-    of_images, of_seeds = np.random.SeedSequence(seed).spawn(2)
-    drawn = image_weights(groups, n_resamples, np.random.default_rng(of_images))
-    weights = np.concatenate([np.ones((1, n), int), drawn])  # the first replicate is the images as they are
+    draws = Draws(groups, n_resamples, seed)
+    weights = np.concatenate([np.ones((1, n), int), draws.weights])  # the first are the images as they are
     counts = (weights @ one_hot).reshape(-1, n_raters, 1 + len(answers), n_items, 2, 2)
     value, replicates = {}, {}
     for metric, found in _scores(counts).items():
         rater, model = found[:, :, 0], found[:, :, 1:]  # (1 + B, R, I), (1 + B, R, S, I)
-        means = drawn_seeds(np.swapaxes(model[1:], 1, 2), np.random.default_rng(of_seeds))
         value[metric] = np.stack([rater[0], model[0].mean(axis=1)], axis=1)
-        replicates[metric] = np.stack([rater[1:], means], axis=2)
-    left_out = tied.sum(axis=0) if ties == "leave_out" else np.zeros_like(tied.sum(axis=0))
-    return AgainstOthers((~np.isnan(reference)).sum(axis=0), left_out, value, replicates)
+        replicates[metric] = np.stack([rater[1:], draws.over_seeds(np.swapaxes(model[1:], 1, 2))], axis=2)
+    n_tied = tied.sum(axis=0) * (ties == "leave_out")
+    return AgainstOthers((~np.isnan(reference)).sum(axis=0), n_tied, value, replicates)
+
+
+def _scores(counts: np.ndarray) -> dict[str, np.ndarray]:
+    """Compute `METRICS` from counts (..., truth, answer) of 0 bad, 1 good; NaN without any image."""
+    hits = counts[..., 1, 1]
+    true, called, n = counts[..., 1, :].sum(axis=-1), counts[..., 1].sum(axis=-1), counts.sum(axis=(-2, -1))
+    parts = [(hits + counts[..., 0, 0], n), (2 * hits, true + called), (hits, called), (hits, true)]
+    return {
+        name: np.where(n > 0, top / np.where(bottom > 0, bottom, 1), np.nan)
+        for name, (top, bottom) in zip(METRICS, parts, strict=True)
+    }
 
 
 def average_gaps(
@@ -156,18 +132,11 @@ def average_gaps(
     """Average the model's score minus the expert's over experts, each counting the same.
 
     With a margin the lower bound is a one-sided test: is the model no worse than an average expert, up to
-    that margin? (Walker and Nowacki 2011, doi:10.1007/s11606-010-1513-8.)
-
-    Args:
-        found: Scores of experts and model against the same references.
-        metric: One of `METRICS`.
-        confidence: Of each of the two one-sided bounds, in (0.5, 1).
+    that margin? (Walker and Nowacki 2011, doi:10.1007/s11606-010-1513-8.) `confidence`, in (0.5, 1), is that
+    of each of the two one-sided bounds, `metric` one of `METRICS`.
 
     Returns:
         One per item, then one for the mean over items; NaN where there is nothing to compare.
-
-    Raises:
-        ValueError: If `metric` or `confidence` is out of range.
     """
     if metric not in METRICS or not 0.5 < confidence < 1:
         raise ValueError(f"no bounds with metric={metric!r}, confidence={confidence!r}")
@@ -177,23 +146,85 @@ def average_gaps(
     return [percentile_interval(v, d, 2 * confidence - 1) for v, d in columns]
 
 
-def _scores(counts: np.ndarray) -> dict[str, np.ndarray]:
-    """Compute `METRICS` from counts (..., truth, answer) of 0 bad, 1 good; NaN without any image."""
-    hits = counts[..., 1, 1]
-    true, called, n = counts[..., 1, :].sum(axis=-1), counts[..., 1].sum(axis=-1), counts.sum(axis=(-2, -1))
-    parts = {
-        "agreement": (hits + counts[..., 0, 0], n),
-        "f1": (2 * hits, true + called),
-        "precision": (hits, called),
-        "recall": (hits, true),
-    }
-    return {
-        name: np.where(n > 0, top / np.where(bottom > 0, bottom, 1), np.nan)
-        for name, (top, bottom) in parts.items()
-    }
+def intra_rater(ratings: pd.DataFrame, image_ids: Sequence[str]) -> pd.DataFrame:
+    """Compare what each expert said of the same image in session 1 and, blinded, in session 2.
+
+    Returns:
+        One row per expert and detail: rater, item, n, agreement, cohen_kappa (NaN if undefined) and gwet_ac1;
+        none without n.
+    """
+    rows = []
+    (first, names), (second, again) = (score_cube(ratings, image_ids, session) for session in (1, 2))
+    for rater in filter(names.__contains__, again):
+        for i, item in enumerate(DETAILS):
+            both = np.stack([first[:, names.index(rater), i], second[:, again.index(rater), i]], axis=1)
+            both = both[~np.isnan(both).any(axis=1)]
+            if len(both):
+                same, kappa = (both[:, 0] == both[:, 1]).mean(), cohen_kappa(*both.T)
+                rows.append((rater, item, len(both), same, kappa, gwet_ac1(vote_counts(both))))
+    return pd.DataFrame(rows, columns=["rater", "item", "n", "agreement", "cohen_kappa", "gwet_ac1"])
 
 
-def mean_of_known(values: np.ndarray, axis: int) -> np.ndarray:
-    """Average without NaN; NaN where there is nothing else."""
-    known = (~np.isnan(values)).sum(axis=axis)
-    return np.where(known > 0, np.nansum(values, axis=axis) / np.maximum(known, 1), np.nan)
+def rater_bias(
+    scores: np.ndarray, answers: np.ndarray, groups: np.ndarray, *, n_resamples: int = 2_000,
+    confidence: float = 0.95, seed: int = 0,
+) -> pd.DataFrame:  # fmt: skip
+    """Compare how often an expert says *good* with how often the others do, on the same images.
+
+    Panels differ from image to image, so plain shares would compare different images.
+
+    Returns:
+        One row per expert and item: judge (0..R-1; R is the model), item (0..I-1), n, share (called good),
+        others (mean over images of the share of others who say good), value (share - others), low, high.
+    """
+    seen = ~np.isnan(scores)
+    n, good = seen.sum(axis=1, keepdims=True), np.nansum(scores, axis=1, keepdims=True)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        others = np.where(seen & (n > 1), (good - np.where(seen, scores, 0)) / (n - seen), np.nan)
+        panel = np.where(n > 0, good / n, np.nan)  # (N, 1, I), what the model is compared with
+    draws = Draws(groups, n_resamples, seed)
+    drawn = drawn_means(scores - others, draws.weights)
+    drawn_model = draws.means(answers.transpose(1, 0, 2) - panel)
+    replicates = np.concatenate([drawn, drawn_model[:, None]], axis=1)  # (B, R + 1, I)
+    called = np.concatenate([scores, answers.mean(axis=0)[:, None]], axis=1)  # (N, R + 1, I)
+    reference = np.concatenate([others, panel], axis=1)
+    rows = []
+    for judge, item in np.ndindex(*called.shape[1:]):
+        here = ~np.isnan(reference[:, judge, item])
+        if here.any():
+            share, other = called[here, judge, item].mean(), reference[here, judge, item].mean()
+            found = percentile_interval(share - other, replicates[:, judge, item], confidence)
+            rows.append((judge, item, here.sum(), share, other, found.value, found.low, found.high))
+    columns = ["judge", "item", "n", "share", "others", "value", "low", "high"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def errors_by_consent(
+    scores: np.ndarray, answers: np.ndarray, groups: np.ndarray, *, n_resamples: int = 2_000,
+    confidence: float = 0.95, seed: int = 0,
+) -> pd.DataFrame:  # fmt: skip
+    """Split a model's errors against the majority of the panel into unanimous and contested images.
+
+    Images with fewer than two ratings, or with a tie, are left out.
+
+    Returns:
+        One row per item and consent ("unanimous": all experts of an image say the same; or "contested"):
+        item (0..I-1), consent, n, value (error rate, mean over seeds), low, high (NaN without an image),
+        share_of_errors (of this item's errors, those here; NaN without one).
+    """
+    label, n, good = majority(scores), (~np.isnan(scores)).sum(axis=1), np.nansum(scores, axis=1)
+    usable, unanimous = (n > 1) & ~np.isnan(label), (good == 0) | (good == n)
+    wrong = np.where(usable, answers != label, np.nan).transpose(1, 0, 2)  # (N, S, I)
+    draws, rows = Draws(groups, n_resamples, seed), []
+    for item in range(scores.shape[2]):
+        errors = wrong[:, :, item]
+        total = np.nansum(errors)
+        for consent, members in (("unanimous", unanimous), ("contested", ~unanimous)):
+            here = usable[:, item] & members[:, item]
+            part = np.where(here[:, None], errors, np.nan)
+            value = part[here].mean() if here.any() else np.nan
+            found = percentile_interval(value, draws.means(part), confidence)
+            share = np.nansum(part) / total if total else np.nan
+            rows.append((item, consent, here.sum(), found.value, found.low, found.high, share))
+    columns = ["item", "consent", "n", "value", "low", "high", "share_of_errors"]
+    return pd.DataFrame(rows, columns=columns)

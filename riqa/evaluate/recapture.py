@@ -38,45 +38,24 @@ def repair_one(detail: np.ndarray) -> np.ndarray:
 
 
 def repair_any(candidates: np.ndarray) -> np.ndarray:
-    """Repair one detail at random out of the candidates, equally likely; nothing where there is none.
-
-    Args:
-        candidates: bool (..., 3).
-
-    Returns:
-        Policy (..., 8).
-    """
+    """Repair one of the candidates at random, none without any: bool (..., 3) -> policy (..., 8)."""
     candidates = np.asarray(candidates, dtype=bool)
-    n = candidates.sum(axis=-1, keepdims=True)
-    chances = candidates / np.maximum(n, 1)
-    policy = np.zeros((*candidates.shape[:-1], N_CODES))
-    policy[..., _BIT] = chances
-    policy[..., 0] = (n == 0)[..., 0]
+    n = candidates.sum(axis=-1)
+    policy = np.zeros((*n.shape, N_CODES))
+    policy[..., _BIT] = candidates / np.maximum(n, 1)[..., None]
+    policy[..., 0] = n == 0
     return policy
 
 
 def best_detail(scores: np.ndarray) -> np.ndarray:
-    """Find the detail whose repair leaves the lowest score, for one who knows the truth.
-
-    Args:
-        scores: (N, 8) true overall scores after each repair (0: flawless).
-
-    Returns:
-        int (N,), positions in `DETAILS`.
-    """
+    """Find the detail whose repair leaves the lowest true score: (N, 8) after each repair -> int (N,)."""
     return np.argmin(np.asarray(scores)[..., _BIT], axis=-1)
 
 
 def outcome(policy: np.ndarray, outcomes: np.ndarray, asked: np.ndarray) -> np.ndarray:
-    """Compute what a policy achieves on each image where advice is asked for.
+    """Compute what a policy (..., 8) achieves, of `outcomes` (..., 8) of each code, where `asked` (S, N).
 
-    Args:
-        policy: (..., 8) chances of each code.
-        outcomes: (..., 8) what each code achieves; NaN where nobody knows.
-        asked: bool (S, N).
-
-    Returns:
-        (S, N), NaN where advice is not asked for or its outcome is unknown.
+    (S, N), NaN where advice is not asked for or its outcome is unknown.
     """
     return np.where(asked, (policy * outcomes).sum(axis=-1), np.nan)
 
@@ -89,18 +68,12 @@ def raised(grades: np.ndarray) -> np.ndarray:
 
 
 def causes(grades: np.ndarray, n_classes: int) -> np.ndarray:
-    """Sort photographs by what would raise their true class.
+    """Sort photographs by what would raise their true class, given grades after each repair, int (N, 8).
 
-    Args:
-        grades: int (N, 8), true grade after each repair.
-        n_classes: Number of grades; the best is `n_classes` - 1.
-
-    Returns:
-        (N,) of `CAUSES`: the class is the best already; some single detail raises it; only several do; or
-        not even all three do, because artifacts hold it down.
+    (N,) of `CAUSES`: the class is the best already, `n_classes` - 1; some single detail raises it; only
+    several do; or not even all three do, because artifacts hold it down.
     """
     up = raised(grades) == 1
-    single, every = up[:, _BIT].any(axis=-1), up[:, -1]
     good = np.asarray(grades)[:, 0] == n_classes - 1
-    which = np.select([good, single, every], [0, 1, 2], default=3)
+    which = np.select([good, up[:, _BIT].any(axis=-1), up[:, -1]], [0, 1, 2], default=3)
     return np.array(CAUSES)[which]

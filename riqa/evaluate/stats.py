@@ -1,21 +1,20 @@
-"""Bootstrap intervals and paired comparisons, over images and over training seeds.
+"""Bootstrap intervals and paired comparisons of scores that are functions of confusion counts.
 
-A replicate draws images with replacement, and where several seeds were trained it draws seeds as well,
-independently (the pigeonhole bootstrap of Owen 2007, doi:10.1214/07-AOAS122). Photographs of one patient are
-no independent pieces of evidence: with `groups`, whole patients (or eyes) are drawn. Nothing is recomputed
-image by image: every score here is a function of confusion counts, so a replicate only needs to know how
-often each *kind* of image was drawn, and these numbers follow a multinomial law. Images (or groups) are of
-one kind when their truth and all their predictions agree. The distribution is exactly that of drawing them
-one at a time.
+A replicate draws images, or with `groups` whole patients, and training seeds as in `riqa.evaluate.bootstrap`.
+Nothing is recomputed image by image: every score here is a function of confusion counts, so a replicate only
+needs to know how often each *kind* of image was drawn, and these numbers follow a multinomial law. Images (or
+groups) are of one kind when their truth and all their predictions agree. The distribution is exactly that of
+drawing them one at a time.
 
 With S seeds, drawing them anew gives only (S - 1) / S of the variance between seeds: intervals from three
 seeds are somewhat too narrow in that respect, and more seeds are the only cure.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 
+from riqa.evaluate.bootstrap import checked_groups, percentile_interval
 from riqa.evaluate.interval import Interval
 from riqa.evaluate.metrics import detail_scores_from_counts, scores_from_counts
 from riqa.labels import DETAILS
@@ -23,59 +22,14 @@ from riqa.labels import DETAILS
 _CELLS_AT_ONCE = 4_000_000  # numbers drawn in one go, to bound memory at some tens of megabytes
 
 
-def bootstrap_interval(
-    y_true: np.ndarray,
-    pred: np.ndarray,
-    *,
-    n_classes: int,
-    groups: np.ndarray | None = None,
-    n_resamples: int = 10_000,
-    confidence: float = 0.95,
-    seed: int = 0,
-) -> dict[str, Interval]:
-    """Compute every score of `riqa.evaluate.metrics.overall_scores` with its interval.
-
-    Args:
-        y_true: (N,) codes 0..K-1, none missing.
-        pred: (N,) predicted codes, or (S, N) with one row per training seed; scores are means over seeds.
-        n_classes: K, 2 or 3.
-        groups: (N,) what is drawn as a whole, e.g. patient ids; None draws single images.
-        n_resamples: Number of bootstrap replicates.
-        confidence: Coverage aimed at, in (0, 1).
-        seed: Seed of the draws.
-
-    Returns:
-        Metric -> Interval, in the order of `overall_scores`.
-
-    Raises:
-        ValueError: If shapes disagree, a code is outside 0..K-1, or a number is out of range.
-    """
-    units = _units(_one_hot(y_true, np.atleast_2d(pred), n_classes), groups)
-
-    def scores(sums: np.ndarray) -> dict[str, np.ndarray]:
-        return scores_from_counts(sums.reshape(len(sums), -1, n_classes, n_classes))
-
-    return _intervals(units, scores, n_resamples, confidence, seed)
-
-
 def paired_bootstrap(
-    y_true: np.ndarray,
-    pred_a: np.ndarray,
-    pred_b: np.ndarray,
-    *,
-    n_classes: int,
-    metric: str = "macro_f1",
-    groups: np.ndarray | None = None,
-    n_resamples: int = 10_000,
-    confidence: float = 0.95,
-    seed: int = 0,
-) -> Interval:
-    """Compare two models on the same images: the difference of a score, A minus B.
+    y_true: np.ndarray, pred_a: np.ndarray, pred_b: np.ndarray, *, n_classes: int, metric: str = "macro_f1",
+    groups: np.ndarray | None = None, n_resamples: int = 10_000, confidence: float = 0.95, seed: int = 0,
+) -> Interval:  # fmt: skip
+    """Compare two models on the same images: the difference of a score, A minus B, with its p-value.
 
     Both models meet the same draws of images, so what makes an image hard for both cancels out. Row s of
     `pred_a` and of `pred_b` are taken as one pair (the same training seed): seeds are drawn as pairs, too.
-    The p-value is twice the smaller share of replicates on either side of zero, `2 min(#{d <= 0} + 1, #{d >=
-    0} + 1) / (R + 1)`, at most 1.
 
     Args:
         y_true: (N,) codes 0..K-1, none missing.
@@ -89,42 +43,46 @@ def paired_bootstrap(
         seed: Seed of the draws.
 
     Raises:
-        ValueError: If shapes disagree, a code is outside 0..K-1, the metric is unknown, or a number is out of
-            range.
+        ValueError: If shapes disagree, a code or a number is out of range, or the metric is unknown.
     """
     pred_a, pred_b = np.atleast_2d(pred_a), np.atleast_2d(pred_b)
     if pred_a.shape != pred_b.shape:
         raise ValueError(f"pred_a {pred_a.shape} and pred_b {pred_b.shape} must have the same shape")
-    units = _units(_one_hot(y_true, np.concatenate([pred_a, pred_b]), n_classes), groups)
-    n_seeds = len(pred_a)
+    one_hot = _one_hot(y_true, np.concatenate([pred_a, pred_b]), n_classes)
 
     def difference(sums: np.ndarray) -> dict[str, np.ndarray]:
-        scores = scores_from_counts(sums.reshape(len(sums), 2, n_seeds, n_classes, n_classes))
+        scores = scores_from_counts(sums.reshape(len(sums), 2, len(pred_a), n_classes, n_classes))
         if metric not in scores:
             raise ValueError(f"metric must be one of {', '.join(scores)}; got {metric!r}")
         return {metric: scores[metric][:, 0] - scores[metric][:, 1]}
 
-    return _intervals(units, difference, n_resamples, confidence, seed, test_zero=True)[metric]
+    return _intervals(one_hot, difference, groups, n_resamples, confidence, seed, test_zero=True)[metric]
+
+
+def bootstrap_interval(
+    y_true: np.ndarray, pred: np.ndarray, *, n_classes: int, groups: np.ndarray | None = None,
+    n_resamples: int = 10_000, confidence: float = 0.95, seed: int = 0,
+) -> dict[str, Interval]:  # fmt: skip
+    """Compute every score of `overall_scores`, mean over seeds, with its interval.
+
+    Arguments and errors are those of `paired_bootstrap`, with the predictions of one model.
+    """
+    one_hot = _one_hot(y_true, np.atleast_2d(pred), n_classes)
+
+    def scores(sums: np.ndarray) -> dict[str, np.ndarray]:
+        return scores_from_counts(sums.reshape(len(sums), -1, n_classes, n_classes))
+
+    return _intervals(one_hot, scores, groups, n_resamples, confidence, seed)
 
 
 def detail_intervals(
-    y_true: np.ndarray,
-    probs: np.ndarray,
-    *,
-    groups: np.ndarray | None = None,
-    n_resamples: int = 10_000,
-    confidence: float = 0.95,
-    seed: int = 0,
-) -> dict[str, Interval]:
-    """Compute every score of `riqa.evaluate.metrics.detail_scores` with its interval.
+    y_true: np.ndarray, probs: np.ndarray, *, groups: np.ndarray | None = None, n_resamples: int = 10_000,
+    confidence: float = 0.95, seed: int = 0,
+) -> dict[str, Interval]:  # fmt: skip
+    """Compute every score of `detail_scores`, mean over seeds, with its interval.
 
-    Args:
-        y_true: (N, 3) of 0 bad, 1 good, NaN unknown.
-        probs: (N, 3) probabilities of good, or (S, N, 3) with one block per training seed.
-        groups: (N,) what is drawn as a whole; None draws single images.
-        n_resamples: Number of bootstrap replicates.
-        confidence: Coverage aimed at, in (0, 1).
-        seed: Seed of the draws.
+    `y_true` (N, 3) is 0 bad, 1 good, NaN unknown; `probs` of good are (N, 3), or (S, N, 3) with one block per
+    seed, and known where the truth is. The rest, and errors, are as of `paired_bootstrap`.
     """
     y_true, probs = np.asarray(y_true, dtype=float), np.asarray(probs, dtype=float)
     probs = probs[None] if probs.ndim == 2 else probs
@@ -133,33 +91,13 @@ def detail_intervals(
     known = ~np.isnan(y_true)
     if np.isnan(probs[:, known]).any():
         raise ValueError("probabilities must not be NaN where the truth is known")
-    cells = np.where(known, y_true * 2, -1)[None] + (probs >= 0.5) * known
-    one_hot = cells.transpose(1, 0, 2)[..., None] == np.arange(
-        4
-    )  # (N, S, 3, 4); no cell where the truth is unknown
-    units = _units(one_hot.reshape(len(y_true), -1), groups)
+    cells = np.where(known, y_true * 2, -1)[None] + (probs >= 0.5) * known  # -1, so no cell, where unknown
+    one_hot = cells.transpose(1, 0, 2)[..., None] == np.arange(4)  # (N, S, 3, 4)
 
     def scores(sums: np.ndarray) -> dict[str, np.ndarray]:
         return detail_scores_from_counts(sums.reshape(len(sums), len(probs), len(DETAILS), 2, 2))
 
-    return _intervals(units, scores, n_resamples, confidence, seed)
-
-
-def percentile_interval(
-    value: float, replicates: np.ndarray, confidence: float, *, test_zero: bool = False
-) -> Interval:
-    """Make an `Interval` from a value and its replicates (R,), of which those that are NaN are left out."""
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence must lie between 0 and 1, got {confidence!r}")
-    replicates = replicates[~np.isnan(replicates)]
-    if len(replicates) == 0:
-        return Interval(float(value), float("nan"), float("nan"))
-    low, high = np.quantile(replicates, [(1 - confidence) / 2, (1 + confidence) / 2])
-    p_value = None
-    if test_zero:
-        smaller = min((replicates <= 0).sum(), (replicates >= 0).sum())
-        p_value = float(min(1.0, 2 * (smaller + 1) / (len(replicates) + 1)))
-    return Interval(float(value), float(low), float(high), p_value)
+    return _intervals(one_hot.reshape(len(y_true), -1), scores, groups, n_resamples, confidence, seed)
 
 
 def _one_hot(y_true: np.ndarray, preds: np.ndarray, n_classes: int) -> np.ndarray:
@@ -174,14 +112,11 @@ def _one_hot(y_true: np.ndarray, preds: np.ndarray, n_classes: int) -> np.ndarra
     return (cells[..., None] == np.arange(n_classes**2)).reshape(len(y_true), -1)
 
 
-def _units(one_hot: np.ndarray, groups: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+def _kinds(one_hot: np.ndarray, groups: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
     """Find the kinds of what is drawn: (kinds, F) counts of each kind, (kinds,) how many there are of it."""
     counts = one_hot.astype(np.uint8)
     if groups is not None:
-        groups = np.asarray(groups)
-        if groups.shape != counts.shape[:1]:
-            raise ValueError(f"groups {groups.shape} must be ({len(counts)},)")
-        _, places = np.unique(groups, return_inverse=True)
+        _, places = np.unique(checked_groups(groups, counts.shape[:1]), return_inverse=True)
         order = np.argsort(places, kind="stable")
         starts = np.flatnonzero(np.diff(places[order], prepend=-1))
         counts = np.add.reduceat(counts[order], starts, axis=0, dtype=np.int32)
@@ -190,32 +125,24 @@ def _units(one_hot: np.ndarray, groups: np.ndarray | None) -> tuple[np.ndarray, 
     return counts[first].astype(float), multiplicity
 
 
-def _draws(multiplicity: np.ndarray, n_resamples: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """Yield how often each kind is drawn, (replicates, kinds), a block of replicates at a time."""
-    total = multiplicity.sum()
-    block = max(1, _CELLS_AT_ONCE // len(multiplicity))
-    for start in range(0, n_resamples, block):
-        size = min(block, n_resamples - start)
-        yield rng.multinomial(total, multiplicity / total, size=size).astype(float)
-
-
 def _intervals(
-    units: tuple[np.ndarray, np.ndarray],
-    scores: Callable[[np.ndarray], dict[str, np.ndarray]],
-    n_resamples: int,
-    confidence: float,
-    seed: int,
-    test_zero: bool = False,
-) -> dict[str, Interval]:
+    one_hot: np.ndarray, scores: Callable[[np.ndarray], dict[str, np.ndarray]], groups: np.ndarray | None,
+    n_resamples: int, confidence: float, seed: int, test_zero: bool = False,
+) -> dict[str, Interval]:  # fmt: skip
     """Bootstrap `scores`, which maps sums of counts (R, F) to metric -> (R, S)."""
     if n_resamples < 1:
         raise ValueError(f"n_resamples must be at least 1, got {n_resamples!r}")
-    kinds, multiplicity = units
-    if multiplicity.sum() == 0:
+    kinds, multiplicity = _kinds(one_hot, groups)
+    total = multiplicity.sum()
+    if total == 0:
         raise ValueError("no image to draw from")
     images_rng, seeds_rng = np.random.default_rng(seed).spawn(2)
     observed = scores((multiplicity @ kinds)[None])
-    blocks = [scores(draws @ kinds) for draws in _draws(multiplicity, n_resamples, images_rng)]
+    block, blocks = max(1, _CELLS_AT_ONCE // len(multiplicity)), []
+    for start in range(0, n_resamples, block):  # a block of replicates at a time
+        size = min(block, n_resamples - start)
+        drawn = images_rng.multinomial(total, multiplicity / total, size=size)
+        blocks.append(scores(drawn.astype(float) @ kinds))
     n_seeds = next(iter(observed.values())).shape[1]
     picks = seeds_rng.integers(n_seeds, size=(n_resamples, n_seeds))
     intervals = {}

@@ -12,50 +12,38 @@ import pandas as pd
 from scipy.stats import binomtest
 
 from riqa.errors import InputError
-from riqa.evaluate.stats import Interval, paired_bootstrap
+from riqa.evaluate.interval import Interval
+from riqa.evaluate.stats import paired_bootstrap
 from riqa.labels import DETAILS
 from riqa.show import name, typeset
 
-CONSTANTS = {"always good": (1, "f1.good"), "always bad": (0, "f1.bad")}
-"""Constant answers, and the score that favours each."""
 
-
-def against_constants(
-    images: pd.DataFrame, truth: np.ndarray, probs: np.ndarray, n_resamples: int = 2_000
-) -> dict[str, Interval]:
+def against_constants(images: pd.DataFrame, truth: np.ndarray, probs: np.ndarray) -> dict[str, Interval]:
     """Compare a Teacher with always saying good and always saying bad, each by the F1 that favours it.
 
-    Args:
-        images: N rows with patient_id; patients are drawn as a whole.
-        truth: (N,) expert labels of one detail, 0 bad, 1 good.
-        probs: (S, N) probabilities of good, one row per seed.
-        n_resamples: Bootstrap replicates.
+    Of one detail: `images`, N rows with patient_id, drawn as a whole; truth (N,), 0 bad, 1 good; and
+    probabilities of good (S, N), one row per seed.
 
     Returns:
-        For each of `CONSTANTS` the difference, Teacher minus constant, with its 95 % interval.
+        For "always good" and "always bad" the difference, Teacher minus constant, with its 95 % interval.
     """
-    called = (probs >= 0.5).astype(int)
-    facts = {"n_classes": 2, "groups": images["patient_id"].to_numpy(), "n_resamples": n_resamples}
+    called, patients = (probs >= 0.5).astype(int), images["patient_id"].to_numpy()
     return {
-        name: paired_bootstrap(truth, called, np.full_like(called, answer), metric=metric, **facts)
-        for name, (answer, metric) in CONSTANTS.items()
-    }
+        f"always {answer}": paired_bootstrap(
+            truth, called, np.full_like(called, code), n_classes=2, metric=f"f1.{answer}",
+            groups=patients, n_resamples=2_000,
+        )
+        for answer, code in {"good": 1, "bad": 0}.items()
+    }  # fmt: skip
 
 
-def possible_shares(n_bad: pd.DataFrame, n: pd.Series, confidence: float = 0.95) -> tuple[pd.DataFrame, ...]:
-    """Return between which shares of bad the truth lies, given how many images experts called bad.
+def possible_shares(n_bad: pd.DataFrame, n: pd.Series) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return between which shares of bad the truth lies, low and high, shaped as `n_bad`.
 
-    Exact intervals (Clopper and Pearson 1934), all of them together at the confidence given (Bonferroni).
-
-    Args:
-        n_bad: Images called bad, one row per class and one column per detail.
-        n: Images of each class.
-        confidence: Of all intervals together, in (0, 1).
-
-    Returns:
-        Low and high, as `n_bad`.
+    `n_bad` are images that experts called bad, one row per class, one column per detail, of `n` in the class.
+    Exact intervals (Clopper and Pearson 1934), all of them together at 95 % (Bonferroni).
     """
-    each = 1 - (1 - confidence) / max(n_bad.size, 1)
+    each = 1 - (1 - 0.95) / max(n_bad.size, 1)
     low, high = n_bad.astype(float), n_bad.astype(float)
     for label, row in n_bad.iterrows():
         for detail, count in row.items():
@@ -65,13 +53,10 @@ def possible_shares(n_bad: pd.DataFrame, n: pd.Series, confidence: float = 0.95)
 
 
 def reasons_against(
-    compared: Mapping[str, Mapping[str, Interval]],
-    answers: pd.DataFrame,
-    detail: str,
-    low: pd.DataFrame,
+    compared: Mapping[str, Mapping[str, Interval]], answers: pd.DataFrame, detail: str, low: pd.DataFrame,
     high: pd.DataFrame,
-) -> list[str]:
-    """Apply the rule to one detail.
+) -> list[str]:  # fmt: skip
+    """Apply the rule to one detail: a sentence for each reason against it.
 
     Args:
         compared: `against_constants` by the name of the set that experts have judged.
@@ -80,9 +65,6 @@ def reasons_against(
         detail: The detail.
         low: Least possible share of bad, one row per class in the order of codes.
         high: Largest possible share.
-
-    Returns:
-        A sentence for each reason against it; empty if the detail passes.
     """
     found = [
         f'on {name(dataset)} it does not beat the answer "{constant}" '
@@ -105,11 +87,7 @@ def reasons_against(
 
 
 def refuse_to_drop_all(unfit: Sequence[str]) -> None:
-    """Stop where dropping every detail that fails would leave nothing to learn.
-
-    Raises:
-        InputError: If all details fail.
-    """
+    """Raise an InputError where all details fail: dropping them would leave nothing to learn."""
     if set(unfit) == set(DETAILS):
         raise InputError(
             "if_unfit is drop, and no detail of the Teacher passes: nothing is left for a Student to learn; "
@@ -120,21 +98,14 @@ def refuse_to_drop_all(unfit: Sequence[str]) -> None:
 def teacher_warnings(verdicts: Mapping[str, Sequence[str]], if_unfit: str) -> list[str]:
     """Return what readers must know of a Student that learned from this Teacher.
 
-    Args:
-        verdicts: `reasons_against` by detail, of the answers that are kept.
-        if_unfit: What follows where a detail fails: warn, calibrate or drop.
-
-    Returns:
-        A sentence for every detail that fails, with the first reason and how many more there are; without a
-        full stop.
+    A sentence, without a full stop, for every detail that fails by `reasons_against`, with the first reason
+    and how many more there are; or that the detail was dropped, if `if_unfit` is drop.
     """
+    failed = {detail: why for detail, why in verdicts.items() if why}
     if if_unfit == "drop":
-        return [
-            f"{detail} is not judged: the Teacher failed in it" for detail, why in verdicts.items() if why
-        ]
-    more = {detail: f", and {len(why) - 1} more" * (len(why) > 1) for detail, why in verdicts.items()}
+        return [f"{detail} is not judged: the Teacher failed in it" for detail in failed]
     return [
-        f"the Teacher's answers on {detail} did not pass their test: {why[0]}{more[detail]}"
-        for detail, why in verdicts.items()
-        if why
+        f"the Teacher's answers on {detail} did not pass their test: {why[0]}"
+        + f", and {len(why) - 1} more" * (len(why) > 1)
+        for detail, why in failed.items()
     ]

@@ -3,66 +3,42 @@
 Each image receives at most `max_transforms` transformations, drawn uniformly with replacement. The geometric
 ones are composed into one affine map and sampled once, so that an image is interpolated once however many it
 drew: repeated interpolation would blur, and blur is a label here. The colour ones compose into one matrix.
+
+Images are (N, 3, H, W) RGB in [0, 1], black outside the field of view. The names (N, T) of what happens to
+each are positions in `TRANSFORMS`, in its order, or `NOTHING`; the strengths (N, T) are in units of the
+interval that training draws from: -1 and 1 are its ends.
 """
 
 import math
-from dataclasses import dataclass
 
 import torch
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
 from torch import Tensor
 from torch.nn import functional
 
 LUMINANCE = (0.299, 0.587, 0.114)
 TRANSFORMS = ("rotation", "horizontal_flip", "vertical_flip", "brightness", "contrast", "saturation")
-NOTHING = -1
-"""Stands for no transformation where another image of the batch drew more."""
+NOTHING = -1  # no transformation where another image of the batch drew more
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Augmentation:
-    """How far an image may be changed without changing its label.
+    """How far an image may be changed without changing its label."""
 
-    Attributes:
-        max_transforms: At most this many transformations per image; 0 switches augmentation off (paper: 7).
-        max_rotation: A rotation draws its angle from [-max_rotation, max_rotation], degrees.
-        max_colour_change: Brightness, contrast and saturation draw their factor from
-            [1 - max_colour_change, 1 + max_colour_change].
-    """
-
-    max_transforms: int = 7
-    max_rotation: float = 15.0
-    max_colour_change: float = 0.02
-
-    def __post_init__(self):
-        """Refuse strengths that make no sense."""
-        if self.max_transforms < 0:
-            raise ValueError(f"max_transforms is {self.max_transforms}, must be 0 or more")
-        if not 0 <= self.max_rotation <= 180:
-            raise ValueError(f"max_rotation is {self.max_rotation}, must lie in [0, 180] degrees")
-        if not 0 <= self.max_colour_change < 1:
-            raise ValueError(f"max_colour_change is {self.max_colour_change}, must lie in [0, 1)")
+    max_transforms: int = Field(7, ge=0)  # at most so many per image, 0 for none (paper: 7)
+    max_rotation: float = Field(15.0, ge=0, le=180)  # angles are drawn from [-this, this], degrees
+    max_colour_change: float = Field(0.02, ge=0, lt=1)  # brightness, contrast, saturation: factors 1 +- this
 
 
 def augment(
-    images: Tensor,
-    augmentation: Augmentation,
-    generator: torch.Generator,
-    *,
-    part: int = 0,
-    n_parts: int = 1,
+    images: Tensor, augmentation: Augmentation, generator: torch.Generator, *, part: int = 0, n_parts: int = 1
 ) -> Tensor:
-    """Transform each image of a batch by its own random draw.
+    """Transform each image of a batch by its own random draw; the surround stays black.
 
-    Args:
-        images: (N, 3, H, W) RGB in [0, 1], black outside the field of view.
-        augmentation: What may happen, and how strongly.
-        generator: Source of all randomness, on the CPU.
-        part: Number of the part of a batch that `images` are: every `n_parts`-th of its images, this one
-            first. The draw is that of the whole batch, so that an image's own does not depend on the parts.
-        n_parts: Number of parts, each of N images.
-
-    Returns:
-        (N, 3, H, W) in [0, 1]; the surround stays black.
+    If `images` are part of a batch, every `n_parts`-th of its images from number `part` on, the draw is
+    that of the whole batch, so that an image's own does not depend on the parts. The generator is one of
+    the CPU.
     """
     if augmentation.max_transforms == 0:
         return images
@@ -71,12 +47,7 @@ def augment(
 
 
 def draw_transforms(n: int, max_transforms: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Draw what happens to each of n images, one transformation after the other.
-
-    Returns:
-        names: (n, max_transforms) positions in `TRANSFORMS`, or `NOTHING` after an image's last one.
-        strengths: (n, max_transforms) in [-1, 1].
-    """
+    """Draw names and strengths of what happens to each of n images, (n, max_transforms) each."""
     how_many = torch.randint(max_transforms + 1, (n, 1), generator=generator)
     names = torch.randint(len(TRANSFORMS), (n, max_transforms), generator=generator)
     strengths = 2 * torch.rand((n, max_transforms), generator=generator) - 1
@@ -84,21 +55,7 @@ def draw_transforms(n: int, max_transforms: int, generator: torch.Generator) -> 
 
 
 def apply_one(images: Tensor, name: str, strength: float, augmentation: Augmentation) -> Tensor:
-    """Give every image the same transformation, to show or measure its effect.
-
-    Args:
-        images: (N, 3, H, W) RGB in [0, 1], black outside the field of view.
-        name: One of `TRANSFORMS`.
-        strength: In units of the interval that training draws from: -1 and 1 are its ends, anything outside
-            them is beyond what training does. Flips have no strength.
-        augmentation: The intervals.
-
-    Returns:
-        (N, 3, H, W) in [0, 1].
-
-    Raises:
-        ValueError: For an unknown transformation.
-    """
+    """Give every image the same transformation; beyond -1 and 1 it is stronger than in training."""
     if name not in TRANSFORMS:
         raise ValueError(f"transformation is {name!r}, must be one of {TRANSFORMS}")
     names = torch.full((len(images), 1), TRANSFORMS.index(name))
@@ -106,17 +63,7 @@ def apply_one(images: Tensor, name: str, strength: float, augmentation: Augmenta
 
 
 def apply_transforms(images: Tensor, names: Tensor, strengths: Tensor, augmentation: Augmentation) -> Tensor:
-    """Compose each image's transformations, then move its pixels once and change its colours once.
-
-    Args:
-        images: (N, 3, H, W) RGB in [0, 1], black outside the field of view.
-        names: (N, T) positions in `TRANSFORMS`, in the order in which they happen, or `NOTHING`.
-        strengths: (N, T), 1 is the end of the interval that training draws from.
-        augmentation: The intervals.
-
-    Returns:
-        (N, 3, H, W) in [0, 1]; what stays where it is, or keeps its colours, is left as it is.
-    """
+    """Compose each image's transformations, then move its pixels once and change its colours once."""
     moved = _move(images, compose_affine(names, strengths, augmentation))
     return _recolour(moved, compose_colour(names, strengths, augmentation, mean_colours(images).cpu()))
 
@@ -141,18 +88,12 @@ def compose_affine(names: Tensor, strengths: Tensor, augmentation: Augmentation)
 
 
 def compose_colour(names: Tensor, strengths: Tensor, augmentation: Augmentation, means: Tensor) -> Tensor:
-    """Return each image's map (n, 3, 4) of (R, G, B, 1) to RGB.
+    """Return each image's map (n, 3, 4) of (R, G, B, 1) to RGB; `means` (n, 3) are their colours before.
 
-    Brightness multiplies a colour. Contrast moves it away from the grey of the image's mean luminance as it
-    is by then, saturation away from the grey of its own luminance. (About mid-grey, two per cent of contrast
-    would take a fifth of its light from a dark photograph.) Neither changes the mean luminance, and apart
-    from that grey all commute, so only the products of their factors are composed.
-
-    Args:
-        names: See `apply_transforms`.
-        strengths: See `apply_transforms`.
-        augmentation: The intervals.
-        means: (n, 3) mean colour of each image before any transformation.
+    Brightness multiplies a colour. Contrast moves it away from the grey of the image's mean luminance as
+    it is by then, saturation away from the grey of its own luminance. (About mid-grey, two per cent of
+    contrast would take a fifth of its light from a dark photograph.) Neither changes the mean luminance,
+    and apart from that grey all commute, so only the products of their factors are composed.
     """
     factors = 1 + strengths * augmentation.max_colour_change
     brightness, contrast, saturation = (
@@ -174,8 +115,7 @@ def _where(name: str, names: Tensor, then: Tensor | float, otherwise: float) -> 
 def _move(images: Tensor, affine: Tensor) -> Tensor:
     """Sample each image once through its affine map; those only mirrored need no sampling.
 
-    The interpolation is bicubic: a bilinear one blurs so much that a Teacher calls turned photographs
-    unclear.
+    It is bicubic: a bilinear interpolation blurs so much that a Teacher calls turned photographs unclear.
     """
     images = images.contiguous()  # faster to sample than the channels-last view that a batch comes as
     moved = images.clone()

@@ -10,32 +10,25 @@ from torchvision.models import VisionTransformer, get_model, list_models
 from torchvision.models.resnet import BasicBlock, conv1x1
 
 from riqa.errors import InputError
-from riqa.watched import watched
+from riqa.terminal import watched
 
 FOR_SMALL_IMAGES = {"resnet10": 16, "wide_resnet10_2": 32, "vit_tiny": 96}
 """Networks that torchvision lacks, with the channels of the first stage or the width of a token."""
-
 SIZE_FOR_ALL = 224
 """Side in pixels of images that every classification model of torchvision takes."""
 
 
 def build_backbone(name: str, weights: str, image_size: int) -> tuple[nn.Module, int]:
-    """Build a network without its classifier.
+    """Build a network from images (N, 3, H, W) to features (N, D), without its classifier; return it and D.
 
-    Args:
-        name: For small images ``resnet10`` (ResNet with one basic block per stage and a quarter of
-            ResNet-18's width), ``wide_resnet10_2`` (twice as wide) or ``vit_tiny`` (Vision Transformer of
-            four layers); ``efficientnet_lite0`` (its ImageNet weights come in a package); or the name of any
-            torchvision classification model, convolutional or transformer.
-        weights: ``none`` for a random start, ``imagenet`` for pretrained weights.
-        image_size: Side of the images in pixels, which some transformers must know.
-
-    Returns:
-        The network, from images (N, 3, H, W) to features (N, D), and D.
+    Its name is ``resnet10`` (ResNet with one basic block per stage and a quarter of ResNet-18's width),
+    ``wide_resnet10_2`` (twice as wide) or ``vit_tiny`` (Vision Transformer of four layers), for small
+    images; ``efficientnet_lite0`` (its ImageNet weights come in a package); or that of any torchvision
+    classification model, convolutional or transformer. Weights are ``none`` or ``imagenet``.
 
     Raises:
-        InputError: For an unknown name, a network that cannot take images of this size, or pretrained weights
-            out of reach.
+        InputError: For an unknown name, a network that cannot take images of this size, or pretrained
+            weights out of reach.
     """
     if name in FOR_SMALL_IMAGES:
         if weights == "imagenet":
@@ -49,7 +42,13 @@ def build_backbone(name: str, weights: str, image_size: int) -> tuple[nn.Module,
             f"backbone {name!r} is unknown: use {', '.join(FOR_SMALL_IMAGES)}, efficientnet_lite0 or a "
             "torchvision classification model such as resnet18"
         )
-    return _headless(_without_auxiliary_heads(_from_torchvision(name, weights, image_size)))
+    model = _from_torchvision(name, weights, image_size)
+    if getattr(model, "aux_logits", False):  # classifiers half-way, of 2015, for training alone
+        model.aux_logits = False
+        for child in ("aux1", "aux2", "AuxLogits"):
+            if hasattr(model, child):
+                setattr(model, child, None)
+    return _headless(model)
 
 
 def _from_torchvision(name: str, weights: str, image_size: int) -> nn.Module:
@@ -77,10 +76,7 @@ def _from_torchvision(name: str, weights: str, image_size: int) -> nn.Module:
 
 
 def _for_size(name: str, pretrained: str | None, image_size: int) -> nn.Module:
-    """Build a network for images of a size, if it has such an option.
-
-    Pretrained weights of such a network fit one size alone, its own.
-    """
+    """Build a network for images of a size, if it has such an option; pretrained weights fit their own."""
     if pretrained is None:
         for size in ({"image_size": image_size}, {"input_size": (image_size, image_size)}):
             try:
@@ -90,7 +86,7 @@ def _for_size(name: str, pretrained: str | None, image_size: int) -> nn.Module:
     return get_model(name, weights=pretrained, progress=watched())
 
 
-def _resnet10(width: int, n_classes: int = 1000) -> nn.Module:
+def _resnet10(width: int) -> nn.Module:
     """Build a ResNet (He et al. 2016) with one basic block per stage and `width` channels in the first.
 
     Phantoms of 64 pixels are graded as well by a width of 16 as by one of 32 with ResNet-18's first kernels
@@ -104,7 +100,7 @@ def _resnet10(width: int, n_classes: int = 1000) -> nn.Module:
         shortcut = nn.Sequential(conv1x1(width, 2 * width, stride=2), nn.BatchNorm2d(2 * width))
         stages[f"layer{stage}"] = BasicBlock(width, 2 * width, stride=2, downsample=shortcut)
         width *= 2
-    stages |= {"avgpool": nn.AdaptiveAvgPool2d(1), "flatten": nn.Flatten(), "fc": nn.Linear(width, n_classes)}
+    stages |= {"avgpool": nn.AdaptiveAvgPool2d(1), "flatten": nn.Flatten(), "fc": nn.Linear(width, 1000)}
     model = nn.Sequential(stages)
     for module in model.modules():
         if isinstance(module, nn.Conv2d):
@@ -112,16 +108,14 @@ def _resnet10(width: int, n_classes: int = 1000) -> nn.Module:
     return model
 
 
-def _vit(width: int, image_size: int, patch: int = 16) -> nn.Module:
+def _vit(width: int, image_size: int) -> nn.Module:
     """Build a Vision Transformer, half as wide and a third as deep as DeiT-Ti (Touvron et al. 2021)."""
-    if image_size % patch:
+    if image_size % 16:
         raise InputError(
             f"backbone vit_tiny cannot take images of {image_size} pixels: set image_size to a multiple of "
-            f"{patch}, or another backbone"
+            "16, or another backbone"
         )
-    return VisionTransformer(
-        image_size, patch, num_layers=4, num_heads=3, hidden_dim=width, mlp_dim=4 * width
-    )
+    return VisionTransformer(image_size, 16, num_layers=4, num_heads=3, hidden_dim=width, mlp_dim=4 * width)
 
 
 def _efficientnet_lite0(weights: str) -> nn.Module:
@@ -141,21 +135,10 @@ def _efficientnet_lite0(weights: str) -> nn.Module:
     return model
 
 
-def _without_auxiliary_heads(model: nn.Module) -> nn.Module:
-    """Remove the classifiers that some networks of 2015 have half-way, for training alone."""
-    if getattr(model, "aux_logits", False):
-        model.aux_logits = False
-        for name, _ in list(model.named_children()):
-            if name.lower().startswith("aux"):
-                setattr(model, name, None)
-    return model
-
-
 def _headless(model: nn.Module) -> tuple[nn.Module, int]:
-    """Replace the last linear layer, the ImageNet classifier, by the identity; return its input width.
+    """Replace the ImageNet classifier, the last linear layer, by the identity; return its input width.
 
-    What comes before it is features after pooling. In SqueezeNet it is a convolution of single pixels, and
-    pooling comes after it.
+    In SqueezeNet it is a convolution of single pixels, and pooling comes after it.
     """
     layers = list(model.named_modules())
     linear = [item for item in layers if isinstance(item[1], nn.Linear)]

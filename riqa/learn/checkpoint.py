@@ -18,29 +18,17 @@ from riqa.files import atomic_write
 
 @dataclass
 class Progress:
-    """A training run between two epochs.
-
-    Attributes:
-        model: The network.
-        optimizer: Its optimiser.
-        scheduler: The schedule of its learning rate.
-        generator: Source of shuffling and augmentation.
-        average: Moving average of the network's weights, where there is one.
-        history: One record per epoch, the start (epoch 0) included.
-        best_state: Weights of the best epoch so far; those of the start until an epoch has ended.
-        best_epoch: Its number.
-        best_score: Its val_score; minus infinity while only a start that does not count is known.
-    """
+    """A training run between two epochs."""
 
     model: nn.Module
     optimizer: torch.optim.Optimizer
     scheduler: torch.optim.lr_scheduler.LRScheduler
-    generator: torch.Generator
-    average: AveragedModel | None = None
-    history: list[dict] = field(default_factory=list)
-    best_state: dict[str, Tensor] = field(default_factory=dict)
+    generator: torch.Generator  # source of shuffling and augmentation
+    average: AveragedModel | None = None  # moving average of the network's weights, if any
+    history: list[dict] = field(default_factory=list)  # one record per epoch, the start (0) included
+    best_state: dict[str, Tensor] = field(default_factory=dict)  # weights, at first of the start
     best_epoch: int = 0
-    best_score: float = -math.inf
+    best_score: float = -math.inf  # minus infinity while only a start that does not count is known
 
     @property
     def kept_model(self) -> nn.Module:
@@ -61,20 +49,17 @@ class Progress:
 def save_checkpoint(progress: Progress, path: Path) -> None:
     """Write everything that decides how the run goes on, as one safetensors file, aside and then renamed.
 
-    The file holds the tensors ``model.*``, ``best.*``, ``average.*`` and ``optimizer.<parameter>.*``, the
-    states of the random generators, and, as text, what is not a tensor.
+    The tensors are ``model.*``, ``best.*``, ``average.*``, ``optimizer.<parameter>.*`` and the states of
+    the random generators; what is not a tensor is text.
     """
-    optimizer = progress.optimizer.state_dict()
-    tensors = {f"model.{name}": value for name, value in progress.model.state_dict().items()}
-    tensors |= {f"best.{name}": value for name, value in progress.best_state.items()}
+    optimizer, schedule = progress.optimizer.state_dict(), progress.scheduler.state_dict()
+    states = {"model": progress.model.state_dict(), "best": progress.best_state}
     if progress.average is not None:
-        tensors |= {f"average.{name}": value for name, value in progress.average.state_dict().items()}
-    for parameter, state in optimizer["state"].items():
-        tensors |= {f"optimizer.{parameter}.{name}": value for name, value in state.items()}
-    tensors |= {"random.own": progress.generator.get_state(), "random.global": torch.get_rng_state()}
+        states["average"] = progress.average.state_dict()
+    states |= {f"optimizer.{parameter}": state for parameter, state in optimizer["state"].items()}
+    states["random"] = {"own": progress.generator.get_state(), "global": torch.get_rng_state()}
     if torch.cuda.is_available():
-        tensors["random.cuda"] = torch.cuda.get_rng_state()
-    schedule = progress.scheduler.state_dict()
+        states["random"]["cuda"] = torch.cuda.get_rng_state()
     described = {
         "history": progress.history,
         "best_epoch": progress.best_epoch,
@@ -82,7 +67,11 @@ def save_checkpoint(progress: Progress, path: Path) -> None:
         "param_groups": optimizer["param_groups"],
         "schedule": {name: schedule[name] for name in ("last_epoch", "_step_count", "_last_lr")},
     }
-    tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    tensors = {
+        f"{part}.{name}": value.detach().cpu().contiguous()
+        for part, state in states.items()
+        for name, value in state.items()
+    }
     metadata = {"progress": json.dumps(described)}
     atomic_write(path, lambda aside: save_file(tensors, aside, metadata))
 
@@ -90,8 +79,7 @@ def save_checkpoint(progress: Progress, path: Path) -> None:
 def load_checkpoint(progress: Progress, path: Path) -> None:
     """Bring a run, set up as at its start, to where `save_checkpoint` left it.
 
-    Raises:
-        InputError: If the file is cut short, or belongs to another network.
+    An InputError tells of a file that is cut short, or belongs to another network.
     """
     try:
         with safe_open(path, framework="pt") as file:

@@ -1,84 +1,39 @@
 """What decides how a model is trained, besides its data and its starting weights."""
 
-import math
-from dataclasses import dataclass, field
+from typing import Annotated, Literal, get_args
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
 
 from riqa.learn.augment import Augmentation
 
-SCHEDULES = ("steps", "one_cycle")
-PRECISIONS = ("auto", "float32", "bfloat16")
+Schedule = Literal["steps", "one_cycle"]
+Precision = Literal["auto", "float32", "bfloat16"]
+SCHEDULES, PRECISIONS = get_args(Schedule), get_args(Precision)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=ConfigDict(extra="forbid", allow_inf_nan=False))
 class TrainingConfig:
-    """How a model is trained.
+    """How a model is trained; values with which nothing could be learned raise a ValueError."""
 
-    Attributes:
-        epochs: Passes over the training images (paper: 115).
-        batch_size: Images per step (not stated in the paper).
-        learning_rate: Initial rate of stochastic gradient descent, or peak of ``one_cycle`` (paper: 0.01).
-        momentum: Momentum of stochastic gradient descent (paper: 0.9).
-        weight_decay: L2 penalty (not stated in the paper).
-        schedule: ``steps`` halves the rate at `halve_at` (paper); ``one_cycle`` warms up and anneals to zero.
-        halve_at: Epochs at which ``steps`` halves the rate (paper: 30, 60, 80).
-        warm_up: Share of all steps in which ``one_cycle`` climbs to its peak.
-        start_scale: Side of the images in the first epoch, as a share of the whole; it grows linearly and is
-            whole in the last third of the epochs. 1 trains on whole images throughout (paper).
-        ema_decay: Share that a moving average of the weights keeps of itself at every step; the average is
-            then validated and kept. 0 keeps the weights themselves (paper).
-        patience: Stop after so many epochs without a better one; 0 trains all epochs (paper).
-        lambda_overall: Weight of the overall-quality loss (Eq. 4).
-        lambda_details: Weight of the quality-details loss (Eq. 4).
-        augmentation: Label-preserving transformations; the Teacher of the paper has none.
-        precision: See `riqa.learn.device.resolve_precision`.
-        seed: Seed of shuffling, augmentation and dropout.
-    """
-
-    epochs: int
-    batch_size: int = 32
-    learning_rate: float = 0.01
-    momentum: float = 0.9
-    weight_decay: float = 0.0
-    schedule: str = "steps"
-    halve_at: tuple[int, ...] = (30, 60, 80)
-    warm_up: float = 0.25
-    start_scale: float = 1.0
-    ema_decay: float = 0.0
-    patience: int = 0
-    lambda_overall: float = 1.0
-    lambda_details: float = 1.0
-    augmentation: Augmentation = field(default_factory=Augmentation)
-    precision: str = "auto"
-    seed: int = 0
+    epochs: int = Field(ge=1)  # passes over the training images (paper: 115)
+    batch_size: int = Field(32, ge=1)  # images per step (not stated in the paper)
+    learning_rate: float = Field(0.01, gt=0)  # initial (paper: 0.01), or peak of one_cycle
+    momentum: float = Field(0.9, ge=0, lt=1)  # of stochastic gradient descent (paper: 0.9)
+    weight_decay: float = Field(0.0, ge=0)  # L2 penalty (not stated in the paper)
+    schedule: Schedule = "steps"  # halved at `halve_at` (paper), or warmed up and annealed to zero
+    halve_at: tuple[Annotated[int, Field(ge=0)], ...] = (30, 60, 80)  # epochs, of steps (paper)
+    warm_up: float = Field(0.25, gt=0, lt=1)  # share of all steps in which one_cycle climbs to its peak
+    start_scale: float = Field(1.0, gt=0, le=1)  # share of the side in epoch 1; it grows to 1 (paper: 1)
+    ema_decay: float = Field(0.0, ge=0, lt=1)  # what the kept average keeps of itself a step; 0: none (paper)
+    patience: int = Field(0, ge=0)  # stop after so many epochs without a better one; 0: never (paper)
+    lambda_overall: float = Field(1.0, ge=0)  # weight of the overall-quality loss (Eq. 4)
+    lambda_details: float = Field(1.0, ge=0)  # weight of the details loss (Eq. 4)
+    augmentation: Augmentation = Augmentation()  # label-preserving; the paper's Teacher has none
+    precision: Precision = "auto"  # see `riqa.learn.device.resolve_precision`
+    seed: int = 0  # of shuffling, augmentation and dropout
 
     def __post_init__(self):
-        """Refuse values with which nothing could be learned."""
-        for name, value in vars(self).items():
-            if isinstance(value, float) and not math.isfinite(value):
-                raise ValueError(f"{name} is {value}, must be finite")
-        for name in ("epochs", "batch_size"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}, must be at least 1")
-        if self.learning_rate <= 0:
-            raise ValueError(f"learning_rate is {self.learning_rate}, must be positive")
-        for name in ("lambda_overall", "lambda_details", "weight_decay"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} is {getattr(self, name)}, must be 0 or more")
+        """Refuse a training without any loss."""
         if not (self.lambda_overall or self.lambda_details):
             raise ValueError("lambda_overall and lambda_details are both 0: there is nothing to learn")
-        if not 0 <= self.momentum < 1:
-            raise ValueError(f"momentum is {self.momentum}, must be 0 or more and below 1")
-        if any(epoch < 0 for epoch in self.halve_at):
-            raise ValueError(f"halve_at is {list(self.halve_at)}, must hold epochs of 0 or more")
-        if self.schedule not in SCHEDULES:
-            raise ValueError(f"schedule is {self.schedule!r}, must be one of {SCHEDULES}")
-        if not 0 < self.warm_up < 1:
-            raise ValueError(f"warm_up is {self.warm_up}, must lie between 0 and 1")
-        if not 0 < self.start_scale <= 1:
-            raise ValueError(f"start_scale is {self.start_scale}, must be above 0 and at most 1")
-        if not 0 <= self.ema_decay < 1:
-            raise ValueError(f"ema_decay is {self.ema_decay}, must be 0 or more and below 1")
-        if self.patience < 0:
-            raise ValueError(f"patience is {self.patience}, must be 0 or more")
-        if self.precision not in PRECISIONS:
-            raise ValueError(f"precision is {self.precision!r}, must be one of {PRECISIONS}")

@@ -1,30 +1,26 @@
-"""Where a network computes: the processor by default, a graphics card on request."""
+"""Where a network computes, how precisely, and what becomes of the memory that it frees."""
 
+import ctypes
 import os
+from typing import Literal, get_args
 
 import torch
 from torch import nn
 
 from riqa.errors import InputError
 
-DEVICES = ("cpu", "cuda", "auto")
+Device = Literal["cpu", "cuda", "auto"]
+DEVICES = get_args(Device)
+# Instruction sets to which oneDNN can be held, and by which bfloat16 is not there or seven times slower:
 _WITHOUT_BFLOAT16 = ("SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2", "AVX512_CORE", "AVX512_CORE_VNNI")
-"""Instruction sets to which oneDNN can be held, and by which it computes bfloat16 not at all or seven times
-slower than with its own instructions."""
+_MMAP_THRESHOLD, _TRIM_THRESHOLD = -3, -1  # names of two parameters of mallopt(3), from glibc's malloc.h
 
 
 def resolve_device(device: str) -> torch.device:
-    """Turn a parameter into a device.
+    """Turn a parameter into a device; ``auto`` is a graphics card if there is one, else the processor.
 
     The default of the chapters is ``cpu``, whose results repeat to the last bit whatever else a machine
     has. On a graphics card the order of sums differs, so results repeat up to rounding.
-
-    Args:
-        device: ``cpu``, ``cuda``, or ``auto``: a graphics card if there is one, else the processor.
-
-    Raises:
-        ValueError: For an unknown device.
-        InputError: For ``cuda`` where no graphics card can be used.
     """
     if device not in DEVICES:
         raise ValueError(f"device is {device!r}, must be one of {DEVICES}")
@@ -36,16 +32,12 @@ def resolve_device(device: str) -> torch.device:
 def resolve_precision(precision: str, network: nn.Module, device: torch.device) -> str:
     """Turn ``auto`` into bfloat16 where that is faster for a network, else into float32.
 
-    This follows from the kinds of network and device alone, never from a measured time, so a machine always
-    decides alike. The device must compute bfloat16 natively. A processor that does still gains nothing on a
-    network with depthwise convolutions (one channel each, as in MobileNet and EfficientNet), which do little
+    This follows from the kinds of network and device alone, never from a measured time, so a machine
+    always decides alike. The device must compute bfloat16 natively. A processor that does still gains
+    nothing on a network with depthwise convolutions (as in MobileNet and EfficientNet), which do little
     with each number that they read. On one core of such a processor, images per second in training with
-    float32 and with bfloat16: 32 and 66 for ResNet-18 at 128 pixels, 20 and 16 for EfficientNet-Lite0 at 160.
-
-    Args:
-        precision: ``auto``, ``float32`` or ``bfloat16``.
-        network: The network.
-        device: Its device.
+    float32 and with bfloat16: 32 and 66 for ResNet-18 at 128 pixels, 20 and 16 for EfficientNet-Lite0 at
+    160.
     """
     if precision != "auto":
         return precision
@@ -64,3 +56,29 @@ def _bfloat16_is_native() -> bool:
 
 def _is_depthwise(layer: nn.Module) -> bool:
     return isinstance(layer, nn.Conv2d) and layer.groups == layer.in_channels > 1
+
+
+def keep_freed_memory() -> bool:
+    """Let this process keep the memory that it frees, to use it again; tell whether the C library can.
+
+    A training step frees thousands of arrays that the next step asks for anew. glibc hands large ones
+    back to the kernel, which must find and clear the same pages again at every step. Arrays above 8 MB
+    are still given back, and of what is free at most 64 MB is kept: a process that keeps them, too, ends
+    with half a gigabyte of gaps between arrays. Clearing them costs little in pages of 2 MB, which torch
+    asks for (see `riqa.learn`).
+    """
+    settings = ((_MMAP_THRESHOLD, 8 << 20), (_TRIM_THRESHOLD, 64 << 20))
+    return all(_c_library("mallopt", *setting) for setting in settings)
+
+
+def give_back_freed_memory() -> bool:
+    """Hand what this process has freed back to the system, before others need it; tell whether it did."""
+    return _c_library("malloc_trim", 0)
+
+
+def _c_library(function: str, *arguments: int) -> bool:
+    """Call a function of the C library; False where it has none such."""
+    try:
+        return bool(getattr(ctypes.CDLL(None), function)(*arguments))
+    except (AttributeError, OSError, TypeError):  # other C libraries; Windows has no library without a name
+        return False

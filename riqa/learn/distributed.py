@@ -22,29 +22,16 @@ from riqa.errors import InputError
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-TIMEOUT = timedelta(hours=6)
-"""How long processes wait for one another: the main one alone writes a model and applies it to all images."""
+TIMEOUT = timedelta(hours=6)  # of waiting for the main one, which alone writes a model and applies it
 
 
 @dataclass(frozen=True)
 class Processes:
-    """The processes that train a network together, seen from one of them; by default it is alone.
-
-    Attributes:
-        accelerator: Accelerate's view of them, None for a process that is alone.
-    """
+    """Processes that train a network together, seen from number `rank`; alone without an accelerator."""
 
     accelerator: "Accelerator | None" = None
-
-    @property
-    def n(self) -> int:
-        """Number of processes."""
-        return 1 if self.accelerator is None else self.accelerator.num_processes
-
-    @property
-    def rank(self) -> int:
-        """Number of this one, from 0 on."""
-        return 0 if self.accelerator is None else self.accelerator.process_index
+    n: int = 1
+    rank: int = 0
 
     @property
     def is_main(self) -> bool:
@@ -56,14 +43,11 @@ class Processes:
         return items[self.rank :: self.n]
 
     def wrap(self, model: nn.Module, some_unused: bool) -> nn.Module:
-        """Return a network that has a model's own weights, and whose backward pass averages gradients.
+        """Return a network with the main process's weights, whose backward pass averages gradients.
 
-        On graphics cards the model's batch normalisation becomes torch's SyncBatchNorm, whose statistics are
-        those of the whole batch. On processors torch has none: each process normalises by its own part.
-
-        Args:
-            model: On its device; the main process's weights become those of all.
-            some_unused: Whether the loss may not depend on a parameter.
+        On graphics cards the model's batch normalisation becomes torch's SyncBatchNorm, whose statistics
+        are those of the whole batch. On processors torch has none: each process normalises by its own
+        part. `some_unused` tells whether the loss may not depend on a parameter.
         """
         if self.accelerator is None:
             return model
@@ -97,23 +81,12 @@ class Processes:
                 broadcast(buffer)
 
     def spread(self, n: int) -> Tensor:
-        """Return the positions among n items that this process computes, equally many in each process.
-
-        Where n cannot be divided evenly, several compute the last item; `gather` keeps it once.
-        """
+        """Return which of n items this process computes, equally many each: some repeat the last."""
         each = -(-n // self.n)
         return torch.arange(self.rank, each * self.n, self.n).clamp(max=n - 1)
 
     def gather(self, parts: dict[str, Tensor], n: int) -> dict[str, Tensor]:
-        """Put together what all processes computed for the positions that `spread` gave them.
-
-        Args:
-            parts: This process's results, (ceil(n / number of processes), ...) on the CPU.
-            n: Number of items.
-
-        Returns:
-            (n, ...) on the CPU, in the order of the items, each once; the same in every process.
-        """
+        """Put together what all computed of their items: (n, ...) on the CPU, the same in every process."""
         if self.accelerator is None:
             return parts
         whole = {}
@@ -123,11 +96,7 @@ class Processes:
         return whole
 
     def find(self, file: Path) -> bool:
-        """Tell whether a file is there.
-
-        Raises:
-            InputError: If only some processes see it, and would begin at another epoch than others.
-        """
+        """Tell whether a file is there; an InputError if only some processes see it."""
         found = file.exists()
         if self.accelerator is None:
             return found
@@ -151,17 +120,12 @@ ALONE = Processes()
 def launched_processes(device: torch.device) -> Iterator[Processes]:
     """Join the processes that ``accelerate launch`` (or ``torchrun``) started; without it, be alone.
 
-    Args:
-        device: The kind of device to compute on. After this call ``cuda`` is this process's own card.
-
-    Raises:
-        InputError: If this machine has fewer graphics cards than processes.
+    From then on ``cuda`` is this process's own card; an InputError if this machine has too few.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield ALONE
         return
-    n_here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-    n_cards = torch.cuda.device_count()
+    n_here, n_cards = int(os.environ.get("LOCAL_WORLD_SIZE", "1")), torch.cuda.device_count()
     if device.type == "cuda" and n_here > n_cards:
         raise InputError(
             f"{n_here} processes for {n_cards} graphics card(s) on this machine: launch one per card"
@@ -174,6 +138,6 @@ def launched_processes(device: torch.device) -> Iterator[Processes]:
         kwargs_handlers=[InitProcessGroupKwargs(timeout=TIMEOUT)],
     )
     try:
-        yield Processes(accelerator)
+        yield Processes(accelerator, accelerator.num_processes, accelerator.process_index)
     finally:
         accelerator.end_training()

@@ -1,4 +1,9 @@
-"""Several backbones, each trained with the same amount of computation."""
+"""Several backbones, each trained with the same amount of computation.
+
+Its unit is the floating-point operation, not the second: it is the same on every machine. Counted are the
+multiplications and additions of convolutions, matrix products and attention, two for each product that is
+added up, forwards and backwards, by torch's own counter. Normalisation and activations are a small part.
+"""
 
 import tempfile
 from collections.abc import Sequence
@@ -6,13 +11,42 @@ from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from riqa.data.store import open_store
-from riqa.learn.cost import epochs_for, network_size
-from riqa.learn.runs import TrainingRun, apply_model, run_each
+from riqa.learn.model import QualityNet
+from riqa.learn.runs import TrainingRun, apply_model, joined, run_each
 
-SPLITS = ("train", "val")
-"""What a trained backbone is applied to: never test images, which must not decide a choice."""
+SPLITS = ("train", "val")  # never test images, which must not decide a choice
+
+
+def flop_per_image(network: nn.Module, side: int) -> float:
+    """Count the operations of one training step, without the optimiser's, for each of its images.
+
+    The network takes images (N, 3, side, side). On torch's ``meta`` device nothing is computed.
+    """
+    images = torch.zeros(2, 3, side, side, device=next(network.parameters()).device)
+    with FlopCounterMode(display=False) as counter:
+        logits = network(images)
+        tasks = logits.values() if isinstance(logits, dict) else (logits,)
+        sum(task.sum() for task in tasks).backward()
+    return counter.get_total_flops() / len(images)
+
+
+def network_size(backbone: str, n_overall: int, side: int) -> tuple[int, float]:
+    """Return the parameters of a network of one task, and `flop_per_image`, without computing it."""
+    # Built with real numbers, which some networks read while they are built; counted without any.
+    with torch.random.fork_rng(devices=[]):
+        network = QualityNet(backbone, n_overall, 0, image_size=side).train().to("meta")
+    return sum(weight.numel() for weight in network.parameters()), flop_per_image(network, side)
+
+
+def epochs_for(budget: float, flop: float) -> int:
+    """Return how many whole epochs of `flop` a budget buys, at least 1, which may then cost more than it."""
+    # The factor: a budget of whole epochs buys them, however it is rounded.
+    return max(int(budget / flop * (1 + 1e-9)), 1)
 
 
 def equal_cost_runs(
@@ -20,20 +54,11 @@ def equal_cost_runs(
 ) -> list[tuple[TrainingRun, dict]]:
     """Plan a training of each backbone by the recipe of the main one, with as many epochs as the budget buys.
 
-    Args:
-        main: A run without details head; its cost is the unit of the budget.
-        backbones: Names, see `riqa.learn.backbones.build_backbone`; one named twice is trained once.
-        share: The budget of each, in trainings of the main one, above 0.
-        folder: Where models go, one folder per backbone.
-
-    Returns:
-        For each backbone the run, called by the backbone's name, and its cost: parameters, flop (operations
-        per training image and epoch), epochs, spent (share of the budget; above 1 where one epoch costs
-        more). Epochs at which the learning rate is halved move along with the number of epochs.
-
-    Raises:
-        ValueError: If `share` is not above 0.
-        InputError: As `riqa.learn.cost.network_size`.
+    The budget is `share` (above 0, else a ValueError) of the cost of `main`, a run without details head.
+    Of each backbone come the run, called by its name, with its models below `folder`, and its cost:
+    parameters, flop (operations per training image and epoch), epochs, spent (share of the budget; above
+    1 where one epoch costs more). Epochs at which the learning rate is halved move along with the number
+    of epochs.
     """
     if not share > 0:
         raise ValueError(f"the share of the main training's cost is {share}, must be above 0")
@@ -61,35 +86,24 @@ def train_at_equal_cost(
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Train each backbone at equal cost, and apply it to the images that it learned from and to validation.
 
-    The main run is not trained again: where its backbone is among the names, and the budget buys its own
-    number of epochs, what it has learned is taken over.
-
-    Args:
-        main: A run that has been trained and written; its seed is the seed of all.
-        main_history: Its rows of `riqa.learn.runs.run_all`.
-        backbones: Names.
-        share: See `equal_cost_runs`.
-        workers: Processes at a time.
+    The main run (trained and written, with its history; its seed is the seed of all) is not trained
+    again: where its backbone is among the names, and the budget buys its own number of epochs, what it
+    has learned is taken over. No model is kept.
 
     Returns:
-        costs: one row per backbone: backbone and the numbers of `equal_cost_runs`, in the order of the names.
-        history: of `riqa.learn.runs.run_all`, the backbone as model; and `of the budget`, the share that is
-            spent at the end of an epoch.
-        predictions: of `riqa.learn.runs.run_all` on train and validation images, the backbone as model.
-        No model is kept.
+        Costs, one row per backbone with the numbers of `equal_cost_runs`, in the order of the names;
+        history, the backbone as model, and `of the budget`, the share that is spent at the end of an
+        epoch; predictions.
     """
     with tempfile.TemporaryDirectory() as folder:
         planned = equal_cost_runs(main, backbones, share, Path(folder))
-        known = {
-            run.model for run, _ in planned if (run.backbone, run.config) == (main.backbone, main.config)
-        }
-        new = [run for run, _ in planned if run.model not in known]
+        new = [run for run, _ in planned if (run.backbone, run.config) != (main.backbone, main.config)]
         found = dict(zip([run.model for run in new], run_each(new, workers) if new else [], strict=True))
-    for name in known:
+    if any(run.model not in found for run, _ in planned):
         answers = apply_model(replace(main, predict_on=((main.store, SPLITS),)))
-        found[name] = main_history.assign(model=name), answers.assign(model=name)
+        found[main.backbone] = [frame.assign(model=main.backbone) for frame in (main_history, answers)]
     costs = pd.DataFrame([{"backbone": run.model, **cost} for run, cost in planned])
-    histories, predictions = zip(*(found[name] for name in costs["backbone"]), strict=True)
-    history, of = pd.concat(histories, ignore_index=True), costs.set_index("backbone")
+    history, predictions = joined([found[name] for name in costs["backbone"]])
+    of = costs.set_index("backbone")
     history["of the budget"] = history["epoch"] * history["model"].map(of["spent"] / of["epochs"])
-    return costs, history, pd.concat(predictions, ignore_index=True)
+    return costs, history, predictions

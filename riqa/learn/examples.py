@@ -17,30 +17,12 @@ from riqa.learn.tasks import TASKS, Task
 
 @dataclass(frozen=True)
 class Examples:
-    """Images and targets of one split.
+    """Images and targets of one split."""
 
-    Attributes:
-        images: (N, H, W, 3) uint8 RGB, may be memory-mapped.
-        rows: (n,) positions of this split's images within `images`.
-        targets: Name of a task -> its n targets, see `riqa.learn.tasks.Task`. Of details: 1
-            good, 0 bad, between for soft pseudo-labels, NaN where unknown.
-        auxiliary: (n, D) float32, what a network gets besides the image; None for nothing.
-    """
-
-    images: np.ndarray
-    rows: np.ndarray
-    targets: dict[str, Tensor]
-    auxiliary: Tensor | None = None
-
-    @property
-    def overall(self) -> Tensor:
-        """The overall class, (n,) int64, -1 where unknown."""
-        return self.targets["overall"]
-
-    @property
-    def details(self) -> Tensor:
-        """The details, (n, 3) float32 in [0, 1], NaN where unknown."""
-        return self.targets["details"]
+    images: np.ndarray  # (N, H, W, 3) uint8 RGB, may be memory-mapped
+    rows: np.ndarray  # (n,) positions of this split's images within `images`
+    targets: dict[str, Tensor]  # of each task n, see `riqa.learn.tasks.Task`; of details 1 is good, 0 bad
+    auxiliary: Tensor | None = None  # (n, D) float32, what a network gets besides the image
 
     def __len__(self) -> int:
         """Return the number of images of the split."""
@@ -48,9 +30,14 @@ class Examples:
 
     def at(self, index: Tensor) -> "Examples":
         """Return the examples at positions `index` within the split."""
-        told = None if self.auxiliary is None else self.auxiliary[index]
+        auxiliary = None if self.auxiliary is None else self.auxiliary[index]
         targets = {name: values[index] for name, values in self.targets.items()}
-        return Examples(self.images, self.rows[index.numpy()], targets, told)
+        return Examples(self.images, self.rows[index.numpy()], targets, auxiliary)
+
+    def spaced(self, most: int) -> "Examples":
+        """Return at most so many of the examples, evenly spaced."""
+        chosen = np.linspace(0, len(self) - 1, min(len(self), most)).round().astype(int)
+        return self.at(torch.from_numpy(chosen))
 
     def pixels(self, index: Tensor, device: torch.device) -> Tensor:
         """Read the images at positions `index` within the split: (B, H, W, 3) uint8, not yet on the device.
@@ -60,9 +47,9 @@ class Examples:
         pixels = torch.from_numpy(np.ascontiguousarray(self.images[self.rows[index.numpy()]]))
         return pixels.pin_memory() if device.type == "cuda" else pixels
 
-    def batch(self, index: Tensor, device: torch.device) -> Tensor:
-        """Return images (B, 3, H, W) in [0, 1], channels last, for positions `index` within the split."""
-        return to_images(self.pixels(index, device), device)
+    def told(self, index: Tensor, device: torch.device) -> tuple[Tensor, ...]:
+        """Return what a network gets besides the images at positions `index`, if anything."""
+        return () if self.auxiliary is None else (self.auxiliary[index].to(device),)
 
 
 def to_images(pixels: Tensor, device: torch.device) -> Tensor:
@@ -72,11 +59,7 @@ def to_images(pixels: Tensor, device: torch.device) -> Tensor:
 
 
 def examples_of(store: Store, split: str, tasks: Sequence[Task] = TASKS) -> Examples:
-    """Select one split of a store, with the targets of tasks.
-
-    Raises:
-        InputError: If the split holds no image.
-    """
+    """Select one split of a store, with the targets of tasks; an InputError if it has no image."""
     rows = np.flatnonzero((store.manifest["split"] == split).to_numpy())
     if not len(rows):
         raise InputError(f"{store.root}: the split {split!r} holds no image; curate the dataset again")
@@ -85,33 +68,23 @@ def examples_of(store: Store, split: str, tasks: Sequence[Task] = TASKS) -> Exam
 
 
 def unlabelled(images: np.ndarray) -> Examples:
-    """Return images (N, H, W, 3), uint8 RGB, of which nothing is known."""
-    n = len(images)
-    return Examples(images, np.arange(n), {task.name: task.unknown(n) for task in TASKS})
+    """Return images (N, H, W, 3), uint8 RGB, without targets."""
+    return Examples(images, np.arange(len(images)), {})
 
 
 def with_pseudo_labels(
     examples: Examples, manifest: pd.DataFrame, pseudo_labels: pd.DataFrame, kind: str, source: Path
 ) -> Examples:
-    """Replace the details by the Teacher's answers (paper, Section 2.1, last paragraph).
+    """Replace the details of a store's split by the Teacher's answers (paper, Section 2.1, last paragraph).
 
-    Args:
-        examples: One split of the store that `manifest` belongs to.
-        manifest: The store's manifest, all splits.
-        pseudo_labels: image_id and p_illumination, p_clarity, p_contrast (of good), one row per image; a
-            detail that is NaN for all is not taught.
-        kind: ``soft`` keeps probabilities, ``hard`` thresholds them at 0.5.
-        source: File of the pseudo-labels, for messages.
-
-    Raises:
-        ValueError: For an unknown kind.
-        InputError: If an image of the split has no pseudo-label.
+    The answers (`source` is their file, for messages) have image_id and p_<detail> of good, one row per
+    image; a detail that is NaN for all is not taught. Of `kind`, ``soft`` keeps probabilities, ``hard``
+    thresholds them at 0.5, and another is a ValueError. An InputError tells of images without an answer.
     """
     if kind not in ("soft", "hard"):
         raise ValueError(f"pseudo-label kind is {kind!r}, must be soft or hard")
     image_ids = manifest["image_id"].iloc[examples.rows]
-    columns = [f"p_{detail}" for detail in DETAILS]
-    probs = pseudo_labels.set_index("image_id")[columns]
+    probs = pseudo_labels.set_index("image_id")[[f"p_{detail}" for detail in DETAILS]]
     taught = probs.columns[probs.notna().any()]
     probs = probs.reindex(image_ids)
     missing = probs[taught].isna().any(axis=1) | ~probs.index.isin(pseudo_labels["image_id"])
@@ -121,5 +94,6 @@ def with_pseudo_labels(
             "run chapter 03_generate_pseudo_labels again"
         )
     targets = torch.from_numpy(probs.to_numpy(dtype=np.float32, copy=True))
-    hard = torch.where(targets.isnan(), targets, (targets > 0.5).float())
-    return replace(examples, targets=examples.targets | {"details": hard if kind == "hard" else targets})
+    if kind == "hard":
+        targets = torch.where(targets.isnan(), targets, (targets > 0.5).float())
+    return replace(examples, targets=examples.targets | {"details": targets})

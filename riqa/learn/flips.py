@@ -6,7 +6,7 @@ would answer otherwise after the transformation, the Student may be taught somet
 yardstick: no pixel of it has changed, so answers that flip there show how unsteady the Teacher is.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -15,18 +15,14 @@ from torch import Tensor
 
 from riqa.learn.augment import TRANSFORMS, Augmentation, apply_one, augment
 from riqa.learn.examples import Examples
-from riqa.learn.inference import images_at_a_time
 from riqa.learn.model import QualityNet
+from riqa.learn.predict import in_batches
 
-AT_RANDOM = "as in training"
-"""Name of the row in which images are transformed as `riqa.learn.augment.augment` does it."""
+AT_RANDOM = "as in training"  # the row in which `riqa.learn.augment.augment` transforms images
 
 
 def strengths_of(name: str, beyond: float) -> tuple[float, ...]:
-    """Return the strengths at which a transformation is looked at, in units of its interval.
-
-    They are the ends of the interval, -1 and 1, and two strengths beyond it; a flip has only one.
-    """
+    """Return the strengths to look at: the ends of the interval and two beyond them; a flip has only one."""
     return (1.0,) if name.endswith("flip") else (-beyond, -1.0, 1.0, beyond)
 
 
@@ -39,7 +35,6 @@ def strength_text(name: str, strength: float, augmentation: Augmentation) -> str
     return ""
 
 
-@torch.inference_mode()
 def flip_table(
     teacher: QualityNet,
     examples: Examples,
@@ -51,59 +46,40 @@ def flip_table(
 ) -> pd.DataFrame:
     """Count by transformation and strength how many of a Teacher's answers flip.
 
-    Args:
-        teacher: Network with a details head.
-        examples: Images to ask about; never test images, as this decides how to train.
-        augmentation: The intervals to look at.
-        beyond: How far beyond their ends to look as well, in units of the intervals.
-        margin: Answers with a probability less than this away from 1/2 count among all answers but not among
-            the clear ones.
-        seed: Seed of the transformations drawn at random.
+    The images are never test images, as this decides how to train. Strengths go to `beyond` times the
+    ends of the intervals; answers with a probability less than `margin` away from 1/2 are not clear;
+    `seed` is that of the transformations drawn at random.
 
     Returns:
-        One row per transformation and strength, last the one as in training: transformation, strength (units
-        of the interval, NaN for the last), flipped (share of all answers), to_bad (share that went from good
-        to bad; about half of `flipped` if answers only waver), flipped_clear (share of the clear ones, NaN if
-        there is none), largest (largest distance from 1/2 at which an answer flipped, 0 if none did), n
-        (answers), n_clear.
+        One row per transformation and strength, last the one as in training: transformation, strength
+        (units of the interval, NaN for the last), flipped (share of all answers), to_bad (share that went
+        from good to bad; about half of `flipped` if answers only waver), flipped_clear (share of the
+        clear ones, NaN if there is none), largest (largest distance from 1/2 at which an answer flipped,
+        0 if none did), n (answers), n_clear.
     """
-    teacher.eval()
-    before = _answers(teacher, examples, lambda images: images)
-    clear = np.abs(before - 0.5) >= margin
-    rows = []
-    for name, strength, transform in _all(augmentation, beyond, seed):
-        after = _answers(teacher, examples, transform)
-        flipped = (before >= 0.5) != (after >= 0.5)
-        rows.append(
-            {
-                "transformation": name,
-                "strength": strength,
-                "flipped": flipped.mean(),
-                "to_bad": (flipped & (before >= 0.5)).mean(),
-                "flipped_clear": flipped[clear].mean() if clear.any() else np.nan,
-                "largest": np.abs(before - 0.5)[flipped].max(initial=0.0),
-                "n": flipped.size,
-                "n_clear": int(clear.sum()),
-            }
-        )
-    return pd.DataFrame(rows)
 
+    def answers(transform: Callable[[Tensor], Tensor]) -> np.ndarray:
+        found = in_batches(teacher, lambda images: teacher(transform(images)), examples, "float32")
+        return torch.sigmoid(found["details"].double()).numpy()
 
-def _all(augmentation: Augmentation, beyond: float, seed: int) -> Iterator[tuple]:
-    """Yield name, strength and function of every transformation to look at."""
-    for name in TRANSFORMS:
-        for strength in strengths_of(name, beyond):
-            yield name, strength, lambda x, n=name, s=strength: apply_one(x, n, s, augmentation)
+    before = answers(lambda images: images)
+    away, clear = np.abs(before - 0.5), np.abs(before - 0.5) >= margin
+
+    def row(name: str, strength: float, transform: Callable[[Tensor], Tensor]) -> dict:
+        flipped = (before >= 0.5) != (answers(transform) >= 0.5)
+        return {
+            "transformation": name,
+            "strength": strength,
+            "flipped": flipped.mean(),
+            "to_bad": (flipped & (before >= 0.5)).mean(),
+            "flipped_clear": flipped[clear].mean() if clear.any() else np.nan,
+            "largest": away[flipped].max(initial=0.0),
+            "n": flipped.size,
+            "n_clear": int(clear.sum()),
+        }
+
+    each = [(name, strength) for name in TRANSFORMS for strength in strengths_of(name, beyond)]
+    rows = [row(*one, lambda images, one=one: apply_one(images, *one, augmentation)) for one in each]
     generator = torch.Generator().manual_seed(seed)
-    yield AT_RANDOM, np.nan, lambda x: augment(x, augmentation, generator)
-
-
-def _answers(teacher: QualityNet, examples: Examples, transform) -> np.ndarray:
-    """Return the probabilities of good (N, 3) for transformed images."""
-    device = next(teacher.parameters()).device
-    batch_size = images_at_a_time(examples.images.shape[1], device)
-    parts: list[Tensor] = []
-    for index in torch.arange(len(examples)).split(batch_size):
-        images = transform(examples.batch(index, device))
-        parts.append(torch.sigmoid(teacher(images)["details"].double()).cpu())
-    return torch.cat(parts).numpy()
+    rows.append(row(AT_RANDOM, np.nan, lambda images: augment(images, augmentation, generator)))
+    return pd.DataFrame(rows)

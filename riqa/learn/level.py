@@ -1,12 +1,22 @@
-"""A Teacher's answers brought to the level of known shares, before they become pseudo-labels."""
+"""A Teacher's answers brought to the level of known shares, before they become pseudo-labels.
+
+No image has a label, but of every bag, an overall class, the share is known that experts call bad in a
+detail (nine numbers for three classes and three details), not which images these are. An answer is a
+logit z of *good*; it says bad below 0. Learning from label proportions is that of Quadrianto et al. 2009
+(Journal of Machine Learning Research 10), here with the Teacher's own answers as features. Everywhere
+`logits` (N, D) are of good, `overall` (N,) are classes 0..K-1, each with an image, and `shares` (K, D) in
+[0, 1] are of bad.
+"""
 
 import numpy as np
 import pandas as pd
+import torch
 from scipy.special import expit, logit
+from torch import Tensor
+from torch.nn import functional
 
-from riqa.data.eyeq_d import CALLED_BAD, PUBLISHED
+from riqa.data.published import CALLED_BAD, COUNTS
 from riqa.labels import DETAILS, class_names
-from riqa.learn.shares import fit_class_intercepts, fit_intercepts, fit_proportions
 
 LEVELS = ("raw", "intercepts", "class_intercepts", "proportions")
 """Answers as they are; one number per detail; one per detail and class; a layer learned from proportions."""
@@ -22,14 +32,8 @@ def set_level(answers: pd.DataFrame, shares: pd.DataFrame, level: str) -> pd.Dat
         answers: Rows of `riqa.learn.predict.predict` of one dataset with overall quality, any seeds; the
             shift is learned on the split ``train`` and applied to all.
         shares: Known share of bad, one row per class in the order of codes, one column per detail.
-        level: One of `LEVELS`. With ``class_intercepts`` an image without an overall class, or of one that
-            training lacks, stays as it is.
-
-    Returns:
-        The answers with other probabilities of good; all else is unchanged.
-
-    Raises:
-        ValueError: For an unknown level.
+        level: One of `LEVELS`, else a ValueError. With ``class_intercepts`` an image without an overall
+            class, or of one that training lacks, stays as it is.
     """
     if level not in LEVELS:
         raise ValueError(f"level is {level!r}, must be one of {LEVELS}")
@@ -58,22 +62,15 @@ def set_level(answers: pd.DataFrame, shares: pd.DataFrame, level: str) -> pd.Dat
 
 
 def known_counts(source: str, observers: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
-    """Return how many photographs experts call bad, by overall class.
+    """Return how many photographs experts call bad, by class and detail, and how many each class has.
 
-    Args:
-        source: ``eyeq_d`` for the numbers published with the paper, ``observers`` to count in a manifest.
-        observers: Manifest of a set with overall quality and details; rows that lack one do not count.
-
-    Returns:
-        Called bad, one row per class and one column per detail, and photographs of each class; both empty
-        where a class has no photograph with overall quality and details.
-
-    Raises:
-        ValueError: For an unknown source.
+    The source (another is a ValueError) is ``eyeq_d`` for the numbers published with the paper,
+    ``observers`` to count in a manifest, in rows with overall quality and details. Where a class has
+    none, both results are empty.
     """
     if source == "eyeq_d":
         n_bad = pd.DataFrame(CALLED_BAD).T
-        return n_bad, pd.Series(PUBLISHED["test"])[n_bad.index]
+        return n_bad, pd.Series(COUNTS["eyeq_d"]["test"])[n_bad.index]
     if source != "observers":
         raise ValueError(f"source is {source!r}, must be observers or eyeq_d")
     judged = observers.dropna(subset=["overall", *DETAILS])
@@ -84,3 +81,70 @@ def known_counts(source: str, observers: pd.DataFrame) -> tuple[pd.DataFrame, pd
         none = pd.Series(index=pd.Index([], dtype="str"), dtype=float)  # by name, as the other answers
         return none.to_frame().reindex(columns=DETAILS), none
     return (1 - judged[list(DETAILS)]).groupby(label).sum().astype(int).reindex(names), n
+
+
+def fit_intercepts(logits: np.ndarray, overall: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """Choose for each detail one number to add to all its logits, (D,), half way between two images.
+
+    Of all cuts, the one whose shares by class are nearest to those known: the smallest sum of squared
+    distances, every class counting alike. The search is exact.
+    """
+    n_classes = len(shares)
+    bags = overall[:, None] == np.arange(n_classes)
+    intercepts = []
+    for z, known in zip(logits.T, shares.T, strict=True):
+        order = np.argsort(z, kind="stable")
+        below = np.vstack([np.zeros(n_classes), bags[order].cumsum(axis=0)]) / bags.sum(axis=0)  # (N + 1, K)
+        edges = np.concatenate([[z[order[0]] - 1], z[order], [z[order[-1]] + 1]])
+        possible = np.diff(edges) > 0  # images with the same answer stay together
+        distance = np.where(possible, ((below - known) ** 2).sum(axis=1), np.inf)
+        best = int(distance.argmin())
+        intercepts.append(-(edges[best] + edges[best + 1]) / 2)
+    return np.array(intercepts)
+
+
+def fit_class_intercepts(logits: np.ndarray, overall: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """Choose an intercept for each class and detail, (K, D): within a class the known share is met."""
+    bags = [logits[overall == code] for code in range(len(shares))]
+    pairs = zip(bags, shares, strict=True)
+    return np.stack([fit_intercepts(bag, np.zeros(len(bag), int), known[None]) for bag, known in pairs])
+
+
+def proportion_loss(logits: Tensor, overall: Tensor, shares: Tensor) -> Tensor:
+    """Compute mean cross-entropy between the known share of a bag and its mean probability of bad."""
+    bags = functional.one_hot(overall, len(shares)).to(logits.dtype)  # (N, K)
+    p_bad = torch.sigmoid(-logits)
+    means = (bags.T @ p_bad) / bags.sum(dim=0)[:, None]  # (K, D)
+    return functional.binary_cross_entropy(means.clamp(1e-6, 1 - 1e-6), shares)
+
+
+def fit_proportions(
+    logits: np.ndarray,
+    overall: np.ndarray,
+    shares: np.ndarray,
+    *,
+    pull: float = 0.003,
+    sharpness: float = 4.0,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Learn a layer on top of the Teacher's answers from the known shares: z' = z A + b; return A and b.
+
+    `pull`, above 0, is the weight of the squared distance of A from the identity: nine numbers do not
+    determine twelve, and what they leave open stays the Teacher's. `sharpness`, above 0, multiplies
+    logits within the loss, so that the mean probability comes near the share that is *called* bad.
+    """
+    z, classes = torch.from_numpy(logits).double(), torch.from_numpy(np.asarray(overall, dtype=np.int64))
+    known = torch.tensor(np.asarray(shares), dtype=torch.float64)
+    identity = torch.eye(z.shape[1], dtype=torch.float64)
+    matrix = identity.clone().requires_grad_()
+    bias = torch.from_numpy(fit_intercepts(logits, overall, shares)).double().requires_grad_()
+    optimizer = torch.optim.LBFGS([matrix, bias], max_iter=500, line_search_fn="strong_wolfe")
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        loss = proportion_loss(sharpness * (z @ matrix + bias), classes, known)
+        loss = loss + pull * ((matrix - identity) ** 2).sum()
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)
+    return matrix.detach().numpy(), bias.detach().numpy()

@@ -22,36 +22,24 @@ BATCH_NORM_MOMENTUM = 0.1
 """Share of the newest batch in the running statistics of every backbone; torch's default.
 
 Some backbones (EfficientNet-Lite, MobileNet) come with 0.01, made for 100,000 steps of training. With the few
-dozen steps that an epoch has here, statistics from epochs ago would be applied to the weights of today.
-"""
-
-LARGEST_SIDE = 4096
-"""Pixels of an input; hardly a camera gives more."""
+dozen steps that an epoch has here, statistics from epochs ago would be applied to the weights of today."""
+LARGEST_SIDE = 4096  # pixels of an input; hardly a camera gives more
 
 
 class QualityNet(nn.Module):
     """Backbone, global average pooling, and a linear head for each task (paper, Section 2.2, Eq. 2).
 
     The Teacher has only the details head, the single-task model only the overall head, the Student both.
+    Images (N, 3, H, W) are RGB in [0, 1]; normalisation happens inside.
 
     Args:
-        backbone: See `riqa.learn.backbones.build_backbone`.
+        backbone: See `riqa.learn.backbones.build_backbone`, also for what is raised.
         n_overall: Number of overall-quality classes, 2 or 3; 0 leaves the overall head out.
         n_details: Number of quality details; 0 leaves the details head out.
         weights: ``none`` for a random start, ``imagenet`` for pretrained weights.
         image_size: Side of the square input in pixels, recorded so that later images are brought to it.
         further: Name of a further task -> width of its head.
         n_auxiliary: Numbers that the heads get besides the features.
-
-    Shape:
-        - images: (N, 3, H, W), RGB in [0, 1]; normalisation happens inside.
-        - auxiliary: (N, n_auxiliary).
-        - returns: dict with ``overall`` logits (N, n_overall) and/or ``details`` logits (N, n_details).
-
-    Raises:
-        ValueError: For no head or one of another size, a side that no image has, or unknown ``weights``.
-        InputError: For an unknown backbone, one that cannot take images of this size, or pretrained weights
-            out of reach.
     """
 
     def __init__(
@@ -65,29 +53,31 @@ class QualityNet(nn.Module):
         n_auxiliary: int = 0,
     ):
         super().__init__()
-        sizes = {"overall": n_overall, "details": n_details} | dict(further or {})
-        _check(sizes, weights, image_size)
-        self.architecture = {
-            "backbone": backbone,
-            "n_overall": n_overall,
-            "n_details": n_details,
-            "image_size": image_size,
-        }
+        further = dict(further or {})
+        sizes = {"overall": n_overall, "details": n_details} | further
+        if not any(sizes.values()):
+            raise ValueError("QualityNet needs at least one head: n_overall or n_details must be positive")
+        if n_overall not in (0, 2, 3) or any(n < 0 for n in sizes.values()):
+            raise ValueError(f"heads are {sizes}, must be 0, 2 or 3 for overall, and 0 or more")
+        if weights not in WEIGHTS:
+            raise ValueError(f"weights is {weights!r}, must be one of {WEIGHTS}")
+        if not isinstance(image_size, int) or not 1 <= image_size <= LARGEST_SIDE:
+            raise ValueError(f"image_size is {image_size!r}, must be a whole number from 1 to {LARGEST_SIDE}")
+        self.architecture = {"backbone": backbone, "n_overall": n_overall, "n_details": n_details}
+        self.architecture["image_size"] = image_size
         if further or n_auxiliary:
-            self.architecture |= {"further": dict(further or {}), "n_auxiliary": n_auxiliary}
+            self.architecture |= {"further": further, "n_auxiliary": n_auxiliary}
         self.backbone, n_features = build_backbone(backbone, weights, image_size)
         for module in self.backbone.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.momentum = BATCH_NORM_MOMENTUM
         width = n_features + n_auxiliary
         self.heads = nn.ModuleDict({task: nn.Linear(width, n) for task, n in sizes.items() if n})
-        mean = torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1)
-        std = torch.tensor(IMAGENET_STD).view(1, 3, 1, 1)
-        self.register_buffer("mean", mean, persistent=False)
-        self.register_buffer("std", std, persistent=False)
+        for name, values in (("mean", IMAGENET_MEAN), ("std", IMAGENET_STD)):
+            self.register_buffer(name, torch.tensor(values).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, images: Tensor, *auxiliary: Tensor) -> dict[str, Tensor]:
-        """Return the logits of every head for images (N, 3, H, W) in [0, 1]."""
+        """Return the logits of every head, (N, width) by task, for images and (N, n_auxiliary) numbers."""
         features = self.features(images)
         if auxiliary:
             features = torch.cat([features, *auxiliary], dim=1)
@@ -106,8 +96,12 @@ def with_heads(model: QualityNet, n_overall: int, n_details: int) -> QualityNet:
     """
     heads = {"n_overall": n_overall, "n_details": n_details}
     copy = QualityNet(**model.architecture | heads)
-    state = model.state_dict().items()
-    kept = {key: value for key, value in state if _fits(copy, key, value)}
+    fresh = copy.state_dict()
+    kept = {
+        name: value
+        for name, value in model.state_dict().items()
+        if name in fresh and fresh[name].shape == value.shape
+    }
     copy.load_state_dict(kept, strict=False)
     return copy
 
@@ -116,18 +110,12 @@ def with_heads(model: QualityNet, n_overall: int, n_details: int) -> QualityNet:
 def silence(model: QualityNet, details: Sequence[str]) -> None:
     """Let a network answer NaN in details that it has not learned; its files keep that."""
     for detail in details:
-        model.heads["details"].weight[DETAILS.index(detail)] = torch.nan
-        model.heads["details"].bias[DETAILS.index(detail)] = torch.nan
+        for parameter in model.heads["details"].parameters():
+            parameter[DETAILS.index(detail)] = torch.nan
 
 
 def save_model(model: QualityNet, stem: Path, /, **description: object) -> None:
-    """Write ``<stem>.safetensors`` and ``<stem>.json``, each aside and then renamed.
-
-    Args:
-        model: The network.
-        stem: Path without extension.
-        **description: Other entries of the JSON file (training configuration, seed, classes, ...).
-    """
+    """Write ``<stem>.safetensors`` and, with further entries, ``<stem>.json``; aside, then renamed."""
     description = {
         "riqa_version": __version__,
         "architecture": model.architecture,
@@ -142,54 +130,26 @@ def save_model(model: QualityNet, stem: Path, /, **description: object) -> None:
 
 
 def load_model(stem: Path) -> tuple[QualityNet, dict]:
-    """Read what `save_model` wrote.
+    """Read what `save_model` wrote: the network in evaluation mode, and the description.
 
-    Returns:
-        The network in evaluation mode, and the description from the JSON file.
-
-    Raises:
-        InputError: If a file is missing, cut short, or does not fit the other.
+    An InputError tells of a file that is missing, cut short, or does not fit the other.
     """
     weights_file, description_file = model_file(stem, "safetensors"), model_file(stem, "json")
     for file in (weights_file, description_file):
         if not file.exists():
             raise InputError(f"{file}: no such model file; run the chapter that trains it first")
+    file, wrong = description_file, "not a model description"
     try:
-        description = json.loads(description_file.read_bytes())
+        description = json.loads(file.read_bytes())
         model = QualityNet(**description["architecture"])
-    except (ValueError, KeyError, TypeError, RuntimeError) as error:
+        file, wrong = weights_file, "cut short or not of this architecture"
+        model.load_state_dict(load_file(file))
+    except (SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
-        raise InputError(
-            f"{description_file}: not a model description ({reason}); delete it and train the model again"
-        ) from error
-    try:
-        model.load_state_dict(load_file(weights_file))
-    except (SafetensorError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(
-            f"{weights_file}: cut short or not of this architecture ({reason}); "
-            "delete it and train the model again"
-        ) from error
+        raise InputError(f"{file}: {wrong} ({reason}); delete it and train the model again") from error
     return model.eval(), description
 
 
 def model_file(stem: Path, extension: str) -> Path:
     """Return the path of a model's file; the stem may contain dots."""
     return Path(f"{stem}.{extension}")
-
-
-def _check(sizes: Mapping[str, int], weights: str, image_size: int) -> None:
-    """Refuse bad arguments of `QualityNet`."""
-    if not any(sizes.values()):
-        raise ValueError("QualityNet needs at least one head: n_overall or n_details must be positive")
-    if sizes["overall"] not in (0, 2, 3) or any(n < 0 for n in sizes.values()):
-        raise ValueError(f"heads are {dict(sizes)}, must be 0, 2 or 3 for overall, and 0 or more")
-    if weights not in WEIGHTS:
-        raise ValueError(f"weights is {weights!r}, must be one of {WEIGHTS}")
-    if not isinstance(image_size, int) or not 1 <= image_size <= LARGEST_SIDE:
-        raise ValueError(f"image_size is {image_size!r}, must be a whole number from 1 to {LARGEST_SIDE}")
-
-
-def _fits(model: QualityNet, name: str, value: Tensor) -> bool:
-    state = model.state_dict()
-    return name in state and state[name].shape == value.shape

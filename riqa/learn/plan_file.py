@@ -11,80 +11,54 @@ hyperparameters of `riqa.learn.config.TrainingConfig`:
     training: {epochs: 115, learning_rate: 0.01, augmentation: {max_transforms: 7}}
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
 
 from riqa.data.store import open_store
 from riqa.errors import InputError
 from riqa.labels import DETAILS
 from riqa.learn.config import TrainingConfig
+from riqa.learn.device import Device
 from riqa.learn.model import load_model
 from riqa.learn.runs import TrainingRun
 from riqa.yaml_text import read_yaml
 
-HEADS = ("overall", "details")
-MODEL_NAMES = {("overall",): "single_task", ("details",): "teacher", HEADS: "multi_task"}
-"""The paper's names for networks with these heads."""
+MODEL_NAMES = {("overall",): "single_task", ("details",): "teacher", ("overall", "details"): "multi_task"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class TrainingPlan:
-    """What `riqa train` reads.
+    """What `riqa train` reads; see `riqa.learn.runs.TrainingRun` for what is not explained here."""
 
-    Attributes:
-        store: Folder of a curated set with splits train and val (`riqa curate` makes one).
-        out: Folder for models, history and predictions.
-        training: Hyperparameters, see `riqa.learn.config.TrainingConfig`; epochs must be given. The weight of
-            a loss without a head counts as 0.
-        heads: ``overall``, ``details`` or both.
-        backbone: See `riqa.learn.model.QualityNet`.
-        weights: ``none`` or ``imagenet``.
-        seeds: One model each.
-        start_from: Stem of a model to start from, instead of `backbone` and `weights`.
-        pseudo_labels: Parquet file of a Teacher's answers, as chapter 03 writes it; none: the store's own.
-        pseudo_label_kind: ``soft`` or ``hard``.
-        device: ``cpu``, ``cuda`` or ``auto``.
-        threads: Processor threads per model; more than 1 change the last digits.
-    """
-
-    __pydantic_config__ = ConfigDict(extra="forbid")
-
-    store: Path
-    out: Path
-    training: TrainingConfig
-    heads: tuple[str, ...] = ("overall",)
+    store: Path  # folder that `riqa curate` has made, with train and val
+    out: Path  # for models, history and predictions
+    training: TrainingConfig  # the weight of a loss without a head counts as 0
+    heads: tuple[str, ...] = ("overall",)  # overall, details or both
     backbone: str = "resnet10"
     weights: Literal["none", "imagenet"] = "none"
-    seeds: tuple[int, ...] = (0,)
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (0,)  # one model each
     start_from: Path | None = None
     pseudo_labels: Path | None = None
     pseudo_label_kind: Literal["soft", "hard"] = "soft"
-    device: Literal["cpu", "cuda", "auto"] = "cpu"
-    threads: int = 1
+    device: Device = "cpu"
+    threads: Annotated[int, Field(ge=1)] = 1
 
     def __post_init__(self):
-        """Refuse heads that no network has, and a plan without models."""
+        """Refuse heads that no network has, and a model twice."""
         if self.heads not in MODEL_NAMES:
             raise ValueError(
                 f"heads is {list(self.heads)}, must be [overall], [details] or [overall, details]"
             )
-        if not self.seeds:
-            raise ValueError("seeds is empty, there is no model to train")
-        if min(self.seeds) < 0 or len(set(self.seeds)) < len(self.seeds):
-            raise ValueError(f"seeds is {list(self.seeds)}, must be 0 or more, each once")
-        if self.threads < 1:
-            raise ValueError(f"threads is {self.threads}, must be at least 1")
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"seeds is {list(self.seeds)}, must hold each once")
 
 
 def read_plan(file: Path) -> TrainingPlan:
-    """Read and check a plan; paths in it are relative to the current folder.
-
-    Raises:
-        InputError: Naming the file, the entry and what is wrong with it.
-    """
+    """Read and check a plan, paths in it from here on; an InputError names file, entry and what is wrong."""
     if not file.is_file():
         raise InputError(f"{file} does not exist; give a YAML file, see riqa train --help")
     content = read_yaml(file)
@@ -101,8 +75,7 @@ def read_plan(file: Path) -> TrainingPlan:
 def plan_runs(plan: TrainingPlan) -> list[TrainingRun]:
     """Turn a plan into runs, one per seed, that predict every split but train.
 
-    Raises:
-        InputError: If the store or the model to start from cannot be used, or a head has no labels.
+    An InputError tells of a store or a start that cannot be used, or a head without labels.
     """
     store = open_store(plan.store)
     labels = {"overall": ["overall"], "details": list(DETAILS)}
@@ -114,7 +87,8 @@ def plan_runs(plan: TrainingPlan) -> list[TrainingRun]:
     if plan.start_from is not None:
         load_model(plan.start_from)
     splits = tuple(sorted(set(store.manifest["split"]) - {"train"}))
-    without_head = {f"lambda_{head}": 0.0 for head in HEADS if head not in plan.heads}
+    without_head = {f"lambda_{head}": 0.0 for head in labels if head not in plan.heads}
+    same = ("backbone", "weights", "start_from", "pseudo_labels", "pseudo_label_kind", "device", "threads")
     return [
         TrainingRun(
             model=MODEL_NAMES[plan.heads],
@@ -124,15 +98,9 @@ def plan_runs(plan: TrainingPlan) -> list[TrainingRun]:
             n_details=len(DETAILS) if "details" in plan.heads else 0,
             config=replace(plan.training, seed=seed, **without_head),
             models=plan.out,
-            backbone=plan.backbone,
-            weights=plan.weights,
-            start_from=plan.start_from,
-            pseudo_labels=plan.pseudo_labels,
-            pseudo_label_kind=plan.pseudo_label_kind,
             predict_on=((plan.store, splits),),
-            device=plan.device,
-            threads=plan.threads,
             checkpoints=plan.out / "checkpoints",
+            **{name: getattr(plan, name) for name in same},
         )
         for seed in plan.seeds
     ]

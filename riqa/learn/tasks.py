@@ -10,47 +10,82 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import torch
+from sklearn.metrics import f1_score
 from torch import Tensor
+from torch.nn import functional
 
+from riqa.errors import InputError
 from riqa.labels import DETAILS
-from riqa.learn.losses import UNKNOWN_OVERALL, details_loss, overall_loss
-from riqa.learn.scores import details_macro_f1, overall_macro_f1
+
+UNKNOWN_OVERALL = -1
 
 Weighting = Callable[[dict[str, Tensor]], Tensor]
 """From the loss of each task to the one that is minimised; a `torch.nn.Module` may learn its weights."""
 
 
+def overall_loss(logits: Tensor, overall: Tensor) -> Tensor:
+    """Compute cross-entropy where the overall grade is known (paper, Eq. 3).
+
+    Logits are (N, K) scores; overall are (N,) classes 0..K-1, -1 if unknown.
+    The mean is over known images, 0 when none is known.
+    """
+    known = overall != UNKNOWN_OVERALL
+    if not known.any():
+        return logits.sum() * 0
+    return functional.cross_entropy(logits[known], overall[known])
+
+
+def details_loss(logits: Tensor, details: Tensor) -> Tensor:
+    """Compute binary cross-entropy over the known details (paper, Eq. 1).
+
+    Logits are (N, 3) scores of *good* for illumination, clarity, contrast;
+    details are (N, 3) targets: 1 good, 0 bad, between for soft pseudo-labels,
+    NaN if unknown. The mean is over known entries, 0 when none is known.
+    """
+    known = ~torch.isnan(details)
+    if not known.any():
+        return logits.sum() * 0
+    logits, details = logits[known], details[known]
+    return functional.binary_cross_entropy_with_logits(logits, details)
+
+
+def overall_macro_f1(logits: Tensor, overall: Tensor) -> float:
+    """Compute macro-F1 over all classes of the head, of images whose grade is known."""
+    known = overall != UNKNOWN_OVERALL
+    classes, predicted = list(range(logits.shape[1])), logits[known].argmax(1)
+    return float(f1_score(overall[known], predicted, labels=classes, average="macro", zero_division=0))
+
+
+def details_macro_f1(logits: Tensor, details: Tensor) -> float:
+    """Average the two-class macro-F1 over details with known targets; soft ones count as the nearer class."""
+    scores = []
+    for detail_logits, target in zip(logits.T, details.T, strict=True):
+        known = ~torch.isnan(target)
+        if known.any():
+            pair = target[known] > 0.5, detail_logits[known] > 0
+            scores.append(f1_score(*pair, labels=[False, True], average="macro", zero_division=0))
+    if not scores:
+        raise InputError("no image of the validation split has a detail label; no epoch can be chosen")
+    return float(np.mean(scores))
+
+
 @dataclass(frozen=True)
 class Task:
-    """One kind of question that a network answers.
+    """One kind of question that a network answers."""
 
-    Attributes:
-        name: Name of its head and of its targets.
-        columns: Columns of a manifest with its labels; NaN where unknown.
-        loss: From logits (N, K) and targets to a scalar, a mean over what is known; 0 where nothing is.
-        score: From logits and targets of validation images to a number; more is better.
-        answer: From logits to the values of the predictions' columns, (N, K).
-        is_class: Whether its one column holds classes 0, 1, ..: targets are (N,) int64, -1 where unknown.
-            Otherwise they are (N, columns) float32, NaN where unknown.
-    """
-
-    name: str
-    columns: tuple[str, ...]
-    loss: Callable[[Tensor, Tensor], Tensor]
-    score: Callable[[Tensor, Tensor], float]
-    answer: Callable[[Tensor], Tensor] = torch.sigmoid
-    is_class: bool = False
+    name: str  # of its head and of its targets
+    columns: tuple[str, ...]  # of a manifest with its labels; NaN where unknown
+    loss: Callable[[Tensor, Tensor], Tensor]  # mean over what is known; 0 where nothing is
+    score: Callable[[Tensor, Tensor], float]  # of validation images; more is better
+    answer: Callable[[Tensor], Tensor] = torch.sigmoid  # from logits to the predictions' columns, (N, K)
+    is_class: bool = False  # whether its one column holds classes 0, 1, ..
 
     def targets(self, manifest: pd.DataFrame) -> Tensor:
-        """Take a task's targets from a manifest, one per row."""
+        """Take targets from a manifest: classes (N,) int64, -1 if unknown, or (N, columns) float32, NaN."""
         if self.is_class:
             codes = manifest[self.columns[0]].fillna(UNKNOWN_OVERALL)
             return torch.from_numpy(codes.to_numpy(dtype=np.int64, copy=True))
         return torch.from_numpy(manifest[list(self.columns)].to_numpy(dtype=np.float32, copy=True))
-
-    def unknown(self, n: int) -> Tensor:
-        """Return the targets of n images of which nothing is known."""
-        return self.targets(pd.DataFrame(np.nan, range(n), list(self.columns)))
 
     def known(self, targets: Tensor) -> Tensor:
         """Tell which entries of targets are known."""
@@ -69,11 +104,7 @@ TASKS = (OVERALL, details_task(DETAILS))
 
 @dataclass(frozen=True)
 class WeightedSum:
-    """The paper's weighting (Eq. 4): every loss has a fixed weight.
-
-    Attributes:
-        weights: Name of a task -> lambda, 0 or more.
-    """
+    """The paper's weighting (Eq. 4): each task's loss has a fixed weight lambda, 0 or more."""
 
     weights: Mapping[str, float]
 
@@ -89,10 +120,9 @@ def multi_task_loss(
     weighting: Weighting,
     scales: Mapping[str, float] | None = None,
 ) -> Tensor:
-    """Join the losses of tasks into the one that is minimised.
+    """Join the losses of tasks into the one that is minimised; scales are those of `part_scales`, else 1.
 
-    With the details alone this is the Teacher's loss, with overall quality
-    alone the single-task one. Scales are those of `part_scales`, else 1.
+    With the details alone this is the Teacher's loss, with overall quality alone the single-task one.
     """
     losses = {}
     for task in tasks:
@@ -104,19 +134,12 @@ def multi_task_loss(
 def part_scales(
     targets: Mapping[str, Tensor], tasks: Sequence[Task], part: int, n_parts: int
 ) -> dict[str, float] | None:
-    """Return the scales by which the mean of the losses of all parts is the loss of the whole batch.
+    """Return scales by task, with which the mean of the losses of all parts is the loss of the batch.
 
-    A loss is a mean over known entries, and some parts know more of them than others: their means weigh more.
-    Of two parts that know 3 and 1 of a batch's 4 grades, one counts 3/2 and the other 1/2.
-
-    Args:
-        targets: Of the whole batch, by task.
-        tasks: The tasks that are learned.
-        part: Number of the part: every `n_parts`-th image of the batch, this one first.
-        n_parts: How many parts there are.
-
-    Returns:
-        Name of a task -> scale of its loss, 0 where the part knows nothing; None where all are 1.
+    A loss is a mean over known entries, and some parts know more of them than others: their means weigh
+    more. Of two parts that know 3 and 1 of a batch's 4 grades, one counts 3/2 and the other 1/2. Targets
+    are of the whole batch; of it part `part` has every `n_parts`-th image, from that number on. None
+    where all are 1.
     """
     if n_parts == 1:
         return None

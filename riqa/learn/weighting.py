@@ -12,41 +12,26 @@ from pathlib import Path
 
 import pandas as pd
 
-from riqa.learn.runs import TrainingRun, run_each
+from riqa.learn.runs import Results, TrainingRun, joined, run_each
 
 
 def candidate_weights(lambda_details: float, grid: Sequence[float]) -> tuple[float, ...]:
-    """Return the weights to compare, in rising order: the one given and those of the grid.
-
-    Args:
-        lambda_details: The weight to use unless another does better on validation images.
-        grid: Further weights; with an empty grid there is nothing to compare.
-
-    Raises:
-        ValueError: If a weight is negative.
-    """
+    """Return the weights to compare, in rising order; a ValueError if one is negative."""
     weights = sorted({float(weight) for weight in (lambda_details, *grid)})
     if weights[0] < 0:
         raise ValueError(f"a weight of the details loss is {weights[0]}, must be 0 or more")
     return tuple(weights)
 
 
-def trial(run: TrainingRun, weight: float, folder: Path, also: Sequence[Path] = ()) -> TrainingRun:
-    """Return the run with another weight: its model goes below `folder`, and it sees no test image.
-
-    Args:
-        run: A Student, as it would be trained.
-        weight: Lambda_details of the trial.
-        folder: Where trials keep their models, one folder per weight.
-        also: Further stores whose validation images it is asked about.
-    """
-    models, asked = Path(folder) / f"{weight:g}", (run.store, *also)
-    return replace(weighted(run, weight), models=models, predict_on=tuple((s, ("val",)) for s in asked))
-
-
 def weighted(run: TrainingRun, weight: float) -> TrainingRun:
     """Return the run with lambda_details set to `weight`."""
     return replace(run, config=replace(run.config, lambda_details=weight))
+
+
+def trial(run: TrainingRun, weight: float, folder: Path, also: Sequence[Path] = ()) -> TrainingRun:
+    """Return a Student's run with another weight, a folder of its own, and no test image to predict."""
+    models, asked = Path(folder) / f"{weight:g}", (run.store, *also)
+    return replace(weighted(run, weight), models=models, predict_on=tuple((s, ("val",)) for s in asked))
 
 
 def run_trials(
@@ -55,39 +40,22 @@ def run_trials(
     folder: Path,
     workers: int = 1,
     also: Sequence[Path] = (),
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Train every run with every weight.
-
-    Args:
-        runs: Students, as they would be trained.
-        weights: Candidates for lambda_details.
-        folder: Where trials keep their models.
-        workers: Processes at a time.
-        also: Further stores whose validation images every trial is asked about.
-
-    Returns:
-        History and predictions as of `riqa.learn.runs.run_all`, each with a column lambda_details. The
-        predictions are of validation images only.
-    """
+) -> Results:
+    """Train every Student's run with every weight, see `trial`; results have a column lambda_details more."""
     trials = [trial(run, weight, folder, also) for run in runs for weight in weights]
-    found = run_each(trials, workers)
-    tried = [run.config.lambda_details for run in trials]
-    history, predictions = (
-        pd.concat([frame.assign(lambda_details=w) for w, frame in zip(tried, frames, strict=True)])
-        for frames in zip(*found, strict=True)
+    found = zip(trials, run_each(trials, workers), strict=True)
+    return joined(
+        [
+            tuple(frame.assign(lambda_details=run.config.lambda_details) for frame in frames)
+            for run, frames in found
+        ]
     )
-    return history.reset_index(drop=True), predictions.reset_index(drop=True)
 
 
 def choose_weights(history: pd.DataFrame, lambda_details: float) -> dict[str, float]:
     """Choose a weight for every overall set: the best mean validation score of the epochs that were kept.
 
-    Args:
-        history: Result of `run_trials`.
-        lambda_details: The weight given, which wins a tie; else the smaller weight does.
-
-    Returns:
-        Chosen weight by the name of the set.
+    The weight given wins a tie; else the smaller weight does.
     """
     kept = history[history["best"]]
     scores = kept.groupby(["trained_on", "lambda_details"], sort=False)["val_score"].mean()
@@ -100,15 +68,9 @@ def choose_weights(history: pd.DataFrame, lambda_details: float) -> dict[str, fl
 
 
 def adopt(run: TrainingRun, chosen: Mapping[str, float], folder: Path) -> TrainingRun:
-    """Make a trial's model the model of the run, instead of training it twice.
+    """Make the model of a trial with the chosen weight the model of the run, instead of training it twice.
 
-    Args:
-        run: A Student that `run_trials` has trained with the weight chosen for its set, among others.
-        chosen: Result of `choose_weights`.
-        folder: Where the trials kept their models; the model moves from there to where the run's belongs.
-
-    Returns:
-        The run with the weight that it was trained with.
+    It moves from the trials' folder to where the run's belongs; the run comes back with its weight.
     """
     tried = trial(run, chosen[run.trained_on], folder)
     run.models.mkdir(parents=True, exist_ok=True)

@@ -26,29 +26,25 @@ def numbers(*sources: str) -> pd.DataFrame:
         (macro averages on three classes, else the class that is positive); paper, the number; significant,
         "*" where the paper marks a difference from the Teacher.
     """
-    table = _read("numbers.csv")
+    table = _csv("numbers")
     return table[table["source"].isin(sources)].reset_index(drop=True) if sources else table
 
 
 def methods() -> pd.DataFrame:
     """Read Table 1: what recent methods answer, learn from and show, one row per method."""
-    return _read("methods.csv")
+    return _csv("methods")
 
 
 def datasets(*names: str) -> pd.DataFrame:
-    """Read the cards of datasets: what readers should know before any number.
-
-    Args:
-        *names: Sets, of the book or a reader's own; all of the book's, if none is given.
+    """Read the cards of sets (the book's or a reader's own; all of the book's, if none is given) in order.
 
     Returns:
-        One row per set, in the order asked for: title; photographs (who took them, of whom, why); cameras;
-        labels (who said what about them); plays (the set of the paper whose part it plays, for sets that are
-        made here). Empty where there is nothing to say.
+        One row per set: title; photographs (who took them, of whom, why); cameras; labels (who said what
+        about them); plays (the set of the paper whose part a made set plays); empty where nothing is to say.
     """
     cards = _yaml("datasets")
-    own = {"photographs": "a reader's own", "labels": "see its dataset.yaml"}
     blank = dict.fromkeys(["title", "photographs", "cameras", "labels", "plays"], "")
+    own = {"photographs": "a reader's own", "labels": "see its dataset.yaml"}
     table = {name: blank | cards.get(name, {"title": name} | own) for name in names or cards}
     return pd.DataFrame(table.values(), list(table))
 
@@ -66,12 +62,7 @@ def parts() -> pd.DataFrame:
 
 
 def quoted(table: pd.DataFrame, what: str) -> pd.DataFrame:
-    """Find the rows of results that a part asks for, or that chapter 12 only quotes.
-
-    Args:
-        table: Rows of results of all chapters.
-        what: Key of a part, or of `others` in `claims.yaml`.
-    """
+    """Find the rows of all chapters' results that a part, or one of `others` in `claims.yaml`, asks for."""
     asked = (_yaml("claims")["parts"] | _yaml("claims")["others"])[what]
     return table[table["chapter"] == asked["chapter"]].query(asked["query"], engine="python")
 
@@ -80,6 +71,6 @@ def _yaml(name: str) -> dict:
     return parse_yaml((files(__name__) / f"{name}.yaml").read_text(encoding="utf-8"))
 
 
-def _read(name: str) -> pd.DataFrame:
-    with (files(__name__) / name).open(encoding="utf-8") as file:
+def _csv(name: str) -> pd.DataFrame:
+    with (files(__name__) / f"{name}.csv").open(encoding="utf-8") as file:
         return pd.read_csv(file, keep_default_na=False, dtype={"paper": float})

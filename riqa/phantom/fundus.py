@@ -1,4 +1,4 @@
-"""The clean photograph: an eye as a camera sees it.
+"""Cameras, and the clean photograph that one takes of an eye.
 
 Colour follows a Beer-Lambert picture of the fundus: light returns from choroid and sclera and is absorbed on
 its way by melanin, blood and macular pigment, each with its own absorption in red, green and blue (after the
@@ -6,20 +6,21 @@ reflectance model of Delori and Pflibsen 1989, Applied Optics 28:1061, reduced t
 arrays are planar, (3, height, width): a map of one quantity then multiplies all channels at once.
 """
 
-from __future__ import annotations
-
+import itertools
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from riqa.phantom.anatomy import TEXTURE_SPAN, Eye, Patient
-from riqa.phantom.cameras import Camera, Field, field_alpha, place_field
-from riqa.phantom.vessels import draw_vessels
+from riqa.phantom.eye import Eye, Vessel
+
+_TEXTURE_SPAN = 100.0  # degrees covered by an eye's texture, centred on the fovea
+_SHIFT = 4  # fractional bits of OpenCV's drawing coordinates
+_SUPERSAMPLE = 2  # vessels are drawn at this multiple of the resolution
 
 
-def _rgb(red: float, green: float, blue: float) -> np.ndarray:
-    return np.array([red, green, blue], np.float32)[:, None, None]
+def _rgb(*channels: float) -> np.ndarray:
+    return np.array(channels, np.float32)[:, None, None]
 
 
 _BASE = _rgb(1.00, 0.66, 0.42)  # light that returns from choroid and sclera
@@ -34,48 +35,107 @@ _EXUDATE = _rgb(1.0, 0.85, 0.45)
 
 
 @dataclass(frozen=True)
+class Camera:
+    """A camera model: framing, optics and colour."""
+
+    angle: float  # field of view, degrees of retina across the circle
+    aspect: float  # height / width of the photograph
+    scale: float  # width of the photograph relative to the requested size (resolutions differ)
+    diameter: float  # diameter of the field / width of the photograph
+    cut: float  # half height at which the circle is cut at top and bottom, in field radii (1: uncut)
+    notch: str  # tab on the rim: "none", "round", "square" or "triangle"
+    black: float  # mean grey level of the margin, 0-255
+    black_noise: float  # standard deviation of the margin's noise, grey levels
+    gain: tuple[float, float, float]  # colour balance, factors for R, G, B
+    contrast: float  # exponent of the tone curve (1: neutral, above 1: darker, more contrast)
+    blur: float  # standard deviation of the optics' point spread, in percent of the field's diameter
+    noise: float  # standard deviation of the sensor noise, grey levels
+    falloff: float  # darkening at the rim, fraction
+    rim: float  # strength of the blue-green scatter at the rim, fraction
+
+
+# fmt: off
+CAMERAS: dict[str, Camera] = {name: Camera(*row) for name, *row in (
+    ("tabletop_a", 45, 0.667, 1.10, 0.72, 0.86, "none", 3, 1.2, (1.0, 1.0, 1.0), 1.0, 0.12, 1.5, 0.20, 0.3),
+    ("tabletop_b", 45, 0.75, 1.0, 0.74, 1.0, "round", 2, 0.7, (1.04, 0.97, 0.86), 1.08, 0.16, 2, 0.25, 0.05),
+    ("tabletop_c", 50, 0.75, 1.25, 0.9, 0.8, "none", 5, 2, (0.98, 1.03, 1.06), 0.95, 0.2, 2.2, 0.15, 0.45),
+    ("tabletop_d", 40, 0.96, 0.9, 0.97, 0.98, "square", 1, 0.5, (1.02, 0.92, 0.74), 1.15, 0.15, 1.6, 0.3, 0),
+    ("tabletop_e", 45, 0.667, 1.2, 0.58, 1, "triangle", 4, 1.5, (0.96, 0.94, 1.0), 1.0, 0.18, 1.8, 0.1, 0.15),
+    ("reader_a", 45, 0.75, 0.95, 0.86, 0.84, "triangle", 3, 1, (1.05, 0.96, 0.8), 1.05, 0.18, 2, 0.22, 0.1),
+    ("reader_b", 50, 0.809, 1.05, 0.8, 1, "square", 2, 0.8, (1.0, 1.0, 0.92), 1.0, 0.14, 1.5, 0.18, 0.2),
+    ("portable", 60, 0.766, 1.15, 0.76, 1, "none", 7, 3, (1.08, 0.95, 0.82), 0.92, 0.28, 3.2, 0.35, 0.1),
+)}
+# fmt: on
+"""Camera models by name, the `source` of manifests. Real collections mix them, too, and curation must cope
+with all: more than 40 are behind EyeQ (Fu et al. 2019), two tabletop ones and a portable one behind MSHF."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """Where the field of view lies in one photograph, in pixels."""
+
+    width: int  # of the photograph
+    height: int
+    cx: float  # column of the circle's centre
+    cy: float  # row of the circle's centre
+    radius: float
+    cut: float  # half height of the field, in radii (1: uncut)
+
+
+@dataclass(frozen=True)
 class Fundus:
-    """A rendered photograph before any defect.
+    """A photograph before any defect."""
 
-    Attributes:
-        image: uint8 (height, width, 3) RGB.
-        fov_mask: bool (height, width), True inside the field of view (notch included).
-        field: Geometry of the field.
-        disc: Centre of the disc, pixels (column, row); it may lie outside the photograph.
-        fovea: Centre of the fovea, pixels (column, row).
-    """
-
-    image: np.ndarray
-    fov_mask: np.ndarray
+    image: np.ndarray  # uint8 (height, width, 3) RGB
+    fov_mask: np.ndarray  # bool (height, width), True inside the field of view (notch included)
     field: Field
-    disc: tuple[float, float]
-    fovea: tuple[float, float]
+    disc: np.ndarray  # centre of the disc, pixels (column, row); it may lie outside the photograph
+    fovea: np.ndarray  # centre of the fovea
+
+
+def place_field(camera: Camera, rng: np.random.Generator, size: int) -> Field:
+    """Draw where the field falls on the sensor; photographs are `size * camera.scale` pixels wide."""
+    width = max(32, round(size * camera.scale))
+    height = max(32, round(width * camera.aspect))
+    radius = 0.5 * width * camera.diameter * rng.uniform(0.98, 1.02)
+    cx = 0.5 * (width - 1) + rng.normal(0.0, 0.012) * width
+    cy = 0.5 * (height - 1) + rng.normal(0.0, 0.006) * height
+    return Field(width, height, cx, cy, radius, min(1.0, camera.cut * rng.uniform(0.98, 1.02)))
+
+
+def field_alpha(field: Field, notch: str, rng: np.random.Generator) -> np.ndarray:
+    """Compute how far the field, its notch included, covers each pixel: float32 (height, width) in [0, 1]."""
+    y, x = np.ogrid[0 : field.height, 0 : field.width]
+    dx, dy = (x - field.cx).astype(np.float32), (y - field.cy).astype(np.float32)
+    edge = field.radius - np.hypot(dx, dy)
+    angle = float(np.deg2rad(rng.choice([-42.0, -25.0, 40.0]) + rng.normal(0.0, 2.0)))
+    cos, sin = float(np.cos(angle)), float(np.sin(angle))
+    if notch != "none":
+        along = (dx * cos + dy * sin) / field.radius
+        across = np.abs(-dx * sin + dy * cos) / field.radius
+        tab = {
+            "round": 0.05 - np.hypot(along - 1.0, across),
+            "square": np.minimum(0.045 - across, np.minimum(1.055 - along, along)),
+            "triangle": np.minimum(0.06 - across - 0.8 * (along - 1.0), np.minimum(1.06 - along, along)),
+        }[notch]
+        edge = np.maximum(edge, field.radius * tab)
+    edge = np.minimum(edge, field.cut * field.radius - np.abs(dy)) if field.cut < 1 else edge
+    return np.clip(edge + 0.5, 0.0, 1.0).astype(np.float32)
 
 
 def render_fundus(eye: Eye, view: str, camera: Camera, rng: np.random.Generator, size: int = 256) -> Fundus:
-    """Photograph an eye without any defect.
+    """Photograph an eye without any defect, with the "macula" or the "disc" near the centre.
 
-    Args:
-        eye: The eye.
-        view: What lies near the centre, "macula" or "disc".
-        camera: Camera model.
-        rng: Draws the exposure: gaze, camera roll, gain, sensor noise.
-        size: Nominal width of the photograph, pixels.
-
-    Returns:
-        The photograph with its field of view.
-
-    Raises:
-        ValueError: If `view` is neither "macula" nor "disc".
+    `rng` draws the exposure: framing, gaze, camera roll, gain, noise of the sensor. `size` is the nominal
+    width, pixels. ValueError for another view.
     """
     if view not in ("macula", "disc"):
         raise ValueError(f"view must be 'macula' or 'disc', got {view!r}")
     field = place_field(camera, rng, size)
-    alpha = field_alpha(field, camera, rng)
+    alpha = field_alpha(field, camera.notch, rng)
     affine = _aim(eye, view, camera, field, rng)
     # Only the field's bounding box is painted; the rest of the sensor is dark.
-    lit = alpha > 0
-    rows, columns = np.flatnonzero(lit.any(axis=1)), np.flatnonzero(lit.any(axis=0))
+    rows, columns = np.flatnonzero(alpha.any(axis=1)), np.flatnonzero(alpha.any(axis=0))
     top, left = int(rows[0]), int(columns[0])
     window = np.s_[top : rows[-1] + 1, left : columns[-1] + 1]
     shape = alpha[window].shape
@@ -84,22 +144,14 @@ def render_fundus(eye: Eye, view: str, camera: Camera, rng: np.random.Generator,
     colour += camera.noise * rng.standard_normal(shape, dtype=np.float32)
     black = camera.black + camera.black_noise * rng.standard_normal(alpha.shape, dtype=np.float32)
     planes = np.repeat(black[None], 3, axis=0)
-    planes[:, window[0], window[1]] += alpha[window] * (colour - black[window])
-    image = np.clip(np.rint(planes), 0, 255).astype(np.uint8)
-    disc = affine[:, :2] @ eye.disc + affine[:, 2]
-    return Fundus(
-        cv2.merge(list(image)),
-        alpha > 0.5,
-        field,
-        (float(disc[0]), float(disc[1])),
-        (float(affine[0, 2]), float(affine[1, 2])),
-    )
+    planes[:, *window] += alpha[window] * (colour - black[window])
+    image = cv2.merge(list(np.clip(np.rint(planes), 0, 255).astype(np.uint8)))
+    return Fundus(image, alpha > 0.5, field, affine[:, :2] @ eye.disc + affine[:, 2], affine[:, 2])
 
 
 def _aim(eye: Eye, view: str, camera: Camera, field: Field, rng: np.random.Generator) -> np.ndarray:
     """Return the (2, 3) map from degrees (right-eye coordinates, fovea at 0) to pixels."""
-    disc = np.array(eye.disc)
-    centre = disc * (0.30 if view == "macula" else 0.90) + rng.normal(0, 1.1, 2)
+    centre = np.array(eye.disc) * (0.30 if view == "macula" else 0.90) + rng.normal(0, 1.1, 2)
     scale = 2 * field.radius / camera.angle
     roll = np.deg2rad(rng.normal(0, 3.0))
     mirror = np.diag([1.0 if eye.side == "right" else -1.0, 1.0])
@@ -110,12 +162,10 @@ def _aim(eye: Eye, view: str, camera: Camera, field: Field, rng: np.random.Gener
 
 def _texture(grid: np.ndarray, affine: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """Look at one of the eye's noise grids through the camera."""
-    step = TEXTURE_SPAN / (grid.shape[0] - 1)
-    half = TEXTURE_SPAN / 2
+    step, half = _TEXTURE_SPAN / (grid.shape[0] - 1), _TEXTURE_SPAN / 2
     to_degrees = np.array([[step, 0, -half], [0, step, -half], [0, 0, 1]])
     full = np.vstack([affine, [0, 0, 1]]) @ to_degrees
-    size = (shape[1], shape[0])
-    return cv2.warpAffine(grid, full[:2], size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
+    return cv2.warpAffine(grid, full[:2], shape[::-1], flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
 
 
 def _fundus_colour(eye: Eye, affine: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
@@ -134,12 +184,12 @@ def _fundus_colour(eye: Eye, affine: np.ndarray, shape: tuple[int, int]) -> np.n
 
     # Melanin: more at the macula, patchy, striped by choroidal vessels where it is thin.
     stripes = np.minimum(np.abs(middle + 0.5 * fine), 1.5) - 0.7
-    melanin = traits.pigment * (1 + 0.10 * coarse + 0.03 * fine + 0.03 * grain) + 0.018 * grain
-    melanin += 0.30 * pole + traits.choroid * 0.28 * stripes * (1 - pole) - 0.12 * near_disc
-    macular = traits.macula * (0.55 * np.exp(radius2 / -8.0) + 0.50 * np.exp(radius2 / -1.3))
-    tint = _rgb(0.0, 0.10, -0.10) * traits.tint
+    melanin = traits["pigment"] * (1 + 0.10 * coarse + 0.03 * fine + 0.03 * grain) + 0.018 * grain
+    melanin += 0.30 * pole + traits["choroid"] * 0.28 * stripes * (1 - pole) - 0.12 * near_disc
+    macular = traits["macula"] * (0.55 * np.exp(radius2 / -8.0) + 0.50 * np.exp(radius2 / -1.3))
+    tint = _rgb(0.0, 0.10, -0.10) * traits["tint"]
     colour = _BASE * np.exp(-(melanin * (_MELANIN + tint) + macular * _MACULAR))
-    colour += np.maximum(traits.sheen * 0.12 * near_disc * (1 + 0.5 * fine), 0) * _NERVE_FIBRES
+    colour += np.maximum(traits["sheen"] * 0.12 * near_disc * (1 + 0.5 * fine), 0) * _NERVE_FIBRES
     disc, colour = _paint_disc(colour, traits, dx, dy, fine)
 
     layers = draw_vessels(eye.vessels, affine, shape)
@@ -151,9 +201,7 @@ def _fundus_colour(eye: Eye, affine: np.ndarray, shape: tuple[int, int]) -> np.n
         bleeding, exudate = _lesion_layers(eye.lesions, affine, scale, shape)
         blood += bleeding * _BLOOD_VEIN
         colour += exudate * (_EXUDATE - colour)
-    colour *= np.exp(-blood)
-    colour += reflex * _rgb(0.13, 0.10, 0.05)
-    return colour
+    return colour * np.exp(-blood) + reflex * _rgb(0.13, 0.10, 0.05)
 
 
 def _inside(distance: np.ndarray, softness: float) -> np.ndarray:
@@ -162,19 +210,47 @@ def _inside(distance: np.ndarray, softness: float) -> np.ndarray:
 
 
 def _paint_disc(
-    colour: np.ndarray, traits: Patient, dx: np.ndarray, dy: np.ndarray, fine: np.ndarray
+    colour: np.ndarray, traits: dict[str, float], dx: np.ndarray, dy: np.ndarray, fine: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Blend disc and cup into the background, with a darker ring around; return also the disc's coverage."""
-    half = traits.disc_diameter / 2
+    """Blend disc and cup into the background, with a darker ring around; return the disc's coverage first."""
+    half = traits["disc_diameter"] / 2
     r = np.hypot(dx / 0.93, dy / 1.05) + 0.04 * fine
     disc = _inside(r - half, 0.14)
-    cup = _inside(np.hypot(dx + 0.15, dy) - half * traits.cup_ratio, 0.25)
-    ring = 0.10 * np.exp(-(((r - half - 0.35) / 0.35) ** 2)) * (0.5 + traits.pigment)
+    cup = _inside(np.hypot(dx + 0.15, dy) - half * traits["cup_ratio"], 0.25)
+    ring = 0.10 * np.exp(-(((r - half - 0.35) / 0.35) ** 2)) * (0.5 + traits["pigment"])
     shade = 1 - 0.12 * np.clip(dx / half, -1, 1)  # the nasal rim is thicker, so redder and darker
-    brightness = float(0.74 + 0.26 * np.exp(-0.8 * traits.pigment))
+    brightness = float(0.74 + 0.26 * np.exp(-0.8 * traits["pigment"]))
     target = brightness * (shade * (1 - cup) * _RIM + cup * _CUP)
     colour = colour * (1 - ring)
     return disc, colour + disc * (target - colour)
+
+
+def draw_vessels(vessels: list[Vessel], affine: np.ndarray, shape: tuple[int, int]) -> list[np.ndarray]:
+    """Draw veins, arteries and the arteries' central light reflex: float32 `shape` each, in [0, 1].
+
+    `affine` is a (2, 3) map from degrees to pixels (column, row).
+    """
+    canvas = np.zeros((3, shape[0] * _SUPERSAMPLE, shape[1] * _SUPERSAMPLE), np.uint8)
+    scale = _SUPERSAMPLE * np.sqrt(abs(np.linalg.det(affine[:, :2])))
+    fixed = _SUPERSAMPLE * (1 << _SHIFT)
+    for vessel in sorted(vessels, key=lambda vessel: vessel.widths.max()):  # a twig must not pale its parent
+        pixels = np.rint((vessel.points @ affine[:, :2].T + affine[:, 2] + 0.5) * fixed).astype(np.int32)
+        calibre = vessel.widths * scale
+        _draw_tapering(canvas[int(vessel.is_artery)], pixels, calibre)
+        if vessel.is_artery and calibre.max() > 2.4 * _SUPERSAMPLE**0.5:
+            _draw_tapering(canvas[2], pixels, calibre * 0.34)
+    layers = (cv2.resize(layer, shape[::-1], interpolation=cv2.INTER_AREA) for layer in canvas)
+    return [layer.astype(np.float32) / 255.0 for layer in layers]
+
+
+def _draw_tapering(canvas: np.ndarray, pixels: np.ndarray, calibre: np.ndarray) -> None:
+    """Draw one polyline, cut where its rounded thickness changes; thinner than a pixel means fainter."""
+    thickness = np.maximum(1, np.rint(calibre)).astype(int)
+    cuts = [0, *(np.flatnonzero(thickness[1:] != thickness[:-1]) + 1).tolist(), len(pixels)]
+    for low, high in itertools.pairwise(cuts):
+        value = 255 * min(1.0, calibre[(low + high) // 2] / thickness[low])
+        piece = pixels[max(0, low - 1) : high]
+        cv2.polylines(canvas, [piece], False, value, int(thickness[low]), cv2.LINE_AA, _SHIFT)
 
 
 def _lesion_layers(
@@ -183,11 +259,11 @@ def _lesion_layers(
     """Return the coverage by bleedings and by exudates, float32 each."""
     layers = np.zeros((2, *shape), np.uint8)
     centres = lesions[:, :2] @ affine[:, :2].T + affine[:, 2]
-    for (column, row), radius, kind in zip(centres, lesions[:, 2], lesions[:, 3].astype(int), strict=True):
+    for (column, row), (_, _, radius, kind) in zip(centres, lesions, strict=True):
         if -50 < column < shape[1] + 50 and -50 < row < shape[0] + 50:
             centre = (round(column * 16), round(row * 16))
             reach = max(8, round(radius * scale * 16))
-            cv2.circle(layers[kind], centre, reach, (230,), -1, cv2.LINE_AA, 4)
+            cv2.circle(layers[int(kind)], centre, reach, (230,), -1, cv2.LINE_AA, _SHIFT)
     softness = max(0.5, 0.12 * scale)
     dark, bright = (cv2.GaussianBlur(layer, (0, 0), softness).astype(np.float32) / 255 for layer in layers)
     return dark * 0.8, bright * 0.75
@@ -197,8 +273,7 @@ def _expose(
     colour: np.ndarray, field: Field, corner: tuple[int, int], camera: Camera, rng: np.random.Generator
 ) -> np.ndarray:
     """Apply falloff, rim scatter, optics, colour balance and tone curve; (3, height, width) in [0, 1]."""
-    _, height, width = colour.shape
-    y, x = np.ogrid[0:height, 0:width]
+    y, x = np.ogrid[0 : colour.shape[1], 0 : colour.shape[2]]
     u = ((x + corner[1] - field.cx) / field.radius).astype(np.float32)
     v = ((y + corner[0] - field.cy) / field.radius).astype(np.float32)
     tilt_x, tilt_y = rng.normal(0, 0.06, 2).tolist()

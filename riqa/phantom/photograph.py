@@ -1,25 +1,26 @@
-"""One photograph of a study from its few numbers: what the workers run, and what re-renders a case.
+"""One photograph of a set from its few numbers: drawn or read, spoilt, written; or made again, with truth.
 
-A photograph is determined by (seed, study, patient, side, view, camera, number, size, severities). Each
-purpose has a generator of its own from `numpy.random.SeedSequence`, so any number of workers writes the
-same bytes, and both eyes of a patient come from the same patient.
+A row of a set's `truth.parquet` determines its photograph. Each purpose has a random generator of its own,
+so any number of workers writes the same bytes, and both eyes of a patient come from the same patient.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, fields
 from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
+import pandas as pd
 
-from riqa.phantom.anatomy import draw_eye, draw_patient
-from riqa.phantom.cameras import CAMERAS
-from riqa.phantom.degrade import degrade
-from riqa.phantom.fundus import Fundus, render_fundus
-from riqa.watched import progress_bar
+from riqa.data.fov import find_fov
+from riqa.data.read import UnreadableError, read_photograph
+from riqa.errors import InputError
+from riqa.names import to_path
+from riqa.phantom.degrade import DEFECTS, degrade
+from riqa.phantom.eye import draw_eye, draw_patient
+from riqa.phantom.fundus import CAMERAS, Fundus, render_fundus
+from riqa.terminal import progress_bar
 from riqa.workers import call_in_workers
 
 STUDIES = ("phantom_details", "phantom_grades", "phantom_eyes", "phantom_observers", "simulated_details")
@@ -28,68 +29,58 @@ STUDIES = ("phantom_details", "phantom_grades", "phantom_eyes", "phantom_observe
 JPEG_QUALITY = 92
 
 _PATIENT, _EYE, _EXPOSURE, _DEFECTS = range(4)
+_GEOMETRY = ("width", "height", "fov_x", "fov_y", "fov_radius", "fov_cut")
 
 
 @dataclass(frozen=True)
 class Exposure:
-    """Everything that determines one photograph.
+    """Everything that determines one drawn photograph."""
 
-    Attributes:
-        study: One of `STUDIES`.
-        seed: Seed of the study.
-        patient: Number of the patient.
-        number: Number of the photograph.
-        side: "left" or "right".
-        view: "macula" or "disc".
-        camera: Key of `riqa.phantom.cameras.CAMERAS`.
-        size: Nominal width, pixels.
-        severities: Severity of each defect present.
-    """
-
-    study: str
-    seed: int
+    study: str  # one of `STUDIES`
+    seed: int  # of the study
     patient: int
-    number: int
-    side: str
-    view: str
-    camera: str
-    size: int
-    severities: Mapping[str, float]
+    number: int  # of the photograph
+    eye: str  # "left" or "right"
+    view: str  # "macula" or "disc"
+    camera: str  # key of `riqa.phantom.fundus.CAMERAS`
+    size: int  # nominal width, pixels
+    severities: Mapping[str, float]  # of each defect present
+
+
+@dataclass(frozen=True)
+class Case:
+    """A photograph and its truth."""
+
+    image: np.ndarray  # uint8 (H, W, 3) RGB, spoilt (before JPEG compression)
+    clean: np.ndarray  # uint8 (H, W, 3) RGB, the same exposure without defects
+    fov_mask: np.ndarray  # bool (H, W), the field of view
+    masks: dict[str, np.ndarray]  # by defect present float32 (H, W) in [0, 1], how much it affects each pixel
+    severities: dict[str, float]  # of each defect present, in (0, 1]
+    draw: tuple[str, int, int]  # study, seed and number, from which the defects' random numbers follow
+    geometry: dict[str, float]  # width, height, fov_x, fov_y, fov_radius in pixels; if drawn fov_cut, radii
 
 
 def generator(study: str, seed: int, purpose: int, *numbers: int) -> np.random.Generator:
-    """Return the random generator of one purpose within a study.
-
-    Raises:
-        ValueError: For an unknown study.
-    """
+    """Return the random generator of one purpose within a study; ValueError for an unknown study."""
     if study not in STUDIES:
         raise ValueError(f"study must be one of {STUDIES}, got {study!r}")
     return np.random.default_rng(np.random.SeedSequence([seed, STUDIES.index(study), purpose, *numbers]))
 
 
 def render_clean(exposure: Exposure) -> Fundus:
-    """Render the photograph without its defects."""
-    key = (exposure.study, exposure.seed)
-    patient = draw_patient(generator(*key, _PATIENT, exposure.patient))
-    eye = draw_eye(
-        patient,
-        exposure.side,
-        generator(*key, _EYE, exposure.patient, ("left", "right").index(exposure.side)),
-    )
-    rng = generator(*key, _EXPOSURE, exposure.number)
-    return render_fundus(eye, exposure.view, CAMERAS[exposure.camera], rng, exposure.size)
+    """Render a photograph without its defects."""
+    draw = partial(generator, exposure.study, exposure.seed)
+    side = ("left", "right").index(exposure.eye)
+    patient = draw_patient(draw(_PATIENT, exposure.patient))
+    eye = draw_eye(patient, exposure.eye, draw(_EYE, exposure.patient, side))
+    camera, rng = CAMERAS[exposure.camera], draw(_EXPOSURE, exposure.number)
+    return render_fundus(eye, exposure.view, camera, rng, exposure.size)
 
 
 def spoil(
-    image: np.ndarray,
-    fov_mask: np.ndarray,
-    study: str,
-    seed: int,
-    number: int,
-    severities: Mapping[str, float],
+    image: np.ndarray, fov_mask: np.ndarray, study: str, seed: int, number: int, severities: Mapping
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Add a photograph's defects; see `riqa.phantom.degrade.degrade`."""
+    """Add the defects of photograph `number` of a study as `riqa.phantom.degrade.degrade` does."""
     return degrade(image, fov_mask, severities, generator(study, seed, _DEFECTS, number))
 
 
@@ -99,48 +90,75 @@ def write_jpeg(path: Path, image: np.ndarray) -> None:
     path.write_bytes(data.tobytes())
 
 
-def photograph(exposure: Exposure, path: Path) -> dict[str, float]:
-    """Render, spoil and write one photograph.
+def _case(row: Mapping, source_root: Path | None) -> Case | None:
+    """Make the photograph of a row of a truth table; None if a real one shows no field or cannot be read."""
+    severities = {defect: row[defect] for defect in DEFECTS if row[defect] > 0}
+    if "source_path" in row:
+        try:
+            clean = read_photograph(source_root / to_path(row["source_path"]))
+        except UnreadableError:
+            return None
+        if clean.shape[1] > row["size"]:
+            height = max(1, round(clean.shape[0] * row["size"] / clean.shape[1]))
+            clean = cv2.resize(clean, (row["size"], height), interpolation=cv2.INTER_AREA)
+        field = find_fov(clean)
+        if field is None:
+            return None
+        mask, numbers = field.mask(), (*clean.shape[1::-1], *field.center, field.radius)
+    else:
+        key = (row[field.name] for field in fields(Exposure)[:-1])
+        fundus = render_clean(Exposure(*key, severities))
+        clean, mask, numbers = fundus.image, fundus.fov_mask, astuple(fundus.field)
+    draw = row["study"], row["seed"], row["number"]
+    image, masks = spoil(clean, mask, *draw, severities)
+    return Case(image, clean, mask, masks, severities, draw, dict(zip(_GEOMETRY, numbers, strict=False)))
 
-    Returns:
-        Geometry of the field of view: `fov_x`, `fov_y`, `fov_radius` in pixels, `fov_cut` in radii, and
-        `width`, `height`.
+
+def take(row: Mapping, source_root: Path | None, path: Path) -> dict[str, float]:
+    """Write the photograph of a row of a truth table (key and severities) as JPEG; return `Case.geometry`.
+
+    Of a real photograph below `source_root` that shows no field or cannot be read nothing is written, and {}
+    returned.
     """
-    fundus = render_clean(exposure)
-    image, _ = spoil(
-        fundus.image, fundus.fov_mask, exposure.study, exposure.seed, exposure.number, exposure.severities
-    )
-    write_jpeg(path, image)
-    field = fundus.field
-    return {
-        "width": field.width,
-        "height": field.height,
-        "fov_x": float(field.cx),
-        "fov_y": float(field.cy),
-        "fov_radius": float(field.radius),
-        "fov_cut": float(field.cut),
-    }
+    one = _case(row, source_root)
+    if one is None:
+        return {}
+    write_jpeg(path, one.image)
+    return one.geometry
+
+
+def case(root: Path | str, image_id: str, *, source_root: Path | str | None = None) -> Case:
+    """Make a photograph of the set in the folder `root` again.
+
+    Simulated sets need `source_root`, the folder of the real dataset that was spoilt. InputError if the truth
+    table or the photograph is not there, or the real one is missing.
+    """
+    path = Path(root) / "truth.parquet"
+    if not path.is_file():
+        raise InputError(f"{path} does not exist; {root} is not a phantom or simulated set")
+    truth = pd.read_parquet(path)
+    rows = truth[truth["image_id"] == image_id].to_dict("records")
+    if not rows:
+        raise InputError(f"{path}: no photograph {image_id!r}; e.g. {truth['image_id'].iloc[0]!r}")
+    source = rows[0].get("source_path")
+    if source and source_root is None:
+        raise InputError(f"{source} is a real photograph; give source_root, the folder of its dataset")
+    one = _case(rows[0], Path(source_root or ""))
+    if one is None:
+        where = Path(source_root) / source
+        raise InputError(f"{where} cannot be read or shows no field of view; restore the file")
+    return one
 
 
 def run_all(function: Callable, jobs: Sequence[tuple], workers: int, title: str) -> list:
-    """Call `function(*job)` for every job, in processes side by side when `workers` > 1.
+    """Call a module's `function(*job)` for every job, `workers` side by side; return the results in order.
 
-    Args:
-        function: A module-level function.
-        jobs: Arguments of each call.
-        workers: Number of processes; it never changes the results.
-        title: Shown at the progress bar.
-
-    Returns:
-        The results in the order of the jobs.
-
-    Raises:
-        ValueError: If `workers` is below 1.
-        InputError: If a worker was killed.
+    ValueError if `workers` is below 1, InputError if one was killed.
     """
     if workers == 1:
-        return [function(*job) for job in progress_bar(jobs, desc=title, unit="image")]
-    results = call_in_workers(partial(_on_one_thread, function), jobs, workers)
+        results = (function(*job) for job in jobs)
+    else:
+        results = call_in_workers(partial(_on_one_thread, function), jobs, workers)
     return list(progress_bar(results, total=len(jobs), desc=title, unit="image"))
 
 

@@ -1,27 +1,29 @@
-"""Recapture as a counterfactual: the same photograph with the defects of some quality details repaired.
+"""Where the defects of a photograph lie, and the same photograph without those of some quality details.
 
-Eye, camera, exposure and the random numbers of the remaining defects stay as they are, so that two
-photographs differ in nothing but what was repaired. Artifacts belong to no detail and are never repaired.
+A repair is a recapture as a counterfactual: eye, camera, exposure and the random numbers of the remaining
+defects stay as they are, so that two photographs differ in nothing but what was repaired. Artifacts belong
+to no detail and are never repaired.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TypeVar
 
+import cv2
 import numpy as np
 import pandas as pd
 
 from riqa.data.curate import curate_photograph
+from riqa.data.fov import crop_to_fov, read_with_field
 from riqa.labels import DETAILS
-from riqa.phantom.cases import Case, case
-from riqa.phantom.degrade import DEFECTS
-from riqa.phantom.photograph import spoil, write_jpeg
-from riqa.phantom.raters import overall_score
+from riqa.phantom.degrade import DEFECTS, GROUPS
+from riqa.phantom.photograph import Case, case, spoil, write_jpeg
+from riqa.phantom.raters import THRESHOLD, overall_score
 
-Severity = TypeVar("Severity", float, np.ndarray)
+EVERYWHERE = ("under_exposure", "defocus", "motion", "haze", "flat_gamma")
+"""Defects that are everywhere: a photograph out of focus is so in every pixel, and no map can point at it.
+The others have a place, as long as they do not grow over most of the field."""
 
 REPAIRS: tuple[tuple[str, ...], ...] = tuple(
     tuple(detail for k, detail in enumerate(DETAILS) if code >> k & 1) for code in range(2 ** len(DETAILS))
@@ -30,15 +32,64 @@ REPAIRS: tuple[tuple[str, ...], ...] = tuple(
 0 is nothing, 1, 2 and 4 are one detail each, 7 is all three."""
 
 
-def without(severities: Mapping[str, Severity], details: Collection[str]) -> dict[str, Severity]:
-    """Set the severities of all defects of some details to zero.
+def curated_case(
+    root: Path | str, image_id: str, size: int, *, source_root: Path | str | None = None
+) -> Case:
+    """Make a photograph of a set again, as `case` does, cropped to its field and resized to `size` pixels.
 
-    Args:
-        severities: Severity by defect, numbers or arrays in [0, 1].
-        details: Out of `riqa.labels.DETAILS`.
+    The field is found on the photograph's own file, at the scale at which `riqa.data.curate` read it, so that
+    `image` equals the store's, and a mask lies where its defect lies there. InputError as `case`.
+    """
+    whole = case(root, image_id, source_root=source_root)
+    photograph, fov, _ = read_with_field(Path(root) / "images" / f"{image_id}.jpg", size)
 
-    Returns:
-        The severities in the same order.
+    def crop(array: np.ndarray) -> np.ndarray:
+        return crop_to_fov(cv2.resize(array, fov.shape[::-1], interpolation=cv2.INTER_AREA), fov, size)
+
+    def crop_mask(mask: np.ndarray) -> np.ndarray:
+        grey = np.rint(255 * mask).astype(np.uint8)
+        return crop(np.repeat(grey[..., None], 3, axis=2))[..., 0].astype(np.float32) / 255
+
+    masks = {name: crop_mask(mask) for name, mask in whole.masks.items()}
+    image, field = crop_to_fov(photograph, fov, size), crop_mask(whole.fov_mask) > 0.5
+    return replace(whole, image=image, clean=crop(whole.clean), fov_mask=field, masks=masks)
+
+
+def has_place(truth: pd.DataFrame, groups: tuple[str, ...]) -> pd.Series:
+    """Tell which rows of a truth table are spoilt at places: by a localised defect, and by none everywhere.
+
+    A defect counts if it belongs to one of the groups (details, "artifact") and its severity is above the
+    experts' threshold, so that an unbiased expert would call its detail bad for it alone. Returns bool.
+    """
+    strong = truth[[name for name, group in DEFECTS.items() if group in groups]] > THRESHOLD
+    everywhere = strong.columns.isin(EVERYWHERE)
+    return strong.loc[:, ~everywhere].any(axis=1) & ~strong.loc[:, everywhere].any(axis=1)
+
+
+def regions(
+    curated: Case, field: np.ndarray, groups: tuple[str, ...], largest_share: float
+) -> dict[str, np.ndarray]:
+    """Return the places of the strong localised defects, of the groups that `has_place` asks for.
+
+    A pixel of `field`, bool (size, size), belongs to a defect that affects it at least half as much as the
+    pixel it affects most. A defect on more than `largest_share` of the field counts as everywhere. Returns
+    bool (size, size) by defect, and their union as "any"; empty if a strong defect is everywhere or none has
+    a place.
+    """
+    found = {}
+    for name, severity in curated.severities.items():
+        if DEFECTS[name] not in groups or severity <= THRESHOLD:
+            continue
+        mask = curated.masks[name] * field
+        region = mask >= 0.5 * mask.max()
+        if name in EVERYWHERE or not mask.any() or region.sum() > largest_share * field.sum():
+            return {}
+        found[name] = region
+    return found | {"any": np.any(list(found.values()), axis=0)} if found else {}
+
+
+def without(severities: Mapping[str, np.ndarray], details: Collection[str]) -> dict[str, np.ndarray]:
+    """Set the severities in [0, 1], numbers or arrays, of all defects of some details to zero.
 
     Raises:
         ValueError: For an unknown detail.
@@ -50,13 +101,10 @@ def without(severities: Mapping[str, Severity], details: Collection[str]) -> dic
 
 
 def repaired_scores(truth: pd.DataFrame) -> np.ndarray:
-    """Compute what graders would perceive after each of `REPAIRS`.
-
-    Args:
-        truth: N rows of a set's `truth.parquet`.
+    """Compute the overall score (`riqa.phantom.raters.overall_score`) after each of `REPAIRS`.
 
     Returns:
-        (N, 8) overall scores, see `riqa.phantom.raters.overall_score`; column 0 is the photograph as it is.
+        (N, 8) for N rows of a set's `truth.parquet`; column 0 is the photograph as it is.
     """
     severities = {name: truth[name].to_numpy(dtype=float) for name in DEFECTS}
     return np.stack([overall_score(without(severities, details)) for details in REPAIRS], axis=1)
@@ -64,16 +112,11 @@ def repaired_scores(truth: pd.DataFrame) -> np.ndarray:
 
 def spoilt_details(truth: pd.DataFrame) -> np.ndarray:
     """Tell which details have a defect of any severity: bool (N, 3), in the order of `DETAILS`."""
-    names = [[name for name, owner in DEFECTS.items() if owner == detail] for detail in DETAILS]
-    return np.stack([truth[group].gt(0).any(axis=1).to_numpy() for group in names], axis=1)
+    return np.stack([truth[[*GROUPS[detail]]].gt(0).any(axis=1).to_numpy() for detail in DETAILS], axis=1)
 
 
 def recapture(photograph: Case, details: Collection[str]) -> np.ndarray:
-    """Take a photograph again with some details repaired.
-
-    Returns:
-        uint8 (H, W, 3) RGB, before JPEG compression.
-    """
+    """Take a photograph again with some details repaired: uint8 (H, W, 3) RGB, before JPEG compression."""
     left = without(photograph.severities, details)
     return spoil(photograph.clean, photograph.fov_mask, *photograph.draw, left)[0]
 
@@ -84,29 +127,17 @@ def recaptures(
     """Take a photograph of a set again after each of `REPAIRS`, and curate each as chapter 01 does.
 
     Each is written as a JPEG file, read again, searched for its field of view, cropped and resized, so that
-    the first equals the store's image to the bit.
-
-    Args:
-        root: Folder of the set (holds `truth.parquet`).
-        image_id: The photograph.
-        size: Side of the curated images, pixels.
-        source_root: For simulated sets, the folder of the real dataset that was spoilt.
-
-    Returns:
-        uint8 (8, size, size, 3), or None if one of the eight cannot be curated.
-
-    Raises:
-        InputError: If the photograph or its truth is not there.
+    the first equals the store's image to the bit. Returns uint8 (8, size, size, 3), or None if one of them
+    cannot be curated. InputError as `case`.
     """
     photograph = case(root, image_id, source_root=source_root)
     spoilt = {DEFECTS[name] for name in photograph.severities}
-    made: dict[tuple[str, ...], np.ndarray | None] = {}
+    changing = [tuple(detail for detail in details if detail in spoilt) for details in REPAIRS]
+    made = {}
     with TemporaryDirectory() as folder:
         path = Path(folder) / "photograph.jpg"
-        for details in REPAIRS:
-            changing = tuple(detail for detail in details if detail in spoilt)
-            if changing not in made:
-                write_jpeg(path, recapture(photograph, changing))
-                made[changing], _ = curate_photograph(path, size)
-    images = [made[tuple(detail for detail in details if detail in spoilt)] for details in REPAIRS]
+        for details in set(changing):
+            write_jpeg(path, recapture(photograph, details))
+            made[details], _ = curate_photograph(path, size)
+    images = [made[details] for details in changing]
     return None if any(image is None for image in images) else np.stack(images)

@@ -1,4 +1,4 @@
-"""The phantom's four sets, each with the role of a real one.
+"""The phantom's four sets, each with the role of a real one, and real photographs that are spoilt on purpose.
 
 | set | stands for | labels |
 |---|---|---|
@@ -8,203 +8,147 @@
 | `phantom_observers` | EyeQ-D | details by odd panels, a blinded second session; overall in three classes |
 
 Beside the manifest each set holds `truth.parquet` (severity of every defect, perceived severities, camera,
-field of view) and, where people rated, `ratings.parquet`.
+field of view) and `ratings.parquet`.
 """
 
-from __future__ import annotations
-
+import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from riqa.data.manifest import COLUMNS, Dataset, grouped_stratified_split
+from riqa.data.findings import Finding
+from riqa.data.manifest import COLUMNS, Dataset, grouped_stratified_split, save_dataset
 from riqa.errors import InputError
+from riqa.files import write_parquet
 from riqa.labels import DETAILS
-from riqa.phantom.degrade import DEFECTS
-from riqa.phantom.folder import finish_folder, start_folder, truth_columns
-from riqa.phantom.photograph import Exposure, generator, photograph, run_all
-from riqa.phantom.raters import expert_labels, graders, ratings_table
+from riqa.phantom.degrade import DEFECTS, GROUPS
+from riqa.phantom.photograph import generator, run_all, take
+from riqa.phantom.raters import expert_labels, graders, overall_score, perceived_severity, ratings_table
 from riqa.phantom.trouble import TROUBLE, draw_severities, sample_by_grade
 
-CAMERA_MIX: dict[str, dict[str, float]] = {
-    "phantom_details": {"reader_a": 0.28, "reader_b": 0.26, "portable": 0.28, "tabletop_b": 0.18},
-    "phantom_grades": {
-        "tabletop_a": 0.2,
-        "tabletop_b": 0.18,
-        "tabletop_c": 0.2,
-        "tabletop_d": 0.16,
-        "tabletop_e": 0.14,
-        "reader_a": 0.12,
-    },
-    "phantom_eyes": {"tabletop_c": 0.35, "reader_b": 0.3, "tabletop_a": 0.2, "portable": 0.15},
-}
-CAMERA_MIX["phantom_observers"] = CAMERA_MIX["phantom_grades"]
-"""Which cameras a set was taken with: details and overall sets differ, as MSHF and EyeQ do."""
-
-PREVALENCE = {"train": (0.18, 0.15, 0.67), "test": (0.20, 0.28, 0.52)}
-"""Shares of reject, usable, good in EyeQ's train and test sets."""
-
-_LABELS, _SPLIT = 10, 11  # purposes of generators, after those of riqa.phantom.photograph
+_LABELS = 10  # purpose of a generator, after those of riqa.phantom.photograph
 _CITATION = "Procedural phantom of this project (riqa.phantom); no photograph of a person."
-_LICENCE = "MIT"
 
 
-def phantom_details(
+@dataclass(frozen=True)
+class Spec:
+    """What a set is like."""
+
+    both_eyes: float  # share of patients with photographs of both eyes
+    cameras: Mapping[str, float]  # shares; details and overall sets differ, as MSHF and EyeQ do
+    classes: Mapping[str, Sequence[float]]  # by split, shares of the overall classes from 0 on; () ungraded
+    has_details: bool = False
+    views: int = 1  # photographs per eye
+
+
+_TRAIN, _TEST = (0.18, 0.15, 0.67), (0.20, 0.28, 0.52)  # reject, usable, good in EyeQ's two sets
+_READERS = dict(reader_a=0.28, reader_b=0.26, portable=0.28, tabletop_b=0.18)
+_MANY = dict(tabletop_a=0.2, tabletop_b=0.18, tabletop_c=0.2, tabletop_d=0.16, tabletop_e=0.14, reader_a=0.12)
+_FEW = dict(tabletop_c=0.35, reader_b=0.3, tabletop_a=0.2, portable=0.15)
+SPECS: dict[str, Spec] = {
+    "phantom_details": Spec(0.4, _READERS, {"train": (), "test": ()}, has_details=True),
+    "phantom_grades": Spec(0.46, _MANY, {"train": _TRAIN, "test": _TEST}),
+    "phantom_eyes": Spec(1.0, _FEW, {"train": (0.5, 0.5), "test": (0.5, 0.5)}, views=2),
+    "phantom_observers": Spec(0.1, _MANY, {"test": _TEST}, has_details=True),
+}
+"""The phantom's sets by name."""
+
+
+def phantom_set(
+    name: str,
     out: Path | str,
     *,
-    n_train: int = 642,
-    n_test: int = 160,
+    n_train: int = 0,
+    n_test: int,
+    n_repeat: int = 0,
+    validation: float = 0.0,
     seed: int = 0,
     workers: int = 1,
     size: int = 256,
-    validation: float = 0.1,
 ) -> Dataset:
-    """Make the details set: few photographs, three quality details by majority of odd expert panels.
+    """Make one of `SPECS`; `phantom_details` and so on know its usual sizes.
 
     Args:
-        out: Folder to make; an older phantom set there is replaced.
-        n_train: Photographs for training, validation included.
+        name: Key of `SPECS`.
+        out: Folder to make; an older set there is replaced.
+        n_train: Photographs for training, validation included, if the set has any.
         n_test: Photographs for testing, of other patients.
+        n_repeat: How many photographs the same experts rate again, blinded, in session 2.
+        validation: Share of `n_train` held out by patient as split "val"; 0 for none.
         seed: Seed of everything in the set.
         workers: Processes side by side; the bytes do not depend on it.
         size: Nominal width of the photographs, pixels.
-        validation: Share of `n_train` held out by patient as split "val"; 0 for none.
 
     Returns:
-        The dataset, also written to `out`.
-    """
-    name = "phantom_details"
-    rng = generator(name, seed, _LABELS)
-    plan = _plan(name, {"train": n_train, "test": n_test}, rng, pairs=0.4)
-    severities = draw_severities(len(plan), TROUBLE["details"], rng)
-    labels, ratings = expert_labels(_names(plan), severities, rng)
-    plan[list(DETAILS)] = labels
-    return _make(name, plan, severities, ratings, None, Path(out), seed, workers, size, validation)
-
-
-def phantom_grades(
-    out: Path | str,
-    *,
-    n_train: int = 2000,
-    n_test: int = 600,
-    seed: int = 0,
-    workers: int = 1,
-    size: int = 256,
-    validation: float = 0.1,
-) -> Dataset:
-    """Make the three-class overall set, with EyeQ's prevalences (see `PREVALENCE`) to the photograph.
-
-    Args: As `phantom_details`.
-
-    Returns:
-        The dataset, also written to `out`.
-    """
-    name = "phantom_grades"
-    rng = generator(name, seed, _LABELS)
-    plan = _plan(name, {"train": n_train, "test": n_test}, rng, pairs=0.46)
-    wanted = np.concatenate(
-        [_exact_classes(n, PREVALENCE[split], rng) for split, n in (("train", n_train), ("test", n_test))]
-    )
-    plan, severities, ratings = _grade(plan, wanted, "grades", 3, 1, rng)
-    return _make(name, plan, severities, ratings, 3, Path(out), seed, workers, size, validation)
-
-
-def phantom_eyes(
-    out: Path | str,
-    *,
-    n_train: int = 1200,
-    n_test: int = 400,
-    seed: int = 0,
-    workers: int = 1,
-    size: int = 256,
-    validation: float = 0.25,
-) -> Dataset:
-    """Make the binary overall set: two views per eye, both eyes, one label per eye copied to its views.
-
-    As in DeepDRiD the label belongs to the eye (the graders judge its two views together), so a
-    photograph's label is noisier than its own quality. Half of the eyes are good.
-
-    Args: As `phantom_details`; `n_train` and `n_test` are multiples of 4 (two eyes, two views per eye).
-
-    Returns:
-        The dataset, also written to `out`.
+        The dataset, also written to `out`. Overall classes have their shares to the photograph.
 
     Raises:
-        InputError: If a number of photographs is not a multiple of 4.
+        InputError: If a number of photographs is 0, or no multiple of 4 for two views of both eyes; or if
+            `out` is there already and holds anything but a dataset.
     """
-    name = "phantom_eyes"
-    if n_train % 4 or n_test % 4:
-        raise InputError(
-            f"{name}: n_train={n_train}, n_test={n_test}; give multiples of 4 (two eyes, two views)"
-        )
+    spec, n = SPECS[name], {"train": n_train, "test": n_test}
+    if spec.views == 2 and (n_train % 4 or n_test % 4):
+        raise InputError(f"{name}: {n_train=}, {n_test=}; give multiples of 4 (two eyes, two views)")
+    n = {split: n[split] // spec.views for split in spec.classes}
+    if min(n.values()) < 1:
+        raise InputError(f"{name}: {n} photographs; give at least 1 for each split")
     rng = generator(name, seed, _LABELS)
-    plan = _plan(name, {"train": n_train // 2, "test": n_test // 2}, rng, pairs=1.0)
-    plan = plan.loc[plan.index.repeat(2)].reset_index(drop=True)
-    plan["view"] = np.tile(["macula", "disc"], len(plan) // 2)
-    wanted = np.concatenate([_exact_classes(n // 2, (0.5, 0.5), rng) for n in (n_train, n_test)])
-    plan, severities, ratings = _grade(plan, wanted, "eyes", 2, 2, rng)
-    return _make(name, plan, severities, ratings, 2, Path(out), seed, workers, size, validation)
+    plan = _plan(spec, n, rng)
+    names = plan["patient_id"] + "_" + plan["eye"]
+    plan["image_id"] = names + "_" + plan["view"] if spec.views > 1 else names
+    n_classes, tables = len(spec.classes["test"]) or None, []
+    if n_classes:
+        wanted = [_exact_classes(n[split], shares, rng) for split, shares in spec.classes.items()]
+        wanted = np.concatenate(wanted)
+        severities, given = sample_by_grade(wanted, n_classes, rng, spec.views)
+        plan["overall"] = np.repeat(wanted, spec.views)
+        scores = np.repeat(given, spec.views, axis=0)[..., None]
+        tables = [ratings_table(plan["image_id"], scores, ["overall"], graders(), scores[..., 0] >= 0)]
+    else:
+        severities = draw_severities(len(plan), TROUBLE["details"], rng)
+    if spec.has_details:
+        plan[list(DETAILS)], details = expert_labels(plan["image_id"], severities, rng, n_repeat)
+        tables.insert(0, details)
+    if validation:
+        train, shares = plan["split"] == "train", {"train": 1 - validation, "val": validation}
+        plan.loc[train, "split"] = grouped_stratified_split(plan[train], shares, seed)
+    key = plan.assign(study=name, seed=seed, number=np.arange(len(plan)), camera=plan["source"], size=size)
+    key = key[["image_id", "study", "seed", "number", "patient", "eye", "view", "camera", "size"]]
+    ratings = pd.concat(tables, ignore_index=True)
+    dataset = Dataset(name, Path(out), plan, n_classes, _CITATION, "MIT", ratings=ratings, drawn=True)
+    return _make(dataset, key, severities, workers)
 
 
-def phantom_observers(
-    out: Path | str,
-    *,
-    n_test: int = 160,
-    n_repeat: int = 40,
-    seed: int = 0,
-    workers: int = 1,
-    size: int = 256,
-) -> Dataset:
-    """Make the observer set: every photograph rated by 3, 5 or 7 of eight experts, all of it test data.
-
-    Args:
-        out: Folder to make; an older phantom set there is replaced.
-        n_test: Number of photographs.
-        n_repeat: How many of them the same experts rate again, blinded, in session 2.
-        seed: Seed of everything in the set.
-        workers: Processes side by side; the bytes do not depend on it.
-        size: Nominal width of the photographs, pixels.
-
-    Returns:
-        The dataset, also written to `out`.
-    """
-    name = "phantom_observers"
-    rng = generator(name, seed, _LABELS)
-    plan = _plan(name, {"test": n_test}, rng, pairs=0.1)
-    wanted = _exact_classes(n_test, PREVALENCE["test"], rng)
-    plan, severities, grades = _grade(plan, wanted, "grades", 3, 1, rng)
-    labels, ratings = expert_labels(_names(plan), severities, rng, n_repeat=n_repeat)
-    plan[list(DETAILS)] = labels
-    ratings = pd.concat([ratings, grades], ignore_index=True)
-    return _make(name, plan, severities, ratings, 3, Path(out), seed, workers, size, 0.0)
+phantom_details = partial(phantom_set, "phantom_details", n_train=642, n_test=160, validation=0.1)
+phantom_grades = partial(phantom_set, "phantom_grades", n_train=2000, n_test=600, validation=0.1)
+phantom_eyes = partial(phantom_set, "phantom_eyes", n_train=1200, n_test=400, validation=0.25)
+phantom_observers = partial(phantom_set, "phantom_observers", n_test=160, n_repeat=40)
 
 
-def _plan(name: str, sizes: Mapping[str, int], rng: np.random.Generator, pairs: float) -> pd.DataFrame:
-    """Assign photographs to patients: one row per eye, a share `pairs` of the patients with both eyes."""
-    if min(sizes.values()) < 1:
-        raise InputError(f"{name}: {dict(sizes)} photographs; give at least 1 for each split")
+def _plan(spec: Spec, n: Mapping[str, int], rng: np.random.Generator) -> pd.DataFrame:
+    """Assign photographs to patients: one row each, all labels missing."""
     rows, patient = [], 0
-    for split, n in sizes.items():
-        left = n
+    for split, left in n.items():
         while left:
-            sides = (
-                ["left", "right"]
-                if left > 1 and rng.random() < pairs
-                else [str(rng.choice(["left", "right"]))]
-            )
+            pair = left > 1 and rng.random() < spec.both_eyes
+            sides = ["left", "right"] if pair else [str(rng.choice(["left", "right"]))]
             rows += [(patient, side, split) for side in sides]
             left -= len(sides)
             patient += 1
     plan = pd.DataFrame(rows, columns=["patient", "eye", "split"])
     plan["view"] = np.where(rng.random(len(plan)) < 0.15, "disc", "macula")
-    mix = CAMERA_MIX[name]
-    of_patient = rng.choice(list(mix), patient, p=np.array(list(mix.values())) / sum(mix.values()))
+    shares = np.array(list(spec.cameras.values()))
+    of_patient = rng.choice(list(spec.cameras), patient, p=shares / sum(spec.cameras.values()))
     plan["source"] = of_patient[plan["patient"]]
-    plan["overall"] = np.nan
-    for detail in DETAILS:
-        plan[detail] = np.nan
+    plan["patient_id"] = plan["patient"].map("p{:05d}".format)
+    plan[["overall", *DETAILS]] = np.nan
+    if spec.views == 2:
+        plan = plan.loc[plan.index.repeat(2)].reset_index(drop=True)
+        plan["view"] = np.tile(["macula", "disc"], len(plan) // 2)
     return plan
 
 
@@ -216,67 +160,82 @@ def _exact_classes(n: int, shares: Sequence[float], rng: np.random.Generator) ->
     return rng.permutation(np.repeat(np.arange(len(shares)), counts))
 
 
-def _names(plan: pd.DataFrame) -> pd.Series:
-    """Return identifiers like `p00012_left`, with the view where an eye has several."""
-    names = plan["patient"].map("p{:05d}".format) + "_" + plan["eye"]
-    return names + "_" + plan["view"] if names.duplicated().any() else names
+def simulated_details(
+    source: Dataset, out: Path | str, *, draws: int = 1, seed: int = 0, workers: int = 1, size: int = 512
+) -> Dataset:
+    """Spoil the good photographs of a real dataset with random defects and let the experts label the details.
 
+    A Teacher can so learn details on real images that no expert has labelled. Severities are drawn as in
+    `phantom_details`; patients and splits stay. Photographs that cannot be read or show no field of view are
+    left out and counted in the findings.
 
-def _grade(
-    plan: pd.DataFrame, wanted: np.ndarray, chances: str, n_classes: int, views: int, rng: np.random.Generator
-) -> tuple[pd.DataFrame, dict[str, np.ndarray], pd.DataFrame]:
-    """Draw severities for the grades wanted; fill `overall` and collect the graders' scores."""
-    raters = graders()
-    severities, _, overall, given = sample_by_grade(wanted, TROUBLE[chances], raters, rng, n_classes, views)
-    scores = np.repeat(given, views, axis=0)[..., None]
-    return plan.assign(overall=overall), severities, ratings_table(_names(plan), scores, ("overall",), raters)
+    Args:
+        source: Dataset with overall labels; photographs of its best class are used.
+        out: Folder to make; an older set there is replaced.
+        draws: How many spoilt versions are made of each photograph.
+        seed: Seed of severities, defects and experts.
+        workers: Processes side by side; the bytes do not depend on it.
+        size: Wider photographs are reduced to this width first, pixels.
+
+    Returns:
+        The dataset "simulated_details", also written to `out`.
+
+    Raises:
+        InputError: If the source has no good photograph, or none can be used; or as `phantom_set`.
+        ValueError: If `draws` is below 1.
+    """
+    if draws < 1:
+        raise ValueError(f"draws must be at least 1, got {draws}")
+    good = source.manifest[source.manifest["overall"] == (source.n_classes or 0) - 1]
+    if good.empty:
+        raise InputError(f"{source.root}: {source.name} has no photograph labelled good; nothing to spoil")
+    name = "simulated_details"
+    rng = generator(name, seed, _LABELS)
+    plan = good.loc[good.index.repeat(draws)].reset_index(drop=True).assign(overall=np.nan)
+    key = plan[["image_id"]].assign(study=name, seed=seed, number=np.arange(len(plan)), size=size)
+    key = key.assign(source_image_id=plan["image_id"], source_path=plan["path"])
+    if draws > 1:
+        key["image_id"] += pd.Series(np.tile(np.arange(draws), len(good))).map("_d{}".format)
+    severities = draw_severities(len(plan), TROUBLE["details"], rng)
+    plan[list(DETAILS)], ratings = expert_labels(key["image_id"], severities, rng)
+    dataset = replace(source, name=name, root=Path(out), manifest=plan, n_classes=None, ratings=ratings)
+    return _make(dataset, key, severities, workers, source.root)
 
 
 def _make(
-    name: str,
-    plan: pd.DataFrame,
-    severities: Mapping[str, np.ndarray],
-    ratings: pd.DataFrame,
-    n_classes: int | None,
-    out: Path,
-    seed: int,
-    workers: int,
-    size: int,
-    validation: float,
+    dataset: Dataset, key: pd.DataFrame, severities: Mapping, workers: int, source_root: Path | None = None
 ) -> Dataset:
-    """Render the photographs and write the set: into a sibling folder first, renamed when all is there."""
-    partial = start_folder(out)
-    ids = _names(plan)
-    jobs = []
-    for k, row in enumerate(plan.itertuples()):
-        present = {defect: float(severities[defect][k]) for defect in DEFECTS if severities[defect][k] > 0}
-        exposure = Exposure(name, seed, row.patient, k, row.eye, row.view, row.source, size, present)
-        jobs.append((exposure, partial / "images" / f"{ids[k]}.jpg"))
-    geometry = pd.DataFrame(run_all(photograph, jobs, workers, name))
-    manifest = plan.assign(
-        image_id=ids,
-        dataset=name,
-        patient_id=plan["patient"].map("p{:05d}".format),
-        path="images/" + ids + ".jpg",
-    )
-    train = manifest["split"] == "train"
-    if validation:
-        shares = {"train": 1 - validation, "val": validation}
-        manifest.loc[train, "split"] = grouped_stratified_split(manifest[train], shares, seed)
-    key = pd.DataFrame(
-        {
-            "image_id": ids,
-            "study": name,
-            "seed": seed,
-            "number": np.arange(len(plan)),
-            "patient": plan["patient"],
-            "eye": plan["eye"],
-            "view": plan["view"],
-            "camera": plan["source"],
-            "size": size,
-        }
-    )
-    truth = pd.concat([key, geometry, truth_columns(severities)], axis=1)
-    manifest = manifest[list(COLUMNS)]
-    dataset = Dataset(name, partial, manifest, n_classes, _CITATION, _LICENCE, drawn=True)
-    return finish_folder(dataset, truth, ratings, out)
+    """Take the photographs and write the set: into a sibling folder first, renamed when all is there.
+
+    The dataset's root is where it goes; `key` is the first columns of its truth table, image_id ahead.
+    """
+    out = dataset.root
+    if out.exists() and not (out.is_dir() and ((out / "dataset.json").is_file() or not any(out.iterdir()))):
+        raise InputError(f"{out} exists and is not a dataset made here; give another folder or empty it")
+    growing = out.with_name(out.name + ".partial")
+    shutil.rmtree(growing, ignore_errors=True)
+    (growing / "images").mkdir(parents=True)
+    drawn = pd.DataFrame(severities)[list(DEFECTS)]
+    perceived = {f"perceived_{group}": perceived_severity(severities, group) for group in GROUPS}
+    rows = pd.concat([key, drawn], axis=1).to_dict("records")
+    jobs = [(row, source_root, growing / "images" / f"{row['image_id']}.jpg") for row in rows]
+    geometry = run_all(take, jobs, workers, dataset.name)
+    made, findings = np.array([bool(one) for one in geometry]), ()
+    if not made.all():
+        lost = key["source_image_id"][~made].nunique()
+        if not made.any():
+            raise InputError(f"{source_root}: none of {lost} good photographs shows a field; check the files")
+        text = f"{lost} good photographs without a readable field of view were left out"
+        findings = (Finding("no-field", "warning", text),)
+    truth = pd.concat([key, pd.DataFrame(geometry), drawn.assign(**perceived)], axis=1)
+    truth = truth.assign(overall_score=overall_score(severities))[made].reset_index(drop=True)
+    write_parquet(truth, growing / "truth.parquet")
+    path = "images/" + key["image_id"] + ".jpg"
+    manifest = dataset.manifest.assign(image_id=key["image_id"], path=path, dataset=dataset.name)
+    manifest = manifest.loc[made, list(COLUMNS)].reset_index(drop=True)
+    ratings = dataset.ratings[dataset.ratings["image_id"].isin(truth["image_id"])].reset_index(drop=True)
+    dataset = replace(dataset, root=growing, manifest=manifest, findings=findings, ratings=ratings)
+    save_dataset(dataset)
+    shutil.rmtree(out, ignore_errors=True)
+    growing.rename(out)
+    return replace(dataset, root=out)

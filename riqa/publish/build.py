@@ -3,166 +3,112 @@
 import os
 import re
 import shutil
-import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
-import psutil
 from rich.console import Console
 
-from riqa.errors import InputError
+from riqa.errors import BuildError, InputError
 from riqa.files import KEPT, lock, writing
-from riqa.publish.chapters import Chapter, read_chapters
-from riqa.publish.content import read_json, write_json
-from riqa.publish.display import Display, State, follow
+from riqa.publish.chapters import read_chapters
 from riqa.publish.layout import Build
-from riqa.publish.pages import finish_render, is_rendered, render_state, start_render
+from riqa.publish.pages import is_rendered, render, render_state
 from riqa.publish.plan import plan
-from riqa.publish.processes import stop_family
-from riqa.publish.profiles import read_profile
-from riqa.publish.progress import read_progress
-from riqa.publish.run import ChapterError
-from riqa.publish.stage import duration, read_facts, stage_book
+from riqa.publish.processes import attend, stop_noted
+from riqa.publish.profiles import Profile, read_profile
+from riqa.publish.progress import Display, Progress, State, duration, read_progress
+from riqa.publish.stage import stage_book
 
 URL_VARIABLE = "RIQA_REPOSITORY_URL"  # where the repository is published, for the buttons that lead there
 
 
-def build_book(
-    root: Path, profile_name: str, data: str, jobs: int, console: Console, strict: bool = True
-) -> Path:
-    """Run what has to run and render the pages.
+def build_book(root: Path, profile_name: str, data: str, jobs: int, console: Console) -> Path:
+    """Run what has to run, render the pages, show progress and a summary, and return the page to open.
 
-    Args:
-        root: The repository.
-        profile_name: The profile.
-        data: The DATA folder as the user gave it; empty when the profile needs none.
-        jobs: How many chapters, and processes in them, may run side by side.
-        console: Where to show progress and the summary.
-        strict: Whether a warning while rendering, such as a broken link, is an error.
-
-    Returns:
-        The page to open.
+    `data` is the DATA folder as the user gave it; `jobs` chapters, and processes in them, run side by side.
 
     Raises:
         InputError: If the profile, the data or a chapter's input cannot be used, or the same profile is being
             built.
-        ChapterError: If a chapter fails.
-        PagesError: If the pages cannot be rendered.
+        BuildError: If a chapter fails, or the pages cannot be rendered.
     """
     profile = read_profile(root, profile_name)
     plan(root, profile_name, data)  # refuses bad input before anything starts
     if data and not profile.needs_data:
-        console.print(
-            f"DATA={data} is not used: profile {profile_name} makes its own photographs", highlight=False
-        )
-    chapters = read_chapters(root)
-    build = Build(root, profile_name)
+        told = f"DATA={data} is not used: profile {profile_name} makes its own photographs"
+        console.print(told, highlight=False)
+    chapters, build = read_chapters(root), Build(root, profile_name)
     with only_build(build):
-        before = {name: facts["seconds"] for name in chapters if (facts := read_facts(build, name))}
+        before = {name: facts["seconds"] for name in chapters if (facts := build.facts(name))}
         state = State(chapters, before, jobs)
-        console.print(
-            f"Building the book of profile {profile_name} in {build.shown(build.folder)}", highlight=False
-        )
+        told = f"Building the book of profile {profile_name} in {build.shown(build.folder)}"
+        console.print(told, highlight=False)
         with Display(state, console) as display:
-            run_chapters(build, data, state, display)
-            render_pages(build, state, display, strict)
-    _summary(build, chapters, state, console)
-    return build.html / "index.html"
+            _run_chapters(build, data, state, display)
+            _render_pages(build, profile, state, display)
+    for name in chapters:
+        ran = name in state.progress and state.progress[name].state == "done"
+        note = "" if ran else "  (an earlier build; still valid)"
+        took = duration(build.facts(name)["seconds"])
+        console.print(f"  {name:<32}{took:>12}{note}", highlight=False)
+    page = build.html / "index.html"
+    console.print(f"Open {build.shown(page)}", highlight=False, soft_wrap=True)
+    return page
 
 
-def run_chapters(build: Build, data: str, state: State, display: Display) -> None:
-    """Let Snakemake run the chapters that have to run.
-
-    Raises:
-        InputError: If a chapter refused its input.
-        ChapterError: If a chapter failed for another reason.
-    """
+def _run_chapters(build: Build, data: str, state: State, display: Display) -> None:
+    """Let Snakemake run the chapters that have to run."""
     shutil.rmtree(build.folder / "progress", ignore_errors=True)
     log = build.logs / "snakemake.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    # flock below keeps builds of a profile apart, so Snakemake's own lock, which a kill -9 leaves behind, is
-    # not used.
+    # Snakemake's own lock, which a kill -9 leaves behind, is not used: there is that of `only_build`.
     command = [sys.executable, "-m", "snakemake", "--snakefile", "Snakefile", "--cores", str(state.jobs)]
     command += ["--nolock", "--rerun-incomplete", "--keep-going", "--nocolor", "--scheduler", "greedy"]
     command += ["--config", f"profile={build.profile}", *([f"data={data}"] if data else [])]
-    with log.open("w") as stream:
-        process = subprocess.Popen(
-            command,
-            cwd=build.root,
-            stdout=stream,
-            stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-            env=chapter_environment(build.root) | _writable_cache(build),
-            start_new_session=True,
-        )
 
     def look() -> None:
-        for name in state.chapters:
-            if progress := read_progress(build.progress(name)):
-                state.progress[name] = progress
+        found = {name: read_progress(build.progress(name)) for name in state.chapters}
+        state.progress |= {name: progress for name, progress in found.items() if progress}
         state.planned = planned_chapters(log, state.chapters) | set(state.progress)
+        display.refresh()
 
-    attend(process, look, display, _child_file(build))
-    if process.returncode == 0:
+    environment = chapter_environment(build.root) | _writable_cache(build)
+    status = attend(command, log, look, _note(build), cwd=build.root, env=environment)
+    if status == 0:
         return
-    failed = [progress for progress in state.progress.values() if progress.state == "failed"]
-    if failed and all(progress.user_error for progress in failed):
-        raise InputError("; ".join(progress.error for progress in failed))
-    if failed:
-        raise ChapterError("\n".join(progress.error for progress in failed))
+    raise_failures(state.progress.values())
     tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
-    raise ChapterError(
-        f"Snakemake ended with status {process.returncode}\n{tail}\n  log       {build.shown(log)}"
-    )
+    raise BuildError(f"Snakemake ended with status {status}\n{tail}\n  log       {build.shown(log)}")
 
 
-def render_pages(build: Build, state: State, display: Display, strict: bool) -> None:
-    """Stage the pages and render them, unless they are rendered already.
+def raise_failures(progress: Collection[Progress]) -> None:
+    """Raise what made chapters fail, an InputError if all of it is a user's; nothing if none failed."""
+    failed = [one for one in progress if one.state == "failed"]
+    if failed and all(one.user_error for one in failed):
+        raise InputError("; ".join(one.error for one in failed))
+    if failed:
+        raise BuildError("\n".join(one.error for one in failed))
 
-    Raises:
-        PagesError: If they cannot be rendered.
-    """
-    profile = read_profile(build.root, build.profile)
+
+def _render_pages(build: Build, profile: Profile, state: State, display: Display) -> None:
+    """Stage the pages and render them, unless they are rendered already."""
     sources = {name: chapter.notebook for name, chapter in state.chapters.items()}
     stage_book(build, profile, sources, os.environ.get(URL_VARIABLE, ""))
-    if is_rendered(build.site, build.html):
-        return
-    log = build.logs / "book.log"
+    if not is_rendered(build.site, build.html):
+        log = build.logs / "book.log"
+        render(build.site, build.html, log, looking_at_pages(log, state, display), note=_note(build))
+
+
+def looking_at_pages(log: Path, state: State, display: Display) -> Callable[[], None]:
+    """Return a function that shows how far the rendering is of which this is the log."""
     state.pages = "starting"
-    process = start_render(build.site, log, strict)
 
     def look() -> None:
         state.pages = render_state(log) or state.pages
+        display.refresh()
 
-    attend(process, look, display, _child_file(build))
-    finish_render(process.returncode, build.site, build.html, log)
-
-
-def attend(
-    process: subprocess.Popen, look: Callable[[], None], display: Display, note: Path | None = None
-) -> None:
-    """Follow a child process to its end; whatever ends this process ends the child and all that it started.
-
-    Args:
-        process: The child.
-        look: Brings the display's state up to date.
-        display: What is shown meanwhile.
-        note: A file that names the child, for the build that comes after a kill -9 of this one.
-    """
-    child = psutil.Process(process.pid)
-    if note:
-        write_json(note, {"pid": child.pid, "created": child.create_time()})
-    try:
-        follow(lambda: process.poll() is None, look, display)
-    finally:
-        if process.poll() is None:
-            stop_family(child)
-            process.wait()
-        if note:
-            note.unlink(missing_ok=True)
+    return look
 
 
 def chapter_environment(root: Path) -> dict[str, str]:
@@ -182,52 +128,28 @@ def _writable_cache(build: Build) -> dict[str, str]:
     return {} if os.access(there, os.W_OK) else {"XDG_CACHE_HOME": str(build.folder / "cache")}
 
 
-def planned_chapters(log: Path, chapters: dict[str, Chapter]) -> set[str]:
+def planned_chapters(log: Path, chapters: Collection[str]) -> set[str]:
     """Read from Snakemake's log which chapters it will run; empty until it has said so."""
-    table = re.search(
-        r"^Job stats:\n(.*?)^total\s", log.read_text(errors="replace"), re.DOTALL | re.MULTILINE
-    )
-    return (
-        {line.split()[0] for line in table[1].splitlines() if line.split()} & set(chapters)
-        if table
-        else set()
-    )
+    text = log.read_text(errors="replace")
+    table = re.search(r"^Job stats:\n(.*?)^total\s", text, re.DOTALL | re.MULTILINE)
+    return set(re.findall(r"^\S+", table[1], re.MULTILINE)) & set(chapters) if table else set()
 
 
 @contextmanager
 def only_build(build: Build) -> Iterator[None]:
     """Keep two builds of one profile apart, and end what a killed build left running.
 
-    Raises:
-        InputError: If another build of the profile is running, or its folder cannot be written.
+    Raises an InputError if another build of the profile is running, or its folder cannot be written.
     """
-    with writing(build.folder, KEPT), _open_lock(build) as stream:
-        shown = build.shown(build.folder)
-        lock(stream, f"profile {build.profile} is being built already in {shown}; wait for it or stop it")
-        noted = read_json(_child_file(build))
-        if noted and psutil.pid_exists(noted["pid"]):
-            left = psutil.Process(noted["pid"])
-            if left.create_time() == noted["created"]:  # and not another process that was given its number
-                stop_family(left)
-        yield
+    with writing(build.folder, KEPT):
+        build.folder.mkdir(parents=True, exist_ok=True)
+        with (build.folder / "lock").open("a") as stream:
+            shown = build.shown(build.folder)
+            lock(stream, f"profile {build.profile} is being built already in {shown}; wait for it or stop it")
+            stop_noted(_note(build))
+            yield
 
 
-def _open_lock(build: Build) -> IO:
-    """Open the file that the running build of a profile locks."""
-    build.folder.mkdir(parents=True, exist_ok=True)
-    return (build.folder / "lock").open("a")
-
-
-def _child_file(build: Build) -> Path:
+def _note(build: Build) -> Path:
     """Return the file that names the child process of a running build."""
     return build.folder / "child.json"
-
-
-def _summary(build: Build, chapters: dict[str, Chapter], state: State, console: Console) -> None:
-    """Print the time of each chapter and the page to open."""
-    for name in chapters:
-        facts = read_facts(build, name)
-        ran = name in state.progress and state.progress[name].state == "done"
-        note = "" if ran else "  (an earlier build; still valid)"
-        console.print(f"  {name:<32}{duration(facts['seconds']):>12}{note}", highlight=False)
-    console.print(f"Open {build.shown(build.html / 'index.html')}", highlight=False, soft_wrap=True)

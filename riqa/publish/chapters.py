@@ -14,51 +14,37 @@ from riqa.publish.parameters import nearest
 
 @dataclass(frozen=True)
 class Chapter:
-    """One notebook of the book.
+    """One notebook of the book."""
 
-    Attributes:
-        name: ``NN_verb_topic``, the stem of the notebook's file.
-        notebook: The source notebook.
-        needs: The chapters whose artifacts it reads.
-        threads: How many processes it can use side by side.
-    """
-
-    name: str
+    name: str  # NN_verb_topic, the stem of the notebook's file
     notebook: Path
-    needs: tuple[str, ...]
-    threads: int
+    needs: tuple[str, ...]  # the chapters whose artifacts it reads
+    threads: int  # how many processes it can use side by side
 
 
 def read_chapters(root: Path) -> dict[str, Chapter]:
-    """Read ``notebooks/chapters.yaml``, the chapters in reading order.
+    """Read `notebooks/chapters.yaml`: chapters by name in reading order, each after those that it needs.
 
-    Args:
-        root: The repository.
-
-    Returns:
-        Chapters by name, each after those that it needs.
-
-    Raises:
-        InputError: If a chapter needs one that is not listed before it, or its notebook is missing.
+    Raises an InputError if a chapter needs one that is not listed before it, or its notebook is missing.
     """
     chapters: dict[str, Chapter] = {}
     for name, entry in yaml.safe_load((root / "notebooks" / "chapters.yaml").read_text()).items():
         notebook = root / "notebooks" / f"{name}.ipynb"
         if not notebook.is_file():
             raise InputError(f"notebooks/chapters.yaml lists {name}, but {notebook} does not exist")
-        if unknown := [need for need in entry["needs"] if need not in chapters]:
-            raise InputError(
-                f"notebooks/chapters.yaml: {name} needs {unknown[0]}, which is not listed before it"
-            )
+        for need in entry["needs"]:
+            if need not in chapters:
+                raise InputError(
+                    f"notebooks/chapters.yaml: {name} needs {need}, which is not listed before it"
+                )
         chapters[name] = Chapter(name, notebook, tuple(entry["needs"]), int(entry["threads"]))
     return chapters
 
 
 def find_chapter(chapters: dict[str, Chapter], text: str) -> Chapter:
-    """Find a chapter by its name, its number (``05`` or ``5``) or an unambiguous beginning.
+    """Find a chapter by its name, its number (`05` or `5`) or an unambiguous beginning.
 
-    Raises:
-        InputError: If no chapter, or more than one, is meant.
+    Raises an InputError if no chapter, or more than one, is meant.
     """
     text = Path(text).stem if text.endswith(".ipynb") else text
     if text in chapters:
@@ -72,15 +58,19 @@ def find_chapter(chapters: dict[str, Chapter], text: str) -> Chapter:
     )
 
 
-def imported_names(notebook: Path) -> set[str]:
-    """List what a notebook imports from riqa, as dotted names (``riqa.data.store.open_store``)."""
+def parse_cell(source: str) -> ast.Module:
+    """Parse a code cell, without its magics and shell commands."""
+    lines = ["" if line.lstrip().startswith(("%", "!")) else line for line in source.splitlines()]
+    return ast.parse("\n".join(lines))
+
+
+def _imported_from_riqa(notebook: Path) -> set[str]:
+    """List what a notebook imports from riqa, as dotted names (`riqa.data.store.open_store`)."""
     names: set[str] = set()
     for cell in json.loads(notebook.read_text())["cells"]:
         if cell["cell_type"] != "code":
             continue
-        lines = "".join(cell["source"]).splitlines()
-        code = "\n".join("" if line.lstrip().startswith(("%", "!")) else line for line in lines)
-        for node in ast.walk(ast.parse(code)):
+        for node in ast.walk(parse_cell("".join(cell["source"]))):
             if isinstance(node, ast.Import):
                 names |= {alias.name for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module:
@@ -100,29 +90,22 @@ def _import_graph():
 
 
 def modules_used(notebook: Path) -> list[Path]:
-    """List the files of riqa that a notebook's outcome depends on, through any chain of imports.
+    """List the files of riqa that a notebook's outcome depends on, through any chain of imports, sorted.
 
-    Args:
-        notebook: A source notebook.
-
-    Returns:
-        Python files below the installed ``riqa`` package, sorted. A changed file of another room is not among
-        them.
+    A changed file of another room is not among them.
     """
     import riqa
 
-    graph = _import_graph()
+    graph, package = _import_graph(), Path(riqa.__file__).parent
     used: set[str] = set()
-    for name in imported_names(notebook):
+    for name in _imported_from_riqa(notebook):
         while name not in graph.modules:
             name = name.rpartition(".")[0]
         used |= {name} | graph.find_upstream_modules(name)
-    for name in list(used):  # importing riqa.data.store also runs riqa and riqa.data
-        parts = name.split(".")
-        used |= {".".join(parts[:n]) for n in range(1, len(parts))}
-    package = Path(riqa.__file__).parent
     files = set()
     for name in used:
-        base = package.joinpath(*name.split(".")[1:])
-        files.add(base / "__init__.py" if (base / "__init__.py").is_file() else base.with_suffix(".py"))
+        parts = name.split(".")[1:]
+        for n in range(len(parts) + 1):  # importing riqa.data.store also runs riqa and riqa.data
+            base = package.joinpath(*parts[:n])
+            files.add(base / "__init__.py" if base.is_dir() else base.with_suffix(".py"))
     return sorted(files)

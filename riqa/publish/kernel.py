@@ -1,21 +1,32 @@
-"""The kernel of a chapter: this environment's Python, and none of a user's own settings."""
+"""A notebook executed: by this environment's Python, with none of a user's own settings."""
 
+import ast
+import errno
 import importlib.util
+import json
+import logging
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import papermill
 from ipykernel.kernelspec import get_kernel_dict
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
+from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
+from riqa.errors import BuildError, InputError
+from riqa.publish.chapters import parse_cell
 from riqa.temporary import own_folder
 
 # A matplotlibrc in the current folder wins over everything that variables can say.
 PLAIN_FIGURES = "--IPKernelApp.exec_lines=import matplotlib; matplotlib.rcdefaults(); del matplotlib"
+# Optimised Python would leave the assertions out.
+TAKEN_OUT = ("PYTHONSTARTUP", "PYTHONOPTIMIZE", "PYTHONWARNINGS", "JUPYTER_DEFAULT_PROVISIONER_NAME")
 
 
 class Kernel(AsyncKernelManager):
@@ -27,52 +38,125 @@ class Kernel(AsyncKernelManager):
         return KernelSpec(**get_kernel_dict([PLAIN_FIGURES]))
 
 
-def kernel_options() -> dict[str, Any]:
-    """Return the options with which papermill runs a notebook in `Kernel`."""
+def execute(
+    notebook: Path, log: Path, parameters: Mapping[str, Any], root: Path, follower: logging.Handler
+) -> dict[str, Any]:
+    """Execute a notebook of a repository into `log`, and return it; `follower` follows papermill's log.
+
+    Raises:
+        InputError: If a cell refuses its input, or the disk is full.
+        BuildError: If a cell fails for another reason, or no picture is left of a figure that it drew.
+    """
     config = Config()
     config.KernelManager.transport_encryption = "auto"  # ipykernel 7 otherwise warns in every notebook
     # Files of this run's own, not ports: two chapters that start at once can be given the same free port.
     config.KernelManager.transport = "ipc"
     config.KernelManager.connection_file = str(own_folder() / "kernel.json")
-    return {"kernel_name": "python3", "kernel_manager_class": Kernel, "config": config}
+    log.parent.mkdir(parents=True, exist_ok=True)
+    chapter, logger = notebook.stem, logging.getLogger("papermill")
+    logger.addHandler(follower)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    try:
+        papermill.execute_notebook(
+            *(str(path).replace("{", "{{").replace("}", "}}") for path in (notebook, log)),
+            parameters,
+            cwd=str(root),
+            progress_bar=False,
+            log_output=True,
+            kernel_name="python3",
+            kernel_manager_class=Kernel,
+            config=config,
+        )
+    except PapermillExecutionError as error:
+        if error.ename == "InputError":
+            raise InputError(error.evalue) from None
+        if re.match(rf"\[Errno ({errno.ENOSPC}|{errno.EDQUOT})\] ", error.evalue):
+            raise InputError(f"{chapter}: {error.evalue}; make room, and run it again") from None
+        raise BuildError(_failure_block(chapter, error, root, notebook, log)) from None
+    finally:
+        logger.removeHandler(follower)
+    document = json.loads(log.read_text())
+    if empty := without_figure(document):
+        raise BuildError(f"{chapter}: no picture is left of what its cell {empty[0]!r} drew; see {log}")
+    return document
 
 
 @contextmanager
 def kernel_environment(workers: int, checkpoints: Path) -> Iterator[None]:
-    """Set what a chapter's kernel inherits; None is taken out.
-
-    One thread per process, so that results do not depend on cores.
-    """
-    folder = own_folder()
+    """Set what a kernel inherits; one thread per process, so that results do not depend on cores."""
+    folder = str(own_folder())
     package = importlib.util.find_spec("matplotlib").submodule_search_locations[0]
     threads = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-    wanted = dict.fromkeys(threads, "1") | {
-        "PYTHONHASHSEED": "0",
-        "PYTHONUTF8": "1",
-        "PYTHONSTARTUP": None,
-        "PYTHONOPTIMIZE": None,  # would leave the assertions out
-        "PYTHONWARNINGS": None,
-        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-        "MATPLOTLIBRC": str(Path(package, "mpl-data", "matplotlibrc")),
-        "IPYTHONDIR": str(folder / "ipython"),
-        "JUPYTER_RUNTIME_DIR": str(folder),
-        "JUPYTER_DEFAULT_PROVISIONER_NAME": None,
-        "TMPDIR": str(folder),
-        "RIQA_WORKERS": str(workers),
-        "RIQA_CHECKPOINTS": str(checkpoints),
-    }
-    before = {name: os.environ.get(name) for name in wanted}
-    _set(wanted)
+    before = dict(os.environ)
+    os.environ.update(dict.fromkeys(threads, "1"))
+    os.environ.update(
+        PYTHONHASHSEED="0",
+        PYTHONUTF8="1",
+        MPLBACKEND="module://matplotlib_inline.backend_inline",
+        MATPLOTLIBRC=str(Path(package, "mpl-data", "matplotlibrc")),
+        IPYTHONDIR=f"{folder}/ipython",
+        JUPYTER_RUNTIME_DIR=folder,
+        TMPDIR=folder,
+        RIQA_WORKERS=str(workers),
+        RIQA_CHECKPOINTS=str(checkpoints),
+    )
+    for name in TAKEN_OUT:
+        os.environ.pop(name, None)
     try:
         yield
     finally:
-        _set(before)
+        os.environ.clear()
+        os.environ.update(before)
 
 
-def _set(variables: dict[str, str | None]) -> None:
-    """Set variables of this process's environment; those that are None are taken out."""
-    for name, value in variables.items():
-        if value is None:
-            os.environ.pop(name, None)
-        else:
-            os.environ[name] = value
+def _failure_block(chapter: str, error: Any, root: Path, notebook: Path, log: Path) -> str:
+    """Turn papermill's error into a block that names the cell."""
+    source = json.loads(notebook.read_text())["cells"]
+    failed = [
+        cell.get("id")
+        for cell in json.loads(log.read_text())["cells"]
+        if any(output["output_type"] == "error" for output in cell.get("outputs", []))
+    ]
+    numbers = [n for n, cell in enumerate(source, start=1) if cell.get("id") in failed[:1]]
+    first_line = next((line for line in error.source.splitlines() if line.strip()), "")
+    frames = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(error.traceback))
+    pointed = re.search(r"^-+> +(\d+) (.*)$", frames, flags=re.MULTILINE)  # the first is the cell's own
+    line = f"  line {pointed[1]:<4} {pointed[2].strip()}\n" if pointed else ""
+    where = f"cell {numbers[0]} of {len(source)}" if numbers else "the cell with the given parameters"
+    return (
+        f"{chapter} failed in {where}\n"
+        f"  notebook  {os.path.relpath(notebook, root)}\n"
+        f"  cell      {first_line}\n"
+        f"{line}"
+        f"  error     {error.ename}: {' '.join(error.evalue.split())}\n"
+        f"  kept      {os.path.relpath(log, root)} (as far as it ran, with the traceback)"
+    )
+
+
+def without_figure(document: Mapping[str, Any]) -> list[str]:
+    """List the ids of an executed notebook's cells that drew a figure of which no picture is left.
+
+    Such a cell calls `plt.show()` without a condition and shows no picture, or one of its outputs names a
+    figure and holds none.
+    """
+    return [c["id"] for c in document["cells"] if c["cell_type"] == "code" and _lacks_picture(c)]
+
+
+def _lacks_picture(cell: Mapping[str, Any]) -> bool:
+    """Tell whether a cell shows a figure and no picture of it is left."""
+    source, shown_any = "".join(cell["source"]), False
+    for data in (output.get("data", {}) for output in cell["outputs"]):
+        picture = any(kind.startswith("image/") for kind in data)
+        if not picture and "".join(data.get("text/plain", "")).startswith(("<Figure", "Figure(")):
+            return True
+        shown_any |= picture
+    return not shown_any and "plt.show()" in source and "plt.show()" in _always_run(parse_cell(source).body)
+
+
+def _always_run(body: list[ast.stmt]) -> Iterator[str]:
+    """Go through statements that run whenever the cell does; what stands in `if` or in a loop may not."""
+    for statement in body:
+        yield ast.unparse(statement)
+        if isinstance(statement, ast.With):
+            yield from _always_run(statement.body)

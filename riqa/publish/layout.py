@@ -2,18 +2,16 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from riqa.errors import InputError
+from riqa.files import read_json
 
 
 def find_root(start: Path | None = None) -> Path:
-    """Find the repository that holds the book, from a folder inside it.
+    """Find the repository that holds the book from a folder inside it, by default the current one.
 
-    Args:
-        start: Where to begin looking; the current folder by default.
-
-    Raises:
-        InputError: If neither the folder nor one above it holds the book's sources.
+    Raises an InputError if neither the folder nor one above it holds the book's sources.
     """
     start = (start or Path.cwd()).resolve()
     for folder in (start, *start.parents):
@@ -26,40 +24,16 @@ def find_root(start: Path | None = None) -> Path:
 
 @dataclass(frozen=True)
 class Build:
-    """The folders of one profile's build; all of it is generated and none of it is committed.
-
-    Attributes:
-        root: The repository.
-        profile: The profile's name.
-    """
+    """The files of one profile's build in a repository; all are generated and none is committed."""
 
     root: Path
     profile: str
 
-    @property
-    def folder(self) -> Path:
-        """Everything that this profile's build makes."""
-        return self.root / "_build" / self.profile
-
-    @property
-    def work(self) -> Path:
-        """The chapters' artifacts, one folder per chapter."""
-        return self.folder / "work"
-
-    @property
-    def site(self) -> Path:
-        """The staged source of the book: prose, configuration and executed notebooks."""
-        return self.folder / "site"
-
-    @property
-    def html(self) -> Path:
-        """The rendered book."""
-        return self.folder / "html"
-
-    @property
-    def logs(self) -> Path:
-        """Logs, and the notebooks as far as they ran."""
-        return self.folder / "logs"
+    folder = property(lambda self: self.root / "_build" / self.profile)  # everything that is made
+    work = property(lambda self: self.folder / "work")  # the chapters' artifacts, one folder per chapter
+    site = property(lambda self: self.folder / "site")  # staged: prose, configuration, executed notebooks
+    html = property(lambda self: self.folder / "html")  # the rendered book
+    logs = property(lambda self: self.folder / "logs")  # and the notebooks as far as they ran
 
     def artifacts(self, chapter: str) -> Path:
         """Return the list of what a chapter made, written after its end: {relative path: SHA-256}."""
@@ -80,6 +54,10 @@ class Build:
     def record(self, chapter: str) -> Path:
         """Return the record of a chapter's last finished run: its inputs and outcome."""
         return self.folder / "records" / f"{chapter}.json"
+
+    def facts(self, chapter: str) -> dict[str, Any]:
+        """Return the facts of a chapter's last finished run; empty when it never finished."""
+        return (read_json(self.record(chapter)) or {}).get("facts", {})
 
     def shown(self, path: Path) -> str:
         """Return a path as a reader of this repository would type it."""

@@ -1,16 +1,15 @@
 """What the benchmarks measured, as tables in the book.
 
-In a page, the line ``<!-- measured: train_speed -->`` becomes the table of `train_speed.json`. The
+In a page, the line `<!-- measured: train_speed -->` becomes the table of `train_speed.json`. The
 benchmarks write these files (`make bench`), and the repository keeps them (`make bench-keep`), so that no
 build of the book has to measure anything.
 """
 
 import json
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, ValidationError, model_validator
 
 from riqa.errors import InputError
 from riqa.publish.provenance import machine
@@ -23,8 +22,7 @@ _HEAD = [
 ]
 
 
-@dataclass(frozen=True)
-class Ratio:
+class Ratio(BaseModel):
     """How many times as good this project is, over the rounds of a benchmark."""
 
     median: float
@@ -32,133 +30,78 @@ class Ratio:
     high: float
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """One row of a result.
-
-    Attributes:
-        what: What was measured.
-        peer_name: Name of the other.
-        ours: Median of this project, in `unit`.
-        peer: Median of the other, in `unit`.
-        unit: Unit of both.
-        ratio: Ratio in the same round; above 1 this project is better.
-        target: Least median ratio asked for.
-        met: Whether it is reached.
-    """
+class Comparison(BaseModel):
+    """One row of a result: medians of this project and of its peer, in `unit`, and their ratio."""
 
     what: str
     peer_name: str
+    unit: str
     ours: float
     peer: float
-    unit: str
-    ratio: Ratio
-    target: float
+    ratio: Ratio  # in the same round; above 1 this project is better
+    target: float  # least median ratio asked for
     met: bool
 
 
-@dataclass(frozen=True)
-class Measured:
-    """What every result of a benchmark records.
+class Measured(BaseModel):
+    """The result of a benchmark: comparisons with others, or a table that a page shows as it is."""
 
-    Attributes:
-        name: Of the benchmark, and of the file without ending.
-        date: Day of the measurement, YYYY-MM-DD.
-        hardware: See `riqa.publish.provenance.hardware`.
-        versions: Version by package.
-        conditions: What was held equal, in words.
-    """
+    name: str  # of the benchmark, and of the file without ending
+    date: str  # of the measurement, YYYY-MM-DD
+    hardware: dict[str, str | int | float]  # see `riqa.publish.provenance.hardware`
+    versions: dict[str, str]  # by package
+    conditions: str  # what was held equal, in words
+    rows: list[Comparison] = []
+    columns: list[str] = []
+    cells: list[list[str]] = []
 
-    name: str
-    date: str
-    hardware: dict[str, str | int | float]
-    versions: dict[str, str]
-    conditions: str
-
-
-@dataclass(frozen=True)
-class Compared(Measured):
-    """The result of a benchmark that compares this project with others.
-
-    Attributes:
-        rows: The comparisons.
-    """
-
-    rows: tuple[Comparison, ...]
-
-
-@dataclass(frozen=True)
-class Tabulated(Measured):
-    """The result of another benchmark, as the table that a page shows.
-
-    Attributes:
-        columns: Headings of the columns.
-        cells: One tuple per row, one cell per column.
-    """
-
-    columns: tuple[str, ...]
-    cells: tuple[tuple[str, ...], ...]
-
-    def __post_init__(self):
-        """Refuse rows that do not fit the headings."""
+    @model_validator(mode="after")
+    def _is_whole(self) -> "Measured":
+        if not {"rows", "columns"} & self.model_fields_set:
+            raise ValueError("it has neither rows nor columns")
         for number, row in enumerate(self.cells):
             if len(row) != len(self.columns):
                 raise ValueError(f"row {number} has {len(row)} cells for {len(self.columns)} columns")
+        return self
 
 
-def read_measured(path: Path) -> Compared | Tabulated:
-    """Read the result of a benchmark.
-
-    Raises:
-        InputError: If the file is missing, cut short, or of another form.
-    """
+def read_measured(path: Path) -> Measured:
+    """Read the result of a benchmark; an InputError if it is missing, cut short, or of another form."""
     try:
-        content = json.loads(path.read_bytes())
-        kind = Tabulated if isinstance(content, dict) and "columns" in content else Compared
-        return TypeAdapter(kind).validate_python(content)
+        return Measured.model_validate(json.loads(path.read_bytes()))
     except OSError:
         raise InputError(f"{path} is missing; run make bench and make bench-keep, or restore it") from None
     except json.JSONDecodeError as error:
-        raise InputError(f"{path} is no result of a benchmark (no JSON: {error}); {_AGAIN}") from None
+        wrong = f"no JSON: {error}"
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise InputError(
-            f"{path} is no result of a benchmark ({where + ': ' if where else ''}{first['msg']}); {_AGAIN}"
-        ) from None
+        wrong = ": ".join(filter(None, [".".join(map(str, first["loc"])), first["msg"]]))
+    raise InputError(f"{path} is no result of a benchmark ({wrong}); {_AGAIN}")
 
 
-def table(measured: Compared | Tabulated) -> str:
+def table(measured: Measured) -> str:
     """Return a result as a table in MyST, with its origin below."""
-    packages = ", ".join(f"{name} {number}" for name, number in measured.versions.items())
-    told = [
-        "```{div} riqa-provenance",
-        f"{measured.conditions}. Measured on {measured.date} on {machine(measured.hardware)}; {packages}.",
-        "```",
-    ]
-    if isinstance(measured, Tabulated):
+    if measured.columns:
         # Names such as efficientnet_lite0 may break at an underscore: whole, they push out the last column.
         cells = [[cell.replace("_", "_<wbr>") for cell in row] for row in measured.cells]
         lines = [measured.columns, ["---"] * len(measured.columns), *cells]
-        return "\n".join([*(f"| {' | '.join(line)} |" for line in lines), "", *told])
-    rows = [
-        f"| {row.what}, {row.unit} | {row.peer_name} | {_number(row.ours)} | {_number(row.peer)} "
-        f"| {row.ratio.median:.2f} | {row.ratio.low:.2f} to {row.ratio.high:.2f} "
-        f"| at least {row.target:g} | {'met' if row.met else '**missed**'} |"
-        for row in measured.rows
-    ]
-    return "\n".join([*_HEAD, *rows, "", *told])
+        rows = [f"| {' | '.join(line)} |" for line in lines]
+    else:
+        rows = _HEAD + [
+            f"| {row.what}, {row.unit} | {row.peer_name} | {_number(row.ours)} | {_number(row.peer)} "
+            f"| {row.ratio.median:.2f} | {row.ratio.low:.2f} to {row.ratio.high:.2f} "
+            f"| at least {row.target:g} | {'met' if row.met else '**missed**'} |"
+            for row in measured.rows
+        ]
+    packages = ", ".join(f"{name} {number}" for name, number in measured.versions.items())
+    told = f"{measured.conditions}. Measured on {measured.date} on {machine(measured.hardware)}; {packages}."
+    return "\n".join([*rows, "", "```{div} riqa-provenance", told, "```"])
 
 
 def fill_in(page: str, folder: Path) -> str:
-    """Return a page with every line that asks for a result replaced by its table.
+    """Return a page of MyST with every line that asks for a result replaced by its table.
 
-    Args:
-        page: MyST; without such a line it stays as it is.
-        folder: Where the results are kept, one file per benchmark.
-
-    Raises:
-        InputError: As `read_measured`.
+    `folder` keeps the results, one file per benchmark. Raises an InputError as `read_measured` does.
     """
     return _PLACE.sub(lambda found: table(read_measured(folder / f"{found[1]}.json")), page)
 

@@ -1,20 +1,26 @@
-"""Rendering: a staged site becomes HTML through Jupyter Book."""
+"""Pages: a staged site becomes HTML through Jupyter Book, and a small web server shows it on this machine."""
 
 import hashlib
 import json
 import os
 import re
 import shutil
-import subprocess
 import sys
+from collections.abc import Callable
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from riqa.publish.content import read_json, tree_digests, write_json
+from rich.console import Console
+
+from riqa.errors import BuildError, InputError
+from riqa.files import read_json, tree_digests, write_json
+from riqa.publish.layout import Build
+from riqa.publish.processes import attend
 from riqa.publish.provenance import versions
 
-
-class PagesError(RuntimeError):
-    """The book could not be rendered; the message lists the warnings and says where the whole log is."""
+_COLOURS = re.compile(r"\x1b\[[0-9;]*[mK]")
+_STEPS = re.compile(r"((?:reading sources|writing output|copying [a-z ]+)\.\.\. ?\[ *\d+%\])")
 
 
 def site_digest(site: Path) -> str:
@@ -25,71 +31,34 @@ def site_digest(site: Path) -> str:
 
 def is_rendered(site: Path, html: Path) -> bool:
     """Tell whether the HTML was made from exactly this site."""
-    stamp = read_json(_stamp(html))
+    stamp = read_json(html.with_name(f"{html.name}.json"))
     return (html / "index.html").is_file() and bool(stamp) and stamp["site"] == site_digest(site)
 
 
-def _stamp(html: Path) -> Path:
-    """Return the file beside the HTML that records what it was made from."""
-    return html.with_name(f"{html.name}.json")
+def render(
+    site: Path,
+    html: Path,
+    log: Path,
+    look: Callable[[], object] = lambda: None,
+    strict: bool = True,
+    note: Path | None = None,
+) -> None:
+    """Render a staged site into a folder, which is exchanged as a whole.
 
-
-def start_render(site: Path, log: Path, strict: bool = True) -> subprocess.Popen:
-    """Start Jupyter Book on a staged site, in a process group of its own.
-
-    Args:
-        site: The staged site.
-        log: Where its output goes.
-        strict: Whether any warning, a broken link among them, is an error.
-
-    Returns:
-        The process; hand it to `finish_render` when it has ended.
+    So the last good book stays readable until the new one is complete. A file beside it records what it was
+    made from. For `log`, `look` and `note` see `riqa.publish.processes.attend`. Raises a BuildError if it
+    fails; where `strict`, any warning is an error, a broken link among them.
     """
     program = "from jupyter_book.cli.main import main; main()"
-    command = [
-        sys.executable,
-        "-c",
-        program,
-        "build",
-        ".",
-        "--path-output",
-        "../render",
-        "--keep-going",
-    ]
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("w") as stream:
-        return subprocess.Popen(
-            command + (["-W", "-n"] if strict else []),
-            cwd=site,
-            stdout=stream,
-            stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-            env=os.environ | {"NO_COLOR": "1", "PYTHONDONTWRITEBYTECODE": "1"},
-            start_new_session=True,
-        )
-
-
-def finish_render(status: int, site: Path, html: Path, log: Path) -> None:
-    """Publish what Jupyter Book rendered, or say why it could not.
-
-    The HTML folder is exchanged as a whole, so the last good book stays readable until the new one is
-    complete.
-
-    Args:
-        status: The exit status of the process of `start_render`.
-        site: The staged site.
-        html: Where the rendered book goes.
-        log: The log of the process.
-
-    Raises:
-        PagesError: If it failed.
-    """
-    render = site.parent / "render"
-    rendered = render / "_build" / "html"
+    command = [sys.executable, "-c", program, "build", ".", "--path-output", "../render", "--keep-going"]
+    command += ["-W", "-n"] if strict else []
+    environment = os.environ | {"NO_COLOR": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    status = attend(command, log, look, note, cwd=site, env=environment)
+    rendered = site.parent / "render" / "_build" / "html"
     if status or not (rendered / "index.html").is_file():
         # Pages with warnings are not read again by a later run, which would then pass: forget them all.
-        shutil.rmtree(render, ignore_errors=True)
-        raise PagesError(f"the pages could not be rendered\n{_problems(log)}\n  log       {log}")
+        shutil.rmtree(site.parent / "render", ignore_errors=True)
+        raise BuildError(f"the pages could not be rendered\n{_problems(log)}\n  log       {log}")
     fresh, old = html.with_name(f".{html.name}.new"), html.with_name(f".{html.name}.old")
     for leftover in (fresh, old):
         shutil.rmtree(leftover, ignore_errors=True)
@@ -98,22 +67,46 @@ def finish_render(status: int, site: Path, html: Path, log: Path) -> None:
         html.rename(old)
     fresh.rename(html)
     shutil.rmtree(old, ignore_errors=True)
-    write_json(_stamp(html), {"site": site_digest(site)})
+    write_json(html.with_name(f"{html.name}.json"), {"site": site_digest(site)})
 
 
 def _problems(log: Path, most: int = 20) -> str:
     """Return the lines of a log that say what is wrong, without colours and repetitions."""
-    text = re.sub(r"\x1b\[[0-9;]*m", "", log.read_text(errors="replace"))
-    lines = [line.strip() for line in text.splitlines()]
+    lines = [line.strip() for line in _COLOURS.sub("", log.read_text(errors="replace")).splitlines()]
     told = list(dict.fromkeys(line for line in lines if re.search(r"WARNING|ERROR|Error:", line)))
     return "\n".join(f"  {line}" for line in (told[:most] or lines[-most:]))
 
 
 def render_state(log: Path) -> str:
-    """Return the last progress line of Jupyter Book's log (``reading sources... [ 50%]``)."""
-    try:
-        text = re.sub(r"\x1b\[[0-9;]*[mK]", "", log.read_text(errors="replace")[-4000:])
-    except OSError:
-        return ""
-    steps = re.findall(r"((?:reading sources|writing output|copying [a-z ]+)\.\.\. ?\[ *\d+%\])", text)
+    """Return the last progress line of Jupyter Book's log (`reading sources... [ 50%]`)."""
+    steps = _STEPS.findall(_COLOURS.sub("", log.read_text(errors="replace")[-4000:]))
     return " ".join(steps[-1].split()) if steps else ""
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    """Serves files without a line for each request."""
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def server(folder: Path, port: int = 0) -> ThreadingHTTPServer:
+    """Open a server on a folder; port 0 takes a free one. Raises an InputError if the port is taken."""
+    try:
+        return ThreadingHTTPServer(("127.0.0.1", port), partial(_Quiet, directory=str(folder)))
+    except OSError as error:
+        raise InputError(f"port {port} cannot be used ({error.strerror}); give another by --port") from None
+
+
+def serve_book(build: Build, port: int, console: Console) -> None:
+    """Serve a built book until Ctrl-C; an InputError if there is none, or the port is taken."""
+    if not (build.html / "index.html").is_file():
+        told = f"profile {build.profile} has no book yet"
+        raise InputError(f"{told}; run make book PROFILE={build.profile} first")
+    with server(build.html, port) as opened:
+        address = f"http://localhost:{opened.server_address[1]}"
+        console.print(f"The book is at {address} until Ctrl-C", highlight=False)
+        try:
+            opened.serve_forever()
+        except KeyboardInterrupt:
+            console.print("stopped")

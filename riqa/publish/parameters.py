@@ -1,6 +1,6 @@
 """A notebook's parameters: what it declares, and which values are legal.
 
-A line of the ``parameters`` cell is ``name: type = default  # meaning, unit; legal values``. The legal values
+A line of the `parameters` cell is `name: type = default  # meaning, unit; legal values`. The legal values
 are stated in words, see `Legal`. A long comment continues on lines of its own:
 
     epochs: int = 4  # passes over the training images, count; at least 1
@@ -28,8 +28,7 @@ import yaml
 from riqa.errors import InputError
 from riqa.yaml_text import parse_yaml
 
-TYPES = {"int": int, "float": float, "str": str, "bool": bool, "list": list}
-ELEMENTS = {f"list[{kind}]": kind for kind in ("int", "float", "str")}
+TYPES = ("int", "float", "str", "bool", "list", "list[int]", "list[float]", "list[str]")
 BOUNDS = {"at least": operator.ge, "above": operator.gt, "at most": operator.le, "below": operator.lt}
 
 
@@ -37,18 +36,14 @@ BOUNDS = {"at least": operator.ge, "above": operator.gt, "at most": operator.le,
 class Legal:
     """Which values of its type a parameter may have. A list may never hold a value twice.
 
-    Attributes:
-        text: What the notebook says: bounds of a number (``at least 0, below 1``), or ``one of`` some names;
-            of a list how many it must hold (``2 or more``), and after ``each`` what holds for its elements.
-        least: The fewest elements of a list.
-        choices: The names; any, if there are none.
-        bounds: How a number must compare, and with what.
+    `text` is what the notebook says: bounds of a number (`at least 0, below 1`), or `one of` some names; of a
+    list how many it must hold (`2 or more`), and after `each` what holds for its elements.
     """
 
     text: str = ""
-    least: int = 0
-    choices: tuple[str, ...] = ()
-    bounds: tuple[tuple[str, float], ...] = ()
+    least: int = 0  # the fewest elements of a list
+    choices: tuple[str, ...] = ()  # the names; any, if there are none
+    bounds: tuple[tuple[str, float], ...] = ()  # how a number must compare, and with what
 
     def holds(self, value: Any) -> bool:
         """Tell whether a value is legal."""
@@ -61,7 +56,7 @@ class Legal:
 
 @dataclass(frozen=True)
 class Parameter:
-    """One line of a notebook's ``parameters`` cell."""
+    """One line of a notebook's `parameters` cell."""
 
     name: str
     type: str
@@ -71,18 +66,10 @@ class Parameter:
 
 
 def declared_parameters(notebook: Path) -> dict[str, Parameter]:
-    """Read the parameters that a notebook declares.
+    """Read the parameters that a notebook declares, by name, in the order of the cell.
 
-    Args:
-        notebook: The source notebook. The one cell tagged ``parameters`` holds only lines of the form
-            ``name: type = default  # meaning, unit; legal values`` with a type out of int, float, str, bool,
-            list, and list[int], list[float], list[str].
-
-    Returns:
-        The parameters by name, in the order of the cell.
-
-    Raises:
-        InputError: If there is not exactly one such cell, or a line of it has another form.
+    Raises an InputError if there is not exactly one cell tagged `parameters`, or a line of it has another
+    form than this module's.
     """
     document = json.loads(notebook.read_text())
     cells = [c for c in document["cells"] if "parameters" in c.get("metadata", {}).get("tags", [])]
@@ -94,40 +81,37 @@ def declared_parameters(notebook: Path) -> dict[str, Parameter]:
         if token.type == tokenize.COMMENT:
             line = token.start[0] if token.start[1] else max(comments, default=token.start[0])
             comments[line] = f"{comments.get(line, '')} {token.string.lstrip('# ').strip()}".strip()
-    found: dict[str, Parameter] = {}
+    found = {}
     for statement in ast.parse(source).body:
-        form = f"{notebook}: line {statement.lineno} of the parameters cell"
-        if not (
-            isinstance(statement, ast.AnnAssign)
-            and isinstance(statement.target, ast.Name)
-            and statement.value
-        ):
-            raise InputError(f"{form} is not 'name: type = default  # meaning'")
-        kind = ast.unparse(statement.annotation)
-        if kind not in TYPES | ELEMENTS:
-            raise InputError(f"{form} has type {kind}; legal are {', '.join(TYPES | ELEMENTS)}")
-        meaning, _, told = comments.get(statement.lineno, "").partition("; ")
-        if not meaning:
-            raise InputError(f"{form} does not say in a comment what {statement.target.id} means")
         try:
-            legal = parse_legal(told, kind)
+            parameter = _parameter(statement, comments.get(statement.lineno, ""))
         except ValueError as error:
-            raise InputError(f"{form}: {error}") from None
-        parameter = Parameter(statement.target.id, kind, ast.literal_eval(statement.value), meaning, legal)
-        if not fits(parameter.default, kind):
-            raise InputError(f"{form}: the default {parameter.default!r} is no {kind}")
-        if wrong := _complaint(parameter.default, legal):
-            raise InputError(f"{form}: the default {wrong}")
+            raise InputError(f"{notebook}: line {statement.lineno} of the parameters cell {error}") from None
         found[parameter.name] = parameter
     return found
 
 
-def parse_legal(text: str, kind: str) -> Legal:
-    """Parse the legal values that a notebook states for a parameter; no text means all of its type.
+def _parameter(statement: ast.stmt, comment: str) -> Parameter:
+    """Read one line of a parameters cell; raise a ValueError that says what is wrong with it."""
+    named = isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name)
+    if not named or not statement.value:
+        raise ValueError("is not 'name: type = default  # meaning'")
+    name, kind = statement.target.id, ast.unparse(statement.annotation)
+    if kind not in TYPES:
+        raise ValueError(f"has type {kind}; legal are {', '.join(TYPES)}")
+    meaning, _, told = comment.partition("; ")
+    if not meaning:
+        raise ValueError(f"does not say in a comment what {name} means")
+    default, legal = ast.literal_eval(statement.value), parse_legal(told, kind)
+    if not fits(default, kind):
+        raise ValueError(f"has the default {default!r}, which is no {kind}")
+    if wrong := _complaint(default, legal):
+        raise ValueError(f"has the default {wrong}")
+    return Parameter(name, kind, default, meaning, legal)
 
-    Raises:
-        ValueError: If the text does not follow `Legal`.
-    """
+
+def parse_legal(text: str, kind: str) -> Legal:
+    """Parse the legal values that a notebook states; none means all of the type. Raises a ValueError."""
     least, rest = 0, text
     if kind.startswith("list"):
         if counted := re.match(r"(\d+) or more(?:, |$)", text):
@@ -139,24 +123,24 @@ def parse_legal(text: str, kind: str) -> Legal:
     for part in rest.split(", ") if rest else []:
         found = re.fullmatch(rf"({'|'.join(BOUNDS)}) (-?\d+(?:\.\d+)?)", part)
         if not found:
-            raise ValueError(f"{text!r} says nothing about legal values, such as 'at least 0, below 1'")
+            raise ValueError(
+                f"says {text!r}, which is nothing about legal values such as 'at least 0, below 1'"
+            )
         bounds.append((found[1], float(found[2])))
     return Legal(text, least, bounds=tuple(bounds))
 
 
 def fits(value: Any, kind: str) -> bool:
     """Tell whether a value has a declared type; an int is also a float, a bool is never a number."""
-    if kind in ELEMENTS:
-        return isinstance(value, list) and all(fits(element, ELEMENTS[kind]) for element in value)
-    if isinstance(value, bool):
-        return kind == "bool"
-    return isinstance(value, (int, float) if kind == "float" else TYPES[kind])
+    if kind.startswith("list["):
+        return isinstance(value, list) and all(fits(element, kind[5:-1]) for element in value)
+    return type(value).__name__ == kind or (kind == "float" and type(value) is int)
 
 
 def _as_declared(value: Any, kind: str) -> Any:
     """Return a number in its declared type where nothing is lost: 1 as 1.0, and 1e4 as 10000."""
-    if kind in ELEMENTS and isinstance(value, list):
-        return [_as_declared(element, ELEMENTS[kind]) for element in value]
+    if kind.startswith("list[") and isinstance(value, list):
+        return [_as_declared(element, kind[5:-1]) for element in value]
     if kind == "int" and isinstance(value, float) and value.is_integer():
         return int(value)
     if kind == "float" and type(value) is int:
@@ -177,27 +161,18 @@ def _complaint(value: Any, legal: Legal) -> str:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Return a hint with the most similar known name (``" (did you mean x?)"``), or nothing."""
-    match = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    """Return a hint with the most similar known name (`" (did you mean x?)"`), or nothing."""
+    match = difflib.get_close_matches(str(name), list(known), n=1, cutoff=0.5)
     return f" (did you mean {match[0]}?)" if match else ""
 
 
 def check_parameters(
     given: Mapping[str, Any], declared: Mapping[str, Parameter], owner: str
 ) -> dict[str, Any]:
-    """Refuse a parameter that a chapter does not declare, and a value of another type or that is not legal.
+    """Return the values, an int as a float where one is declared, and 1e4 as an int.
 
-    Args:
-        given: Values by name.
-        declared: What the chapter's notebook declares.
-        owner: Who gave the values or the chapter's name, for the message.
-
-    Returns:
-        The values, an int turned into a float where a float is declared, and 1e4 into an int.
-
-    Raises:
-        InputError: If a name is not declared (it lists the declared names and the nearest) or a value is
-            of another type or not legal.
+    Raises an InputError that begins with `owner` (who gave them) if a name is not declared (it lists the
+    declared names and the nearest) or a value is of another type or not legal.
     """
     checked = {}
     for name, value in given.items():
@@ -215,10 +190,9 @@ def check_parameters(
 
 
 def parse_assignment(text: str) -> tuple[str, Any]:
-    """Split ``name=value``; the value is read as YAML (``3``, ``1e-3``, ``[0, 1]``, ``true``).
+    """Split `name=value`; the value is read as YAML (`3`, `1e-3`, `[0, 1]`, `true`).
 
-    Raises:
-        InputError: If there is no name or no ``=``, or the value is not valid YAML.
+    Raises an InputError if there is no name or no `=`, or the value is not valid YAML.
     """
     name, equals, value = text.partition("=")
     if not equals or not name.strip():

@@ -1,35 +1,30 @@
-"""Profiles: the same chapters with other data and other parameters."""
+"""Profiles: the same chapters with other data and other parameters; what no chapter could use is refused."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from riqa.data.set_names import MADE, NAMES, PUBLISHED, TABLE
 from riqa.errors import InputError
 from riqa.publish.parameters import nearest
 from riqa.yaml_text import read_yaml
 
 KEYS = ("description", "data", "processes", "parameters", "chapters")
+SETS = ("details_set", "overall_sets", "observer_set")
+"""The parameters that give sets of photographs their roles."""
 
 
 @dataclass(frozen=True)
 class Profile:
-    """One file of ``profiles/``.
+    """One file of `profiles/`."""
 
-    Attributes:
-        name: The file's stem.
-        description: One sentence.
-        data: What the DATA folder must hold, or ``none``.
-        parameters: Values for every chapter that declares them.
-        chapters: Values for one chapter, which win over ``parameters``.
-        processes: How many a chapter may use side by side, as far as it can; None leaves it to the chapter.
-    """
-
-    name: str
-    description: str
-    data: str
-    parameters: dict[str, Any] = field(default_factory=dict)
-    chapters: dict[str, dict[str, Any]] = field(default_factory=dict)
-    processes: int | None = None
+    name: str  # the file's stem
+    description: str  # one sentence
+    data: str  # what the DATA folder must hold, or "none"
+    parameters: dict[str, Any] = field(default_factory=dict)  # for every chapter that declares them
+    chapters: dict[str, dict[str, Any]] = field(default_factory=dict)  # for one chapter; these win
+    processes: int | None = None  # how many a chapter may use side by side; None: as many as it can
 
     @property
     def needs_data(self) -> bool:
@@ -48,14 +43,9 @@ def profile_names(root: Path) -> list[str]:
 
 
 def read_profile(root: Path, name: str) -> Profile:
-    """Read a profile.
+    """Read a profile, `quick` for `profiles/quick.yaml`.
 
-    Args:
-        root: The repository.
-        name: The profile's name, ``quick`` for ``profiles/quick.yaml``.
-
-    Raises:
-        InputError: If there is no such profile, or its file is not as described in `Profile`.
+    Raises an InputError if there is no such profile, or its file is not as described in `Profile`.
     """
     names = profile_names(root)
     if name not in names:
@@ -66,23 +56,65 @@ def read_profile(root: Path, name: str) -> Profile:
         raise InputError(f"{shown} must map {', '.join(KEYS)} to values")
     for key in content:
         if key not in KEYS:
-            raise InputError(
-                f"{shown} has an unknown key {key!r}{nearest(str(key), KEYS)}; legal are {', '.join(KEYS)}"
-            )
+            hint = nearest(key, KEYS)
+            raise InputError(f"{shown} has an unknown key {key!r}{hint}; legal are {', '.join(KEYS)}")
     parts = {part: content.get(part) or {} for part in ("parameters", "chapters")}
     if isinstance(parts["chapters"], dict):
-        parts |= {f"chapters: {name}": own or {} for name, own in parts["chapters"].items()}
+        parts["chapters"] = {chapter: own or {} for chapter, own in parts["chapters"].items()}
+        parts |= {f"chapters: {chapter}": own for chapter, own in parts["chapters"].items()}
     for part, value in parts.items():
         if not isinstance(value, dict):
             raise InputError(f"{shown}: {part} is {value!r}, must map names to values")
     processes = content.get("processes")
     if processes is not None and (type(processes) is not int or processes < 1):
         raise InputError(f"{shown}: processes is {processes!r}, must be a whole number of at least 1")
-    return Profile(
-        name=name,
-        description=str(content.get("description", "")).strip(),
-        data=str(content.get("data") or "none").strip(),
-        parameters=parts["parameters"],
-        chapters=parts["chapters"],
-        processes=processes,
-    )
+    description = str(content.get("description", "")).strip()
+    data = str(content.get("data") or "none").strip()
+    return Profile(name, description, data, parts["parameters"], parts["chapters"], processes)
+
+
+def as_list(value: Any) -> list[Any]:
+    """Return a list as it is, and one value in a list."""
+    return value if isinstance(value, list) else [value]
+
+
+def check_sets(parameters: Mapping[str, Any], data: str, owner: str) -> None:
+    """Check every set that a chapter's parameters name (`..._set`, `..._sets`).
+
+    Raises an InputError that begins with `owner` (who gave the values) if there is no set of that name, it
+    needs a DATA folder and `data` is empty, two sets of a list are the same, or a set plays two roles: a
+    Teacher would be tested on, or label, what it learned from.
+    """
+    for parameter, value in parameters.items():
+        if not parameter.endswith(("_set", "_sets")):
+            continue
+        for name in as_list(value):
+            if trouble := _trouble(name, data):
+                raise InputError(f"{owner}: {parameter}: {trouble}")
+        alike = [str(name).casefold() for name in as_list(value)]
+        if twice := [name for name in as_list(value) if alike.count(str(name).casefold()) > 1]:
+            raise InputError(f"{owner}: {parameter} names {twice[0]} twice; name every set once")
+    roles: dict[object, str] = {}
+    for role in SETS:
+        for name in as_list(parameters.get(role, [])):
+            if name in roles:
+                raise InputError(
+                    f"{owner}: {name} is {roles[name]} and {role} at once; a set plays one role: divide it "
+                    "into two folders by patients"
+                )
+            roles[name] = role
+
+
+def _trouble(name: object, data: str) -> str | None:
+    """Say what is wrong with the name of a set, if anything is."""
+    if name in MADE or (name in NAMES and name != TABLE and data):
+        return None
+    if name in NAMES and not data:
+        return f"{name} is made of real photographs; say in the profile, under data, what DATA must hold"
+    from riqa.sets import own_folder  # only now: it takes a second to load
+
+    try:
+        own_folder(name, data)
+    except InputError as error:
+        return f"{error}{nearest(name, (*MADE, *PUBLISHED))}"
+    return None

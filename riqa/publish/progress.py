@@ -1,47 +1,48 @@
-"""How far a running chapter is: written by its runner, read by the display."""
+"""How far a build is: written by the runner of each chapter, and shown while a reader waits."""
 
 import logging
 import re
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from riqa.publish.content import read_json, write_json
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
 
-EVERY = 0.3  # seconds between two writes of the same cell's progress
+from riqa.files import read_json, write_json
+from riqa.publish.chapters import Chapter
+
+WRITE_EVERY = 0.3  # seconds between two writes of the same cell's progress
+PLAIN_EVERY = 20.0  # seconds between two lines about the same running chapter, where lines cannot be redrawn
+STYLES = {"✓": "green", "✗": "red", "▶": "bold"}
+
+
+def duration(seconds: float) -> str:
+    """Return a duration for people: `42 s`, `3 min 5 s`, `1 h 20 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
 @dataclass(frozen=True)
 class Progress:
-    """The state of one chapter's run.
-
-    Attributes:
-        chapter: The chapter's name.
-        state: ``running``, ``done``, ``unchanged`` (inputs and parameters were those of the last run) or
-            ``failed``.
-        started: When it started, seconds since the epoch.
-        cell: The cell that runs, from 1.
-        cells: How many cells there are.
-        line: The last line that the cell printed, such as a progress bar.
-        seconds: How long it took, once it ended.
-        error: What went wrong, in full, once it failed.
-        user_error: Whether the failure is one that the user can correct by giving other input.
-    """
+    """The state of one chapter's run."""
 
     chapter: str
-    state: str
-    started: float
-    cell: int = 0
+    state: str  # running, done, unchanged (all was as in the last run), failed
+    started: float  # seconds since the epoch
+    cell: int = 0  # the one that runs, from 1
     cells: int = 0
-    line: str = ""
-    seconds: float = 0.0
-    error: str = ""
-    user_error: bool = False
-
-
-def write_progress(path: Path, progress: Progress) -> None:
-    """Write a chapter's progress, atomically."""
-    write_json(path, asdict(progress))
+    line: str = ""  # the last that the cell printed, such as a progress bar
+    seconds: float = 0.0  # how long it took, once it ended
+    error: str = ""  # what went wrong, in full, once it failed
+    user_error: bool = False  # whether the user can correct it by giving other input
 
 
 def read_progress(path: Path) -> Progress | None:
@@ -54,53 +55,145 @@ class ProgressHandler(logging.Handler):
     """Turns what papermill logs (cell starts, streamed output) into a chapter's progress file."""
 
     def __init__(self, path: Path, chapter: str, cells: int):
-        """Begin with no cell started.
-
-        Args:
-            path: The progress file.
-            chapter: The chapter's name.
-            cells: How many cells the chapter has.
-        """
+        """Begin with no cell of so many started."""
         super().__init__(logging.INFO)
-        self.path, self.chapter, self.cells = path, chapter, cells
-        self.started = time.time()
-        self.cell = 0
-        self.line = ""
-        self._written = 0.0
+        self.path, self.progress = path, Progress(chapter, "running", time.time(), cells=cells)
         self.write()
 
     def emit(self, record: logging.LogRecord) -> None:
         """Take one log record of papermill."""
         message = record.getMessage()
         if begun := re.match(r"Executing Cell (\d+)-", message):
-            self.cell, self.line = int(begun[1]), ""
-            self.write()
+            self.write(cell=min(int(begun[1]), self.progress.cells), line="")
             return
         if message.startswith(("Ending Cell", "Executing notebook", "Input Notebook", "Output Notebook")):
             return
         # A progress bar redraws its line with \r; only its last state is worth showing.
-        lines = [line.strip() for line in re.split(r"[\r\n]+", message) if line.strip()]
-        lines = [line for line in lines if not line.startswith("<")]  # <Figure size ...>
+        lines = [line.strip() for line in re.split(r"[\r\n]+", message)]
+        lines = [line for line in lines if line and not line.startswith("<")]  # <Figure size ...>
         if lines:
-            self.line = lines[-1][:200]
-            if time.time() - self._written >= EVERY:
+            self.progress = replace(self.progress, line=lines[-1][:200])
+            if time.time() - self._written >= WRITE_EVERY:
                 self.write()
 
-    def write(self, state: str = "running", error: str = "", user_error: bool = False) -> None:
-        """Write the file now."""
-        self._written = time.time()
-        seconds = 0.0 if state == "running" else self._written - self.started
-        write_progress(
-            self.path,
-            Progress(
-                self.chapter,
-                state,
-                self.started,
-                min(self.cell, self.cells),
-                self.cells,
-                self.line,
-                seconds,
-                error,
-                user_error,
-            ),
-        )
+    def write(self, **changes: object) -> None:
+        """Write the file now, with these fields changed."""
+        self.progress, self._written = replace(self.progress, **changes), time.time()
+        if self.progress.state != "running":
+            self.progress = replace(self.progress, seconds=self._written - self.progress.started)
+        write_json(self.path, asdict(self.progress))
+
+
+@dataclass
+class State:
+    """What is known about a build that runs."""
+
+    chapters: Mapping[str, Chapter]  # all, in reading order
+    seconds_before: Mapping[str, float] = field(default_factory=dict)  # that chapters took when they last ran
+    jobs: int = 1  # chapters, and processes in them, that may run side by side
+    planned: set[str] = field(default_factory=set)  # those that this build will run; empty until it is known
+    progress: dict[str, Progress] = field(default_factory=dict)  # of those that began in this build
+    began: float = field(default_factory=time.time)  # seconds since the epoch
+    pages: str = ""  # what the rendering of the pages says, once it has begun
+
+    def left(self) -> list[str]:
+        """Return the chapters that have not ended yet, in reading order."""
+        ended = {name for name, p in self.progress.items() if p.state != "running"}
+        return [name for name in self.chapters if name in self.planned and name not in ended]
+
+    def seconds_left(self, now: float) -> float | None:
+        """Estimate the time that the chapters still take, from how long each took before.
+
+        It is that of the longest chain of chapters, or of all work shared by the jobs where that is more;
+        None when a chapter that is left has never run.
+        """
+        work, longest, until = 0.0, 0.0, {}
+        for name in self.left():  # reading order, so what a chapter needs stands before it
+            if name not in self.seconds_before:
+                return None
+            running = self.progress.get(name)
+            need = max(0.0, self.seconds_before[name] - (now - running.started if running else 0.0))
+            until[name] = need + max((until.get(n, 0.0) for n in self.chapters[name].needs), default=0.0)
+            work, longest = work + need, max(longest, until[name])
+        return max(longest, work / self.jobs)
+
+
+def headline(state: State, now: float) -> str:
+    """Return a line with the time taken, the chapters left and the time left."""
+    told = f"{duration(now - state.began)} so far; "
+    left, seconds = state.left(), state.seconds_left(now)
+    if state.pages:
+        return f"{told}rendering the pages: {state.pages}"
+    if not state.planned:
+        return f"{told}looking at what has to run"
+    if not left:
+        return f"{told}all chapters have run"
+    guess = "time unknown before their first run" if seconds is None else f"about {duration(seconds)}"
+    return f"{told}{len(left)} of {len(state.planned)} chapters left, {guess}"
+
+
+def chapter_line(state: State, name: str, now: float) -> tuple[str, str]:
+    """Return the mark and the text for the state of one chapter."""
+    progress = state.progress.get(name)
+    if progress is None:
+        if name in state.planned:
+            return "·", "waiting"
+        return ("✓", "up to date") if state.planned or state.pages else ("·", "")
+    if progress.state == "running":
+        where = f"cell {progress.cell} of {progress.cells}" if progress.cell else "starting"
+        return "▶", f"{where}, {duration(now - progress.started)}  {progress.line}".rstrip()
+    if progress.state == "failed":
+        return "✗", "failed"
+    if progress.state == "unchanged":
+        return "✓", "same inputs and parameters as before: taken over"
+    return "✓", f"done in {duration(progress.seconds)}"
+
+
+class Display:
+    """Shows a state while a `with` block runs: redrawn in place on a terminal, else as occasional lines."""
+
+    def __init__(self, state: State, console: Console):
+        """Prepare to show a state, which is read anew at every refresh, on a console."""
+        self.state, self.console = state, console
+        self._live = Live(console=console, auto_refresh=False) if console.is_terminal else None
+        self._told: dict[str, tuple[str, float]] = {}
+
+    def __enter__(self) -> "Display":
+        """Begin to show."""
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Show the last state and leave it standing."""
+        self.refresh()
+        if self._live:
+            self._live.stop()
+
+    def refresh(self) -> None:
+        """Show the state as it is now."""
+        now, state = time.time(), self.state
+        if not self._live:
+            self._tell(now)
+            return
+        table = Table.grid(padding=(0, 1))
+        for _ in range(3):  # mark, name, text
+            table.add_column(no_wrap=True)
+        for name in state.chapters:
+            mark, text = chapter_line(state, name, now)
+            style = STYLES.get(mark, "dim")
+            table.add_row(Text(mark, style), Text(name, style), Text(text))
+        self._live.update(Group(table, Text(headline(state, now), "dim")), refresh=True)
+
+    def _tell(self, now: float) -> None:
+        """Print a line for each chapter whose state changed, and now and then for one that runs."""
+        if self.state.pages and "pages" not in self._told:
+            self._told["pages"] = ("▶", now)
+            self.console.print(f"▶ {headline(self.state, now)}", highlight=False, soft_wrap=True)
+        for name in self.state.progress:
+            mark, text = chapter_line(self.state, name, now)
+            before, when = self._told.get(name, ("", 0.0))
+            if mark != before or (mark == "▶" and now - when >= PLAIN_EVERY):
+                self._told[name] = (mark, now)
+                line = f"{mark} {name}: {text}  ({headline(self.state, now)})"
+                self.console.print(line, highlight=False, soft_wrap=True)

@@ -2,32 +2,27 @@
 
 import os
 import platform
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-PACKAGES = (
-    "riqa",
-    "torch",
-    "torchvision",
-    "numpy",
-    "pandas",
-    "scikit-learn",
-    "opencv-python-headless",
-    "pillow",
-)
+NUMERIC = ("torch", "torchvision", "numpy", "pandas", "scikit-learn", "opencv-python-headless", "pillow")
+"""Packages that decide the numbers, beside this one."""
 
 
 def hardware() -> dict[str, str | int | float]:
-    """Describe this machine: processor, cores that may be used, memory (GB) and graphics processor if any."""
+    """Describe this machine: processor, cores that may be used, memory_gb, and gpu if there is one."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    described: dict[str, str | int | float] = {
-        "processor": _processor(),
-        "cores": cores,
-        "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9),
-    }
+    processor = platform.processor() or platform.machine()
+    with suppress(OSError):
+        named = re.search(r"^model name\s*:(.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+        processor = " ".join(named[1].split()) if named else processor
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    described = {"processor": processor, "cores": cores, "memory_gb": round(memory / 1e9)}
     if shutil.which("nvidia-smi"):
         names = _output(["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]).splitlines()
         if names:
@@ -36,35 +31,22 @@ def hardware() -> dict[str, str | int | float]:
 
 
 def machine(described: Mapping[str, str | int | float]) -> str:
-    """Put what `hardware` found into words: ``AMD EPYC, 2 cores, 25 GB, 1 x NVIDIA H100``."""
+    """Put what `hardware` found into words: `AMD EPYC, 2 cores, 25 GB, 1 x NVIDIA H100`."""
     graphics = f", {described['gpu']}" if "gpu" in described else ""
     return f"{described['processor']}, {described['cores']} cores, {described['memory_gb']} GB{graphics}"
 
 
-def _processor() -> str:
-    """Return the processor's model name, or its architecture where the name is unknown."""
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return " ".join(line.partition(":")[2].split())
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
-
-
 def versions() -> dict[str, str]:
-    """Return the versions of Python and of the packages that decide the numbers."""
+    """Return the versions of Python and of this package and those of `NUMERIC` that are installed."""
     found = {"python": platform.python_version()}
-    for package in PACKAGES:
-        try:
+    for package in ("riqa", *NUMERIC):
+        with suppress(PackageNotFoundError):
             found[package] = version(package)
-        except PackageNotFoundError:
-            continue
     return found
 
 
 def code_version(root: Path) -> str:
-    """Return the code's commit, marked when sources differ from it; ``unknown`` outside a git checkout."""
+    """Return the code's commit, marked when sources differ from it; `unknown` outside a git checkout."""
     commit = _output(["git", "-C", str(root), "rev-parse", "--short=10", "HEAD"])
     if not commit:
         return "unknown"

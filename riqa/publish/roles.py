@@ -15,6 +15,7 @@ import html
 import re
 import shlex
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,23 +36,18 @@ def read_numbers(folders: Iterable[Path]) -> pd.DataFrame:
     return names(pd.concat(tables, ignore_index=True)) if tables else pd.DataFrame()
 
 
+@dataclass(frozen=True)
 class Numbers:
-    """What a chapter's page may quote.
+    """What a chapter's page may quote."""
 
-    Attributes:
-        table: What `read_numbers` returns.
-        chapter: Stem of the notebook.
-        parameters: The values it ran with.
-    """
-
-    def __init__(self, table: pd.DataFrame, chapter: str, parameters: Mapping[str, Any]) -> None:
-        self.table, self.chapter, self.parameters = table, chapter, parameters
+    table: pd.DataFrame  # what `read_numbers` returns
+    chapter: str  # stem of the notebook
+    parameters: Mapping[str, Any]  # the values it ran with
 
     def resolve(self, text: str, hover: bool = False) -> str:
         """Put numbers in the place of roles; with `hover`, each shows under the pointer where it comes from.
 
-        Raises:
-            InputError: If a row or a parameter does not exist, or a row is not the only one.
+        Raises an InputError if a row or a parameter does not exist, or a row is not the only one.
         """
 
         def result(role: re.Match) -> str:

@@ -3,7 +3,6 @@
 A file is written only when its bytes differ, because Sphinx reads a page again when its file's time changes.
 """
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,14 +14,14 @@ import yaml
 from nbformat.v4 import new_markdown_cell
 
 from riqa.errors import InputError
-from riqa.publish.content import read_json, write_if_changed
+from riqa.files import read_json, write_whole
 from riqa.publish.layout import Build
 from riqa.publish.measured import fill_in
 from riqa.publish.parameters import Parameter, declared_parameters
 from riqa.publish.profiles import Profile
+from riqa.publish.progress import duration
 from riqa.publish.provenance import machine
 from riqa.publish.roles import Numbers, read_numbers, resolve_cells
-from riqa.publish.warnings import read_warnings, warning_block
 
 _INCLUDED = re.compile(r"\{literalinclude\} (\S+)")
 STATUS_PAGE = "book/build_status.md"
@@ -33,21 +32,11 @@ FRONT = "<!-- front -->"
 def stage_book(
     build: Build, profile: Profile, chapters: Mapping[str, Path], repository_url: str = ""
 ) -> list[str]:
-    """Stage the whole book of a profile.
+    """Stage the whole book of a profile that was built, and return the staged files that were written.
 
-    Args:
-        build: Where its executed notebooks are, and where its site goes.
-        profile: The profile that was built.
-        chapters: Source notebook by chapter name; each has run.
-        repository_url: Where the repository is published; buttons that lead there appear only when it is
-            known.
-
-    Returns:
-        The staged files that were written, relative to the site.
-
-    Raises:
-        InputError: If a page shows the result of a benchmark that is missing or cannot be read, or quotes a
-            number that does not exist.
+    `chapters` are the source notebooks by name. Buttons lead to the repository where its address is known.
+    Raises an InputError if a page shows the result of a benchmark that is missing or cannot be read, or
+    quotes a number that does not exist.
     """
     pages: dict[str, bytes] = {}
     numbers = read_numbers(build.work / name for name in chapters)
@@ -68,9 +57,9 @@ def stage_book(
     pages["_config.yml"] = configuration(build.root, repository_url).encode()
     pages["_toc.yml"] = (build.root / "_toc.yml").read_bytes()
     facts: dict[str, dict[str, Any]] = {}
-    warnings: list[str] = []  # of the chapters so far, in reading order
+    warnings: list[str] = []  # of the chapters so far, which every later page repeats
     for name, source in chapters.items():
-        warnings += read_warnings(build.work / name)
+        warnings += read_json(build.work / name / "warnings.json") or []
         content, facts[name] = stage_notebook(source, build.executed(name), warnings, numbers)
         pages[f"notebooks/{name}.ipynb"] = content
         pages |= included_sources(build.root, source)
@@ -81,26 +70,25 @@ def stage_book(
 def included_sources(root: Path, notebook: Path) -> dict[str, bytes]:
     """Return the files of the module that a notebook's page shows, by their place in the site.
 
-    Raises:
-        InputError: If the prose includes a file that is not in the repository.
+    Raises an InputError if the prose includes a file that is not in the repository.
     """
-    cells = nbformat.read(notebook, as_version=4).cells
-    found = {}
-    for asked in _INCLUDED.findall("\n".join(c.source for c in cells if c.cell_type == "markdown")):
-        path = (notebook.parent / asked).resolve()
-        if not path.is_file() or not path.is_relative_to(root.resolve()):
-            raise InputError(f"{notebook}: its page includes {asked}, which is no file of the repository")
-        found[path.relative_to(root.resolve()).as_posix()] = path.read_bytes()
+    found, root = {}, root.resolve()
+    for cell in nbformat.read(notebook, as_version=4).cells:
+        for asked in _INCLUDED.findall(cell.source) if cell.cell_type == "markdown" else ():
+            path = (notebook.parent / asked).resolve()
+            if not path.is_file() or not path.is_relative_to(root):
+                raise InputError(f"{notebook}: its page includes {asked}, which is no file of the repository")
+            found[path.relative_to(root).as_posix()] = path.read_bytes()
     return found
 
 
 def write_site(site: Path, pages: Mapping[str, bytes]) -> list[str]:
-    """Make a site folder hold exactly these files, touching only those that differ.
-
-    Returns:
-        The files that were written or removed, relative to the site.
-    """
-    touched = [name for name, content in sorted(pages.items()) if write_if_changed(site / name, content)]
+    """Make a site folder hold exactly these files; return those that were written or removed."""
+    touched = []
+    for name, content in sorted(pages.items()):
+        if not (site / name).is_file() or (site / name).read_bytes() != content:
+            write_whole(site / name, content)
+            touched.append(name)
     for path in sorted(site.rglob("*")):
         name = path.relative_to(site).as_posix()
         if path.is_file() and name not in pages and "__pycache__" not in path.parts:
@@ -124,28 +112,19 @@ def configuration(root: Path, repository_url: str = "") -> str:
 def stage_notebook(
     source: Path, executed: Path, warnings: Sequence[str] = (), numbers: pd.DataFrame | None = None
 ) -> tuple[bytes, dict[str, Any]]:
-    """Turn an executed notebook into a page.
+    """Turn an executed notebook into a page; return the page (a notebook) and the facts of its run.
 
-    The provenance goes under the title and a table of the parameters before their cell; what papermill added,
-    time stamps and what was printed to standard error (progress bars) are left out.
-
-    Args:
-        source: The source notebook, which declares the parameters.
-        executed: The executed notebook.
-        warnings: Those of this chapter and of those before it, shown under the provenance.
-        numbers: What its prose may quote, see `riqa.publish.roles.read_numbers`.
-
-    Returns:
-        The page (a notebook) and the facts of its run.
+    The provenance goes under the title, with the warnings of this chapter and of those before it; a table of
+    the parameters, which `source` declares, goes before their cell. What papermill added, time stamps and
+    what was printed to standard error (progress bars) are left out. The prose may quote `numbers`.
     """
     notebook = nbformat.read(executed, as_version=4)
     given = notebook.metadata.pop("papermill", {}).get("parameters", {})
     facts = notebook.metadata.pop("riqa", {})
     declared = declared_parameters(source)
     values = {name: given.get(name, item.default) for name, item in declared.items()}
-    resolve_cells(
-        notebook.cells, Numbers(pd.DataFrame() if numbers is None else numbers, source.stem, values)
-    )
+    table = pd.DataFrame() if numbers is None else numbers
+    resolve_cells(notebook.cells, Numbers(table, source.stem, values))
     cells = []
     for cell in notebook.cells:
         cell.metadata.pop("papermill", None)
@@ -153,136 +132,104 @@ def stage_notebook(
         tags = cell.metadata.get("tags", [])
         if cell.cell_type == "code":
             cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
-        if "injected-parameters" in tags:
-            cell.metadata["tags"] = [*tags, "remove-cell"]
         if "parameters" in tags:
-            table = new_markdown_cell(parameter_table(declared, given))
-            table["id"] = "parameter-table"
-            cells.append(table)
+            cells.append(new_markdown_cell(parameter_table(declared, given), id="parameter-table"))
+        if {"parameters", "injected-parameters"} & set(tags):
             cell.metadata["tags"] = [*tags, "remove-cell"]
         cells.append(cell)
     notebook.cells = cells
-    _insert_provenance(notebook, facts, warning_block(warnings))
-    return (nbformat.writes(notebook) + "\n").encode(), json.loads(json.dumps(facts))
-
-
-def _insert_provenance(notebook: Any, facts: Mapping[str, Any], warning: str) -> None:
-    """Put the provenance, and a warning if there is one, right under the page's title."""
-    if not facts or not notebook.cells or notebook.cells[0].cell_type != "markdown":
-        return
-    title, _, rest = notebook.cells[0].source.partition("\n")
-    notebook.cells[0].source = f"{title}\n\n{provenance_block(facts)}{warning}\n{rest}"
+    if facts and cells and cells[0].cell_type == "markdown":
+        title, _, rest = cells[0].source.partition("\n")
+        cells[0].source = f"{title}\n\n{provenance_block(facts)}{_warning_block(warnings)}\n{rest}"
+    return (nbformat.writes(notebook) + "\n").encode(), facts
 
 
 def provenance_block(facts: Mapping[str, Any]) -> str:
     """Return the lines that name the profile, data, machine and code of a page."""
     packages = ", ".join(f"{name} {number}" for name, number in facts["versions"].items() if name != "riqa")
-    seeds = ", ".join(str(seed) for seed in _flat(facts["seeds"])) or "none"
-    return "\n".join(
-        [
-            "```{div} riqa-provenance",
-            f"**Profile {facts['profile']}** on {facts['data']}. Seeds: {seeds}. "
-            f"Ran on {facts['date']} in {duration(facts['seconds'])} "
-            f"(peak memory {memory(facts['peak_memory_mb'])}) "
-            f"on {machine(facts['hardware'])}; "
-            f"riqa {facts['versions'].get('riqa', '')} at {facts['code']}; {packages}.",
-            "```",
-            "",
-        ]
+    seeds = ", ".join(map(str, facts["seeds"])) or "none"
+    return (
+        "```{div} riqa-provenance\n"
+        f"**Profile {facts['profile']}** on {facts['data']}. Seeds: {seeds}. "
+        f"Ran on {facts['date']} in {duration(facts['seconds'])} "
+        f"(peak memory {facts['peak_memory_mb'] / 1000:.1f} GB) on {machine(facts['hardware'])}; "
+        f"riqa {facts['versions'].get('riqa', '')} at {facts['code']}; {packages}.\n"
+        "```\n"
     )
 
 
-def _flat(values: list[Any]) -> list[Any]:
-    """Flatten a list of values and lists."""
-    return [item for value in values for item in (value if isinstance(value, list) else [value])]
+def _warning_block(sentences: Sequence[str]) -> str:
+    """Return warnings (sentences without a full stop) as lines of MyST; empty without any."""
+    if not sentences:
+        return ""
+    listed = "\n".join(f"- {text[0].upper()}{text[1:]}." for text in sentences)
+    return f"```{{admonition}} What these numbers are based on\n:class: warning\n{listed}\n```\n"
 
 
 def parameter_table(declared: Mapping[str, Parameter], given: Mapping[str, Any]) -> str:
     """Return a table of the parameters in MyST: name, type, default, this run, meaning, legal values.
 
-    Args:
-        declared: What the notebook declares.
-        given: The values of this run, where they were given.
+    `given` holds the values of this run, where they were given.
     """
+
+    def code(value: Any) -> str:
+        return "`" + repr(value).replace("|", r"\|") + "`"
+
     rows = [
-        f"| `{name}` | {p.type} | {_code(p.default)} "
-        f"| {_code(given[name]) if name in given else '*default*'} | {p.meaning} | {p.legal.text or 'any'} |"
+        f"| `{name}` | {p.type} | {code(p.default)} "
+        f"| {code(given[name]) if name in given else '*default*'} | {p.meaning} | {p.legal.text or 'any'} |"
         for name, p in declared.items()
     ]
     head = ["| parameter | type | default | this run | meaning | legal |", "|---|---|---|---|---|---|"]
     return "\n".join([":::{dropdown} Parameters", ":class-container: riqa-parameters", *head, *rows, ":::"])
 
 
-def _code(value: Any) -> str:
-    """Return a value as inline code that a table cell can hold."""
-    return "`" + re.sub(r"\|", r"\\|", repr(value)) + "`"
+_STATUS = """# How this book was built
 
+This page is made anew with every build, from what each chapter recorded when it ran.
 
-def duration(seconds: float) -> str:
-    """Return a duration for people: ``42 s``, ``3 min 5 s``, ``1 h 20 min``."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
+Profile **{name}**: {description}
 
+| chapter | took | peak memory | processes | ran on | code |
+|---|---|---|---|---|---|
+{rows}
 
-def memory(megabytes: float) -> str:
-    """Return an amount of memory for people, in GB."""
-    return f"{megabytes / 1000:.1f} GB"
+All chapters one after the other: {total}. A chapter whose inputs, parameters and code are the
+same as before is not run again, so chapters of one book can have different dates.
+
+Machine: {machines}.
+
+| package | version |
+|---|---|
+{packages}
+
+## The profile's parameters
+
+What is not listed here keeps the default that its notebook declares.
+
+```yaml
+{parameters}
+```
+"""
 
 
 def status_page(profile: Profile, facts: Mapping[str, Mapping[str, Any]]) -> str:
     """Return the page on how the book was built: times, memory, machine and versions."""
     rows = [
-        f"| {{doc}}`/notebooks/{name}` | {duration(f['seconds'])} | {memory(f['peak_memory_mb'])} "
+        f"| {{doc}}`/notebooks/{name}` | {duration(f['seconds'])} | {f['peak_memory_mb'] / 1000:.1f} GB "
         f"| {f['workers']} | {f['date']} | {f['code']} |"
         for name, f in facts.items()
     ]
-    total = duration(sum(f["seconds"] for f in facts.values()))
-    machines = sorted({machine(f["hardware"]) for f in facts.values()})
     packages: dict[str, set[str]] = {}
-    for f in facts.values():
-        for package, number in f["versions"].items():
-            packages.setdefault(package, set()).add(number)
-    lines = [
-        "# How this book was built",
-        "",
-        "This page is made anew with every build, from what each chapter recorded when it ran.",
-        "",
-        f"Profile **{profile.name}**: {profile.description}",
-        "",
-        "| chapter | took | peak memory | processes | ran on | code |",
-        "|---|---|---|---|---|---|",
-        *rows,
-        "",
-        f"All chapters one after the other: {total}. A chapter whose inputs, parameters and code are the",
-        "same as before is not run again, so chapters of one book can have different dates.",
-        "",
-        "Machine: " + "; ".join(machines) + ".",
-        "",
-        "| package | version |",
-        "|---|---|",
-        *(f"| {package} | {', '.join(sorted(numbers))} |" for package, numbers in packages.items()),
-        "",
-        "## The profile's parameters",
-        "",
-        "What is not listed here keeps the default that its notebook declares.",
-        "",
-        "```yaml",
-        yaml.safe_dump(
-            {"parameters": profile.parameters, "chapters": profile.chapters},
-            sort_keys=False,
-            default_flow_style=None,
-        ).strip(),
-        "```",
-        "",
-    ]
-    return "\n".join(lines)
-
-
-def read_facts(build: Build, chapter: str) -> dict[str, Any]:
-    """Return the facts of a chapter's last finished run in a profile; empty when it never finished."""
-    record = read_json(build.record(chapter))
-    return record["facts"] if record else {}
+    for package, number in (item for f in facts.values() for item in f["versions"].items()):
+        packages.setdefault(package, set()).add(number)
+    given = {"parameters": profile.parameters, "chapters": profile.chapters}
+    return _STATUS.format(
+        name=profile.name,
+        description=profile.description,
+        rows="\n".join(rows),
+        total=duration(sum(f["seconds"] for f in facts.values())),
+        machines="; ".join(sorted({machine(f["hardware"]) for f in facts.values()})),
+        packages="\n".join(f"| {package} | {', '.join(sorted(n))} |" for package, n in packages.items()),
+        parameters=yaml.safe_dump(given, sort_keys=False, default_flow_style=None).strip(),
+    )

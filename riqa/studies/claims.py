@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 
 from riqa.paper import quoted
+from riqa.results import KEYS as ALL_KEYS
 from riqa.results import holm, tidy
 from riqa.show import name
 
-KEYS = ["dataset", "model", "rival", "target", "metric", "group", "method"]
+KEYS = [key for key in ALL_KEYS if key != "chapter"]
 FINDINGS = ("for", "against", "undecided")
 VERDICTS = {
     "supported": "every question that the claim needs was answered in its favour",
@@ -94,13 +95,10 @@ def answers(evidence: pd.DataFrame) -> pd.DataFrame:
     Returns:
         One row per answer: part, answer, finding.
     """
-    by = ["part", "answer"]
-    joined = evidence.assign(
-        against=evidence["finding"] == "against", agreed=evidence["finding"] == "for", members=1
-    )
-    joined = joined.groupby(by, sort=False, as_index=False).agg(
-        {"against": "any", "agreed": "all", "members": "sum", "at_least": "first"}
-    )
+    by, finding = ["part", "answer"], evidence["finding"]
+    joined = evidence.assign(against=finding == "against", agreed=finding == "for", members=1)
+    how = {"against": "any", "agreed": "all", "members": "sum", "at_least": "first"}
+    joined = joined.groupby(by, sort=False, as_index=False).agg(how)
     complete = joined["agreed"] & (joined["members"] >= joined["at_least"])
     finding = np.select([joined["against"], complete], ["against", "for"], default="undecided")
     return joined[by].assign(finding=finding)
@@ -108,16 +106,15 @@ def answers(evidence: pd.DataFrame) -> pd.DataFrame:
 
 def verdict(findings: Iterable[str]) -> str:
     """Give the verdict, one of `VERDICTS`, on a claim with these answers; none: no number here."""
-    match set(findings):
-        case found if not found:
-            return "no number here"
-        case found if {"for", "against"} <= found:
-            return "mixed"
-        case found if "for" in found:
-            return "supported" if found == {"for"} else "supported in part"
-        case found if "against" in found:
-            return "contradicted" if found == {"against"} else "contradicted in part"
-    return "undecided"
+    found = set(findings)
+    if not found:
+        return "no number here"
+    if {"for", "against"} <= found:
+        return "mixed"
+    in_part = " in part" if "undecided" in found else ""
+    if "for" in found:
+        return "supported" + in_part
+    return "contradicted" + in_part if "against" in found else "undecided"
 
 
 def weigh(claims: pd.DataFrame, evidence: pd.DataFrame) -> pd.DataFrame:

@@ -8,35 +8,23 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import pandas as pd
 
-from riqa.data import deepdrid, eyeq, eyeq_d, fives, mshf
 from riqa.data.checks import class_counts, label_shift
 from riqa.data.inspection import inspect_sets
 from riqa.data.manifest import Dataset
+from riqa.data.published import COUNTS
 from riqa.data.store import Store
-from riqa.evaluate.auc import auc_difference, auc_interval
+from riqa.evaluate.bootstrap import auc_difference, auc_interval
 from riqa.evaluate.framing import predict_held_out
 from riqa.labels import DETAILS
 from riqa.paper import datasets as cards
-from riqa.results import rows, tidy
+from riqa.results import rows, stack, tidy
 
-PUBLISHED = {
-    "mshf": mshf.PUBLISHED,
-    "eyeq": eyeq.PUBLISHED,
-    "eyeq_d": eyeq_d.PUBLISHED,
-    "deepdrid": deepdrid.PUBLISHED,
-    "fives": fives.PUBLISHED,
-}
 ALL_SETS = "all sets"
 """The dataset of a number that is about all of them; no set can be called so."""
 
 
 def described(datasets: Iterable[Dataset], roles: Mapping[str, str]) -> pd.DataFrame:
-    """Return the cards of sets (see `riqa.paper.datasets`), with role, licence and source; one row per set.
-
-    Args:
-        datasets: The sets.
-        roles: Name of a set -> the part that it has in this build.
-    """
+    """Return the cards of sets (`riqa.paper.datasets`), with role in this build, licence and source."""
     datasets = list(datasets)
     told = cards(*(dataset.name for dataset in datasets))
     taken_with = [", ".join(sorted(set(dataset.manifest["source"]))) for dataset in datasets]
@@ -61,40 +49,26 @@ def findings(datasets: Mapping[str, Dataset], workers: int = 1) -> pd.DataFrame:
 
 
 def counts_beside_published(datasets: Iterable[Dataset]) -> pd.DataFrame:
-    """Lay `beside_published` out as text: one row per set and split, one column per class, both numbers."""
-    found = beside_published(datasets)
-    known, keys = found["published"].notna(), ["dataset", "split"]
-    found["text"] = found["here"].map("{:,}".format)
-    beside = found["paper_set"] + ": " + found["published"].map("{:,.0f}".format)
-    found.loc[known, "text"] += "<br><small>" + beside[known] + "</small>"
-    order = pd.MultiIndex.from_frame(found[keys]).unique()
-    shown = found.pivot(index=keys, columns="label", values="text").loc[order]
-    return shown[[c for c in ("all", "reject", "bad", "usable", "good") if c in shown]].fillna("")
-
-
-def beside_published(datasets: Iterable[Dataset]) -> pd.DataFrame:
-    """Count images, and put the numbers of the paper's sets beside them.
+    """Count images, and put the numbers of the paper's sets below them, as text.
 
     Validation images are counted with those for training, from which they are taken, unless the publisher
-    has a validation set.
-
-    Returns:
-        One row per set, split and class (or `all`): dataset, split, label, here, paper_set (its title, or "")
-        and published (NaN where nothing is).
+    has a validation set. One row per set and split, one column per class, and `all`.
     """
     found = []
     for dataset in datasets:
         played = cards(dataset.name)["plays"].iloc[0] or dataset.name
-        published = PUBLISHED.get(played, {})
+        published, title = COUNTS.get(played, {}), cards(played)["title"].iloc[0]
         merged = {} if "val" in published else {"val": "train"}
         manifest = dataset.manifest.assign(split=dataset.manifest["split"].replace(merged))
         for split, counts in class_counts(manifest, dataset.n_classes).iterrows():
-            keys = {"dataset": dataset.name, "split": split}
-            keys["paper_set"] = cards(played)["title"].iloc[0] if published else ""
             for label, here in counts.items():
-                beside = published.get(split, {}).get(label, np.nan)
-                found.append(keys | {"label": label, "here": here, "published": beside})
-    return pd.DataFrame(found)
+                beside = published.get(split, {}).get(label)
+                text = f"{here:,}" if beside is None else f"{here:,}<br><small>{title}: {beside:,.0f}</small>"
+                found.append((dataset.name, split, label, text))
+    found, keys = pd.DataFrame(found, columns=["dataset", "split", "label", "text"]), ["dataset", "split"]
+    order = pd.MultiIndex.from_frame(found[keys]).unique()
+    shown = found.pivot(index=keys, columns="label", values="text").loc[order]
+    return shown[[c for c in ("all", "reject", "bad", "usable", "good") if c in shown]].fillna("")
 
 
 def counts(store: Store) -> pd.DataFrame:
@@ -138,22 +112,17 @@ def totals(stores: Iterable[Store]) -> pd.DataFrame:
 
 
 def fields(agreement: Mapping[str, pd.Series]) -> pd.DataFrame:
-    """Summarise how well fields of view agree with true ones, set by set and all together.
-
-    Args:
-        agreement: Set -> intersection over union of each image, where the truth is known.
+    """Summarise the intersection over union of fields of view and true ones, by set and all together.
 
     Returns:
         Rows of the metrics `field_iou_median` and `field_iou_p01` (one image in a hundred is below); none
         where no truth is known.
     """
-    if not agreement:
-        return rows({})
-    found = []
-    for name, iou in (agreement | {ALL_SETS: pd.concat(agreement.values())}).items():
+    found, everywhere = [], {ALL_SETS: pd.concat(agreement.values())} if agreement else {}
+    for name, iou in (agreement | everywhere).items():
         numbers = {("field_iou_median",): np.median(iou), ("field_iou_p01",): np.quantile(iou, 0.01)}
         found.append(rows(numbers, ("metric",), dataset=name, n=len(iou), method="phantom_field"))
-    return pd.concat(found, ignore_index=True)
+    return stack(found)
 
 
 def framing(
@@ -177,19 +146,14 @@ def framing(
     found = []
     for detail in DETAILS:
         known = manifest[detail].notna().to_numpy()
-        bad, groups = (
-            manifest.loc[known, detail].eq(0).to_numpy(),
-            manifest.loc[known, "patient_id"].to_numpy(),
-        )
-        same = {"groups": groups, "seed": seed}
-        probs = {
-            key: predict_held_out(numbers[known], bad, groups, seed) for key, numbers in measured.items()
-        }
+        bad = manifest.loc[known, detail].eq(0).to_numpy()
+        how = {"groups": manifest.loc[known, "patient_id"].to_numpy(), "seed": seed}
+        probs = {key: predict_held_out(of[known], bad, **how) for key, of in measured.items()}
         keys = {"target": detail, "metric": "auc", "dataset": dataset, "n": len(bad)}
         keys |= {"confidence": 0.95, "method": "scale_energies"}
-        own = {(how, f"{size} px"): auc_interval(bad, p, **same) for (how, size), p in probs.items()}
+        own = {(kind, f"{size} px"): auc_interval(bad, p, **how) for (kind, size), p in probs.items()}
         found.append(rows(own, ("model", "group"), **keys))
         best = probs["crop", sizes[-1]]
-        gains = {pair: auc_difference(bad, best, probs[other], **same) for pair, other in pairs.items()}
+        gains = {pair: auc_difference(bad, best, probs[other], **how) for pair, other in pairs.items()}
         found.append(rows(gains, ("model", "rival"), **keys))
-    return pd.concat(found, ignore_index=True)
+    return stack(found)

@@ -11,24 +11,19 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import pandas as pd
 
-from riqa.evaluate.auc import auc_interval
+from riqa.evaluate.bootstrap import auc_interval
 from riqa.evaluate.calibration import calibration
-from riqa.evaluate.equivalence import margin_verdict
+from riqa.evaluate.comparisons import margin_verdict, mcnemar_over_seeds
 from riqa.evaluate.interval import Interval
-from riqa.evaluate.pairs import mcnemar_over_seeds
 from riqa.evaluate.stats import bootstrap_interval, detail_intervals, paired_bootstrap
 from riqa.labels import DETAILS
-from riqa.results import rows
+from riqa.results import rows, stack
+from riqa.studies.answers import by_image, by_model, judged
 
-SCORES = {
-    f"{detail}.{score}": (detail, score, "good")
-    for detail in DETAILS
-    for score in ("f1", "precision", "recall")
-}
-SCORES |= {
-    "macro_f1": ("details", "macro_f1", "good"),
-    "macro_f1_both_classes": ("details", "macro_f1", "all"),
-}
+_ONE = ("f1", "precision", "recall")
+SCORES = {f"{detail}.{score}": (detail, score, "good") for detail in DETAILS for score in _ONE}
+SCORES |= {"macro_f1": ("details", "macro_f1", "good")}
+SCORES |= {"macro_f1_both_classes": ("details", "macro_f1", "all")}
 """Score of `riqa.evaluate.metrics.detail_scores` -> target, metric and group of its row.
 
 The target "details" is the mean over the three; its macro-F1 averages F1 of good ("good"), or of both classes
@@ -46,32 +41,30 @@ Pairs = Iterable[tuple[str, str]]
 def scores(predictions: pd.DataFrame, *, confidence: float = 0.95, n_resamples: int = 10_000) -> pd.DataFrame:
     """Score each model on each dataset: F1, precision and recall of each detail, and their means."""
     found = []
-    for (dataset, model), own in predictions.groupby(["dataset", "model"], sort=False):
+    for keys, own in by_model(predictions):
         images, probs = by_image(own)
         intervals = detail_intervals(
             images[list(DETAILS)].to_numpy(), probs, groups=images["patient_id"].to_numpy(),
             confidence=confidence, n_resamples=n_resamples,
         )  # fmt: skip
         numbers = {SCORES[score]: interval for score, interval in intervals.items()}
-        keys = {"dataset": dataset, "model": model, "seeds": sorted(own["seed"].unique()), "n": len(images)}
-        found.append(rows(numbers, ("target", "metric", "group"), confidence=confidence, **keys))
-    return pd.concat(found, ignore_index=True)
+        columns = ("target", "metric", "group")
+        found.append(rows(numbers, columns, n=len(images), confidence=confidence, **keys))
+    return stack(found)
 
 
 def both_classes(
     predictions: pd.DataFrame, *, confidence: float = 0.95, n_resamples: int = 10_000
 ) -> pd.DataFrame:
     """Score each detail for both of its classes (macro-F1, F1 of bad, accuracy), where both occur."""
-    found = []
+    found, how = [], {"n_classes": 2, "confidence": confidence, "n_resamples": n_resamples}
     for keys, images, truth, probs in _details(predictions):
         if len(set(truth)) == 2:
-            intervals = bootstrap_interval(
-                truth, (probs >= 0.5).astype(int), n_classes=2, groups=images["patient_id"].to_numpy(),
-                confidence=confidence, n_resamples=n_resamples,
-            )  # fmt: skip
+            groups = images["patient_id"].to_numpy()
+            intervals = bootstrap_interval(truth, (probs >= 0.5).astype(int), groups=groups, **how)
             numbers = {key: intervals[score] for score, key in OF_BOTH.items()}
             found.append(rows(numbers, confidence=confidence, **keys))
-    return _table(found)
+    return stack(found)
 
 
 def always_good(predictions: pd.DataFrame) -> pd.DataFrame:
@@ -83,7 +76,7 @@ def always_good(predictions: pd.DataFrame) -> pd.DataFrame:
             share = truth.mean()
             keys = {"dataset": dataset, "model": "always_good", "target": detail, "n": len(truth)}
             found.append(rows({("f1", "good"): 2 * share / (1 + share)}, method="count", **keys))
-    return _table(found)
+    return stack(found)
 
 
 def aucs(predictions: pd.DataFrame, *, confidence: float = 0.95, n_resamples: int = 10_000) -> pd.DataFrame:
@@ -92,31 +85,25 @@ def aucs(predictions: pd.DataFrame, *, confidence: float = 0.95, n_resamples: in
     The AUC is the chance that a good image gets a higher probability than a bad one; NaN where only one of
     the two occurs.
     """
-    found = []
+    found, how = [], {"confidence": confidence, "n_resamples": n_resamples}
     for keys, images, truth, probs in _details(predictions):
-        auc = Interval(np.nan, np.nan, np.nan)
+        auc = np.nan
         if len(set(truth)) == 2:
-            how = {"confidence": confidence, "n_resamples": n_resamples}
             auc = auc_interval(truth, probs, groups=images["patient_id"].to_numpy(), **how)
         found.append(rows({("auc", "all"): auc}, confidence=confidence, **keys))
-    return _table(found)
+    return stack(found)
 
 
 def differences(
     predictions: pd.DataFrame, pairs: Pairs, *, confidence: float = 0.95, n_resamples: int = 10_000
 ) -> pd.DataFrame:
     """Compare each detail's F1 of good and macro-F1 on the same draws of images and seeds."""
-    found = []
+    found, how = [], {"n_classes": 2, "confidence": confidence, "n_resamples": n_resamples}
     for keys, images, truth, a, b in _paired(predictions, pairs):
-        numbers = {
-            key: paired_bootstrap(
-                truth, a, b, n_classes=2, metric=score, groups=images["patient_id"].to_numpy(),
-                confidence=confidence, n_resamples=n_resamples,
-            )
-            for score, key in COMPARED.items()
-        }  # fmt: skip
+        how["groups"] = images["patient_id"].to_numpy()
+        numbers = {key: paired_bootstrap(truth, a, b, metric=of, **how) for of, key in COMPARED.items()}
         found.append(rows(numbers, confidence=confidence, **keys))
-    return _table(found)
+    return stack(found)
 
 
 def equivalence(predictions: pd.DataFrame, pairs: Pairs, *, n_resamples: int = 10_000) -> pd.DataFrame:
@@ -132,21 +119,15 @@ def mcnemar(predictions: pd.DataFrame, pairs: Pairs) -> pd.DataFrame:
         p = mcnemar_over_seeds(a == truth, b == truth)
         test = Interval(((a == truth).mean() - (b == truth).mean()), np.nan, np.nan, p)
         found.append(rows({("accuracy", "all"): test}, method="mcnemar_exact", **keys))
-    return _table(found)
+    return stack(found)
 
 
 def findings(differences: pd.DataFrame, within: pd.DataFrame, margin: float) -> list[str]:
-    """Return the finding that each difference supports.
+    """Return the finding that each difference, with its p-value corrected in a column `holm`, supports.
 
-    Args:
-        differences: Rows of `differences`, with their p-values corrected in a column `holm`.
-        within: Rows of `equivalence`, in the same order.
-        margin: Loss that would be too small to matter, above 0.
-
-    Returns:
-        One finding per row: "differs" where Holm's p-value is below 0.05; "equivalent" where the 90 %
-        interval lies within the margin, else "non-inferior" where its lower end lies above minus the margin;
-        "undecided" where none of these holds.
+    "differs" where that is below 0.05; "equivalent" where the 90 % interval `within` (rows of `equivalence`
+    in the same order) lies within the margin (above 0), else "non-inferior" where its lower end lies above
+    minus the margin; "undecided" where none of these holds.
     """
     found = []
     for p, row in zip(differences["holm"], within.itertuples(), strict=True):
@@ -160,63 +141,30 @@ def findings(differences: pd.DataFrame, within: pd.DataFrame, margin: float) -> 
 def calibrations(
     predictions: pd.DataFrame, n_bins: int, *, confidence: float = 0.95, n_resamples: int = 10_000
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Measure the calibration of each model's probabilities of each detail.
-
-    Args:
-        predictions: Of one or more datasets and models.
-        n_bins: Bins of equal width.
-        confidence: Coverage of the intervals.
-        n_resamples: Bootstrap replicates over patients and seeds.
+    """Measure the calibration of each model's probabilities of each detail, in bins of equal width.
 
     Returns:
         The bins (`riqa.evaluate.calibration.Calibration.table`, with dataset, model and target); and rows of
         the metrics `ece`, `ece_floor` (what chance gives a calibrated model) and `brier`.
     """
     found, bins = [], []
+    how = {"n_bins": n_bins, "confidence": confidence, "n_resamples": n_resamples}
     for keys, images, truth, probs in _details(predictions):
         if len(truth):
-            of = calibration(
-                truth, probs, groups=images["patient_id"].to_numpy(), n_bins=n_bins,
-                confidence=confidence, n_resamples=n_resamples,
-            )  # fmt: skip
+            of = calibration(truth, probs, groups=images["patient_id"].to_numpy(), **how)
             numbers = {("ece", "bins"): of.ece, ("ece_floor", "drawn"): of.floor}
             numbers |= {("brier", "bootstrap"): of.brier}
             found.append(rows(numbers, ("metric", "method"), confidence=confidence, **keys))
             bins.append(of.table.assign(**{key: keys[key] for key in ("dataset", "model", "target")}))
-    return _table(bins), _table(found)
-
-
-def by_image(own: pd.DataFrame) -> tuple[pd.DataFrame, np.ndarray]:
-    """Bring one model's answers on one dataset into one row per image.
-
-    Returns:
-        The images, sorted by name, with their true labels; and the probabilities of good (S, N, 3).
-
-    Raises:
-        ValueError: If the seeds do not cover the same images, each once.
-    """
-    wide = [own.pivot(index="image_id", columns="seed", values=f"p_{detail}") for detail in DETAILS]
-    if len(wide[0]) * own["seed"].nunique() != len(own):
-        raise ValueError("predictions of different seeds must cover the same images, each once")
-    images = own.drop_duplicates("image_id").set_index("image_id").loc[wide[0].index].reset_index()
-    return images, np.stack([table.to_numpy().T for table in wide], axis=-1)
-
-
-def judged(own: pd.DataFrame, detail: str) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
-    """Return the images whose detail is judged, its labels (N,), and the probabilities of good (S, N)."""
-    images, probs = by_image(own)
-    known = images[detail].notna().to_numpy()
-    images = images[known].reset_index(drop=True)
-    return images, images[detail].to_numpy(dtype=int), probs[:, known, DETAILS.index(detail)]
+    return stack(bins), stack(found)
 
 
 def _details(predictions: pd.DataFrame) -> Iterator[tuple[dict, pd.DataFrame, np.ndarray, np.ndarray]]:
     """Yield, for each dataset, model and detail: keys of its rows, and what `judged` returns."""
-    for (dataset, model), own in predictions.groupby(["dataset", "model"], sort=False):
+    for keys, own in by_model(predictions):
         for detail in DETAILS:
             images, truth, probs = judged(own, detail)
-            keys = {"dataset": dataset, "model": model, "target": detail, "n": len(truth)}
-            yield keys | {"seeds": sorted(own["seed"].unique())}, images, truth, probs
+            yield keys | {"target": detail, "n": len(truth)}, images, truth, probs
 
 
 def _paired(
@@ -233,7 +181,3 @@ def _paired(
                     raise ValueError(f"{model} and {rival} must have the same images and seeds")
                 called = ((probs >= 0.5).astype(int) for probs in (a, b))
                 yield keys | {"rival": rival}, images, truth, *called
-
-
-def _table(found: list[pd.DataFrame]) -> pd.DataFrame:
-    return pd.concat(found, ignore_index=True) if found else rows({})

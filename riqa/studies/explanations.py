@@ -11,21 +11,23 @@ import numpy as np
 import pandas as pd
 import torch
 
-from riqa.evaluate.draws import drawn_means, drawn_seeds, image_weights
-from riqa.evaluate.explain import grad_cam_of_classes
-from riqa.evaluate.interval import Interval
-from riqa.evaluate.localisation import THRESHOLDS, localisation, outside
-from riqa.evaluate.perturbation import (
+from riqa.evaluate.bootstrap import Draws, drawn_means, percentile_interval
+from riqa.evaluate.explain import grad_cam
+from riqa.evaluate.faithfulness import (
+    THRESHOLDS,
     area_under,
+    localisation,
     mean_colours,
+    outside,
     perturbation_curves,
     random_maps,
+    rank_correlation,
     ranks_in_field,
+    with_shuffled_weights,
 )
-from riqa.evaluate.sanity import rank_correlation, with_shuffled_weights
-from riqa.evaluate.stats import percentile_interval
+from riqa.evaluate.interval import Interval
 from riqa.learn.model import QualityNet
-from riqa.results import rows, tidy
+from riqa.results import rows, stack
 from riqa.studies.subjects import Located, Subjects
 
 PLACE = ["chance", "pointing", "energy", "pointing_gain", "energy_gain"]
@@ -44,15 +46,11 @@ _KEYS = ["dataset", "model", "target", "group"]
 
 
 def localise(maps: np.ndarray, located: Located) -> pd.DataFrame:
-    """Measure how well maps point at the defects.
-
-    Args:
-        maps: (N, H, W) of `riqa.evaluate.explain.grad_cam`, one per photograph of `located`.
-        located: The photographs and places.
+    """Measure how well maps (N, H, W) of `riqa.evaluate.explain.grad_cam` point at the defects.
 
     Returns:
         One row per photograph and defect ("all" among them): image_id, patient_id, group (the defect), the
-        columns of `riqa.evaluate.localisation.localisation` (its share as `chance`), and what pointing and
+        columns of `riqa.evaluate.faithfulness.localisation` (its share as `chance`), and what pointing and
         energy are above chance (`..._gain`).
     """
     index = [k for k, places in enumerate(located.places) for _ in places]
@@ -74,7 +72,7 @@ def faithfulness(
         model: A network in evaluation mode with an overall head.
         subjects: The photographs.
         shares: Where the curves are computed.
-        min_side: See `riqa.evaluate.map_layer.find_map_layer`.
+        min_side: Cells per side of maps and noise, see `riqa.evaluate.explain.find_map_layer`.
         seed: Seed of noise maps and of the shuffling of weights.
         twin: The same kind of network from another training seed, whose maps tell how alike maps can be.
 
@@ -82,33 +80,29 @@ def faithfulness(
         One row per photograph: image_id, patient_id; deletion, insertion and noise (areas under the curves),
         deletion_gain (noise - deletion), insertion_gain (insertion - noise); outside (share of the map
         outside the field of view); empty (1 if the map is 0 everywhere; other measures of maps are then NaN);
-        heads_shuffled and all_shuffled (rank correlation with the map after destroying weights) and
-        other_seed (with the twin's; NaN without one).
-        One row per photograph, order and share: image_id, order, share, p.
+        heads_shuffled, all_shuffled and other_seed (rank correlation with the map after destroying weights,
+        and with the twin's; NaN without one). And one row per photograph, order and share: their p.
     """
     images, fields = subjects.images, subjects.fields
     classes = predicted_classes(model, images)
-    maps = grad_cam_of_classes(model, images, classes, min_side=min_side)
+    asked = {"task": "overall", "target": classes, "min_side": min_side}
+    maps = grad_cam(model, images, **asked)
     noise = random_maps(len(images), images.shape[-1], min_side, seed)
     ranks, noise_ranks = ranks_in_field(maps, fields), ranks_in_field(noise, fields)
     orders = {"deletion": (ranks, False), "insertion": (ranks, True), "noise": (noise_ranks, False)}
     curves = perturbation_curves(model, images, mean_colours(images, fields), orders, classes, shares)
     measured = subjects.ids[["image_id", "patient_id"]].assign(empty=~maps.any(axis=(1, 2)) * 1.0)
-    for name, curve in curves.items():
-        measured[name] = area_under(curve, shares)
+    measured = measured.assign(**{name: area_under(curve, shares) for name, curve in curves.items()})
     measured.loc[measured["empty"] > 0, ["deletion", "insertion"]] = np.nan
     measured["deletion_gain"] = measured["noise"] - measured["deletion"]
     measured["insertion_gain"] = measured["insertion"] - measured["noise"]
     measured["outside"] = outside(maps, fields)
-    others = {
-        "heads_shuffled": with_shuffled_weights(model, seed, heads_only=True),
-        "all_shuffled": with_shuffled_weights(model, seed),
-        "other_seed": twin,
-    }
+    others = {"heads_shuffled": with_shuffled_weights(model, seed, heads_only=True)}
+    others |= {"all_shuffled": with_shuffled_weights(model, seed), "other_seed": twin}
     for name, other in others.items():
         measured[name] = np.nan
         if other is not None:
-            other_maps = grad_cam_of_classes(other, images, classes, min_side=min_side)
+            other_maps = grad_cam(other, images, **asked)
             measured[name] = rank_correlation(maps, other_maps, fields)
     return measured, _long(curves, subjects, shares)
 
@@ -118,19 +112,12 @@ def repair(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Repair photographs piece by piece: replace pixels by those of the clean exposure, in a map's order.
 
-    Args:
-        model: A network in evaluation mode with an overall head.
-        maps: (N, H, W) for class 0 (reject or bad), one per photograph of `located`.
-        located: The photographs.
-        shares: Where the curves are computed.
-        min_side: Cells per side of the noise.
-        seed: Seed of the noise.
+    The maps (N, H, W) are for class 0 (reject or bad); other arguments as of `faithfulness`.
 
     Returns:
         One row per photograph: image_id, patient_id; map, truth and noise (areas under the curves of the
         probability of class 0, repaired in the order of the map, of the true places, of noise), and
-        repair_gain (noise - map), repair_best (noise - truth).
-        One row per photograph, order and share: image_id, order, share, p.
+        repair_gain (noise - map), repair_best (noise - truth). And one row per photograph, order and share.
     """
     truth = np.stack([places["all"] for places in located.places]).astype(np.float32)
     noise = random_maps(len(maps), maps.shape[-1], min_side, seed)
@@ -141,9 +128,9 @@ def repair(
     areas = {name: area_under(curve, shares) for name, curve in curves.items()}
     measured = located.ids[["image_id", "patient_id"]].assign(**areas)
     measured.loc[~maps.any(axis=(1, 2)), "map"] = np.nan
-    gains = {"repair_gain": measured["noise"] - measured["map"]}
-    gains["repair_best"] = measured["noise"] - measured["truth"]
-    return measured.assign(**gains), _long(curves, located, shares)
+    measured["repair_gain"] = measured["noise"] - measured["map"]
+    measured["repair_best"] = measured["noise"] - measured["truth"]
+    return measured, _long(curves, located, shares)
 
 
 @torch.inference_mode()
@@ -164,13 +151,12 @@ def means(
         confidence: Coverage of the intervals.
         n_resamples: Bootstrap replicates.
     """
-    found = []
+    found, names = [], [YARDSTICK.get(metric, (metric, "")) for metric in metrics]
     for keys, own in _groups(measured, _KEYS):
         patients, seeds, values = _stacked(own, metrics)
-        numbers = {YARDSTICK.get(metric, (metric, "")): values[..., k] for k, metric in enumerate(metrics)}
         keys |= {"seeds": seeds, "confidence": confidence}
-        found.append(_rows(numbers, patients, n_resamples, keys))
-    return pd.concat(found, ignore_index=True) if found else tidy(pd.DataFrame(columns=["value"]))
+        found.append(_rows(names, values, patients, n_resamples, keys))
+    return stack(found)
 
 
 def differences(
@@ -189,10 +175,10 @@ def differences(
         (patients, seeds, a), (other_patients, other_seeds, b) = both
         if seeds != other_seeds or not np.array_equal(patients, other_patients):
             raise ValueError(f"{model} and {rival} must be measured on the same images and seeds")
-        numbers = {(metric, rival): (a - b)[..., k] for k, metric in enumerate(metrics)}
         keys = keys | {"model": model, "seeds": seeds, "confidence": confidence}
-        found.append(_rows(numbers, patients, n_resamples, keys))
-    return pd.concat(found, ignore_index=True) if found else tidy(pd.DataFrame(columns=["value"]))
+        names = [(metric, rival) for metric in metrics]
+        found.append(_rows(names, a - b, patients, n_resamples, keys))
+    return stack(found)
 
 
 def _groups(measured: pd.DataFrame, by: Sequence[str]) -> Iterator[tuple[dict, pd.DataFrame]]:
@@ -215,21 +201,18 @@ def _stacked(own: pd.DataFrame, metrics: Sequence[str]) -> tuple[np.ndarray, tup
 
 
 def _rows(
-    numbers: Mapping[tuple[str, str], np.ndarray], patients: np.ndarray, n_resamples: int, keys: dict
+    names: Sequence[tuple[str, str]], values: np.ndarray, patients: np.ndarray, n_resamples: int, keys: dict
 ) -> pd.DataFrame:
-    """Make one row per metric and rival from its values (N, S); n counts images with a value in some seed."""
-    images_rng, seeds_rng = np.random.default_rng(0).spawn(2)
-    values = np.stack(list(numbers.values()), axis=-1)
-    by_seed = drawn_means(values, image_weights(patients, n_resamples, images_rng))
-    replicates = drawn_seeds(by_seed, seeds_rng)
+    """Make one row per metric and rival from values (N, S, M); n counts images with a value in some seed."""
+    replicates = Draws(patients, n_resamples).means(values)
     averages = drawn_means(values, np.ones((1, len(values))))[0].mean(axis=0)
     found = {}
-    for k, key in enumerate(numbers):
-        interval = percentile_interval(averages[k], replicates[:, k], keys["confidence"])
+    for name, average, drawn in zip(names, averages, replicates.T, strict=True):
+        interval = percentile_interval(average, drawn, keys["confidence"])
         complete = not np.isnan([interval.value, interval.low]).any()
-        found[key] = interval if complete else Interval(interval.value, np.nan, np.nan)
-    known = {key: int((~np.isnan(v)).any(axis=1).sum()) for key, v in numbers.items()}
-    return rows(found, ("metric", "rival"), **keys).assign(n=pd.array(list(known.values()), dtype="Int64"))
+        found[name] = interval if complete else Interval(interval.value, np.nan, np.nan)
+    known = (~np.isnan(values)).any(axis=1).sum(axis=0)
+    return rows(found, ("metric", "rival"), **keys).assign(n=pd.array(known, dtype="Int64"))
 
 
 def _long(curves: Mapping[str, np.ndarray], subjects: Subjects, shares: Sequence[float]) -> pd.DataFrame:

@@ -12,25 +12,24 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import pairwise_distances
 
+from riqa.evaluate.bootstrap import mean_interval
 from riqa.evaluate.interval import Interval
-from riqa.evaluate.maps import map_quality, neighbours_kept
-from riqa.evaluate.means import mean_interval
 from riqa.evaluate.neighbourhoods import (
     MEASURES,
+    map_quality,
     measurable,
     neighbour_order,
+    neighbours_kept,
     patient_permutations,
     purity,
     together,
 )
 from riqa.labels import DETAILS
-from riqa.results import rows, tidy
-from riqa.studies.details import judged
+from riqa.results import rows, stack, tidy
+from riqa.studies.answers import judged
 
 LEAST = {"purity": 0.0, "silhouette": -1.0, "map_purity": 0.0, "map_silhouette": -1.0}
 """Metric -> the smallest value that it can have; the largest is 1."""
-
-WHO = ("model", "rival")
 
 
 def fitting_k(k: int, n: int) -> int:
@@ -49,14 +48,13 @@ def structures(
         labels: Seed -> a column per label, N rows, NaN where unknown; the same images are known to all seeds.
         patients: (N,) patient of each image.
         k: Neighbours looked at, lowered by `fitting_k` for labels that few images have.
-        n_permutations: B, how often labels are shuffled.
+        n_permutations: B, how often labels are shuffled, with this seed.
         seed: Of the shuffling.
 
     Returns:
-        One row per label and measure: target (the label), metric, n (images), seeds, by_patient (S, P), what
-        each patient contributes (`riqa.evaluate.neighbourhoods.Together`), and permuted (B,), means over
-        seeds with labels shuffled for all seeds alike. No row for a label that cannot be measured
-        (`riqa.evaluate.neighbourhoods.measurable`) with some seed.
+        One row per label and measure: target, metric, n (images), seeds, by_patient (S, P), what each patient
+        contributes (`riqa.evaluate.neighbourhoods.Together`), and permuted (B,), means over seeds with labels
+        shuffled for all seeds alike. None for a label that cannot be measured with some seed (`measurable`).
     """
     found, seeds = [], tuple(sorted(distances))
     for target in labels[seeds[0]]:
@@ -80,13 +78,7 @@ def structures(
 def with_chance(
     measured: pd.DataFrame, *, confidence: float = 0.95, n_resamples: int = 2_000, seed: int = 0
 ) -> pd.DataFrame:
-    """Give everything that `structures` measured its interval, and its level of chance.
-
-    Args:
-        measured: Rows of `structures`, with any further keys of results, such as the model.
-        confidence: Coverage of the intervals, and the central share of the shuffled.
-        n_resamples: Bootstrap replicates, over patients and seeds.
-        seed: Seed of the draws.
+    """Give rows of `structures`, with any further keys of results, their intervals and levels of chance.
 
     Returns:
         Two rows each. Of the method `leave_one_out`: the value, its interval (not beyond what the measure can
@@ -110,17 +102,9 @@ def differences(
     measured: pd.DataFrame, pairs: Iterable[tuple[str, str]], *, confidence: float = 0.95,
     n_resamples: int = 2_000, seed: int = 0,
 ) -> pd.DataFrame:  # fmt: skip
-    """Subtract models on the same images, patient by patient and seed by seed.
+    """Subtract models, the second of a pair from the first, patient by patient and seed by seed.
 
-    Args:
-        measured: Rows of `structures` with a column `model`, one per model, target and metric.
-        pairs: Models a and b, for a minus b.
-        confidence: Coverage of the intervals.
-        n_resamples: Bootstrap replicates, over patients and seeds.
-        seed: Seed of the draws.
-
-    Returns:
-        One row per pair and what both have; pairs first.
+    Rows of `structures` have a column `model` here, and are one per model, target and metric.
     """
     draw = {"n_resamples": n_resamples, "confidence": confidence, "seed": seed}
     found = []
@@ -131,27 +115,21 @@ def differences(
             keys = {"model": model, "rival": rival, "target": row["target"], "method": "leave_one_out"}
             about = {"n": row["n_x"], "seeds": row["seeds_x"], "confidence": confidence}
             found.append(rows({(row["metric"],): gap}, ("metric",), **keys, **about))
-    return pd.concat(found, ignore_index=True)
+    return stack(found)
 
 
 def map_quality_rows(
     features: np.ndarray, maps: Mapping[str, Sequence[np.ndarray]], labels: np.ndarray,
     patients: np.ndarray, k: int, metric: str = "euclidean",
 ) -> pd.DataFrame:  # fmt: skip
-    """Measure what each kind of map keeps of the features.
+    """Measure what each kind of map, (N, 2) per random start, keeps of features (N, D) at k neighbours.
 
-    Args:
-        features: (N, D).
-        maps: Kind of map -> its maps (N, 2), one per random start.
-        labels: (N,) codes for the purity, NaN where unknown.
-        patients: (N,) patient of each image.
-        k: Neighbours looked at.
-        metric: Distance between features.
+    Labels (N,) for the purity are NaN where unknown; metric is the distance between features.
 
     Returns:
         One row per kind (group) and metric; value, low and high are the mean, least and most of the starts.
-        Metrics are those of `riqa.evaluate.maps.map_quality`; map_purity; and neighbours_shared, the mean
-        share of an image's k nearest images that two starts have in common (no row if there is one start).
+        Metrics are those of `riqa.evaluate.neighbourhoods.map_quality`; map_purity; and neighbours_shared,
+        the mean share of an image's k nearest images that two starts share (none if there is one start).
     """
     known, found = ~np.isnan(labels), []
     for kind, starts in maps.items():
@@ -160,22 +138,14 @@ def map_quality_rows(
         measured["map_purity"] = [float(purity(one, labels[known])) for one in near]
         planes = [pairwise_distances(at) for at in starts]
         measured["neighbours_shared"] = [neighbours_kept(a, b, k) for a, b in combinations(planes, 2)]
-        numbers = {
-            (name, kind): Interval(np.mean(values), min(values), max(values))
-            for name, values in measured.items()
-            if values
-        }
-        found.append(rows(numbers, n=len(features), method="starts"))
-    return pd.concat(found, ignore_index=True)
+        known_of = {name: values for name, values in measured.items() if values}
+        ends = {(m, kind): Interval(np.mean(v), min(v), max(v)) for m, v in known_of.items()}
+        found.append(rows(ends, n=len(features), method="starts"))
+    return stack(found)
 
 
 def answers_as_labels(answers: pd.DataFrame, n_classes: int) -> pd.DataFrame:
-    """Turn one network's probabilities into labels: the most probable class, and details good from one half.
-
-    Args:
-        answers: One row per image, as `riqa.learn.predict.predict` returns them.
-        n_classes: Of the overall head.
-    """
+    """Turn one network's answers into labels: the most probable class, and details good from one half."""
     overall = answers[[f"p_overall_{code}" for code in range(n_classes)]].to_numpy().argmax(axis=1)
     details = {detail: answers[f"p_{detail}"].ge(0.5).to_numpy(dtype=float) for detail in DETAILS}
     return pd.DataFrame({"overall": overall.astype(float)} | details)
@@ -184,20 +154,14 @@ def answers_as_labels(answers: pd.DataFrame, n_classes: int) -> pd.DataFrame:
 def shares_of_good(
     answers: pd.DataFrame, *, confidence: float = 0.95, n_resamples: int = 2_000, seed: int = 0
 ) -> pd.DataFrame:
-    """Compare how often experts and models call a detail good, image by image.
-
-    Args:
-        answers: Answers of any models about one dataset, as `riqa.predictions` reads them.
-        confidence: Coverage of the intervals.
-        n_resamples: Bootstrap replicates, over patients and seeds.
-        seed: Seed of the draws.
+    """Compare how often experts and models call a detail of one dataset good, image by image.
 
     Returns:
         Rows of the metric share_good: the experts' share, each model's, and the experts' minus each model's
         with its interval (negative where the experts are stricter). Details that nobody judged have none.
     """
     draw = {"n_resamples": n_resamples, "confidence": confidence, "seed": seed}
-    found = []
+    found, who = [], ("model", "rival")
     for model, own in answers.groupby("model", sort=False):
         for detail in DETAILS:
             if own[detail].isna().all():
@@ -208,8 +172,8 @@ def shares_of_good(
             seeds = sorted(own["seed"].unique())
             keys = {"target": detail, "metric": "share_good", "n": len(truth)}
             found += [
-                rows({("experts", ""): truth.mean()}, WHO, method="count", **keys),
-                rows({(model, ""): called.mean()}, WHO, method="mean", seeds=seeds, **keys),
-                rows({("experts", model): gap}, WHO, confidence=confidence, seeds=seeds, **keys),
+                rows({("experts", ""): truth.mean()}, who, method="count", **keys),
+                rows({(model, ""): called.mean()}, who, method="mean", seeds=seeds, **keys),
+                rows({("experts", model): gap}, who, confidence=confidence, seeds=seeds, **keys),
             ]
-    return pd.concat(found).drop_duplicates([*WHO, "target"], ignore_index=True)
+    return pd.concat(found).drop_duplicates([*who, "target"], ignore_index=True)

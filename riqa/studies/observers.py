@@ -13,16 +13,27 @@ import pandas as pd
 
 from riqa.data.store import Store
 from riqa.errors import InputError
-from riqa.evaluate.agreement import agreement_intervals, class_shares, pairwise_kappas, vote_counts
-from riqa.evaluate.crowd import nearness_to_truth
+from riqa.evaluate.agreement import (
+    agreement_intervals,
+    class_shares,
+    nearness_to_truth,
+    pairwise_kappas,
+    vote_counts,
+)
+from riqa.evaluate.bootstrap import percentile_interval
 from riqa.evaluate.interval import Interval
-from riqa.evaluate.observers import METRICS, average_gaps, score_cube
+from riqa.evaluate.observers import (
+    METRICS,
+    average_gaps,
+    errors_by_consent,
+    intra_rater,
+    rater_bias,
+    score_cube,
+)
 from riqa.evaluate.observers import against_others as score_against_others
-from riqa.evaluate.raters import errors_by_consent, intra_rater, rater_bias
-from riqa.evaluate.stats import percentile_interval
 from riqa.labels import DETAILS
-from riqa.results import rows, tidy
-from riqa.studies.details import by_image
+from riqa.results import rows, stack, tidy
+from riqa.studies.answers import by_image
 
 RULES = {"leave_out": "non_inferiority", "good": "non_inferiority_good", "bad": "non_inferiority_bad"}
 """What a tie of the others is called -> the method that the test is then."""
@@ -30,25 +41,14 @@ RULES = {"leave_out": "non_inferiority", "good": "non_inferiority_good", "bad": 
 
 @dataclass(frozen=True)
 class Observed:
-    """A set that several experts have judged, and what the Teacher says of it.
-
-    Attributes:
-        dataset: Name of the set.
-        images: N rows with image_id and patient_id, sorted by name.
-        ratings: What experts said of details of these images, both sessions: image_id, rater, item, score,
-            session.
-        raters: Names of the R experts of session 1.
-        scores: (N, R, 3) of session 1: 0 bad, 1 good, NaN not asked.
-        answers: (S, N, 3) of 0 and 1, the Teacher's answers, one block per training seed.
-        seeds: The S training seeds.
-    """
+    """A set that several experts have judged, and what the Teacher says of it."""
 
     dataset: str
-    images: pd.DataFrame
-    ratings: pd.DataFrame
-    raters: tuple[str, ...]
-    scores: np.ndarray
-    answers: np.ndarray
+    images: pd.DataFrame  # N rows with image_id and patient_id, sorted by name
+    ratings: pd.DataFrame  # of details, both sessions: image_id, rater, item, score, session
+    raters: tuple[str, ...]  # the R experts of session 1
+    scores: np.ndarray  # (N, R, 3) of session 1: 0 bad, 1 good, NaN not asked
+    answers: np.ndarray  # (S, N, 3) of 0 and 1, the Teacher's, one block per training seed
     seeds: tuple[int, ...]
 
     @property
@@ -56,17 +56,15 @@ class Observed:
         """Patient of each image, (N,): what the bootstrap draws."""
         return self.images["patient_id"].to_numpy()
 
-    def seeds_of(self, models: pd.Series) -> list[tuple[int, ...]]:
-        """Return the seeds of each row, given its model: those of the Teacher, none of people."""
-        return [self.seeds if model == "teacher" else () for model in models]
+    def rows(self, found: pd.DataFrame, **keys: object) -> pd.DataFrame:
+        """Complete rows of results: the set; and the seeds of the Teacher's rows, people have none."""
+        found = found.assign(**keys)
+        seeds = [self.seeds if model == "teacher" else () for model in found["model"]]
+        return tidy(found.assign(seeds=seeds), dataset=self.dataset)
 
 
 def observe(store: Store, predictions: pd.DataFrame) -> Observed:
-    """Bring the ratings of a store and a model's predictions for it into the same order.
-
-    Args:
-        store: A set with ratings of the details.
-        predictions: Rows of `riqa.learn.predict.predict` for some images of the store, one model, any seeds.
+    """Bring a store's ratings of details, and one model's answers for some of its images, into one order.
 
     Raises:
         InputError: If the store has no ratings of the details of these images, or of fewer than two experts.
@@ -103,10 +101,10 @@ def agreement(observed: Observed, *, confidence: float = 0.95, **draws: int) -> 
             ("cohen_kappa", "pairs"): Interval(kappas.mean(), kappas.min(), kappas.max()),
         }
         numbers |= {(name, "patients"): interval for name, interval in intervals.items()}
-        keys = {"dataset": observed.dataset, "model": "experts", "target": detail}
-        found.append(rows(numbers, ("metric", "method"), n=int((counts.sum(axis=1) >= 2).sum()), **keys))
-    found = pd.concat(found, ignore_index=True)
-    return found.assign(confidence=np.where(found["method"] == "patients", confidence, np.nan))
+        keys = {"model": "experts", "target": detail, "n": int((counts.sum(axis=1) >= 2).sum())}
+        found.append(rows(numbers, ("metric", "method"), **keys))
+    found = stack(found)
+    return observed.rows(found, confidence=np.where(found["method"] == "patients", confidence, np.nan))
 
 
 def with_themselves(observed: Observed) -> pd.DataFrame:
@@ -114,7 +112,7 @@ def with_themselves(observed: Observed) -> pd.DataFrame:
     found = intra_rater(observed.ratings, observed.images["image_id"])
     found = found.rename(columns={"rater": "group", "item": "target"})
     found = found.melt(["group", "target", "n"], var_name="metric")
-    return tidy(found, dataset=observed.dataset, model="experts", method="repeat")
+    return observed.rows(found, model="experts", method="repeat")
 
 
 def against_others(observed: Observed, *, confidence: float = 0.95, **draws: int) -> pd.DataFrame:
@@ -135,30 +133,26 @@ def against_others(observed: Observed, *, confidence: float = 0.95, **draws: int
                 numbers[model, "", metric] = percentile_interval(value, drawn[:, j], confidence)
             gap = percentile_interval(teacher - expert, drawn[:, 1] - drawn[:, 0], confidence, test_zero=True)
             numbers["teacher", "experts", metric] = gap
-        keys = {"dataset": observed.dataset, "target": detail, "group": rater}
+        columns, keys = ("model", "rival", "metric"), {"target": detail, "group": rater}
         n, n_tied = int(judged.n[r, k]), int(judged.n_tied[r, k])
-        columns = ("model", "rival", "metric")
         found.append(rows(numbers, columns, method="others", n=n, confidence=confidence, **keys))
         found.append(rows({("experts", "", "tied"): n_tied}, columns, method="count", n=n + n_tied, **keys))
-    found = pd.concat(found, ignore_index=True)
-    return found.assign(seeds=observed.seeds_of(found["model"]))
+    return observed.rows(stack(found))
 
 
 def non_inferiority(
     observed: Observed, ties: str = "leave_out", *, confidence: float = 0.95, **draws: int
 ) -> pd.DataFrame:
-    """Average the Teacher's agreement minus each expert's, for a test against a margin.
+    """Average the Teacher's agreement minus each expert's, for a test against a margin, also over "details".
 
-    Returns:
-        Each detail, and "details", the mean of the three; low and high are one-sided bounds, each with
-        `confidence`. (The column holds the coverage of the interval between them.)
+    Low and high are one-sided bounds, each with `confidence`; the column holds the coverage between them.
     """
     judged = score_against_others(observed.scores, observed.answers, observed.patients, ties=ties, **draws)
     gaps = average_gaps(judged, confidence=confidence)
     numbers = {(target,): gap for target, gap in zip((*DETAILS, "details"), gaps, strict=True)}
-    keys = {"dataset": observed.dataset, "model": "teacher", "rival": "experts", "metric": "agreement"}
-    keys |= {"method": RULES[ties], "n": len(observed.images), "seeds": observed.seeds}
-    return rows(numbers, ("target",), confidence=2 * confidence - 1, **keys)
+    keys = {"model": "teacher", "rival": "experts", "metric": "agreement", "method": RULES[ties]}
+    keys |= {"n": len(observed.images), "confidence": 2 * confidence - 1}
+    return observed.rows(rows(numbers, ("target",), **keys))
 
 
 def leniency(observed: Observed, **options: float) -> pd.DataFrame:
@@ -173,9 +167,8 @@ def leniency(observed: Observed, **options: float) -> pd.DataFrame:
         group=found["judge"].map([*observed.raters, "all"].__getitem__),
         target=found["item"].map(DETAILS.__getitem__),
     ).drop(columns=["judge", "item", "share", "others"])
-    found["seeds"] = observed.seeds_of(found["model"])
-    keys = {"dataset": observed.dataset, "rival": "others", "metric": "share_good", "method": "others_share"}
-    return tidy(found, confidence=options.get("confidence", 0.95), **keys)
+    keys = {"rival": "others", "metric": "share_good", "method": "others_share"}
+    return observed.rows(found, confidence=options.get("confidence", 0.95), **keys)
 
 
 def errors(observed: Observed, **options: float) -> pd.DataFrame:
@@ -186,29 +179,19 @@ def errors(observed: Observed, **options: float) -> pd.DataFrame:
     """
     found = errors_by_consent(observed.scores, observed.answers, observed.patients, **options)
     found = found.assign(target=found["item"].map(DETAILS.__getitem__)).rename(columns={"consent": "group"})
+    rates = found.assign(metric="error", confidence=options.get("confidence", 0.95))
     shares = found[["target", "group", "n"]].assign(value=found["share_of_errors"], metric="share_of_errors")
-    rates = found.drop(columns=["item", "share_of_errors"]).assign(
-        metric="error", confidence=options.get("confidence", 0.95)
-    )
-    found = pd.concat([rates, shares.assign(low=np.nan, high=np.nan, confidence=np.nan)], ignore_index=True)
-    keys = {"dataset": observed.dataset, "seeds": observed.seeds, "method": "panel"}
-    return tidy(found, model="teacher", **keys)
+    found = pd.concat([rates.drop(columns=["item", "share_of_errors"]), shares], ignore_index=True)
+    return observed.rows(found, model="teacher", method="panel")
 
 
 def nearness(
     observed: Observed, labels: Mapping[str, np.ndarray], truth: np.ndarray, **options: float
 ) -> pd.DataFrame:
-    """Compare labels with a truth that is known, and with the majority vote.
+    """Compare labels with a known truth, and with the majority vote: shares that are right, and leads.
 
-    Args:
-        observed: The set.
-        labels: Model -> (N, 3) or (S, N, 3) of 0 bad, 1 good; NaN is no answer and counts as half right. Must
-            hold `majority`.
-        truth: (N, 3) of 0 bad, 1 good.
-        **options: Those of the bootstrap.
-
-    Returns:
-        Shares of labels that are right, and their differences from those of the majority vote.
+    Labels are model (`majority` among them) -> (N, 3) or (S, N, 3), truth (N, 3) of 0 bad, 1 good; a label
+    NaN is no answer and counts as half right.
     """
     found = []
     for k, detail in enumerate(DETAILS):
@@ -216,7 +199,6 @@ def nearness(
         near = nearness_to_truth(given, truth[:, k], observed.patients, baseline="majority", **options)
         numbers = {(name, "", "accuracy"): share for name, (share, _) in near.items()}
         gaps = {(name, "majority", "accuracy"): gap for name, (_, gap) in near.items() if name != "majority"}
-        keys = {"dataset": observed.dataset, "target": detail, "method": "planted", "n": len(truth)}
+        keys = {"target": detail, "method": "planted", "n": len(truth)}
         found.append(rows(numbers | gaps, ("model", "rival", "metric"), **keys))
-    found = pd.concat(found, ignore_index=True).assign(confidence=options.get("confidence", 0.95))
-    return found.assign(seeds=observed.seeds_of(found["model"]))
+    return observed.rows(stack(found), confidence=options.get("confidence", 0.95))

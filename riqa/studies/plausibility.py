@@ -15,7 +15,7 @@ import pandas as pd
 from scipy.optimize import least_squares
 
 from riqa import paper
-from riqa.data import deepdrid, eyeq
+from riqa.data.published import COUNTS
 from riqa.evaluate.metrics import scores_from_counts
 from riqa.labels import class_names
 
@@ -92,15 +92,10 @@ def nearest_confusion(
 
 
 def binary_confusions(printed: Mapping[str, float], n_bad: int, n_good: int) -> np.ndarray:
-    """Return every confusion matrix of two classes with the printed scores; the positive class is bad.
+    """Return every confusion matrix of a test set with so many bad and good images that has printed scores.
 
-    Args:
-        printed: Some of `f1`, `precision`, `recall`, `accuracy`, in [0, 1].
-        n_bad: Images of class bad in the test set.
-        n_good: Those of class good.
-
-    Returns:
-        (M, 2, 2) counts, rows the true class (bad, good); those with the smallest miss first.
+    The scores are some of `f1`, `precision`, `recall` of bad, and `accuracy`, in [0, 1]. The matrices are
+    (M, 2, 2) counts, rows the true class (bad, good); those with the smallest miss first.
     """
     hits, false = (grid.ravel() for grid in np.mgrid[: n_bad + 1, : n_good + 1])
     counts = np.stack([hits, n_bad - hits, false, n_good - false], axis=1).reshape(-1, 2, 2)
@@ -111,10 +106,7 @@ def binary_confusions(printed: Mapping[str, float], n_bad: int, n_good: int) -> 
 
 
 def literature(printed: pd.DataFrame) -> pd.DataFrame:
-    """Check the rows of Table 2 against the test sets that they name.
-
-    Args:
-        printed: What `riqa.paper.numbers` reads, Tables 2 and 3.
+    """Check the rows of Table 2 (`riqa.paper.numbers`, Tables 2 and 3) against the test sets that they name.
 
     Returns:
         One row per set and method, in the order of print: `set`, `method`, `verdict` ("possible",
@@ -141,13 +133,11 @@ def literature(printed: pd.DataFrame) -> pd.DataFrame:
 def binary_matrices() -> dict[tuple[str, str], pd.DataFrame]:
     """Return the confusion matrices, rows sum to 1, that Table 2's rows on DeepDRiD leave possible.
 
-    Each of them fits one matrix of 220 bad and 180 good test images only, so this is the lower half of the
-    paper's Figure 3, worked out from its numbers.
-
-    Returns:
-        (set, method or riqa's name of the model) -> rows the true class, columns what it was called.
+    Each fits one matrix of 220 bad and 180 good test images only, so this is the lower half of the paper's
+    Figure 3, worked out from its numbers: (set, method or riqa's name of the model) -> rows the true class,
+    columns what it was called.
     """
-    counts, names, matrices = deepdrid.PUBLISHED["test"], list(class_names(2)), {}
+    counts, names, matrices = COUNTS["deepdrid"]["test"], list(class_names(2)), {}
     for (dataset, method), values in _rows_of_table_2(paper.numbers()):
         if dataset == "deepdrid":
             printed = dict(zip(values["metric"], values["paper"], strict=True))
@@ -163,7 +153,7 @@ def _rows_of_table_2(printed: pd.DataFrame) -> Iterator[tuple[tuple[str, str], p
 
 
 def _three_classes(printed: Mapping[str, float]) -> tuple[str, list[str]]:
-    shares = [eyeq.PUBLISHED["test"][name] for name in class_names(3)]
+    shares = [COUNTS["eyeq"]["test"][name] for name in class_names(3)]
     found = []
     f1, p, r = (printed[name] for name in ("macro_f1", "precision", "recall"))
     low = macro_f1_range(p - TOLERANCE, r - TOLERANCE)[0]
@@ -188,7 +178,7 @@ def _three_classes(printed: Mapping[str, float]) -> tuple[str, list[str]]:
 
 
 def _two_classes(printed: Mapping[str, float]) -> tuple[str, list[str]]:
-    published = deepdrid.PUBLISHED["test"]
+    published = COUNTS["deepdrid"]["test"]
     n_bad, n_good = published["bad"], published["good"]
     matrices = binary_confusions(printed, n_bad, n_good)
     if len(matrices) == 0:

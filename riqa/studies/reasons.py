@@ -5,15 +5,15 @@ without overall quality are left out.
 """
 
 from collections.abc import Mapping
+from itertools import product
 
 import numpy as np
 import pandas as pd
 
-from riqa.evaluate.auc import auc_interval
-from riqa.evaluate.means import mean_interval
+from riqa.evaluate.bootstrap import auc_interval, mean_interval
 from riqa.labels import DETAILS, class_names
-from riqa.results import rows, tidy
-from riqa.studies.details import by_image
+from riqa.results import rows, stack, tidy
+from riqa.studies.answers import by_image, by_model
 
 
 def reasons(
@@ -21,10 +21,7 @@ def reasons(
 ) -> pd.DataFrame:
     """Count reasons by overall class, and ask how well details tell the worst class from the best.
 
-    Args:
-        predictions: Of one or more datasets and models, and of one split.
-        n_classes: Dataset -> classes of its overall quality, 2 or 3.
-        n_resamples: Bootstrap replicates.
+    Predictions are of one split; n_classes is dataset -> classes of its overall quality, 2 or 3.
 
     Returns:
         Rows of the metric `called_bad`, whose group is a class and whose target is a detail, or "any" for the
@@ -32,42 +29,33 @@ def reasons(
         and whose target is a detail, or "worst" for the smallest probability of the three. A class without
         images has no row.
     """
-    found = []
-    for (dataset, model), own in predictions.groupby(["dataset", "model"], sort=False):
+    found, columns = [], ("target", "metric", "group")
+    for keys, own in by_model(predictions):
         images, probs = by_image(own[own["overall"].notna()])
         overall, patients = images["overall"].to_numpy(dtype=int), images["patient_id"].to_numpy()
         bad = probs < 0.5  # never, where a model is silent (NaN)
-        answered = [k for k in range(len(DETAILS)) if not np.isnan(probs[..., k]).any()]
-        labels, numbers = class_names(n_classes[dataset]), {}
-        for code in sorted(set(overall)):
+        shares = {"any": bad.any(axis=2)} | {detail: bad[..., k] for k, detail in enumerate(DETAILS)}
+        labels, numbers = class_names(n_classes[keys["dataset"]]), {}
+        for code, target in product(sorted(set(overall)), shares):
             here = overall == code
-            shares = {"any": bad.any(axis=2)} | {detail: bad[..., k] for k, detail in enumerate(DETAILS)}
-            for target, values in shares.items():
-                how = {"groups": patients[here], "n_resamples": n_resamples}
-                key = target, "called_bad", labels[code]
-                numbers[key] = mean_interval(values[:, here], **how)
-        ends = np.isin(overall, (0, n_classes[dataset] - 1))
+            how = {"groups": patients[here], "n_resamples": n_resamples}
+            numbers[target, "called_bad", labels[code]] = mean_interval(shares[target][:, here], **how)
+        answered = [k for k in range(len(DETAILS)) if not np.isnan(probs[..., k]).any()]
+        ends = np.isin(overall, (0, len(labels) - 1))
         best = overall[ends] > 0
         if answered and best.any() and not best.all():
-            order = {DETAILS[k]: probs[..., k] for k in answered} | {
-                "worst": probs[..., answered].min(axis=2)
-            }
+            order = {DETAILS[k]: probs[..., k] for k in answered}
+            order |= {"worst": probs[..., answered].min(axis=2)}
+            how = {"groups": patients[ends], "n_resamples": n_resamples}
             for target, values in order.items():
-                how = {"groups": patients[ends], "n_resamples": n_resamples}
                 key = target, "auc", f"{labels[0]} against good"
                 numbers[key] = auc_interval(best, values[:, ends], **how)
-        keys = {"dataset": dataset, "model": model, "n": own["image_id"].nunique(), "confidence": 0.95}
-        seeds = sorted(own["seed"].unique())
-        found.append(rows(numbers, ("target", "metric", "group"), seeds=seeds, **keys))
-    return pd.concat(found, ignore_index=True)
+        found.append(rows(numbers, columns, n=own["image_id"].nunique(), confidence=0.95, **keys))
+    return stack(found)
 
 
 def quartiles(predictions: pd.DataFrame, n_classes: Mapping[str, int]) -> pd.DataFrame:
-    """Return where the probabilities of good lie, by overall class, detail and seed.
-
-    Args:
-        predictions: Of one or more datasets and models.
-        n_classes: Dataset -> classes of its overall quality, 2 or 3.
+    """Return where the probabilities of good lie, by overall class, detail and seed; as `reasons`.
 
     Returns:
         One row per dataset, model, group (the class), target (the detail) and seed; columns low, median and
@@ -84,9 +72,8 @@ def quartiles(predictions: pd.DataFrame, n_classes: Mapping[str, int]) -> pd.Dat
     found = tall.groupby(by, sort=False)["p"].quantile([0.25, 0.5, 0.75]).unstack()
     found.columns = ["low", "median", "high"]
     found["spread"], found["n"] = found["high"] - found["low"], tall.groupby(by)["p"].size()
-    return (
-        found.reset_index().sort_values("overall", kind="stable", ignore_index=True).drop(columns="overall")
-    )
+    found = found.reset_index().sort_values("overall", kind="stable", ignore_index=True)
+    return found.drop(columns="overall")
 
 
 def over_seeds(quartiles: pd.DataFrame) -> pd.DataFrame:
@@ -140,13 +127,9 @@ def statements(of_sets: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
         One row per statement: statement, meaning, seeds (how many there are) and holds (in how many of them;
         NaN where a class has no image or this build has no such set).
     """
-    by_seed = {
-        n: {
-            seed: own.pivot(index="group", columns="target", values=["median", "low", "spread"])
-            for seed, own in table.groupby("seed")
-        }
-        for n, table in of_sets.items()
-    }
+    wide = {"index": "group", "columns": "target", "values": ["median", "low", "spread"]}
+    by_seed = {n: {seed: own.pivot(**wide) for seed, own in table.groupby("seed")}
+               for n, table in of_sets.items()}  # fmt: skip
     found = []
     for statement, meaning, needs, holds in STATEMENTS:
         seeds = sorted(set.intersection(*(set(by_seed.get(n, {})) for n in needs)))

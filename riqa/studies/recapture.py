@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from riqa.evaluate.means import pooled_intervals
+from riqa.evaluate.bootstrap import pooled_intervals
 from riqa.evaluate.recapture import (
     N_CODES,
     best_detail,
@@ -28,7 +28,7 @@ from riqa.labels import DETAILS
 from riqa.phantom.repair import repaired_scores, spoilt_details
 from riqa.predictions import OVERALL
 from riqa.results import rows
-from riqa.studies.details import by_image
+from riqa.studies.answers import by_image
 
 RIVALS = ("another_detail", "spoilt_detail", "frequent_detail", "teacher")
 """With whose advice the Student's is compared."""
@@ -40,27 +40,16 @@ FAILURES = ("wrong detail", "not enough", "no word for it", "false alarm", "not 
 
 @dataclass(frozen=True)
 class Advice:
-    """What everybody advises for N photographs, with S training seeds.
-
-    Attributes:
-        dataset: Name of the set.
-        student: Name of the Student, the key of its policy.
-        seeds: S training seeds.
-        images: One row per image, with image_id and patient_id.
-        asked: bool (S, N), whether the Student calls the photograph worse than good.
-        worst: int (S, N), position in `DETAILS` of the Student's lowest probability of good.
-        named: bool (S, N), whether that probability lies below 0.5.
-        policies: Who advises -> (S, N, 8) chances of each repair, see `riqa.evaluate.recapture`.
-    """
+    """What everybody advises for N photographs, with S training seeds."""
 
     dataset: str
-    student: str
+    student: str  # the key of its policy
     seeds: tuple[int, ...]
-    images: pd.DataFrame
-    asked: np.ndarray
-    worst: np.ndarray
-    named: np.ndarray
-    policies: dict[str, np.ndarray]
+    images: pd.DataFrame  # N rows, with image_id and patient_id
+    asked: np.ndarray  # bool (S, N), whether the Student calls the photograph worse than good
+    worst: np.ndarray  # int (S, N), position in `DETAILS` of the Student's lowest probability of good
+    named: np.ndarray  # bool (S, N), whether that probability lies below 0.5
+    policies: dict[str, np.ndarray]  # who advises -> (S, N, 8) chances of each repair
 
     def achieved(self, who: str, outcomes: np.ndarray) -> np.ndarray:
         """Return what somebody's advice achieves: (S, N), NaN where it is not asked for or nobody knows."""
@@ -109,10 +98,9 @@ def give_advice(students: pd.DataFrame, teachers: pd.DataFrame, truth: pd.DataFr
 def described(advice: Advice, **bootstrap: float) -> pd.DataFrame:
     """Describe the Student's advice; this needs no truth.
 
-    Returns:
-        Rows of the metrics `advice_asked` (share of all photographs), and as shares of the advice asked for
-        `fault_named` (a detail has a probability of good below 0.5), `same_as_teacher` (their worst detail is
-        the same) and `worst_detail`, one per detail.
+    Rows of the metrics `advice_asked` (share of all photographs), and as shares of the advice asked for
+    `fault_named` (a detail has a probability of good below 0.5), `same_as_teacher` (their worst detail is the
+    same) and `worst_detail`, one per detail.
     """
     same = (advice.policies["teacher"] * advice.policies[advice.student]).sum(axis=-1)
     shares = {("advice_asked", "overall"): advice.asked.astype(float)}
@@ -127,21 +115,14 @@ def compared(
 ) -> pd.DataFrame:
     """Judge everybody's advice by every outcome; or, with rivals, the Student's advice minus theirs.
 
-    Args:
-        advice: What everybody advises.
-        outcomes: Metric -> (N, 8) or (S, N, 8), what each repair achieves.
-        rivals: Keys of `advice.policies`.
-        **bootstrap: `n_resamples` and `confidence`.
+    Outcomes are metric -> (N, 8) or (S, N, 8), what each repair achieves; rivals keys of `advice.policies`.
     """
-    achieved = {(who, metric): advice.achieved(who, one)
-                for who in advice.policies for metric, one in outcomes.items()}  # fmt: skip
-    values = {(who, "", metric): one for (who, metric), one in achieved.items()}
+    values = {(who, "", metric): advice.achieved(who, one)
+              for who in advice.policies for metric, one in outcomes.items()}  # fmt: skip
     if rivals:
-        values = {
-            (advice.student, rival, metric): achieved[advice.student, metric] - achieved[rival, metric]
-            for rival in rivals
-            for metric in outcomes
-        }
+        own = advice.student
+        values = {(own, rival, metric): values[own, "", metric] - values[rival, "", metric]
+                  for rival in rivals for metric in outcomes}  # fmt: skip
     return _rows(values, ("model", "rival", "metric"), advice, **bootstrap)
 
 
@@ -150,16 +131,10 @@ def in_groups(
 ) -> pd.DataFrame:
     """Judge the Student's advice, and what it is compared with, in groups of photographs.
 
-    Args:
-        advice: What everybody advises.
-        metric: Name of the outcome.
-        outcomes: (N, 8) or (S, N, 8), what each repair achieves.
-        groups: Name -> bool, (N,) or (S, N).
-        **bootstrap: `n_resamples` and `confidence`.
+    Outcomes, which the metric names, are (N, 8) or (S, N, 8); groups name -> bool, (N,) or (S, N).
 
-    Returns:
-        For each group a row of the metric `share` (of the advice asked for), rows for the Student and those
-        of `IN_GROUPS`, and one for the Student minus another detail.
+    For each group a row of the metric `share` (of the advice asked for), rows for the Student and those of
+    `IN_GROUPS`, and one for the Student minus another detail.
     """
     student, other = advice.student, IN_GROUPS[0]
     judged = {(who, ""): advice.achieved(who, outcomes) for who in (student, *IN_GROUPS)}
@@ -173,12 +148,9 @@ def in_groups(
 
 
 def choose_scenes(
-    advice: Advice,
-    order: Sequence[int],
-    grades: np.ndarray | None = None,
-    own: np.ndarray | None = None,
-    n_classes: int = 3,
-) -> dict[str, int]:
+    advice: Advice, order: Sequence[int], grades: np.ndarray | None = None,
+    own: np.ndarray | None = None, n_classes: int = 3,
+) -> dict[str, int]:  # fmt: skip
     """Choose the first photograph, in a given order, that fits each kind of scene for the first seed.
 
     The three successes are named after the detail that the Student calls worst, and bad: repairing it raises
@@ -220,9 +192,8 @@ def _rows(
     patients = advice.images["patient_id"].to_numpy()
     intervals = pooled_intervals(np.stack(list(values.values())), groups=patients, **bootstrap)
     shared = {"dataset": advice.dataset, "seeds": advice.seeds, "method": "pooled"}
-    found = rows(
-        dict(zip(values, intervals, strict=True)), columns, confidence=bootstrap["confidence"], **shared
-    )
+    shared["confidence"] = bootstrap["confidence"]
+    found = rows(dict(zip(values, intervals, strict=True)), columns, **shared)
     n = [int((~np.isnan(one)).any(axis=0).sum()) for one in values.values()]
     found = found.assign(n=pd.array(n, "Int64"), p=found["p"].where(found["rival"] != ""))
     return found.dropna(subset="value", ignore_index=True)

@@ -11,22 +11,16 @@ from torch import Tensor
 
 from riqa.data.fields import curated_fields
 from riqa.data.store import Store
-from riqa.phantom.masks import curated_case, has_place, regions
+from riqa.phantom.repair import curated_case, has_place, regions
 
 
 @dataclass(frozen=True)
 class Subjects:
-    """Curated photographs.
+    """Curated photographs."""
 
-    Attributes:
-        ids: One row per photograph: image_id, patient_id, overall.
-        images: (N, 3, H, W) in [0, 1].
-        fields: bool (N, H, W), the field of view.
-    """
-
-    ids: pd.DataFrame
-    images: Tensor
-    fields: np.ndarray
+    ids: pd.DataFrame  # one row per photograph: image_id, patient_id, overall
+    images: Tensor  # (N, 3, H, W) in [0, 1]
+    fields: np.ndarray  # bool (N, H, W), the field of view
 
     def __len__(self) -> int:
         """Return the number of photographs."""
@@ -35,17 +29,11 @@ class Subjects:
 
 @dataclass(frozen=True)
 class Located(Subjects):
-    """Photographs with strong defects that have a place, and none that is everywhere.
+    """Photographs with strong defects that have a place, and none that is everywhere."""
 
-    Attributes:
-        clean: (N, 3, H, W) in [0, 1], the same exposures without defects.
-        places: For each photograph bool (H, W) by defect; "all" is their union.
-        n_spread: How many candidates were left out because a defect covers too much of the field.
-    """
-
-    clean: Tensor
-    places: list[dict[str, np.ndarray]]
-    n_spread: int
+    clean: Tensor  # (N, 3, H, W) in [0, 1], the same exposures without defects
+    places: list[dict[str, np.ndarray]]  # for each photograph bool (H, W) by defect; "all" is their union
+    n_spread: int  # candidates left out because a defect covers too much of the field
 
 
 def take(store: Store, rows: Sequence[int]) -> Subjects:
@@ -63,7 +51,7 @@ def draw_subjects(store: Store, n: int, seed: int) -> Subjects:
 def draw_located(
     store: Store, roots: Sequence[Path], groups: Sequence[str], n: int, largest_share: float, seed: int
 ) -> Located:
-    """Draw at most n test photographs that are spoilt at places (`riqa.phantom.masks.has_place`).
+    """Draw at most n test photographs that are spoilt at places (`riqa.phantom.repair.has_place`).
 
     Args:
         store: Curated images of a phantom or simulated set.

@@ -39,12 +39,9 @@ def fur(rng: np.random.Generator) -> np.ndarray:
 
 def holiday(rng: np.random.Generator) -> np.ndarray:
     """A piece of an everyday photograph that scikit-learn or matplotlib brings along."""
+    pictures = [load_sample_image("china.jpg"), load_sample_image("flower.jpg")]
     portrait = matplotlib.cbook.get_sample_data("grace_hopper.jpg", asfileobj=False)
-    pictures = [
-        load_sample_image("china.jpg"),
-        load_sample_image("flower.jpg"),
-        cv2.imread(str(portrait), cv2.IMREAD_COLOR_RGB),
-    ]
+    pictures.append(cv2.imread(str(portrait), cv2.IMREAD_COLOR_RGB))
     picture = pictures[rng.integers(len(pictures))]
     side = int(rng.integers(300, 400))
     y, x = (int(rng.integers(0, length - side)) for length in picture.shape[:2])
@@ -71,18 +68,12 @@ def in_a_disc(picture: Callable[[np.random.Generator], np.ndarray]) -> Callable:
     return draw
 
 
+_PICTURES = {"noise": noise, "text": text_page, "fur": fur, "holiday": holiday}
+_COLOURS = {"grey": grey, "orange": orange}
 STRANGERS: dict[str, Callable[[np.random.Generator], np.ndarray]] = {
-    "noise": noise,
-    "text": text_page,
-    "fur": fur,
-    "holiday": holiday,
-    "grey": grey,
-    "orange": orange,
-    "noise in a disc": in_a_disc(noise),
-    "text in a disc": in_a_disc(text_page),
-    "fur in a disc": in_a_disc(fur),
-    "holiday in a disc": in_a_disc(holiday),
-    "grey disc": in_a_disc(grey),
-    "orange disc": in_a_disc(orange),
+    **_PICTURES,
+    **_COLOURS,
+    **{f"{kind} in a disc": in_a_disc(draw) for kind, draw in _PICTURES.items()},
+    **{f"{kind} disc": in_a_disc(draw) for kind, draw in _COLOURS.items()},
 }
 """How to draw each kind: a function of a generator that returns uint8 (256, 256, 3) RGB."""

@@ -4,68 +4,41 @@ from riqa.assess.advice import NO_RETAKE, REMEDIES, advice
 from riqa.labels import DETAILS
 
 GOOD = dict.fromkeys(DETAILS, 0.9)
+USABLE = f"{NO_RETAKE}: usable though not good, so another try may help"
+LOOK = "look for what the heat map marks, and retake"
 
 
-def test_every_detail_has_its_sentence():
+@pytest.mark.parametrize(
+    ("p_good", "overall", "likely", "told"),
+    [
+        *(({**GOOD, detail: 0.1}, "reject", None, [REMEDIES[detail]]) for detail in DETAILS),
+        ({"illumination": 0.4, "clarity": 0.9, "contrast": 0.2}, "bad", None,
+         [REMEDIES["contrast"], REMEDIES["illumination"]]),  # the worst comes first
+        ({"clarity": 0.4999}, None, None, ["out of focus: refocus and retake"]),
+        ({"clarity": 0.5}, None, None, [NO_RETAKE]),  # bad below the threshold, and not at it
+        (GOOD, None, None, [NO_RETAKE]),
+        (GOOD, "good", None, [NO_RETAKE]),
+        (GOOD, "usable", None, [USABLE]),
+        (GOOD, "usable", "clarity", [USABLE]),
+        # Without a bad detail no reason is invented; the likeliest one is told as no more than that.
+        (GOOD, "reject", None, [f"reject, though no detail is bad: {LOOK}"]),
+        ({}, "bad", None, [f"bad, and this model judges no details: {LOOK}"]),
+        (GOOD, "bad", "clarity",
+         ["most likely out of focus: refocus and retake",
+          "bad, though no detail is bad: the likeliest reason is no finding"]),
+        ({**GOOD, "contrast": 0.1}, "reject", "clarity", [REMEDIES["contrast"]]),
+        # A bad detail of an acceptable photograph is named with that reservation.
+        *(({**GOOD, "contrast": 0.3}, fine, None,
+           [REMEDIES["contrast"], f"{fine} all the same: retake only if there is time"])
+          for fine in ("usable", "good")),
+    ],
+)  # fmt: skip
+def test_every_case_has_its_sentences(p_good, overall, likely, told):
+    assert advice(p_good, overall, likely) == told
     assert tuple(REMEDIES) == DETAILS
-    for detail in DETAILS:
-        assert advice({**GOOD, detail: 0.1}, "reject") == [REMEDIES[detail]]
-    assert advice({**GOOD, "clarity": 0.1}, "reject") == ["out of focus: refocus and retake"]
 
 
-def test_the_worst_detail_comes_first():
-    told = advice({"illumination": 0.4, "clarity": 0.9, "contrast": 0.2}, "bad")
-    assert told == [REMEDIES["contrast"], REMEDIES["illumination"]]
-
-
-def test_a_detail_is_bad_below_the_threshold_and_not_at_it():
-    assert advice({"clarity": 0.5}) == [NO_RETAKE]
-    assert advice({"clarity": 0.5}, threshold=0.6) == [REMEDIES["clarity"]]
-    assert advice({"clarity": 0.4999}) == [REMEDIES["clarity"]]
-
-
-@pytest.mark.parametrize("overall", ["good", None])
-def test_all_good_needs_no_retake(overall):
-    assert advice(GOOD, overall) == [NO_RETAKE]
-
-
-@pytest.mark.parametrize("overall", ["reject", "bad"])
-def test_a_rejected_photograph_without_a_bad_detail_gets_no_invented_reason(overall):
-    (told,) = advice(GOOD, overall)
-    assert told.startswith(f"{overall}, though no detail is bad: ")
-    assert told.endswith("retake")
-    (told,) = advice({}, overall)
-    assert "this model judges no details" in told
-
-
-@pytest.mark.parametrize("overall", ["reject", "bad"])
-def test_a_rejected_photograph_is_told_the_likeliest_reason_as_no_more_than_that(overall):
-    told = advice(GOOD, overall, likely="clarity")
-    assert told == [
-        "most likely out of focus: refocus and retake",
-        f"{overall}, though no detail is bad: the likeliest reason is no finding",
-    ]
-    assert advice({**GOOD, "contrast": 0.1}, overall, likely="clarity") == [REMEDIES["contrast"]]
-    assert advice(GOOD, "usable", likely="clarity") == advice(GOOD, "usable")
-
-
-@pytest.mark.parametrize("overall", ["usable", "good"])
-def test_a_bad_detail_of_an_acceptable_photograph_is_named_with_that_reservation(overall):
-    told = advice({**GOOD, "contrast": 0.3}, overall)
-    assert told[0] == REMEDIES["contrast"]
-    assert told[1:] == [f"{overall} all the same: retake only if there is time"]
-
-
-def test_usable_without_a_bad_detail_says_that_it_is_not_good():
-    (told,) = advice(GOOD, "usable")
-    assert told.startswith(NO_RETAKE)
-    assert "not good" in told
-
-
-def test_a_slip_of_the_programmer_is_named():
-    with pytest.raises(ValueError, match="sharpness"):
-        advice({"sharpness": 0.1})
-    with pytest.raises(ValueError, match="excellent"):
-        advice(GOOD, "excellent")
-    with pytest.raises(ValueError, match="needs details"):
-        advice({})
+@pytest.mark.parametrize(("p_good", "overall"), [({"sharpness": 0.1}, None), (GOOD, "excellent"), ({}, None)])
+def test_a_slip_of_the_programmer_is_named(p_good, overall):
+    with pytest.raises(ValueError, match=f"needs details .* got {p_good} and {overall!r}"):
+        advice(p_good, overall)

@@ -1,25 +1,34 @@
+import os
+from dataclasses import replace
+from pathlib import Path
+from unicodedata import normalize
+
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
-from riqa.assess.answers import NO_FUNDUS, UNLIKE, Answer, assess, speaks_against
-from riqa.assess.photographs import Unreadable, read_ahead
-from riqa.data.search import NOT_ALONE
+from riqa.assess.answers import NO_FUNDUS, UNLIKE, Answer, Session, Unreadable, assess, find_images, read_crop
+from riqa.data.fov import read_and_crop
+from riqa.data.fov.search import NOT_ALONE
+from riqa.errors import InputError
 from riqa.labels import DETAILS
 from riqa.learn.model import load_model, with_heads
-from riqa.learn.novelty import VIEWS, Novelty, load_novelty
+from riqa.learn.novelty import QUANTILE, VIEWS, Novelty, load_novelty
 from riqa.learn.predict import predict
 from tests.assess.strangers import STRANGERS
+from tests.data.photographs import disc
 
 
 @pytest.fixture(scope="module")
-def model(lab):
-    return load_model(lab.stem)[0]
+def session(lab):
+    return Session(load_model(lab.stem)[0], load_novelty(lab.stem))
 
 
 @pytest.fixture(scope="module")
-def novelty(lab):
-    return load_novelty(lab.stem)
+def fearless(session):
+    """A model that never abstains because a photograph is unlike those of training."""
+    return replace(session, novelty=None)
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +43,7 @@ def strangers(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def _float32(monkeypatch):
     """bfloat16 keeps three digits, and in other batches they may be others; more are compared here."""
-    monkeypatch.setattr("riqa.learn.inference.resolve_precision", lambda *_: "float32")
+    monkeypatch.setattr("riqa.learn.predict.resolve_precision", lambda *_: "float32")
 
 
 def beyond_doubt(overall, details):
@@ -43,144 +52,119 @@ def beyond_doubt(overall, details):
     return min(first - second, *np.diff(sorted(details)), *(abs(p - 0.5) for p in details)) > 2e-3
 
 
-def judge(model, novelty, paths, **knobs):
-    return list(assess(model, novelty, read_ahead(paths, 32), **knobs))
+def judge(session, paths, **knobs):
+    return list(assess(session, (read_crop(path, 32) for path in paths), **knobs))
 
 
-def test_probabilities_are_those_of_the_book_for_the_same_files(lab, model):
+def same(answer, overall, details):
+    assert list(answer.overall.values()) == pytest.approx(list(overall), abs=1e-3)
+    assert list(answer.details.values()) == pytest.approx(list(details), abs=1e-3)
+    return beyond_doubt(overall, details)
+
+
+def test_probabilities_are_those_of_the_book_for_the_same_files(lab, fearless):
     """Another way to the same numbers: curation into a store, and the predictions of the chapters."""
-    paths = lab.photographs()
-    expected = predict(model, lab.store, ("test",)).set_index("image_id")
+    expected = predict(fearless.model, lab.store, ("test",)).set_index("image_id")
     n_labels = 0
-    for answer in judge(model, None, paths, batch_size=7):
+    for answer in judge(fearless, lab.photographs(), batch_size=7):
         row = expected.loc[answer.path.stem]
-        overall, details = [row[f"p_overall_{k}"] for k in range(3)], [row[f"p_{d}"] for d in DETAILS]
+        overall = [row[f"p_overall_{k}"] for k in range(3)]
         assert list(answer.overall) == ["reject", "usable", "good"]
-        assert list(answer.overall.values()) == pytest.approx(overall, abs=1e-3)
-        assert list(answer.details.values()) == pytest.approx(details, abs=1e-3)
-        if beyond_doubt(overall, details):
+        if same(answer, overall, [row[f"p_{detail}"] for detail in DETAILS]):
             assert answer.label == ("reject", "usable", "good")[int(np.argmax(overall))]
             n_labels += 1
     assert n_labels > 20  # of 40
 
 
-def test_the_batch_size_changes_no_answer(lab, model):
-    paths = lab.photographs(11)
-    batches = []
-    handle = model.backbone.conv1.register_forward_hook(lambda m, i, o: batches.append(len(o)))
-    one = judge(model, None, paths, batch_size=1)
-    assert batches == [1] * 11
-    batches.clear()
-    many = judge(model, None, paths, batch_size=4)
+def test_the_batch_size_changes_no_answer(lab, fearless):
+    paths, batches = lab.photographs(11), []
+    handle = fearless.model.backbone.conv1.register_forward_hook(lambda m, i, o: batches.append(len(o)))
+    one, many = (judge(fearless, paths, batch_size=size) for size in (1, 4))
     handle.remove()
-    assert batches == [4, 4, 3]
-    sure = [beyond_doubt(answer.overall.values(), answer.details.values()) for answer in one]
+    assert batches == [1] * 11 + [4, 4, 3]
+    assert [answer.path for answer in one] == [answer.path for answer in many] == paths
+    sure = [same(a, b.overall.values(), b.details.values()) for a, b in zip(one, many, strict=True)]
     assert sum(sure) > 5
-    for a, b, same in zip(one, many, sure, strict=True):
-        assert a.path == b.path
-        assert list(a.overall.values()) == pytest.approx(list(b.overall.values()), abs=1e-3)
-        assert list(a.details.values()) == pytest.approx(list(b.details.values()), abs=1e-3)
-        assert (a.label, a.advice) == (b.label, b.advice) or not same
+    for a, b, certain in zip(one, many, sure, strict=True):
+        assert (a.label, a.advice) == (b.label, b.advice) or not certain
 
 
-def test_the_batch_size_changes_no_abstention(lab, model, novelty, monkeypatch):
+def test_the_batch_size_changes_no_abstention(lab, session, monkeypatch):
     """Where the threshold lies in the widest gap between photographs, and not by chance at one of them."""
-    scores, taken = [], Novelty.scores
-
-    def noted(*given):
-        found = taken(*given)
-        scores.extend(found.max(axis=1))
-        return found
-
-    monkeypatch.setattr(Novelty, "scores", noted)
+    found, real = [], Novelty.scores
+    monkeypatch.setattr(Novelty, "scores", lambda *given: found.append(real(*given)) or found[-1])
     paths = lab.photographs(11)
-    judge(model, novelty, paths, batch_size=1)
-    alone = np.array(scores)
-    scores.clear()
-    judge(model, novelty, paths, batch_size=4)
-    assert scores == pytest.approx(alone.tolist(), rel=1e-2, abs=1e-2)
+    for batch_size in (1, 4):
+        judge(session, paths, batch_size=batch_size)
+    alone, together = np.split(np.concatenate(found).max(axis=1), 2)
+    assert together == pytest.approx(alone, rel=1e-2, abs=1e-2)
     ordered = np.sort(alone)
     widest = np.diff(ordered).argmax()
     between = float(ordered[widest : widest + 2].mean())
     monkeypatch.setattr(Novelty, "threshold", lambda *_: between)
     for batch_size in (1, 4):
-        answers = judge(model, novelty, paths, batch_size=batch_size)
-        assert [answer.abstains for answer in answers] == (alone > ordered[widest]).tolist()
+        answers = judge(session, paths, batch_size=batch_size)
+        assert [answer.abstains for answer in answers] == (alone > between).tolist()
 
 
-def test_photographs_of_the_same_set_are_answered(lab, model, novelty):
-    answers = judge(model, novelty, lab.photographs())
-    assert len(answers) == 40
-    assert np.mean([answer.abstains for answer in answers]) <= 0.1
-    answers = judge(model, novelty, lab.photographs(), quantile=0.9)
-    assert np.mean([answer.abstains for answer in answers]) <= 0.25  # 0.1 is expected, of 40
+def test_photographs_of_the_same_set_are_answered_and_the_quantile_is_alive(lab, session):
+    def n_abstentions(quantile):
+        return sum(answer.abstains for answer in judge(session, lab.photographs(), quantile=quantile))
+
+    assert n_abstentions(0.5) > 8 > n_abstentions(1.0)
+    assert n_abstentions(0.9) <= 10  # 4 are expected, of 40
+    assert n_abstentions(QUANTILE) <= 4
 
 
-def test_what_is_no_fundus_gets_no_answer(model, novelty, strangers):
+def test_what_is_no_fundus_gets_no_answer_and_no_number(session, strangers):
     """Forty validation photographs are few: the default quantile would stand on the strangest of them alone.
 
     A disc of a retina's colour is left out: to a model of so few it may look like a retina without any focus.
     """
-    answers = {answer.path.stem: answer for answer in judge(model, novelty, strangers, quantile=0.9)}
+    answers = {answer.path.stem: answer for answer in judge(session, strangers, quantile=0.9)}
     assert len(answers) == 4 * len(STRANGERS)
     reasons = {kind: {answers[f"{kind}-{seed}"].reason for seed in range(4)} for kind in STRANGERS}
     assert reasons["noise"] == reasons["grey"] == reasons["orange"] == {NO_FUNDUS}
-    discs = ("noise", "text", "fur", "holiday")
     unlike = {f"{UNLIKE}: {view}" for view in VIEWS}
-    assert all(reasons[f"{kind} in a disc"] <= unlike for kind in discs)
-    assert reasons["grey disc"] <= unlike
+    for disc_of in ("noise in a disc", "text in a disc", "fur in a disc", "holiday in a disc", "grey disc"):
+        assert reasons[disc_of] <= unlike
     assert None not in reasons["text"] | reasons["fur"] | reasons["holiday"]
+    assert NOT_ALONE in set.union(*reasons.values())
+    for answer in answers.values():
+        if answer.abstains:
+            told = answer.to_json()
+            assert (told["overall"], told["details"], told["abstain"]) == (None, {}, True)
+            assert told["advice"]
+            assert answer.label is None
 
 
-def test_an_abstention_quotes_no_number(model, novelty, strangers):
-    answers = judge(model, novelty, strangers, quantile=0.9)
-    abstained = [answer for answer in answers if answer.abstains]
-    assert {answer.reason.partition(": ")[0] for answer in abstained} >= {"no fundus", UNLIKE}
-    assert NOT_ALONE in {answer.reason for answer in abstained}
-    for answer in abstained:
-        told = answer.to_json()
-        assert (told["overall"], told["details"], told["abstain"]) == (None, {}, True)
-        assert told["advice"]
-        assert answer.label is None
-
-
-def test_the_quantile_is_alive(lab, model, novelty):
-    paths = lab.photographs()
-    strict, lenient = (judge(model, novelty, paths, quantile=quantile) for quantile in (0.5, 1.0))
-    n_strict, n_lenient = (sum(answer.abstains for answer in some) for some in (strict, lenient))
-    assert n_strict > 8 > n_lenient
-
-
-def test_files_that_cannot_be_read_keep_their_place(lab, model, novelty, tmp_path):
+def test_files_that_cannot_be_read_keep_their_place(lab, session, tmp_path):
     (tmp_path / "a.jpg").write_text("no image")
     paths = [tmp_path / "a.jpg", *lab.photographs(2), tmp_path / "gone.jpg"]
-    answers = judge(model, novelty, paths, batch_size=1)
+    answers = judge(session, paths, batch_size=1)
     assert [type(answer) for answer in answers] == [Unreadable, Answer, Answer, Unreadable]
     assert [answer.path for answer in answers] == paths
-    assert judge(model, novelty, paths[:1]) == [Unreadable(paths[0], "not an image file")]
+    assert judge(session, paths[:1]) == [Unreadable(paths[0], "not an image file")]
 
 
 @pytest.mark.parametrize("heads", [(3, 0), (0, 3), (2, 3)])
-def test_a_model_answers_as_far_as_its_heads_go(lab, model, heads):
+def test_a_model_answers_as_far_as_its_heads_go(lab, fearless, heads):
     n_overall, n_details = heads
-    (answer,) = judge(with_heads(model, *heads), None, lab.photographs(1))
-    told = answer.to_json()
-    assert list(told) == ["path", "overall", "details", "advice", "abstain", "reason", "warning"]
-    assert len(answer.overall) == n_overall
-    assert list(told["details"]) == list(DETAILS[:n_details])
-    if n_overall:
-        assert told["overall"]["label"] in told["overall"]["probabilities"]
-        assert sum(told["overall"]["probabilities"].values()) == pytest.approx(1)
-        assert next(iter(told["overall"]["probabilities"])) == ("bad" if n_overall == 2 else "reject")
-    else:
-        assert told["overall"] is None
-    assert told["advice"]
+    (answer,) = judge(replace(fearless, model=with_heads(fearless.model, *heads)), lab.photographs(1))
+    names = {0: [], 2: ["bad", "good"], 3: ["reject", "usable", "good"]}
+    assert list(answer.overall) == names[n_overall]
+    assert sum(answer.overall.values()) == pytest.approx(1 if n_overall else 0)
+    assert list(answer.details) == list(DETAILS[:n_details])
+    assert (answer.to_json()["overall"] is None) == (n_overall == 0)
+    assert answer.advice
 
 
 def test_the_contract_by_hand(tmp_path):
     overall = {"reject": 0.25, "usable": 0.5, "good": 0.25}
     answer = Answer(tmp_path / "x.jpg", overall, {"clarity": 0.125}, ["out of focus: refocus and retake"])
-    assert answer.to_json() == {
+    told = answer.to_json()
+    assert list(told) == ["path", "overall", "details", "advice", "abstain", "reason", "warning"]
+    assert told == {
         "path": str(tmp_path / "x.jpg"),
         "overall": {"label": "usable", "probabilities": overall},
         "details": {"clarity": {"good": 0.125}},
@@ -189,39 +173,101 @@ def test_the_contract_by_hand(tmp_path):
         "reason": None,
         "warning": None,
     }
+    ranks = {"reject": 0.66, "good": 0.02}
+    details = replace(answer, ranks={"clarity": ranks}).to_json()["details"]
+    assert details == {"clarity": {"good": 0.125, "worse_in_training": ranks}}
 
 
-def test_a_warning_goes_with_every_answer(lab, model, novelty, strangers):
+def test_a_warning_goes_with_every_answer(lab, session, strangers):
     paths = [*lab.photographs(2), strangers[0]]
-    answers = judge(model, novelty, paths, quantile=1.0, warning="beware")
-    assert [answer.warning for answer in answers] == ["beware"] * 3
-    assert [answer.warning for answer in judge(model, novelty, paths)] == [None] * 3
+    for warning in ("beware", None):
+        answers = judge(replace(session, warning=warning), paths)
+        assert [answer.warning for answer in answers] == [warning] * 3
 
 
 @pytest.mark.parametrize("view", [0, 1])
-def test_an_abstention_names_the_view_that_finds_it_most_unlike(lab, model, novelty, monkeypatch, view):
+def test_an_abstention_names_the_view_that_finds_it_most_unlike(lab, session, monkeypatch, view):
     scores = np.full((1, 2), 5.0)
     scores[0, view] = 6.0
     monkeypatch.setattr(Novelty, "scores", lambda *_: scores)
     for limit, reason in ((5.5, f"{UNLIKE}: {VIEWS[view]}"), (6.0, None)):
         monkeypatch.setattr(Novelty, "threshold", lambda *_, limit=limit: limit)
-        (answer,) = judge(model, novelty, lab.photographs(1))
+        (answer,) = judge(session, lab.photographs(1))
         assert answer.reason == reason
 
 
-def test_what_speaks_against_is_the_most_probable_fault(tmp_path):
-    details = {"illumination": 0.9, "clarity": 0.3, "contrast": 0.8}
-    answer = Answer(tmp_path, {"reject": 0.6, "usable": 0.3, "good": 0.1}, details, [])
-    assert speaks_against(answer)[:3] == ("details", 1, "clarity is bad")
-    assert speaks_against(answer)[3] == pytest.approx(0.7)
-    answer = Answer(tmp_path, {"bad": 0.75, "good": 0.25}, details, [])
-    assert speaks_against(answer) == ("overall", 0, "overall quality is bad", 0.75)
-    with pytest.raises(ValueError, match="abstains"):
-        speaks_against(Answer(tmp_path, {}, {}, ["look"], NO_FUNDUS))
+@pytest.mark.parametrize(("knob", "value"), [("batch_size", 0), ("quantile", 2)])
+def test_slips_are_named(lab, session, knob, value):
+    with pytest.raises(ValueError, match=f"{knob} is {value}"):
+        judge(session, lab.photographs(1), **{knob: value})
 
 
-def test_slips_are_named(lab, model, novelty):
-    with pytest.raises(ValueError, match="batch_size is 0"):
-        judge(model, novelty, lab.photographs(1), batch_size=0)
-    with pytest.raises(ValueError, match="quantile is 2"):
-        judge(model, novelty, lab.photographs(1), quantile=2)
+@pytest.fixture
+def folder(tmp_path):
+    """Nine discs in two folders, a hidden image, a text, and an empty folder."""
+    for k in range(9):
+        place = tmp_path / ("b" if k % 2 else "a/deep")
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(disc(60, 80, radius=25, level=90 + k, seed=k)[0]).save(place / f"{k}.PNG")
+    (tmp_path / "b" / ".hidden.png").write_bytes(b"")
+    (tmp_path / "b" / "notes.txt").write_text("no image")
+    (tmp_path / "empty").mkdir()
+    return tmp_path
+
+
+def test_folders_are_searched_in_order_and_files_taken_once_as_given(folder):
+    given = [folder / "b" / "3.PNG", folder / "b", folder / "b" / "notes.txt", folder / "a", folder]
+    paths, empty, passed = find_images(given)
+    in_b, in_a = ([f"{k}.PNG" for k in some] for some in ((3, 1, 5, 7), (0, 2, 4, 6, 8)))
+    assert [path.name for path in paths] == [*in_b, "notes.txt", *in_a]
+    assert empty == []
+    assert str(passed) == (  # each counted once
+        "1 hidden or of the system (.hidden.png), 1 with an ending that is not read (.txt 1, e.g. notes.txt)"
+    )
+
+
+def test_a_file_named_from_here_and_from_the_root_is_one(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    paths = find_images([Path("b/3.PNG"), folder / "b" / "3.PNG", folder / "b", Path(".")])[0]
+    assert len(paths) == 9
+    assert [path.is_absolute() for path in paths] == [False] + 3 * [True] + 5 * [False]
+
+
+def test_a_file_is_found_however_its_accents_are_written(folder):
+    written = folder / "b" / normalize("NFD", "Größe.png")
+    (folder / "b" / "3.PNG").rename(written)
+    assert find_images([folder / "b" / "Größe.png"])[:2] == ([written], [])
+
+
+def test_folders_without_images_are_told_and_alone_an_error(folder, monkeypatch):
+    def barred(place, real=os.scandir):
+        if str(place).endswith("deep"):
+            raise PermissionError(13, "Permission denied", place)
+        return real(place)
+
+    monkeypatch.setattr(os, "scandir", barred)
+    (folder / "c").mkdir()
+    (folder / "c" / "scan.heic").touch()
+    paths, empty, _ = find_images([folder / name for name in ("empty", "b", "a", "c")])
+    assert len(paths) == 4
+    assert empty == [
+        Unreadable(folder / "empty", "no image in this folder"),
+        Unreadable(folder / "a" / "deep", "no permission to enter it"),
+        Unreadable(folder / "c", "no image in this folder"),
+    ]
+    for name, why in (
+        ("empty", r"empty; name photographs \(\.jpeg .*, or folders of them$"),
+        ("a", r"a; .*a/deep: no permission to enter it$"),
+        ("c", r"c; .*; passed over: 1 with .* \(.heic 1, e.g. scan.heic\)$"),
+    ):
+        with pytest.raises(InputError, match=f"no image in .*{why}"):
+            find_images([folder / name])
+
+
+def test_what_is_read_is_what_curation_would_crop(folder):
+    Image.new("RGB", (80, 60)).save(folder / "b" / "7.PNG")
+    whole, black = (read_crop(folder / "b" / name, 32) for name in ("5.PNG", "7.PNG"))
+    assert np.array_equal(whole.crop, read_and_crop(whole.path, 32)[0])
+    assert (black.crop, black.reason in NO_FUNDUS) == (None, True)
+    for name, reason in (("notes.txt", "not an image file"), ("gone.png", "file is missing")):
+        assert read_crop(folder / "b" / name, 32) == Unreadable(folder / "b" / name, reason)

@@ -1,21 +1,29 @@
+import base64
 import os
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
+import torch
+from PIL import Image
 
-from riqa.assess.answers import Answer, assess
-from riqa.assess.page import Card, card, write_page
-from riqa.assess.photographs import Unreadable, read_ahead
+from riqa.assess import page as module
+from riqa.assess.answers import Answer, Session, Unreadable, assess, read_crop
+from riqa.assess.page import SIDE, Card, card, crop_for_page, data_uri, overlay, speaks_against, write_page
+from riqa.data.fov import read_and_crop
 from riqa.errors import InputError
+from riqa.labels import DETAILS
 from riqa.learn.model import load_model
 
-FACTS = {"model_name": "m-s0", "summary": "2 photographs: 1 good, 1 without answer", "notes": []}
+FACTS = {"model_name": "m-s0", "summary": "2 photographs: 1 good, 1 without answer", "unreadable": ()}
 EVIL = "<script>alert('x')</script>.jpg"
 GOOD = Answer(Path(EVIL), {"bad": 0.1, "good": 0.9}, {"clarity": 0.3}, ["out of focus: refocus and retake"])
 NONE = Answer(Path("a.jpg"), {}, {}, ["look"], "no fundus")
+PICTURE = "data:image/jpeg;base64,AA"
 
 
 class _Tags(HTMLParser):
@@ -34,114 +42,165 @@ class _Tags(HTMLParser):
         assert self.open.pop() == tag
 
 
-def page(tmp_path, cards, unreadable=(), most_pictures=100, **facts):
-    write_page(tmp_path / "page.html", cards, unreadable, most_pictures=most_pictures, **(FACTS | facts))
+@pytest.fixture(scope="module")
+def model(lab):
+    return load_model(lab.stem)[0]
+
+
+def answers(model, paths):
+    return list(assess(Session(model), [read_crop(path, 32) for path in paths]))
+
+
+def page(tmp_path, cards, notes=(), most_pictures=100, **facts):
+    write_page(tmp_path / "page.html", cards, notes, most_pictures=most_pictures, **(FACTS | facts))
     assert [file.name for file in tmp_path.iterdir()] == ["page.html"]
-    return (tmp_path / "page.html").read_text(encoding="utf-8")
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    _Tags(text)
+    return text
 
 
-def test_a_page_asks_nothing_of_the_world(lab, tmp_path):
-    model, _ = load_model(lab.stem)
-    cards = [
-        card(model, answer, picture=True)[0]
-        for answer in assess(model, None, read_ahead(lab.photographs(3), 32))
-    ]
+def words(text):
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", text.partition("<body>")[2]))
+
+
+def test_a_page_asks_nothing_of_the_world(lab, model, tmp_path):
+    cards = [card(model, answer, picture=True) for answer in answers(model, lab.photographs(3))]
     tags = _Tags(page(tmp_path, cards)).tags
     pictures = [attributes for tag, attributes in tags if tag == "img"]
     assert len(pictures) == 6
-    assert all(attributes["src"].startswith("data:image/jpeg;base64,") for attributes in pictures)
-    assert all(attributes["alt"] for attributes in pictures)
-    assert not [attributes for tag, attributes in tags if tag in ("script", "link", "iframe")]
-    assert not [
-        value for tag, attributes in tags for value in attributes.values() if "http:" in (value or "")
-    ]
+    assert all(one["src"].startswith("data:image/jpeg;base64,") and one["alt"] for one in pictures)
+    assert not {"script", "link", "iframe"} & {tag for tag, _ in tags}
+    assert not [value for _, attributes in tags for value in attributes.values() if "http:" in (value or "")]
     (policy,) = [a["content"] for _, a in tags if a.get("http-equiv") == "Content-Security-Policy"]
     assert policy.startswith("default-src 'none'")
 
 
 def test_names_of_files_are_text(tmp_path):
-    text = page(tmp_path, [Card(GOOD)], [Unreadable(Path("<b>"), "not an <image>")])
+    odd = Path(os.fsdecode(b"M\xfcller.jpg"))  # no UTF-8
+    cards = [Card(GOOD), Card(replace(GOOD, path=odd), "all", PICTURE, None, "x")]
+    files = [Unreadable(Path("<b>"), "not an <image>"), Unreadable(odd, "torn")]
+    text = page(tmp_path, cards, unreadable=files, model_name=os.fsdecode(b"m\xff"))
     assert "<script" not in text
     assert "&lt;script&gt;" in text
     assert "&lt;b&gt;: not an &lt;image&gt;" in text
-
-
-def test_names_that_are_no_utf_8_are_shown(tmp_path):
-    odd = Path(os.fsdecode(b"M\xfcller.jpg"))
-    shown = Card(
-        Answer(odd, {}, {"clarity": 0.3}, ["refocus"]), "all", "data:image/jpeg;base64,AA", None, "x"
-    )
-    text = page(tmp_path, [shown], [Unreadable(odd, "torn")], model_name=os.fsdecode(b"m\xff"))
     assert text.count("M\ufffdller.jpg") == 3
     assert "m\ufffd" in text
 
 
 def test_everything_that_is_said_is_there(tmp_path):
-    text = page(tmp_path, [Card(GOOD), Card(NONE)], notes=["beware of it"])
-    words = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", text.partition("<body>")[2]))
-    assert "overall good" in words
-    assert "good 0.90 bad 0.10" in words
-    assert "clarity 0.30 bad" in words
-    assert "no answer : no fundus" in words
-    for sentence in (*GOOD.advice, *NONE.advice, "Beware of it.", "m-s0", FACTS["summary"]):
-        assert sentence in words
-    assert "Pictures are shown" not in words
-
-
-def test_a_warning_is_on_every_card(tmp_path):
-    warned = [Card(replace(answer, warning="phantom model: beware")) for answer in (GOOD, NONE)]
-    assert page(tmp_path, warned).count('<p class="note">Phantom model: beware.</p>') == 2
-
-
-def test_the_limit_on_pictures_is_told(tmp_path):
-    cards = [Card(GOOD, "all", "data:image/jpeg;base64,AA"), Card(NONE), Card(NONE)]
+    warned = replace(NONE, warning="phantom model: beware")
+    cards = [Card(GOOD), Card(warned, note="no maps"), Card(warned, note="no maps")]
+    text = page(tmp_path, cards, ["beware of it"])
+    told = words(text)
+    for expected in (
+        *("overall good", "good 0.90 bad 0.10", "clarity 0.30 bad", "no answer : no fundus"),
+        *(*GOOD.advice, *NONE.advice, "Beware of it.", "m-s0", FACTS["summary"]),
+    ):
+        assert expected in told
+    assert told.count("No maps.") == 1
+    assert text.count('<p class="note">Phantom model: beware.</p>') == 2
+    assert "Pictures are shown" not in told
     assert "Pictures are shown for the first 1 of 3 photographs" in page(tmp_path, cards, most_pictures=1)
 
 
-def test_a_card_without_picture_or_answer_has_no_heat_map(lab):
-    model, _ = load_model(lab.stem)
-    path = lab.photographs(1)[0]
-    answer = next(assess(model, None, read_ahead([path], 32)))
-    bare, note = card(model, answer, picture=False)
-    assert (bare.photograph, bare.heat, note) == (None, None, None)
-    assert bare.answer.crop is None
-    abstained, _ = card(model, Answer(path, {}, {}, ["look"], "unlike", answer.crop), picture=True)
-    assert abstained.photograph
-    assert (abstained.heat, abstained.claim) == (None, None)
-
-
-def test_a_backbone_without_maps_is_noted(lab, monkeypatch):
-    def refuse(*_, **__):
-        raise InputError("backbone vit has no map")
-
-    monkeypatch.setattr("riqa.assess.pictures.grad_cam", refuse)
-    model, _ = load_model(lab.stem)
-    answer = next(assess(model, None, read_ahead(lab.photographs(1), 32)))
-    made, note = card(model, answer, picture=True)
-    assert made.photograph
-    assert made.heat is None
-    assert note == "no heat maps: backbone vit has no map"
+def test_each_detail_stands_between_the_photographs_of_training(tmp_path):
+    ranks = {"clarity": {"reject": 0.66, "good": 0.02}, "contrast": {"reject": 0.4, "good": 0.31}}
+    told = words(page(tmp_path, [Card(replace(GOOD, ranks=ranks))]))
+    share = "share of the training photographs that are worse of those graded reject of those graded good"
+    for expected in (share, "clarity 66 % 2 %", "contrast 40 % 31 %"):
+        assert expected in told
 
 
 def test_a_page_that_cannot_be_written_is_one_line(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match=r"page\.html cannot be written"):
-        write_page(tmp_path / "file" / "page.html", [Card(GOOD)], [], most_pictures=1, **FACTS)
+        write_page(tmp_path / "file" / "page.html", [Card(GOOD)], most_pictures=1, **FACTS)
 
 
-def test_each_detail_stands_between_the_photographs_of_training(tmp_path):
-    ranks = {"clarity": {"reject": 0.66, "good": 0.02}, "contrast": {"reject": 0.4, "good": 0.31}}
-    answer = Answer(
-        Path("a.jpg"), {"reject": 0.9, "usable": 0.1, "good": 0.0}, {"clarity": 0.6, "contrast": 0.7},
-        ["most likely out of focus: refocus and retake"], ranks=ranks,
-    )  # fmt: skip
-    text = page(tmp_path, [Card(answer)])
-    _Tags(text)
-    words = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", text.partition("<body>")[2]))
-    assert (
-        "share of the training photographs that are worse of those graded reject of those graded good"
-        in words
-    )
-    assert "clarity 66 % 2 %" in words
-    assert "contrast 40 % 31 %" in words
-    assert answer.to_json()["details"]["clarity"] == {"good": 0.6, "worse_in_training": ranks["clarity"]}
+def test_a_card_without_picture_or_answer_has_no_heat_map(lab, model):
+    (answer,) = answers(model, lab.photographs(1))
+    assert card(model, answer, picture=False) == Card(answer)
+    assert card(model, answer, picture=True).answer.crop is None
+    abstained = card(model, replace(answer, reason="unlike"), picture=True)
+    assert abstained.photograph
+    assert (abstained.heat, abstained.claim) == (None, None)
+    gone = card(model, replace(NONE, path=lab.stem / "gone.png"), picture=True)
+    assert gone.photograph is None
+
+
+def test_the_heat_map_is_that_of_what_most_speaks_against(lab, model, monkeypatch):
+    asked, real = [], module.grad_cam
+
+    def noted(model, images, **what):
+        asked.append((images, what))
+        return real(model, images, **what)
+
+    monkeypatch.setattr(module, "grad_cam", noted)
+    for answer in answers(model, lab.photographs(6)):
+        made = card(model, answer, picture=True)
+        faults = {("details", k): 1 - answer.details[detail] for k, detail in enumerate(DETAILS)}
+        faults["overall", 0] = answer.overall["reject"]
+        images, what = asked.pop()
+        assert (what["task"], what["target"]) == max(faults, key=faults.get)
+        assert torch.equal(images, torch.from_numpy(answer.crop.transpose(2, 0, 1)[None] / np.float32(255)))
+        assert made.claim.endswith(f"{speaks_against(answer)[3]} ({max(faults.values()):.2f})")
+
+
+@pytest.mark.parametrize("cold", [False, True])
+def test_where_there_is_no_map_the_card_or_the_page_says_so(lab, model, monkeypatch, cold):
+    def refuse(*_, **__):
+        if cold:
+            return np.zeros((1, 32, 32), np.float32)
+        raise InputError("backbone vit has no map")
+
+    monkeypatch.setattr(module, "grad_cam", refuse)
+    (answer,) = answers(model, lab.photographs(1))
+    made = card(model, answer, picture=True)
+    assert made.photograph
+    assert made.heat is None
+    assert made.note == (None if cold else "no heat maps: backbone vit has no map")
+    assert (made.claim or "").startswith("no place speaks for: " if cold else "")
+
+
+def test_what_speaks_against_is_the_most_probable_fault():
+    details = {"illumination": 0.9, "clarity": 0.3, "contrast": 0.8}
+    answer = Answer(Path("a"), {"reject": 0.6, "usable": 0.3, "good": 0.1}, details, [])
+    assert speaks_against(answer) == (pytest.approx(0.7), "details", 1, "clarity is bad")
+    answer = replace(answer, overall={"bad": 0.75, "good": 0.25})
+    assert speaks_against(answer) == (0.75, "overall", 0, "overall quality is bad")
+
+
+def test_the_picture_is_the_same_crop_larger(lab):
+    path = lab.photographs(1)[0]
+    small = read_and_crop(path, 32)[0]
+    picture = crop_for_page(replace(GOOD, path=path, crop=small))
+    assert picture.shape == (SIDE, SIDE, 3)
+    again = cv2.resize(picture, (32, 32), interpolation=cv2.INTER_AREA)
+    assert np.abs(again.astype(int) - small).mean() < 4
+
+
+def test_without_a_field_it_is_the_whole_photograph(tmp_path):
+    Image.new("RGB", (800, 400), (10, 20, 200)).save(tmp_path / "blue.png")
+    picture = crop_for_page(replace(NONE, path=tmp_path / "blue.png"))
+    assert picture.shape == (SIDE // 2, SIDE, 3)
+    assert (picture == (10, 20, 200)).all()
+
+
+def test_an_overlay_leaves_what_is_cold_and_what_is_outside():
+    image = np.full((40, 40, 3), 100, np.uint8)
+    image[:, :10] = 0
+    heat = np.zeros((4, 4), np.float32)
+    assert np.array_equal(overlay(image, heat), image)
+    heat[:, 2:] = 1.0
+    told = overlay(image, heat)
+    assert (told[:, :10] == 0).all()
+    assert np.abs(told[:, 35].astype(int) - 100).min() > 10
+
+
+def test_a_data_uri_holds_the_picture():
+    image = np.zeros((32, 48, 3), np.uint8)
+    image[..., 0] = 200
+    kind, _, content = data_uri(image).partition(",")
+    assert kind == "data:image/jpeg;base64"
+    back = cv2.imdecode(np.frombuffer(base64.b64decode(content), np.uint8), cv2.IMREAD_COLOR_RGB)
+    assert np.abs(back.astype(int) - image).max() < 8

@@ -10,16 +10,11 @@ from riqa.publish.measured import read_measured
 def test_contestants_take_turns_and_the_round_to_warm_up_is_left_out():
     calls = []
 
-    def contestant(name):
-        return lambda: calls.append(name) or len(calls)
-
-    values = interleave({name: contestant(name) for name in "abc"}, rounds=3)
+    turns = {name: lambda name=name: calls.append(name) or len(calls) for name in "abc"}
+    values = interleave(turns, rounds=3)
     assert "".join(calls) == "abc" + "bca" + "cab" + "abc"
-    assert {name: given.tolist() for name, given in values.items()} == {
-        "a": [6, 8, 10],
-        "b": [4, 9, 11],
-        "c": [5, 7, 12],
-    }
+    expected = {"a": [6, 8, 10], "b": [4, 9, 11], "c": [5, 7, 12]}
+    assert {name: given.tolist() for name, given in values.items()} == expected
 
 
 def test_a_ratio_is_taken_within_rounds_and_says_how_many_times_as_good_we_are():

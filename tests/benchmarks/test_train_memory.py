@@ -8,8 +8,7 @@ import pytest
 
 from benchmarks.train_memory import random_dataset, random_images, resident_beyond
 from riqa.data.manifest import validate_manifest
-from riqa.data.partial import Plan
-from riqa.data.store import write_store
+from riqa.data.store import Plan, write_store
 
 
 @pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="Linux says it in /proc")

@@ -13,7 +13,7 @@ import typer
 
 from riqa.cli import app, main
 from riqa.data.adapters import NAMES
-from riqa.data.sources import SOURCES
+from riqa.data.fetch import SOURCES
 from riqa.learn.plan_file import read_plan
 from riqa.publish.chapters import find_chapter, read_chapters
 from riqa.publish.parameters import check_parameters, declared_parameters, parse_assignment
@@ -99,7 +99,7 @@ def values_of(line: str) -> tuple[str, dict]:
 
 def test_commands_were_found_in_every_place():
     places = {place.removesuffix(", block") for place in COMMANDS.values()}
-    assert {"README.md", "your_photographs.md", "how_to_run.md", "cluster.md", "help", "sources.py"} <= places
+    assert {"README.md", "your_photographs.md", "how_to_run.md", "cluster.md", "help", "fetch.py"} <= places
     assert "claims.yaml" in places
     assert len(COMMANDS) > 60
     assert set(of_kind) == {"riqa", "make", "source", "conda", "snakemake", "accelerate"}

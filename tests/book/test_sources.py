@@ -290,9 +290,3 @@ def test_every_value_of_a_profile_is_one_that_a_chapter_declares(name, tmp_path,
 def test_the_profiles_are_those_that_the_book_speaks_of():
     assert {"smoke", "quick", "eyeq_thumbs", "open", "paper"} <= set(profile_names(REPOSITORY))
     assert len(read_profile(REPOSITORY, "quick").parameters.get("seeds", [0, 1, 2])) >= 3
-
-
-def test_the_page_on_own_photographs_shows_the_description_that_is_tested():
-    from riqa.data.table import EXAMPLE
-
-    assert f"```yaml\n{EXAMPLE}```" in (REPOSITORY / "book" / "your_photographs.md").read_text()

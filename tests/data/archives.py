@@ -20,15 +20,7 @@ SMALL = 64  # of a photograph of DR-XJU, pixels
 EYEQ_TRAIN, EYEQ_TEST, EYEQ_D = 54, 27, 18
 """Numbers of EyeQ's images; classes in turn, so that all are everywhere."""
 
-MSHF_GROUPS = {
-    "DR-XJU": 12,
-    "DR-ZJU": 12,
-    "Glaucoma": 8,
-    "Healthy": 6,
-    "Local1": 12,
-    "Local2": 10,
-    "UWF-mosaic": 3,
-}
+MSHF_GROUPS = dict(zip(layouts.MSHF_GROUPS, (12, 12, 8, 6, 12, 10, 3), strict=True))
 DEEPDRID_PATIENTS = {
     "train": [1, 2, 3, 4, 27, 56, 77, 96, 164, 167],
     "val": [301, 302, 303, 330],
@@ -49,13 +41,7 @@ _CAMERAS = ("tabletop_b", "tabletop_c", "reader_b", "portable")
 
 
 def write_archives(root: Path, names: Sequence[str], seed: int = 0) -> Path:
-    """Write archives below `root`, and return it.
-
-    Args:
-        root: Parent of eyeq/ (with eyeq-d/ beside it), mshf/, deepdrid/ and fives/.
-        names: Which of them, without eyeq-d.
-        seed: Seed of labels and photographs.
-    """
+    """Write some of eyeq/ (with eyeq-d/ beside it), mshf/, deepdrid/ and fives/ below `root`; return it."""
     rng, severities = np.random.default_rng(seed), {}
     writers = {"eyeq": _write_eyeq, "mshf": _write_mshf, "deepdrid": _write_deepdrid, "fives": _write_fives}
     for name in names:

@@ -10,10 +10,11 @@ import cv2
 import numpy as np
 
 from benchmarks.fov_accuracy import truth_mask
-from riqa.phantom.cameras import CAMERAS
 from riqa.phantom.degrade import DEFECTS
+from riqa.phantom.fundus import CAMERAS
 from riqa.phantom.photograph import Exposure, render_clean, spoil
 
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
 Picture = tuple[np.ndarray, np.ndarray]
 Composite = tuple[np.ndarray, list[np.ndarray]]
 
@@ -51,18 +52,13 @@ def tight(picture: Picture, margin: int = 1) -> Picture:
 def paste(canvas: np.ndarray, fields: list[np.ndarray], picture: Picture, top: int, left: int) -> None:
     """Paste a picture onto a canvas; what it covers of earlier fields is theirs no more."""
     image, mask = picture
-    top, left = int(top), int(left)
-    window = np.s_[max(0, top) : top + image.shape[0], max(0, left) : left + image.shape[1]]
-    target = canvas[window]
-    inner = np.s_[
-        max(0, -top) : max(0, -top) + target.shape[0], max(0, -left) : max(0, -left) + target.shape[1]
-    ]
-    canvas[window] = image[inner]
-    whole = np.zeros(canvas.shape[:2], bool)
-    whole[window] = mask[inner]
+    window = np.s_[int(top) : int(top) + image.shape[0], int(left) : int(left) + image.shape[1]]
+    height, width = canvas[window].shape[:2]
+    canvas[window] = image[:height, :width]
     for field in fields:
         field[window] = False
-    fields.append(whole)
+    fields.append(np.zeros(canvas.shape[:2], bool))
+    fields[-1][window] = mask[:height, :width]
 
 
 def page(height: int, width: int, kind: str, rng: np.random.Generator) -> np.ndarray:
@@ -85,30 +81,15 @@ def write(canvas: np.ndarray, top: int, bottom: int, rng: np.random.Generator, s
     for row in range(int(top) + step, int(bottom), step):
         words = " ".join("".join(rng.choice(list("abcdeilmnorstuOD"), rng.integers(2, 9))) for _ in range(9))
         letters = int(rng.uniform(0.2, 1.0) * width / (0.5 * step))
-        place, scale = (int(0.05 * width), row - step // 4), step / 34
-        cv2.putText(
-            canvas,
-            words[:letters],
-            place,
-            cv2.FONT_HERSHEY_SIMPLEX,
-            scale,
-            ink,
-            max(1, step // 14),
-            cv2.LINE_AA,
-        )
-
-
-# Several fields of view
+        place, thick = (int(0.05 * width), row - step // 4), max(1, step // 14)
+        cv2.putText(canvas, words[:letters], place, _FONT, step / 34, ink, thick, cv2.LINE_AA)
 
 
 def _grid(draw: Callable[[], Picture], rng: np.random.Generator, rows: int, columns: int) -> Composite:
     kind = rng.choice(["black", "black", "black", "white", "grey", "textured"])
-    gap = int(rng.choice([0, 2, 8, 20]))
-    cut = rng.random() < 0.5
-    cells = [
-        resized(p, 240 / max(p[0].shape[:2]))
-        for p in ((tight(draw()) if cut else draw()) for _ in range(rows * columns))
-    ]
+    gap, cut = int(rng.choice([0, 2, 8, 20])), rng.random() < 0.5
+    pictures = [tight(draw()) if cut else draw() for _ in range(rows * columns)]
+    cells = [resized(picture, 240 / max(picture[0].shape[:2])) for picture in pictures]
     height, width = (max(cell[0].shape[axis] for cell in cells) for axis in (0, 1))
     canvas = page(rows * height + (rows + 1) * gap, columns * width + (columns + 1) * gap, kind, rng)
     fields: list[np.ndarray] = []
@@ -119,21 +100,6 @@ def _grid(draw: Callable[[], Picture], rng: np.random.Generator, rows: int, colu
     return canvas, fields
 
 
-def pair_in_a_row(draw, rng):
-    """Two photographs side by side, or three."""
-    return _grid(draw, rng, 1, int(rng.choice([2, 2, 3])))
-
-
-def pair_in_a_column(draw, rng):
-    """Two photographs one above the other."""
-    return _grid(draw, rng, 2, 1)
-
-
-def grid(draw, rng):
-    """Four to six photographs."""
-    return _grid(draw, rng, 2, int(rng.choice([2, 2, 2, 3])))
-
-
 def touching(draw, rng):
     """Two fields without margin that touch, or overlap by up to a third of their width."""
     first, second = (tight(resized(draw(), 1.0), 0) for _ in range(2))
@@ -142,8 +108,8 @@ def touching(draw, rng):
     left = round(first[0].shape[1] * (1 - share))
     height, width = max(first[0].shape[0], second[0].shape[0]), left + second[0].shape[1]
     edge = int(rng.choice([0, 6, 30]))
-    canvas, fields = page(height + 2 * edge, width + 2 * edge, "black", rng), []
-    paste(canvas, fields, first, edge, edge)
+    canvas = page(height + 2 * edge, width + 2 * edge, "black", rng)
+    paste(canvas, fields := [], first, edge, edge)
     image, mask = second
     window = np.s_[edge : edge + image.shape[0], edge + left : edge + left + image.shape[1]]
     canvas[window][mask] = image[mask]
@@ -161,8 +127,7 @@ def big_and_small(draw, rng):
     gap = int(rng.choice([4, 12, 30]))
     kind = rng.choice(["black", "black", "white", "grey"])
     canvas = page(big[0].shape[0] + 2 * gap, big[0].shape[1] + small[0].shape[1] + 3 * gap, kind, rng)
-    fields: list[np.ndarray] = []
-    paste(canvas, fields, big, gap, gap)
+    paste(canvas, fields := [], big, gap, gap)
     top = rng.integers(gap, canvas.shape[0] - gap - small[0].shape[0] + 1)
     paste(canvas, fields, small, top, big[0].shape[1] + 2 * gap)
     if rng.random() < 0.5:
@@ -177,10 +142,8 @@ def inset(draw, rng):
     thumb = resized(tight(draw(), 2), rng.uniform(0.22, 0.4))
     if rng.random() < 0.4:
         frame = int(rng.choice([1, 3]))
-        thumb = (
-            cv2.copyMakeBorder(thumb[0], *[frame] * 4, cv2.BORDER_CONSTANT, value=(255, 255, 255)),
-            np.pad(thumb[1], frame),
-        )
+        sides = ((frame, frame), (frame, frame), (0, 0))
+        thumb = np.pad(thumb[0], sides, constant_values=255), np.pad(thumb[1], frame)
     edge = int(rng.choice([0, 4, 10]))
     top = rng.choice([edge, canvas.shape[0] - edge - thumb[0].shape[0]])
     left = rng.choice([edge, canvas.shape[1] - edge - thumb[0].shape[1]])
@@ -193,11 +156,10 @@ def good_and_dark(draw, rng):
     first, second = draw(), draw()
     second = resized(second, first[0].shape[0] / second[0].shape[0])
     second = (second[0] * rng.uniform(0.1, 0.35)).astype(np.uint8), second[1]
-    pair = [first, second] if rng.random() < 0.5 else [second, first]
-    height, width = first[0].shape[0], first[0].shape[1] + second[0].shape[1]
-    canvas, fields = page(height, width, "black", rng), []
-    paste(canvas, fields, pair[0], 0, 0)
-    paste(canvas, fields, pair[1], 0, pair[0][0].shape[1])
+    one, other = (first, second) if rng.random() < 0.5 else (second, first)
+    canvas = page(first[0].shape[0], first[0].shape[1] + second[0].shape[1], "black", rng)
+    paste(canvas, fields := [], one, 0, 0)
+    paste(canvas, fields, other, 0, one[0].shape[1])
     return canvas, fields
 
 
@@ -216,12 +178,8 @@ def tiles(draw, rng):
     return canvas, fields
 
 
-# A page or a screen around one photograph
-
-
 def _on_a_page(canvas: np.ndarray, picture: Picture, top: float, left: float) -> Composite:
-    fields: list[np.ndarray] = []
-    paste(canvas, fields, picture, round(top), round(left))
+    paste(canvas, fields := [], picture, round(top), round(left))
     return canvas, fields
 
 
@@ -268,23 +226,23 @@ def screenshot(draw, rng):
     shape = int(height * rng.uniform(1.25, 1.9)), int(width * rng.uniform(1.3, 2.1))
     canvas = np.full((*shape, 3), base, np.uint8)
     bar_height, side = int(0.09 * shape[0]), int(rng.choice([0, 0.1, 0.18]) * shape[1])
-    canvas[:, :side] = bar
-    canvas[:bar_height] = bar
-    canvas[-bar_height // 2 :] = bar
+    canvas[:, :side] = canvas[:bar_height] = canvas[-bar_height // 2 :] = bar
     for k, colour in enumerate(rng.integers(40, 255, (12, 3))):
         x, y, half = int((0.5 + k) * 1.2 * bar_height), bar_height // 2, bar_height // 4
         canvas[y - half : y + half, x : x + 2 * half] = colour
     write(canvas[:, : max(side, 1)], 2 * bar_height, shape[0] - bar_height, rng, 0.8) if side else None
     top = bar_height + rng.uniform(0, 1) * (shape[0] - 1.5 * bar_height - height)
-    return _on_a_page(
-        canvas, picture, max(bar_height, top), side + rng.uniform(0, 1) * max(0, shape[1] - side - width)
-    )
+    left = side + rng.uniform(0, 1) * max(0, shape[1] - side - width)
+    return _on_a_page(canvas, picture, max(bar_height, top), left)
+
+
+_CORNERS = np.array([[0, 0], [1, 0], [1, 1], [0, 1]])
 
 
 def _turned(canvas: np.ndarray, field: np.ndarray, corners: np.ndarray, ground: np.ndarray) -> Composite:
     """Lay a page onto a ground so that its corners come to lie at `corners`, (4, 2) as (x, y)."""
     height, width = canvas.shape[:2]
-    start = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
+    start = (_CORNERS * [width, height]).astype(np.float32)
     warp = cv2.getPerspectiveTransform(start, corners.astype(np.float32))
     size = ground.shape[1::-1]
     cover = cv2.warpPerspective(np.ones((height, width), np.float32), warp, size)[..., None]
@@ -299,7 +257,7 @@ def rotated_page(draw, rng):
     height, width = canvas.shape[:2]
     angle = np.deg2rad(rng.uniform(3, 25) * rng.choice([-1, 1]))
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    corners = np.array([[0, 0], [width, 0], [width, height], [0, height]]) @ turn.T
+    corners = _CORNERS * [width, height] @ turn.T
     corners -= corners.min(axis=0) - 0.04 * width
     columns, rows = (corners.max(axis=0) + 0.04 * width).astype(int)
     kind = rng.choice(["white", "grey", "dark", "wooden", "black"])
@@ -312,9 +270,7 @@ def monitor(draw, rng):
     frame = int(0.03 * canvas.shape[1])
     canvas = cv2.copyMakeBorder(canvas, *[frame] * 4, cv2.BORDER_CONSTANT, value=(15, 15, 16))
     height, width = canvas.shape[:2]
-    corners = np.array([[0.08, 0.08], [1.08, 0.08], [1.08, 1.08], [0.08, 1.08]]) + rng.uniform(
-        -0.05, 0.05, (4, 2)
-    )
+    corners = 0.08 + _CORNERS + rng.uniform(-0.05, 0.05, (4, 2))
     ground = page(int(1.16 * height), int(1.16 * width), rng.choice(["grey", "dark", "wooden"]), rng)
     image, fields = _turned(canvas, np.pad(field, frame), corners * [width, height], ground)
     ys, xs = np.mgrid[: image.shape[0], : image.shape[1]]
@@ -335,9 +291,9 @@ def colour_chart(draw, rng):
 
 
 FIELDS = {
-    f.__name__: f
-    for f in (pair_in_a_row, pair_in_a_column, grid, touching, big_and_small, inset, good_and_dark, tiles)
-}
-PAGES = {
-    f.__name__: f for f in (report, bare_page, captioned, screenshot, rotated_page, monitor, colour_chart)
-}
+    "pair_in_a_row": lambda draw, rng: _grid(draw, rng, 1, int(rng.choice([2, 2, 3]))),
+    "pair_in_a_column": lambda draw, rng: _grid(draw, rng, 2, 1),
+    "grid": lambda draw, rng: _grid(draw, rng, 2, int(rng.choice([2, 2, 2, 3]))),
+} | {layout.__name__: layout for layout in (touching, big_and_small, inset, good_and_dark, tiles)}
+_LAYOUTS = (report, bare_page, captioned, screenshot, rotated_page, monitor, colour_chart)
+PAGES = {layout.__name__: layout for layout in _LAYOUTS}

@@ -14,6 +14,7 @@ FORMATS = {".png": "PNG", ".tif": "TIFF", ".bmp": "BMP"}
 EYEQ_RAW = {"good": 0, "usable": 1, "reject": 2}
 """EyeQ's own code: the reverse of riqa's."""
 
+# Images a group of the small MSHF; the archive has 235, 187, 52, 26, 302 in both Local, 500.
 MSHF_GROUPS = {
     "DR-XJU": 6,
     "DR-ZJU": 5,
@@ -23,7 +24,6 @@ MSHF_GROUPS = {
     "Local2": 4,
     "UWF-mosaic": 5,
 }
-"""Images a group of the small MSHF; the archive has 235, 187, 52, 26, 302 in both Local, 500."""
 
 DIMENSIONS = ("illumination", "clarity", "contrast", "overall")
 
@@ -82,27 +82,14 @@ def write_mshf(
     agreed: Mapping[str, Sequence[int]] | None = None,
     order: Sequence[str] = DIMENSIONS,
     test_every: int = 5,
-    original: bool = True,
-    ai_use: bool = True,
     png_in_ai_use: Sequence[str] = ("DR-XJU-2", "DR-XJU-3"),
     folder: str = "MSHF dataset 2.0",
 ) -> Path:
-    """Write MSHF as published.
+    """Write MSHF as published below `root`, and return the folder that holds the label files.
 
-    Args:
-        root: Parent of the folder "MSHF dataset 2.0".
-        groups: Images a group.
-        scores: The experts' scores (see `mshf_scores`).
-        agreed: Agreed scores in the order of `DIMENSIONS`; the experts' majority by default.
-        order: Order of the four columns in both sheets.
-        test_every: Every how manieth image of a group is a test image.
-        original: Whether the folder Original is there.
-        ai_use: Whether the folder AI-use, the official split, is there.
-        png_in_ai_use: Images that are .png in AI-use and .jpg in Original.
-        folder: Name of the folder; "" puts everything into `root`.
-
-    Returns:
-        The folder that holds the label files.
+    `scores` are the experts' (see `mshf_scores`), `agreed` those in the order of `DIMENSIONS`, their majority
+    by default; `order` that of the four columns in both sheets. Every `test_every`-th image of a group is a
+    test image; those of `png_in_ai_use` are .png there and .jpg in Original. A `folder` of "" is `root`.
     """
     base = root / folder
     base.mkdir(parents=True, exist_ok=True)
@@ -117,13 +104,10 @@ def write_mshf(
     for group, n in groups.items():
         size = (12, 9) if group == "DR-XJU" else (40, 32)
         for k in range(1, n + 1):
-            stem = f"{group}-{k}"
-            if original:
-                write_image(base / "Original" / group / f"{stem}.jpg", size)
-            if ai_use:
-                suffix = ".png" if stem in png_in_ai_use else ".jpg"
-                part = "test" if k % test_every == 0 else "train"
-                write_image(base / "AI-use" / part / f"{stem}{suffix}", size)
+            stem, part = f"{group}-{k}", "test" if k % test_every == 0 else "train"
+            suffix = ".png" if stem in png_in_ai_use else ".jpg"
+            write_image(base / "Original" / group / f"{stem}.jpg", size)
+            write_image(base / "AI-use" / part / f"{stem}{suffix}", size)
     return base
 
 
@@ -164,13 +148,16 @@ DEEPDRID_PARTS = {
     "test": ("Online-Challenge1&2-Evaluation", "Challenge2_labels.xlsx"),
 }
 
-
 DEEPDRID_MISNAMED = {
     56: {"l": ("l1", "r3"), "r": ("l3", "r2")},
     164: {"l": ("r1", "l3"), "r": ("r3", "r4")},
     167: {"l": ("r3", "l2"), "r": ("l3", "r2")},
 }
 """Patients whose names contradict the graded eye: graded eye -> its views (names as published)."""
+
+
+DEEPDRID_TITLES = ["patient_id", "image_id", "image_path", "Overall quality", "left_eye_DR_Level"]
+DEEPDRID_TITLES += ["right_eye_DR_Level", "patient_DR_Level", "Clarity", "Field definition", "Artifact"]
 
 
 def deepdrid_rows(patients: Iterable[int], seed: int = 0) -> pd.DataFrame:
@@ -186,28 +173,14 @@ def deepdrid_rows(patients: Iterable[int], seed: int = 0) -> pd.DataFrame:
         for graded, views in DEEPDRID_MISNAMED.get(patient, plain).items():
             overall = int(graded == "r") if patient in DEEPDRID_MISNAMED else int(rng.integers(0, 2))
             for view in views:
-                rows.append(
-                    {
-                        "patient_id": patient,
-                        "image_id": f"{patient}_{view}",
-                        "Overall quality": overall,
-                        "left_eye_DR_Level": 1 if graded == "l" else None,
-                        "right_eye_DR_Level": 1 if graded == "r" else None,
-                        "patient_DR_Level": None,
-                        "Clarity": int(rng.choice([1, 4, 6, 8, 10])),
-                        "Field definition": int(rng.choice([1, 4, 6, 8, 10])),
-                        "Artifact": int(rng.choice([0, 1, 4, 6, 8, 10])),
-                    }
-                )
-    return pd.DataFrame(rows)
+                levels = [1 if graded == eye else None for eye in "lr"]
+                scores = [int(rng.choice([*lowest, 4, 6, 8, 10])) for lowest in ([1], [1], [0, 1])]
+                rows.append([patient, f"{patient}_{view}", "", overall, *levels, None, *scores])
+    return pd.DataFrame(rows, columns=DEEPDRID_TITLES)
 
 
 def write_deepdrid(root: Path, parts: Mapping[str, pd.DataFrame] | None = None, images: bool = True) -> Path:
-    """Write the regular fundus part of DeepDRiD; `parts` are rows of `deepdrid_rows` by split.
-
-    Returns:
-        The folder regular_fundus_images.
-    """
+    """Write DeepDRiD's folder regular_fundus_images, and return it; `parts` are `deepdrid_rows` by split."""
     if parts is None:
         parts = {
             "train": deepdrid_rows([1, 2, 27, 56, 77], 0),
@@ -224,10 +197,7 @@ def write_deepdrid(root: Path, parts: Mapping[str, pd.DataFrame] | None = None, 
         else:
             # As published: backslashes, and no Images\ in between.
             paths = [f"\\{folder}\\{r.patient_id}\\{r.image_id}.jpg" for r in rows.itertuples()]
-            columns = ["patient_id", "image_id", "image_path", "Overall quality"]
-            columns += ["left_eye_DR_Level", "right_eye_DR_Level", "patient_DR_Level"]
-            columns += ["Clarity", "Field definition", "Artifact"]
-            rows.assign(image_path=paths)[columns].to_csv(base / folder / name, index=False)
+            rows.assign(image_path=paths).to_csv(base / folder / name, index=False)
         for row in rows.itertuples() if images else ():
             write_image(base / folder / "Images" / str(row.patient_id) / f"{row.image_id}.jpg")
     return base
@@ -253,18 +223,9 @@ def write_fives(
     images: bool = True,
     folder: str = "FIVES A Fundus Image Dataset for AI-based Vessel Segmentation",
 ) -> Path:
-    """Write FIVES as public programs read it.
+    """Write FIVES as public programs read it, and return the folder that holds the score file.
 
-    Args:
-        root: Parent of its folder.
-        rows: Rows of the two sheets by split.
-        titles: Header of both sheets.
-        sheets: Names of the sheets by split.
-        images: Whether photographs and vessels are there.
-        folder: Name of the folder; "" puts everything into `root`.
-
-    Returns:
-        The folder that holds the score file.
+    `rows` and `sheets`, their names, are by split; `titles` head both sheets. A `folder` of "" is `root`.
     """
     base = root / folder
     base.mkdir(parents=True, exist_ok=True)
@@ -276,12 +237,10 @@ def write_fives(
             sheet.append(list(row))
         for letter, number, *_ in table if images else ():
             # The numbers begin anew in each part, and a photograph of noise depends on its name alone.
-            image, own = (
-                base / split / "Original" / f"{number}_{letter}.png",
-                f"{split}_{number}_{letter}.png",
-            )
-            write_image(image.with_name(own), (40, 40))
-            image.with_name(own).rename(image)
+            image = base / split / "Original" / f"{number}_{letter}.png"
+            own = image.with_name(f"{split}_{image.name}")
+            write_image(own, (40, 40))
+            own.rename(image)
             write_image(base / split / "Ground truth" / image.name, (40, 40))
     if images:
         (base / "train" / "Original" / "Thumbs.db").write_bytes(b"no image")
@@ -306,19 +265,13 @@ def write_table(root: Path, n: int = 20, description: str = TABLE_YAML) -> Path:
     """Write a user's own folder: dataset.yaml, labels.csv and photographs of `n` patients, two eyes each."""
     root.mkdir(parents=True, exist_ok=True)
     (root / "dataset.yaml").write_text(description, encoding="utf-8")
-    rows = [
-        {
-            "photo": f"photos/{patient:03d}{side}",
-            "person": f"p{patient}",
-            "side": {"R": "OD", "L": "OS"}[side],
-            "camera": "one" if patient % 2 else "two",
-            "grade": "ABC"[patient % 3],
-            "sharp": "yes" if patient % 2 else "no",
-        }
-        for patient in range(n)
-        for side in "RL"
-    ]
-    pd.DataFrame(rows).to_csv(root / "labels.csv", index=False)
-    for row in rows:
-        write_image(root / f"{row['photo']}.jpg")
+    rows = []
+    for patient in range(n):
+        camera, sharp = ("one", "yes") if patient % 2 else ("two", "no")
+        for side, eye in (("R", "OD"), ("L", "OS")):
+            photo = f"photos/{patient:03d}{side}"
+            rows.append([photo, f"p{patient}", eye, camera, "ABC"[patient % 3], sharp])
+            write_image(root / f"{photo}.jpg")
+    titles = ["photo", "person", "side", "camera", "grade", "sharp"]
+    pd.DataFrame(rows, columns=titles).to_csv(root / "labels.csv", index=False)
     return root

@@ -44,3 +44,8 @@ def dataset(root: Path, n=12, **columns) -> Dataset:
         image, _ = disc(60, 80, radius=25, level=80 + 10 * k, seed=k)
         Image.fromarray(image).save(root / path)
     return Dataset("x", root, frame, 3, "nobody", "none", (Finding("a-finding", "info", "a finding"),))
+
+
+def contents(root: Path) -> dict[str, bytes]:
+    """Return the bytes of every file of a folder."""
+    return {path.name: path.read_bytes() for path in root.iterdir()}

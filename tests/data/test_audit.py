@@ -8,14 +8,10 @@ import pytest
 from riqa.data.audit import Part, audit, compare_with_published, divide
 from riqa.data.catalogue import Catalogue
 from riqa.data.findings import Finding
-from tests.data.layouts import (
-    deepdrid_rows,
-    write_deepdrid,
-    write_eyeq_d,
-    write_mshf,
-    write_table,
-)
+from tests.data.layouts import deepdrid_rows, write_deepdrid, write_eyeq_d, write_mshf, write_table
 from tests.data.reports import found, one, small_eyeq
+
+real = pytest.mark.skipif("RIQA_DATA" not in os.environ, reason="RIQA_DATA names no folder of real data")
 
 
 @pytest.fixture
@@ -29,10 +25,8 @@ def test_a_sound_folder_is_usable_and_counted(eyeq):
     assert report.counts == report.labelled
     assert list(report.counts) == ["train", "val", "test"]
     assert report.counts["test"] == {"reject": 4, "usable": 4, "good": 8}
-    both = [
-        sum(report.counts[split][name] for split in ("train", "val")) for name in ("reject", "usable", "good")
-    ]
-    assert both == [10, 10, 20]
+    train, val = report.counts["train"], report.counts["val"]
+    assert {name: train[name] + val[name] for name in train} == {"reject": 10, "usable": 10, "good": 20}
     assert (report.status(), report.status(strict=True)) == (0, 1)  # these counts are not the published ones
     assert one(report, "image-sizes").message.startswith("sizes in pixels: all 16 x 12")
 
@@ -58,10 +52,9 @@ def test_without_images_the_labels_are_reported_first(tmp_path):
     assert (report.usable, report.status()) == (False, 2)
 
 
-@pytest.mark.parametrize(("name", "folder"), [("eyeq", "empty"), ("mshf", "empty"), ("nonsense", "empty")])
-def test_what_cannot_be_read_is_a_finding(tmp_path, name, folder):
-    (tmp_path / folder).mkdir()
-    report = audit(name, tmp_path / folder)
+@pytest.mark.parametrize("name", ["eyeq", "mshf", "nonsense"])
+def test_what_cannot_be_read_is_a_finding(tmp_path, name):
+    report = audit(name, tmp_path)
     assert report.status() == 2
     assert [finding.severity for finding in report.findings] == ["error"]
 
@@ -114,45 +107,45 @@ PUBLISHED = {"train": {"bad": 5, "good": 5, "all": 10}, "test": {"bad": 1, "good
 TEST = [("test", 0, True), ("test", 1, True)]
 
 
-def codes(made):
-    return [finding.code for part in divide(made) for finding in compare_with_published(part)]
+def compared(rows, published=PUBLISHED, findings=()):
+    """Return the findings of the comparison with what was published."""
+    parts = divide(catalogue(rows, published, findings))
+    return [finding for part in parts for finding in compare_with_published(part)]
+
+
+def codes(*arguments):
+    return [finding.code for finding in compared(*arguments)]
 
 
 def test_validation_images_belong_to_the_published_training_part():
-    assert codes(catalogue(TRAIN + VAL + TEST, PUBLISHED)) == []
+    assert codes(TRAIN + VAL + TEST) == []
     parts = {part.name: part for part in divide(catalogue(TRAIN + VAL + TEST, PUBLISHED))}
     assert parts["train and val"].labelled == {"bad": 5, "good": 5, "all": 10}
     assert parts["train"].published == {}
     with_val = PUBLISHED | {"train": {"bad": 3, "good": 4, "all": 7}, "val": {"bad": 2, "good": 1, "all": 3}}
-    assert codes(catalogue(TRAIN + VAL + TEST, with_val)) == []
+    assert codes(TRAIN + VAL + TEST, with_val) == []
 
 
 def test_one_label_more_or_of_another_class_differs():
-    (finding,) = [
-        finding
-        for part in divide(catalogue([*TRAIN[1:], ("train", 1, True), *VAL, *TEST], PUBLISHED))
-        for finding in compare_with_published(part)
-    ]
+    (finding,) = compared([*TRAIN[1:], ("train", 1, True), *VAL, *TEST])
     assert (finding.code, finding.severity) == ("counts-differ", "warning")
     assert finding.items == ("bad: 4 labelled, 5 published", "good: 6 labelled, 5 published")
-    assert codes(catalogue([*TRAIN, *TEST], PUBLISHED)) == ["counts-differ"]
+    assert codes(TRAIN + TEST) == ["counts-differ"]
 
 
 def test_a_partial_download_is_no_difference():
-    absent = [*TRAIN[1:], ("train", 0, False), *VAL, *TEST]
-    (finding,) = [f for part in divide(catalogue(absent, PUBLISHED)) for f in compare_with_published(part)]
+    (finding,) = compared([*TRAIN[1:], ("train", 0, False), *VAL, *TEST])
     assert (finding.code, finding.severity) == ("partial-download", "info")
     assert "9 of 10 images are there (bad 4 of 5, good 5 of 5)" in finding.message
-    assert codes(catalogue([*TRAIN, *VAL], PUBLISHED)) == ["part-missing"]
+    assert codes(TRAIN + VAL) == ["part-missing"]
 
 
 def test_own_splits_are_compared_together():
     dealt = (Finding("own-splits", "warning", "dealt here"),)
     training = [("train", 0, True)] * 3 + [("val", 0, True)] * 2 + [("test", 1, True)] * 5
-    assert codes(catalogue(training, PUBLISHED, dealt)) == []
-    assert codes(catalogue(training + TEST, PUBLISHED, dealt)) == []
-    assert codes(catalogue(training[1:], PUBLISHED, dealt)) == ["counts-differ"]
-    assert codes(catalogue(training, {}, dealt)) == []
+    assert codes(training, PUBLISHED, dealt) == codes(training + TEST, PUBLISHED, dealt) == []
+    assert codes(training[1:], PUBLISHED, dealt) == ["counts-differ"]
+    assert codes(training, {}, dealt) == []
 
 
 def test_unlabelled_images_are_counted_apart():
@@ -160,25 +153,17 @@ def test_unlabelled_images_are_counted_apart():
     assert part == Part("train", {"all": 2, "bad": 0, "good": 1, "unlabelled": 1}, part.labelled, {})
 
 
-@pytest.mark.skipif("RIQA_DATA" not in os.environ, reason="RIQA_DATA names no folder of real data")
+@real
 def test_real_thumbnails():
     report = audit("eyeq", Path(os.environ["RIQA_DATA"]) / "eyeq", jobs=2)
     assert report.status() == 0
-    totals = {
-        name: sum(report.counts[split][name] for split in report.counts) for name in report.counts["train"]
-    }
-    assert totals == {"good": 1201, "usable": 265, "reject": 349}
+    assert pd.DataFrame(report.counts).sum(axis=1).to_dict() == {"good": 1201, "usable": 265, "reject": 349}
     assert "1815 of 12543 images are there" in one(report, "partial-download").message
-    codes = {finding.code for finding in report.findings}
-    assert not codes & {
-        "counts-differ",
-        "images-unreadable",
-        "near-duplicates",
-        "near-duplicates-across-splits",
-    }
+    bad = ("counts-differ", "images-unreadable", "near-duplicates", "near-duplicates-across-splits")
+    assert not {finding.code for finding in report.findings}.intersection(bad)
 
 
-@pytest.mark.skipif("RIQA_DATA" not in os.environ, reason="RIQA_DATA names no folder of real data")
+@real
 def test_real_label_files_without_images():
     data = Path(os.environ["RIQA_DATA"])
     details, eyes = audit("eyeq_d", data / "eyeq-d"), audit("deepdrid", data / "deepdrid")

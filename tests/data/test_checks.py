@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pandas as pd
 
-from riqa.data.checks import class_counts, field_agreement, label_shift, patients_in_several_splits
+from riqa.data.checks import class_counts, field_agreement, label_shift
 from tests.data.photographs import manifest
 
 
@@ -14,11 +14,6 @@ def test_counts_by_split_and_class():
     assert counts.loc["train"].to_dict() == {"reject": 1, "usable": 0, "good": 2, "all": 4}
     assert counts.loc["test"].to_dict() == {"reject": 1, "usable": 1, "good": 0, "all": 2}
     assert class_counts(frame, None).columns.tolist() == ["all"]
-
-
-def test_leaking_patients_are_listed():
-    frame = manifest(6, patient_id=["a", "a", "b", "b", "c", "d"], split=["train", "test", *["train"] * 4])
-    assert patients_in_several_splits(frame) == ["a"]
 
 
 def test_label_shift_by_hand():

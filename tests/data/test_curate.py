@@ -20,8 +20,7 @@ from riqa.data.read import read_photograph
 from riqa.data.store import open_store
 from riqa.errors import InputError
 from riqa.names import to_path, to_text
-from tests.data.photographs import dataset, disc, manifest
-from tests.data.stores import contents
+from tests.data.photographs import contents, dataset, disc, manifest
 
 SIZE = 16
 CURATE = """
@@ -82,6 +81,7 @@ def goes_on_to(undisturbed, many, out, monkeypatch):
     """Check that a stopped curation goes on from where it was and ends as the undisturbed one."""
     done, curated = n_done(out), []
     assert 0 < done < 300
+    assert not out.exists()
     photograph = riqa.data.curate.curate_photograph
     monkeypatch.setattr(
         riqa.data.curate, "curate_photograph", lambda *args: curated.append(args) or photograph(*args)
@@ -99,7 +99,6 @@ def test_killed_curation_goes_on_and_leaves_no_process(many, undisturbed, runnin
     process.kill()
     process.wait()
     assert psutil.wait_procs(workers, timeout=10)[1] == []
-    assert not out.exists()
     goes_on_to(undisturbed, many, out, monkeypatch)
 
 
@@ -114,10 +113,8 @@ def test_curation_stopped_by_ctrl_c_goes_on(many, undisturbed, running, monkeypa
 
 def test_worker_killed_for_memory_is_told_in_a_line(many, undisturbed, running, monkeypatch):
     process, out = running
-    workers = [
-        child for child in psutil.Process(process.pid).children() if "spawn_main" in " ".join(child.cmdline())
-    ]
-    workers[0].kill()
+    children = psutil.Process(process.pid).children()
+    next(child for child in children if "spawn_main" in " ".join(child.cmdline())).kill()
     _, told = process.communicate(timeout=30)
     assert process.returncode == 1
     assert "Traceback" not in told
@@ -135,13 +132,13 @@ def test_changed_photograph_starts_the_curation_anew(tmp_path, monkeypatch, caps
             raise KeyboardInterrupt
         return photograph(path, size)
 
-    monkeypatch.setattr(riqa.data.curate, "curate_photograph", until_the_last)
-    with pytest.raises(KeyboardInterrupt):
-        curate(data, tmp_path / "store", SIZE)
+    with monkeypatch.context() as patch:
+        patch.setattr(riqa.data.curate, "curate_photograph", until_the_last)
+        with pytest.raises(KeyboardInterrupt):
+            curate(data, tmp_path / "store", SIZE)
     assert n_done(tmp_path / "store") == 11
     image, _ = disc(60, 80, radius=20, level=250)
     Image.fromarray(image).save(data.root / data.manifest["path"][0])
-    monkeypatch.setattr(riqa.data.curate, "curate_photograph", photograph)
     capsys.readouterr()
     store = curate(data, tmp_path / "store", SIZE)
     assert "other settings (photographs); its 11 photographs are curated anew" in capsys.readouterr().err
@@ -150,11 +147,7 @@ def test_changed_photograph_starts_the_curation_anew(tmp_path, monkeypatch, caps
 
 def test_fault_of_the_program_names_the_photograph(tmp_path, monkeypatch):
     data = dataset(tmp_path / "photographs", n=3)
-
-    def broken(path, size):
-        raise ZeroDivisionError
-
-    monkeypatch.setattr(riqa.data.curate, "read_and_crop", broken)
+    monkeypatch.setattr(riqa.data.curate, "read_and_crop", lambda path, size: 1 / 0)
     with pytest.raises(ZeroDivisionError) as caught:
         curate(data, tmp_path / "store", SIZE)
     assert caught.value.__notes__ == [f"while curating {data.root / 'images/i0.png'}"]
@@ -165,15 +158,17 @@ def test_torch_stays_out_of_the_workers():
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
-def test_every_image_is_read_found_and_cropped(tmp_path):
+def test_every_image_is_read_found_and_cropped_and_a_new_store_replaces_the_old(tmp_path):
     data = dataset(tmp_path / "photographs")
-    store = curate(data, tmp_path / "store", 24)
-    for k in (0, 7):
-        image = read_photograph(data.root / data.manifest["path"][k])
-        fov = find_fov(image)
-        assert np.array_equal(store.images[k], crop_to_fov(image, fov, 24))
-        row = pd.read_parquet(store.root / "fields.parquet").iloc[k]
-        assert row.drop("image_id").to_dict() == field_numbers(fov)
+    for size in (16, 24):
+        store = curate(data, tmp_path / "store", size)
+        assert store.images.shape[1:] == (size, size, 3)
+        for k in (0, 7):
+            image = read_photograph(data.root / data.manifest["path"][k])
+            fov = find_fov(image)
+            assert np.array_equal(store.images[k], crop_to_fov(image, fov, size))
+            row = pd.read_parquet(store.root / "fields.parquet").iloc[k]
+            assert row.drop("image_id").to_dict() == field_numbers(fov)
     assert store.meta["findings"][0]["message"] == "a finding"
     assert store.meta["crop"] == CROP_VERSION
     assert set(store.meta["versions"]) == {"numpy", "opencv", "pillow"}
@@ -182,10 +177,9 @@ def test_every_image_is_read_found_and_cropped(tmp_path):
 def test_workers_do_not_change_a_byte(tmp_path):
     data = dataset(tmp_path / "photographs", n=40)
     Image.new("RGB", (60, 60)).save(data.root / data.manifest["path"][20])
-    for workers in (1, 2):
-        curate(data, tmp_path / f"store{workers}", 16, workers=workers)
-    assert len(contents(tmp_path / "store1")) == 5
-    assert contents(tmp_path / "store1") == contents(tmp_path / "store2")
+    one, two = (contents(curate(data, tmp_path / f"{n}", SIZE, workers=n).root) for n in (1, 2))
+    assert len(one) == 5
+    assert one == two
 
 
 def test_bad_photographs_are_set_aside_with_their_reason(tmp_path):
@@ -195,24 +189,12 @@ def test_bad_photographs_are_set_aside_with_their_reason(tmp_path):
     paths[2].write_text("no image")
     paths[3].unlink()
     Image.new("RGB", (80, 60)).save(paths[4])
-    store = curate(data, tmp_path / "store", 16)
-    aside = pd.read_csv(store.root / "set_aside.csv").set_index("image_id")["reason"]
-    assert aside.index.tolist() == ["i1", "i2", "i3", "i4"]
-    assert aside["i1"].startswith("truncated")
-    assert aside[["i2", "i3", "i4"]].tolist() == [
-        "not an image file",
-        "file is missing",
-        "no field of view found",
-    ]
+    store = curate(data, tmp_path / "store", SIZE)
+    aside = pd.read_csv(store.root / "set_aside.csv").set_index("image_id")["reason"].to_dict()
+    assert aside.pop("i1").startswith("truncated")
+    assert aside == {"i2": "not an image file", "i3": "file is missing", "i4": "no field of view found"}
     assert store.meta["n_set_aside"] == 4
     assert "i1" not in set(store.manifest["image_id"])
-
-
-def test_size_is_alive_and_a_new_store_replaces_the_old(tmp_path):
-    data = dataset(tmp_path / "photographs")
-    curate(data, tmp_path / "store", 16)
-    curate(data, tmp_path / "store", 20)
-    assert open_store(tmp_path / "store").images.shape[1:] == (20, 20, 3)
 
 
 def test_split_that_loses_all_its_images_stops_the_curation(tmp_path):
@@ -220,17 +202,15 @@ def test_split_that_loses_all_its_images_stops_the_curation(tmp_path):
     for k in (2, 5):
         (data.root / data.manifest["path"][k]).write_bytes(b"")
     with pytest.raises(InputError, match=r"no image of split test can be used.*not an image"):
-        curate(data, tmp_path / "store", 16)
-    assert not (tmp_path / "store").exists()
-    assert not (tmp_path / "store.partial").exists()
+        curate(data, tmp_path / "store", SIZE)
+    assert [path.name for path in tmp_path.iterdir()] == ["photographs"]
 
 
-def test_impossible_arguments(tmp_path):
+@pytest.mark.parametrize(("size", "workers"), [(0, 1), (16, 0)])
+def test_impossible_arguments(tmp_path, size, workers):
     data = dataset(tmp_path / "photographs", n=3)
-    with pytest.raises(ValueError, match="size=0"):
-        curate(data, tmp_path / "store", 0)
-    with pytest.raises(ValueError, match="workers=0"):
-        curate(data, tmp_path / "store", 16, workers=0)
+    with pytest.raises(ValueError, match=f"size={size}, workers={workers}"):
+        curate(data, tmp_path / "store", size, workers=workers)
 
 
 def test_photograph_in_which_only_the_field_is_lit_fills_the_crop(tmp_path):

@@ -53,9 +53,11 @@ def test_a_dark_photograph_of_sixteen_bits_is_not_brightened(tmp_path):
 
 
 @pytest.mark.parametrize("ending", ["png", "tif"])
-def test_all_bits_in_use_are_scaled(tmp_path, ending):
-    for values in (in_bits(GREY, 16), colours(in_bits(GREY, 16)), in_bits(GREY, 16) // 2 + 1):
-        reads_as(save(tmp_path / f"a.{ending}", values), values, 16)
+def test_all_bits_in_use_are_scaled_to_their_high_byte(tmp_path, ending):
+    noise = np.random.default_rng(0).integers(0, 65536, (40, 50, 3)).astype(np.uint16)
+    for values in (in_bits(GREY, 16), colours(in_bits(GREY, 16)), in_bits(GREY, 16) // 2 + 1, noise):
+        read = read_photograph(save(tmp_path / f"a.{ending}", values))
+        assert np.array_equal(read, np.broadcast_to((values >> 8).T, read.T.shape).T)
 
 
 def test_black_is_black_however_deep(tmp_path):

@@ -1,4 +1,3 @@
-import io
 import shutil
 from dataclasses import replace
 
@@ -57,13 +56,26 @@ def test_jobs_change_nothing(eyeq):
     assert audit("eyeq", eyeq, jobs=2) == audit("eyeq", eyeq, jobs=1)
 
 
-def test_sources_that_differ_in_size_are_named(tmp_path):
-    root = write_table(tmp_path, n=24)
+def test_a_photograph_is_judged_upright_and_whole(tmp_path):
+    """Sizes are those of the whole upright photograph, not of the reduced scale that is read."""
+    root, exif = write_table(tmp_path), Image.Exif()
+    exif[0x0112] = 6
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 255, (800, 1200, 3), dtype=np.uint8))
+    image.save(sorted((root / "photos").iterdir())[0], "JPEG", exif=exif)
+    assert "largest 800 x 1200" in one(audit("table", root), "image-sizes").message
+
+
+def resized(root, size):
+    """Write the photograph of row k of a table anew, in `size(k, camera)`."""
     labels = pd.read_csv(root / "labels.csv", dtype=str)
-    for name in labels.loc[labels["camera"] == "one", "photo"]:
-        (path,) = root.glob(f"{name}*")
-        write_image(path, (60, 50))
-    report = audit("table", root)
+    for k, (name, camera) in enumerate(zip(labels["photo"], labels["camera"], strict=True)):
+        if size(k, camera):
+            write_image(next(root.glob(f"{name}*")), size(k, camera))
+    return audit("table", root)
+
+
+def test_sources_that_differ_in_size_are_named(tmp_path):
+    report = resized(write_table(tmp_path, n=24), lambda k, camera: (60, 50) if camera == "one" else None)
     finding = one(report, "resolution-by-source")
     assert finding.severity == "warning"
     assert finding.items[0].startswith("one: shorter side 50 to 50, elsewhere")
@@ -72,26 +84,8 @@ def test_sources_that_differ_in_size_are_named(tmp_path):
     assert sizes.items[0].startswith("one (24 images): all 60 x 50")
 
 
-def test_a_photograph_is_judged_upright_and_whole(tmp_path):
-    """Sizes are those of the whole upright photograph, not of the reduced scale that is read."""
-    root = write_table(tmp_path)
-    first = sorted((root / "photos").iterdir())[0]
-    image = Image.fromarray(np.random.default_rng(0).integers(0, 255, (800, 1200, 3), dtype=np.uint8))
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", exif=exif)
-    first.write_bytes(buffer.getvalue())
-    assert "largest 800 x 1200" in one(audit("table", root), "image-sizes").message
-
-
 def test_sources_whose_sizes_overlap_are_not_named(tmp_path):
-    root = write_table(tmp_path, n=24)
-    labels = pd.read_csv(root / "labels.csv", dtype=str)
-    for k, name in enumerate(labels["photo"]):
-        (path,) = root.glob(f"{name}*")
-        write_image(path, (40 + k % 7, 30 + k % 5))  # both cameras have every size
-    report = audit("table", root)
+    report = resized(write_table(tmp_path, n=24), lambda k, camera: (40 + k % 7, 30 + k % 5))
     assert not found(report, "resolution-by-source")
     assert one(report, "image-sizes").message.startswith("sizes in pixels: smallest 40 x 30, median")
 

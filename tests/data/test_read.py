@@ -5,6 +5,7 @@ import tempfile
 import warnings
 from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import Mock
 
 import cv2
 import numpy as np
@@ -20,65 +21,36 @@ from tests.data.photographs import disc
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow, of odd metadata
 
 
-def test_colour_png_is_read_exactly(tmp_path):
-    image, _ = disc()
-    Image.fromarray(image).save(tmp_path / "a.png")
-    assert np.array_equal(read_photograph(tmp_path / "a.png"), image)
+def told(orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return exif
 
 
-def test_grey_becomes_three_equal_channels(tmp_path):
-    grey = disc()[0][..., 0]
-    Image.fromarray(grey).save(tmp_path / "a.png")
-    assert np.array_equal(read_photograph(tmp_path / "a.png"), np.repeat(grey[..., None], 3, axis=2))
-
-
-def test_transparent_margin_becomes_black(tmp_path):
+def test_colour_grey_palette_and_transparency(tmp_path):
     image, mask = disc()
-    rgba = np.dstack([np.full_like(image, 255), np.where(mask, 255, 0).astype(np.uint8)])
-    rgba[..., :3][mask] = image[mask]
-    Image.fromarray(rgba).save(tmp_path / "a.png")
-    assert np.array_equal(read_photograph(tmp_path / "a.png"), image * mask[..., None])
-
-
-def test_sixteen_bits_keep_the_high_byte_instead_of_clipping(tmp_path):
-    deep = np.linspace(0, 65535, 64 * 64).astype(np.uint16).reshape(64, 64)
-    Image.fromarray(deep).save(tmp_path / "a.png")
-    read = read_photograph(tmp_path / "a.png")
-    assert read.dtype == np.uint8
-    assert np.array_equal(read[..., 1], (deep >> 8).astype(np.uint8))
-
-
-def test_palette_image(tmp_path):
-    image, _ = disc()
-    palette = Image.fromarray(image).quantize(32)
-    palette.save(tmp_path / "a.png")
-    assert np.array_equal(read_photograph(tmp_path / "a.png"), np.asarray(palette.convert("RGB")))
-
-
-def test_exif_orientation_is_applied(tmp_path):
-    image, _ = disc(40, 60)
-    told = Image.Exif()
-    told[0x0112] = 6  # shown after a quarter turn clockwise
-    Image.fromarray(image).save(tmp_path / "a.jpeg", exif=told, quality=95)
-    read = read_photograph(tmp_path / "a.jpeg")
-    assert read.shape == (60, 40, 3)
-    assert np.abs(read.astype(int) - np.rot90(image, -1)).mean() < 12
+    grey, palette = image[..., 0], Image.fromarray(image).quantize(32)
+    clear = np.dstack([np.where(mask[..., None], image, np.uint8(255)), mask * np.uint8(255)])
+    for stored, expected in (
+        (Image.fromarray(image), image),
+        (Image.fromarray(grey), np.repeat(grey[..., None], 3, axis=2)),
+        (palette, np.asarray(palette.convert("RGB"))),
+        (Image.fromarray(clear), image * mask[..., None]),  # transparent margins become black
+    ):
+        stored.save(tmp_path / "a.png")
+        assert np.array_equal(read_photograph(tmp_path / "a.png"), expected)
 
 
 def test_unreadable_files_have_a_reason(tmp_path):
-    image, _ = disc()
-    Image.fromarray(image).save(tmp_path / "whole.jpeg")
+    Image.fromarray(disc()[0]).save(tmp_path / "whole.jpeg")
     content = (tmp_path / "whole.jpeg").read_bytes()
     (tmp_path / "cut.jpeg").write_bytes(content[: len(content) * 2 // 3])
     (tmp_path / "text.jpeg").write_text("no image")
     (tmp_path / "empty.jpeg").touch()
-    Image.fromarray(np.zeros((8, 8), np.float32)).save(tmp_path / "float.tiff")
     reasons = {"cut": "truncated", "text": "not an image", "empty": "not an image", "gone": "missing"}
     for stem, reason in reasons.items():
         with pytest.raises(UnreadableError, match=reason):
             read_photograph(tmp_path / f"{stem}.jpeg")
-    with pytest.raises(UnreadableError, match="floating"):
-        read_photograph(tmp_path / "float.tiff")
 
 
 @pytest.mark.parametrize(
@@ -127,14 +99,14 @@ TURNS = {
 
 @pytest.mark.parametrize("orientation", TURNS)
 @pytest.mark.parametrize("min_side", [None, 40])
-def test_every_orientation_at_every_scale(tmp_path, orientation, min_side):
-    image, _ = disc(96, 160, center=(50, 40), radius=35)
-    told = Image.Exif()
-    told[0x0112] = orientation
-    Image.fromarray(image).save(tmp_path / "plain.jpeg", quality=95)
-    Image.fromarray(image).save(tmp_path / "turned.jpeg", quality=95, exif=told)
-    read, whole = read_with_shape(tmp_path / "turned.jpeg", min_side)
-    assert np.array_equal(read, TURNS[orientation](read_photograph(tmp_path / "plain.jpeg", min_side)))
+@pytest.mark.parametrize("ending", ["jpeg", "png", "tif", "webp"])
+def test_every_orientation_at_every_scale(tmp_path, orientation, min_side, ending):
+    options = {"quality": 95} if ending == "jpeg" else {"lossless": True}
+    image = Image.fromarray(disc(96, 160, center=(50, 40), radius=35)[0])
+    image.save(tmp_path / f"plain.{ending}", **options)
+    image.save(tmp_path / f"turned.{ending}", exif=told(orientation), **options)
+    read, whole = read_with_shape(tmp_path / f"turned.{ending}", min_side)
+    assert np.array_equal(read, TURNS[orientation](read_photograph(tmp_path / f"plain.{ending}", min_side)))
     assert whole == ((96, 160) if orientation < 5 else (160, 96))
 
 
@@ -147,12 +119,6 @@ def test_cmyk_of_adobe_is_not_inverted(tmp_path, min_side):
     step = 160 // read.shape[1]
     assert np.abs(read.astype(int) - image[::step, ::step]).mean() < 8
     assert read[mask[::step, ::step]].mean() > 80 > 20 > read[~mask[::step, ::step]].mean()
-
-
-def test_sixteen_bit_colour_keeps_the_high_byte(tmp_path):
-    deep = np.random.default_rng(0).integers(0, 65536, (40, 50, 3)).astype(np.uint16)
-    cv2.imwrite(str(tmp_path / "a.png"), deep[..., ::-1])
-    assert np.array_equal(read_photograph(tmp_path / "a.png"), (deep >> 8).astype(np.uint8))
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -202,31 +168,19 @@ UNTOLD = {
 
 
 @pytest.mark.parametrize("ending", ["jpeg", "png", "webp"])
-@pytest.mark.parametrize("told", [*ODD.values(), *UNTOLD.values()], ids=[*ODD, *UNTOLD])
-def test_odd_exif_turns_if_it_can_be_told_and_never_stops(tmp_path, ending, told):
+@pytest.mark.parametrize("odd", [*ODD.values(), *UNTOLD.values()], ids=[*ODD, *UNTOLD])
+def test_odd_exif_turns_if_it_can_be_told_and_never_stops(tmp_path, ending, odd):
     image, _ = disc(60, 90, center=(30, 25), radius=20)
     options = {"quality": 95} if ending == "jpeg" else {"lossless": True}
     Image.fromarray(image).save(tmp_path / f"plain.{ending}", **options)
-    head = told if ending == "jpeg" else told[6:]
+    head = odd if ending == "jpeg" else odd[6:]
     Image.fromarray(image).save(tmp_path / f"odd.{ending}", exif=head, **options)
-    turn = TURNS[6 if told in ODD.values() else 1]
+    turn = TURNS[6 if odd in ODD.values() else 1]
     for min_side in (None, 20):
         plain = read_photograph(tmp_path / f"plain.{ending}", min_side)
         read, whole = read_with_shape(tmp_path / f"odd.{ending}", min_side)
         assert np.array_equal(read, turn(plain))
         assert whole == turn(image).shape[:2]
-
-
-@pytest.mark.parametrize("orientation", TURNS)
-@pytest.mark.parametrize("ending", ["png", "tif", "webp"])
-def test_every_orientation_of_other_formats(tmp_path, orientation, ending):
-    image, _ = disc(96, 160, center=(50, 40), radius=35)
-    told = Image.Exif()
-    told[0x0112] = orientation
-    Image.fromarray(image).save(tmp_path / f"a.{ending}", exif=told, lossless=True)
-    read, whole = read_with_shape(tmp_path / f"a.{ending}")
-    assert np.array_equal(read, TURNS[orientation](image))
-    assert whole == read.shape[:2]
 
 
 def test_xmp_tells_the_orientation_too(tmp_path):
@@ -279,6 +233,18 @@ def test_a_file_that_may_not_be_read_says_so_once():
                 read_photograph(path)
 
 
+@pytest.fixture
+def read_of(tmp_path, monkeypatch):
+    """Return a function that reads a PNG whose decoder raises an error."""
+
+    def read(error):
+        Image.fromarray(disc()[0]).save(tmp_path / "a.png")
+        monkeypatch.setattr("PIL.PngImagePlugin.PngImageFile.load", Mock(side_effect=error))
+        return read_photograph(tmp_path / "a.png")
+
+    return read
+
+
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
@@ -291,27 +257,15 @@ def test_a_file_that_may_not_be_read_says_so_once():
         (OSError(5, "Input/output error", "/long/path/a.png"), r"cannot be opened \(Input/output error\)"),
     ],
 )
-def test_whatever_a_decoder_raises_is_a_reason(tmp_path, monkeypatch, error, reason):
-    Image.fromarray(disc()[0]).save(tmp_path / "a.png")
-
-    def load(*_):
-        raise error
-
-    monkeypatch.setattr("PIL.PngImagePlugin.PngImageFile.load", load)
+def test_whatever_a_decoder_raises_is_a_reason(read_of, error, reason):
     with pytest.raises(UnreadableError, match=f"^{reason}$"):
-        read_photograph(tmp_path / "a.png")
+        read_of(error)
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit])
-def test_who_stops_it_stops_it(tmp_path, monkeypatch, stop):
-    Image.fromarray(disc()[0]).save(tmp_path / "a.png")
-
-    def load(*_):
-        raise stop
-
-    monkeypatch.setattr("PIL.PngImagePlugin.PngImageFile.load", load)
+def test_who_stops_it_stops_it(read_of, stop):
     with pytest.raises(stop):
-        read_photograph(tmp_path / "a.png")
+        read_of(stop)
 
 
 FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "BMP", "GIF", "PPM")
@@ -325,10 +279,9 @@ FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "BMP", "GIF", "PPM")
     kept=st.one_of(st.just(1.0), st.floats(0, 1)),
 )
 def test_a_damaged_file_is_read_or_has_a_reason(tmp_path, form, changes, near, kept):
-    told = Image.Exif()
-    told[0x0112], told[305] = 6, "a program"
-    content = io.BytesIO()
-    Image.fromarray(disc(60, 90, radius=25)[0]).save(content, form, exif=told)
+    exif, content = told(6), io.BytesIO()
+    exif[305] = "a program"
+    Image.fromarray(disc(60, 90, radius=25)[0]).save(content, form, exif=exif)
     damaged = bytearray(content.getvalue())
     for place, value in changes:
         damaged[int(place * (min(near or len(damaged), len(damaged)) - 1))] = value

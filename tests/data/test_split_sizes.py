@@ -25,16 +25,16 @@ def test_sizes_sum_up_and_are_near(n, weights):
     assert (np.abs(sizes - n * shares) < 1.001).all() or n * shares.min() < 1
 
 
-def apply(sizes, chosen, moves):
-    """Move the first patient that fits, move by move; fails if there is none."""
-    chosen = chosen.copy()
-    for size, source, target in moves:
-        chosen[np.flatnonzero((sizes == size) & (chosen == source))[0]] = target
-    return chosen
-
-
 def totals(sizes, chosen, n):
     return [int(sizes[chosen == k].sum()) for k in range(n)]
+
+
+def moved(sizes, chosen, targets):
+    """Move the first patient that fits, move by move; fails if there is none."""
+    chosen = chosen.copy()
+    for size, source, target in moves_to_sizes(sizes, chosen, targets):
+        chosen[np.flatnonzero((sizes == size) & (chosen == source))[0]] = target
+    return chosen
 
 
 @settings(max_examples=80, deadline=None)
@@ -55,9 +55,9 @@ def test_sizes_are_met_whenever_any_division_meets_them(sizes, cut, wanted, n):
         return
     divisions = [np.array(d) for d in product(range(n), repeat=len(sizes)) if len(set(d)) == n]
     least = min(np.abs(np.array(totals(sizes, d, n)) - targets).sum() for d in divisions)
-    moved = apply(sizes, chosen, moves_to_sizes(sizes, chosen, targets))
-    assert np.abs(np.array(totals(sizes, moved, n)) - targets).sum() == least
-    assert set(moved) == set(range(n))
+    after = moved(sizes, chosen, targets)
+    assert np.abs(np.array(totals(sizes, after, n)) - targets).sum() == least
+    assert set(after) == set(range(n))
 
 
 def test_as_few_patients_as_possible_are_moved():
@@ -72,5 +72,5 @@ def test_impossible_sizes_end_at_the_nearest(size, train):
     # 7 of patients with 2 images each: 6 and 8 are as near, and 8 needs fewer moves. 13 with 4 each: 12.
     sizes, chosen = np.full(9, size), np.array([0] * 5 + [1] * 4)
     targets = np.array([3 * size + 1, 6 * size - 1])
-    moved = apply(sizes, chosen, moves_to_sizes(sizes, chosen, targets))
-    assert totals(sizes, moved, 2) == [train, 9 * size - train]
+    after = moved(sizes, chosen, targets)
+    assert totals(sizes, after, 2) == [train, 9 * size - train]

@@ -1,15 +1,20 @@
+import errno
+import itertools
 import json
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
-from riqa.data.partial import Plan
-from riqa.data.store import open_store, write_store
+from riqa.data.store import Plan, open_store, write_store
 from riqa.errors import InputError
-from tests.data.photographs import dataset
-from tests.data.stores import PLAN, rows, stopped
+from tests.data.photographs import contents, dataset
+
+PLAN = Plan(8)
+FILES = ["images.npy", "manifest.parquet", "fields.parquet", "set_aside.csv", "ratings.parquet"]
 
 
 @pytest.fixture
@@ -17,140 +22,208 @@ def data(tmp_path):
     return dataset(tmp_path / "photographs")
 
 
-def test_images_and_manifest_keep_their_order_when_some_are_set_aside(data, tmp_path):
-    store = write_store(data, tmp_path / "store", PLAN, rows(12, aside=(0, 4, 5)))
+def rows(n=12, aside=(), size=8, first=0):
+    """Return what makes rows whose image k is filled with first + k; those in `aside` have a reason."""
+
+    def rows_from(start):
+        for k in range(start, n):
+            image = np.full((size, size, 3), first + k, np.uint8)
+            yield (None, {"reason": "torn"}) if k in aside else (image, {"x": k / 7})
+
+    return rows_from
+
+
+def stop(data, out, n, rows_from=None, by=KeyboardInterrupt):
+    """Let the writing of a store be stopped after `n` more rows."""
+
+    def some(start):
+        yield from itertools.islice((rows_from or rows())(start), n)
+        raise by
+
+    with pytest.raises(by):
+        write_store(data, out, PLAN, some)
+
+
+def finish(data, out, rows_from=None, plan=PLAN):
+    """Write what is missing of a store; return it and the row that it went on from."""
+    starts = []
+    store = write_store(data, out, plan, lambda start: starts.append(start) or (rows_from or rows())(start))
+    return store, *starts
+
+
+def rated(data):
+    """Let two readers score every image of `data`, one of them twice."""
+    ids = data.manifest["image_id"]
+    parts = [
+        pd.DataFrame({"image_id": ids, "rater": rater, "item": "clarity", "score": k % 2, "session": session})
+        for k, (rater, session) in enumerate([("a", 1), ("b", 1), ("a", 2)])
+    ]
+    return replace(data, ratings=pd.concat(parts, ignore_index=True))
+
+
+def test_images_manifest_and_ratings_keep_their_order_when_some_are_set_aside(data, tmp_path):
+    data = rated(data)
+    store = write_store(data, tmp_path / "store", PLAN, rows(aside=(0, 4, 5)))
     kept = [k for k in range(12) if k not in (0, 4, 5)]
     assert store.images.shape == (9, 8, 8, 3)
     assert store.images[:, 0, 0, 0].tolist() == kept
     assert store.manifest["image_id"].tolist() == [f"i{k}" for k in kept]
-    assert isinstance(store.images, np.memmap)
     assert (store.meta["n_images"], store.meta["n_set_aside"], store.meta["n_classes"]) == (9, 3, 3)
-    aside = pd.read_csv(store.root / "set_aside.csv")
-    assert aside.to_dict("list") == {
+    assert pd.read_csv(store.root / "set_aside.csv").to_dict("list") == {
         "image_id": ["i0", "i4", "i5"],
         "path": ["images/i0.png", "images/i4.png", "images/i5.png"],
         "reason": ["torn"] * 3,
     }
-    fields = pd.read_parquet(store.root / "fields.parquet")
-    assert fields["x"].tolist() == [k / 7 for k in kept]
-
-
-@pytest.mark.parametrize("drawn", [True, False])
-def test_a_store_knows_whether_its_photographs_are_drawn(data, tmp_path, drawn):
-    store = write_store(replace(data, drawn=drawn), tmp_path / "store", PLAN, rows(12))
-    assert store.meta["drawn"] is drawn
-
-
-@pytest.mark.parametrize(("name", "drawn"), [("clinic", False), ("phantom_eyes", True)])
-def test_a_store_that_does_not_say_what_is_drawn_is_known_by_its_name(data, tmp_path, name, drawn):
-    """No set of a user's own can have a phantom's name."""
-    file = write_store(replace(data, name=name), tmp_path / "store", PLAN, rows(12)).root / "store.json"
-    meta = json.loads(file.read_text())
-    del meta["drawn"]
-    file.write_text(json.dumps(meta))
-    assert open_store(tmp_path / "store").meta["drawn"] is drawn
-
-
-def test_images_can_not_be_changed_through_the_store(data, tmp_path):
-    store = write_store(data, tmp_path / "store", PLAN, rows(12))
+    assert pd.read_parquet(store.root / "fields.parquet")["x"].tolist() == [k / 7 for k in kept]
+    expected = data.ratings[~data.ratings["image_id"].isin(["i0", "i4", "i5"])].reset_index(drop=True)
+    assert len(expected) == 27
+    for ratings in (store.ratings, open_store(store.root).ratings):
+        pd.testing.assert_frame_equal(ratings, expected)
+    assert isinstance(store.images, np.memmap)
     with pytest.raises(ValueError, match="read-only"):
         store.images[0] = 0
 
 
+@pytest.mark.parametrize("drawn", [True, False])
+@pytest.mark.parametrize(("name", "guess"), [("clinic", False), ("phantom_eyes", True)])
+def test_a_store_knows_whether_its_photographs_are_drawn_or_guesses_by_its_name(
+    data, tmp_path, name, drawn, guess
+):
+    """Older stores did not say it, but no set of a user's own can have a phantom's name."""
+    store = write_store(replace(data, name=name, drawn=drawn), tmp_path / "store", PLAN, rows())
+    assert store.meta["drawn"] is drawn
+    meta = {key: value for key, value in store.meta.items() if key != "drawn"}
+    (store.root / "store.json").write_text(json.dumps(meta))
+    assert open_store(store.root).meta["drawn"] is guess
+
+
 def test_split_without_images_is_refused_and_nothing_is_left(data, tmp_path):
     with pytest.raises(InputError, match=r"split val .*i1\.png: torn"):
-        write_store(data, tmp_path / "store", PLAN, rows(12, aside=(1, 4, 7, 10)))
+        write_store(data, tmp_path / "store", PLAN, rows(aside=(1, 4, 7, 10)))
     assert [path.name for path in tmp_path.iterdir()] == ["photographs"]
-
-
-def test_interrupted_writing_leaves_the_old_store(data, tmp_path):
-    write_store(data, tmp_path / "store", PLAN, rows(12))
-    with pytest.raises(KeyboardInterrupt):
-        write_store(data, tmp_path / "store", PLAN, stopped(5))
-    assert len(open_store(tmp_path / "store").images) == 12
 
 
 def test_other_folders_are_not_replaced(data, tmp_path):
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter.txt").touch()
     with pytest.raises(InputError, match="is not a store"):
-        write_store(data, tmp_path / "thesis", PLAN, rows(12))
+        write_store(data, tmp_path / "thesis", PLAN, rows())
     assert (tmp_path / "thesis" / "chapter.txt").exists()
 
 
 def test_wrong_rows_are_refused(data, tmp_path):
-    with pytest.raises(ValueError, match="5 rows for 12"):
-        write_store(data, tmp_path / "store", PLAN, rows(5))
-    with pytest.raises(ValueError, match="must be uint8"):
-        write_store(data, tmp_path / "store9", Plan(9), rows(12))
+    for plan, n, message in ((PLAN, 5, "5 rows for 12"), (Plan(9), 12, "must be uint8")):
+        with pytest.raises(ValueError, match=message):
+            write_store(data, tmp_path / f"store{n}", plan, rows(n))
 
 
-@pytest.mark.parametrize("name", ["images.npy", "manifest.parquet", "fields.parquet", "set_aside.csv"])
-def test_file_cut_short_is_named_with_what_to_do(data, tmp_path, name):
-    root = write_store(data, tmp_path / "store", PLAN, rows(12)).root
-    (root / name).write_bytes((root / name).read_bytes()[:-7])
-    with pytest.raises(InputError, match=f"{name} was cut short.*curate again") as caught:
-        open_store(root)
-    assert "\n" not in str(caught.value)
+@pytest.mark.parametrize("name", FILES)
+def test_file_that_is_changed_cut_short_or_missing_is_named_with_what_to_do(data, tmp_path, name):
+    root = write_store(rated(data), tmp_path / "store", PLAN, rows()).root
+    whole = (root / name).read_bytes()
+    for content in (whole[:-7], whole[:-1] + bytes([whole[-1] ^ 1])):
+        (root / name).write_bytes(content)
+        with pytest.raises(InputError, match=f"{name} was cut short or changed.*curate again") as caught:
+            open_store(root)
+        assert "\n" not in str(caught.value)
     (root / name).unlink()
     with pytest.raises(InputError, match=f"{name} is missing"):
         open_store(root)
 
 
-def test_changed_pixel_and_broken_description_are_noticed(data, tmp_path):
-    root = write_store(data, tmp_path / "store", PLAN, rows(12)).root
-    content = bytearray((root / "images.npy").read_bytes())
-    content[-1] ^= 1
-    (root / "images.npy").write_bytes(content)
-    with pytest.raises(InputError, match=r"images\.npy was cut short or changed"):
-        open_store(root)
-    (root / "store.json").write_text(json.dumps({"name": "x"})[:-3])
-    with pytest.raises(InputError, match=r"store\.json cannot be read"):
-        open_store(root)
+def test_store_without_a_description(tmp_path):
     with pytest.raises(InputError, match="run riqa curate"):
-        open_store(tmp_path / "nowhere")
+        open_store(tmp_path)
+    (tmp_path / "store.json").write_text('{"name": ')
+    with pytest.raises(InputError, match=r"store\.json cannot be read"):
+        open_store(tmp_path)
 
 
-def rated(data):
-    """Let two readers score every image of `data`, one of them twice."""
-    ids = data.manifest["image_id"]
-    readings = [("a", 1), ("b", 1), ("a", 2)]
-    parts = [
-        pd.DataFrame({"image_id": ids, "rater": rater, "item": "clarity", "score": k % 2, "session": session})
-        for k, (rater, session) in enumerate(readings)
-    ]
-    return replace(data, ratings=pd.concat(parts, ignore_index=True))
-
-
-def test_what_single_readers_said_of_the_kept_images_goes_into_the_store(data, tmp_path):
-    data = rated(data)
-    store = write_store(data, tmp_path / "store", PLAN, rows(12, aside=(0, 4)))
-    expected = data.ratings[~data.ratings["image_id"].isin(["i0", "i4"])].reset_index(drop=True)
-    assert len(expected) == 30
-    pd.testing.assert_frame_equal(store.ratings, expected)
-    pd.testing.assert_frame_equal(open_store(store.root).ratings, expected)
-
-
-def test_a_store_of_images_that_nobody_rated_has_no_ratings(data, tmp_path):
-    write_store(rated(data), tmp_path / "store", PLAN, rows(12))
-    store = write_store(data, tmp_path / "store", PLAN, rows(12))
+def test_interrupted_writing_leaves_the_old_store_and_no_ratings_of_another_attempt(data, tmp_path):
+    write_store(rated(data), tmp_path / "store", PLAN, rows())
+    stop(rated(data), tmp_path / "store", 5)
+    (tmp_path / "store.partial" / "ratings.parquet").write_bytes(b"of another attempt")
+    assert len(open_store(tmp_path / "store").images) == 12
+    store, _ = finish(data, tmp_path / "store")
     assert store.ratings is None
     assert not (store.root / "ratings.parquet").exists()
 
 
-def test_ratings_of_an_attempt_that_was_stopped_do_not_stay(data, tmp_path):
-    with pytest.raises(KeyboardInterrupt):
-        write_store(rated(data), tmp_path / "store", PLAN, stopped(5))
-    (tmp_path / "store.partial" / "ratings.parquet").write_bytes(b"of another attempt")
-    store = write_store(data, tmp_path / "store", PLAN, rows(12))
-    assert not (store.root / "ratings.parquet").exists()
+@given(
+    done=st.integers(0, 12),
+    cut_journal=st.integers(0, 100),
+    cut_images=st.integers(0, 600),
+    aside=st.sets(st.sampled_from(range(9))),
+    more=st.integers(0, 3),
+)
+@example(done=9, cut_journal=0, cut_images=300, aside=set(), more=0)
+@example(done=9, cut_journal=5, cut_images=0, aside=set(), more=2)
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_store_that_was_cut_anywhere_becomes_the_undisturbed_one(
+    data, tmp_path, done, cut_journal, cut_images, aside, more
+):
+    """A kill tears the journal's last line, a power cut both files; then it is stopped once more."""
+    rows_from, starts = rows(aside=aside), []
+    undisturbed = write_store(data, tmp_path / "undisturbed", PLAN, rows_from).root
+    stop(data, tmp_path / "store", done, rows_from)
+    for name, cut in (("journal.jsonl", cut_journal), ("images.npy", cut_images)):
+        content = (tmp_path / "store.partial" / name).read_bytes()
+        (tmp_path / "store.partial" / name).write_bytes(content[: max(0, len(content) - cut)])
+    stop(data, tmp_path / "store", more, lambda start: starts.append(start) or rows_from(start))
+    store, start = finish(data, tmp_path / "store", rows_from)
+    assert start == min(12, starts[0] + more)
+    assert len(contents(undisturbed)) == 5
+    assert contents(store.root) == contents(undisturbed)
+    assert not (tmp_path / "store.partial").exists()
 
 
-def test_changed_or_missing_ratings_are_noticed(data, tmp_path):
-    root = write_store(rated(data), tmp_path / "store", PLAN, rows(12)).root
-    (root / "ratings.parquet").write_bytes((root / "ratings.parquet").read_bytes()[:-7])
-    with pytest.raises(InputError, match=r"ratings\.parquet was cut short.*curate again"):
-        open_store(root)
-    (root / "ratings.parquet").unlink()
-    with pytest.raises(InputError, match=r"ratings\.parquet is missing"):
-        open_store(root)
+def test_only_what_is_missing_is_made(data, tmp_path):
+    stop(data, tmp_path / "store", 5)
+    for name, torn in (("journal.jsonl", b'{"x": 0.71'), ("images.npy", b"a part of image 5")):
+        with (tmp_path / "store.partial" / name).open("ab") as file:
+            file.write(torn)
+    store, start = finish(data, tmp_path / "store")
+    assert start == 5
+    assert store.images[:, 0, 0, 0].tolist() == list(range(12))
+
+
+@pytest.mark.parametrize(
+    ("changed", "value"),
+    [("size", 9), ("crop", 1), ("versions", {"opencv": "0"}), ("photographs", "f00")],
+)
+def test_what_another_plan_began_is_thrown_away_with_a_word(data, tmp_path, capsys, changed, value):
+    plan = replace(PLAN, **{changed: value})
+    stop(data, tmp_path / "store", 5)
+    store, start = finish(data, tmp_path / "store", rows(size=plan.size, first=100), plan)
+    assert start == 0
+    assert store.images.shape == (12, plan.size, plan.size, 3)
+    assert store.images[:, 0, 0, 0].tolist() == list(range(100, 112))
+    told = capsys.readouterr().err
+    assert f"begun with other settings ({changed}); its 5 photographs are curated anew" in told
+    assert told.count("\n") == 1
+    assert {name: store.meta[name] for name in ("size", "crop", "versions")}.items() <= vars(plan).items()
+
+
+def test_two_cannot_write_one_store(data, tmp_path):
+    def rows_from(start):
+        with pytest.raises(InputError, match=r"store\.partial is being written by another process; wait"):
+            write_store(data, tmp_path / "store", PLAN, rows())
+        yield from rows()(start)
+
+    assert len(write_store(data, tmp_path / "store", PLAN, rows_from).images) == 12
+
+
+def test_full_disk_is_told_in_a_line_and_what_is_done_is_kept(data, tmp_path):
+    def full(start):
+        yield from rows(5)(start)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(InputError, match=r"No space left on device\); what is done is kept: make room"):
+        write_store(data, tmp_path / "store", PLAN, full)
+    assert len((tmp_path / "store.partial" / "journal.jsonl").read_bytes().splitlines()) == 1 + 5
+
+
+def test_folder_that_cannot_be_made_is_told_in_a_line(data, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"store\.partial cannot be written \(Not a directory\)"):
+        write_store(data, tmp_path / "file" / "store", PLAN, rows())

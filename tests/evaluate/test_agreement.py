@@ -28,13 +28,6 @@ def pair(both_good, first_only, second_only, both_bad):
     return np.repeat(cells, [both_good, first_only, second_only, both_bad], axis=0).astype(float)
 
 
-def slow_pairs(scores):
-    """Share of agreeing pairs of raters, image by image and pair by pair."""
-    panels = [row[~np.isnan(row)] for row in scores]
-    shares = [np.mean([a == b for a, b in combinations(votes, 2)]) for votes in panels if len(votes) > 1]
-    return np.mean(shares) if shares else NAN
-
-
 def test_coefficients_are_those_published_for_panels_of_unequal_size():
     counts = agreement.vote_counts(np.transpose(FOUR_RATERS) - 1, 5)
     assert agreement.raw_agreement(counts) == pytest.approx(0.81818, abs=1e-5)
@@ -52,8 +45,7 @@ def test_coefficients_by_hand_for_two_raters():
     assert agreement.gwet_ac1(counts) == pytest.approx((0.7 - 0.495) / (1 - 0.495))
     # alpha: of the 20 values 9 are bad and 11 good; expected disagreement 2 * 9 * 11 / (20 * 19)
     assert agreement.krippendorff_alpha(counts) == pytest.approx(1 - 0.3 / (2 * 9 * 11 / (20 * 19)))
-    first, second = pair(4, 1, 2, 3).T
-    assert agreement.cohen_kappa(first, second) == pytest.approx((0.7 - 0.5) / (1 - 0.5))
+    assert agreement.cohen_kappa(*pair(4, 1, 2, 3).T) == pytest.approx((0.7 - 0.5) / (1 - 0.5))
 
 
 def test_the_kappa_paradox_of_feinstein_and_cicchetti():
@@ -72,26 +64,16 @@ ratings = st.lists(
 
 @settings(max_examples=60, deadline=None)
 @given(ratings)
-def test_raw_agreement_counts_pairs_and_alpha_is_the_librarys_on_the_ratings(scores):
+def test_coefficients_of_random_panels_are_those_of_loops_and_libraries(scores):
     counts = agreement.vote_counts(scores)
-    assert agreement.raw_agreement(counts) == pytest.approx(slow_pairs(scores), nan_ok=True)
+    votes = [row[~np.isnan(row)] for row in scores]
+    shares = [np.mean([a == b for a, b in combinations(panel, 2)]) for panel in votes if len(panel) > 1]
+    expected = np.mean(shares) if shares else NAN
+    assert agreement.raw_agreement(counts) == pytest.approx(expected, nan_ok=True)
     several, expected = scores[(~np.isnan(scores)).sum(axis=1) >= 2], NAN
     if len(np.unique(several[~np.isnan(several)])) > 1:
         expected = krippendorff.alpha(several.T, level_of_measurement="nominal", value_domain=[0, 1])
     assert agreement.krippendorff_alpha(counts) == pytest.approx(expected, nan_ok=True)
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.lists(st.lists(st.sampled_from([0, 1, 2]), min_size=3, max_size=3), min_size=2, max_size=20))
-def test_fleiss_kappa_is_that_of_statsmodels_where_panels_are_equal(scores):
-    counts = agreement.vote_counts(np.array(scores, dtype=float), 3)
-    if (counts.sum(axis=0) > 0).sum() > 1:
-        assert agreement.fleiss_kappa(counts) == pytest.approx(inter_rater.fleiss_kappa(counts))
-
-
-@settings(max_examples=25, deadline=None)
-@given(ratings)
-def test_kappas_of_pairs_are_those_of_scikit_learn(scores):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         found = agreement.pairwise_kappas(scores)
@@ -102,14 +84,20 @@ def test_kappas_of_pairs_are_those_of_scikit_learn(scores):
         assert kappa == pytest.approx(expected, nan_ok=True)
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.lists(st.sampled_from([0, 1, 2]), min_size=3, max_size=3), min_size=2, max_size=20))
+def test_fleiss_kappa_is_that_of_statsmodels_where_panels_are_equal(scores):
+    counts = agreement.vote_counts(np.array(scores, dtype=float), 3)
+    if (counts.sum(axis=0) > 0).sum() > 1:
+        assert agreement.fleiss_kappa(counts) == pytest.approx(inter_rater.fleiss_kappa(counts))
+
+
 def test_constant_ratings_have_no_kappa_but_an_ac1():
     counts = agreement.vote_counts(np.ones((6, 3)))
-    assert np.isnan(agreement.fleiss_kappa(counts))
-    assert np.isnan(agreement.krippendorff_alpha(counts))
     assert agreement.raw_agreement(counts) == agreement.gwet_ac1(counts) == 1
     found = agreement.agreement_intervals(counts, np.arange(6), n_resamples=20)
-    assert np.isnan(found["fleiss_kappa"].value)
-    assert np.isnan(found["fleiss_kappa"].low)
+    for name in ("fleiss_kappa", "krippendorff_alpha"):
+        assert np.isnan([found[name].value, found[name].low]).all()
     assert found["gwet_ac1"].low == 1
 
 
@@ -120,8 +108,8 @@ def test_images_that_one_rater_saw_say_nothing_and_other_codes_are_refused():
         agreement.vote_counts(np.array([[0, 2]]))
 
 
-def panels(n, seed=0):
-    rng = np.random.default_rng(seed)
+def panels(n):
+    rng = np.random.default_rng(0)
     quality = rng.random(n)
     scores = (quality[:, None] + 0.25 * rng.standard_normal((n, 5)) > 0.4).astype(float)
     scores[:, 3:][rng.random(n) < 0.5] = NAN
@@ -140,15 +128,97 @@ def test_intervals_are_those_of_a_plain_loop_over_patients():
         assert found[name].value == of(counts)
 
 
+def slow_dawid_skene(scores, n_iter=100):
+    """Transcribe equations 2.3 to 2.5 of Dawid and Skene (1979) for two classes, image by image."""
+    posterior = np.nanmean(scores, axis=1)
+    for _ in range(n_iter):
+        prior, truth = posterior.mean(), np.stack([1 - posterior, posterior])
+        says = np.zeros((scores.shape[1], 2, 2))  # rater, true, said
+        for r, true, said in np.ndindex(says.shape):
+            says[r, true, said] = truth[true, scores[:, r] == said].sum()
+        says = np.clip(says, 1e-10, None)
+        says /= says.sum(axis=2, keepdims=True)
+        for image, row in enumerate(scores):
+            likelihood = np.array([1 - prior, prior])
+            for r in np.flatnonzero(~np.isnan(row)):
+                likelihood = likelihood * says[r, :, int(row[r])]
+            posterior[image] = likelihood[1] / likelihood.sum()
+    return posterior
+
+
+def noisy(n=300, seed=0):
+    """A truth, and five raters of whom the last is nearly blind; each image is seen by three or more."""
+    rng = np.random.default_rng(seed)
+    truth = (rng.random(n) < 0.6).astype(float)
+    right = np.array([0.95, 0.9, 0.85, 0.8, 0.55])
+    scores = np.where(rng.random((n, 5)) < right, truth[:, None], 1 - truth[:, None])
+    scores[rng.random(n) < 0.3, 2:4] = NAN
+    return truth, scores
+
+
+def test_the_posterior_is_that_of_a_plain_transcription():
+    _, scores = noisy()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = agreement.dawid_skene(scores)
+    assert found == pytest.approx(slow_dawid_skene(scores), abs=1e-6)
+    assert not np.allclose(agreement.dawid_skene(scores, 1), found)
+
+
+def test_the_fit_goes_on_until_nothing_changes():
+    """Strict and lenient experts, more bad images than good: crowd-kit's own rule stops after two iterations."""
+    rng = np.random.default_rng(0)
+    quality = rng.normal(size=(160, 1)) - 0.8
+    leniency = np.linspace(-0.8, 0.8, 8)
+    scores = (quality + leniency + 0.5 * rng.normal(size=(160, 8)) > 0).astype(float)
+    found = agreement.dawid_skene(scores)
+    assert found == pytest.approx(slow_dawid_skene(scores, 200), abs=1e-6)
+    assert np.abs(found - slow_dawid_skene(scores, 2)).max() > 0.3
+
+
+def test_images_without_ratings_and_constant_ratings_are_no_failure():
+    scores = np.array([[1, 1, 1], [NAN, NAN, NAN], [1, 1, NAN]])
+    assert np.array_equal(agreement.dawid_skene(scores), [1, NAN, 1], equal_nan=True)
+    assert agreement.dawid_skene(1 - scores)[0] == 0
+    with pytest.raises(ValueError, match="no rating"):
+        agreement.dawid_skene(np.full((3, 2), NAN))
+
+
+def test_nearness_counts_what_is_right_and_pairs_the_differences():
+    truth = np.array([1, 1, 0, 0], float)
+    labels = {
+        "majority": np.array([1, NAN, 0, 1]),
+        "other": np.array([1, 1, 0, 1]),
+        "model": np.array([[1, 1, 0, 0], [1, 0, 0, 1]]),
+    }
+    found = agreement.nearness_to_truth(labels, truth, np.arange(4), baseline="majority")
+    assert [found[name][0].value for name in labels] == [0.625, 0.75, 0.75]
+    assert [found[name][1].value for name in labels] == [0, 0.125, 0.125]
+    assert (found["majority"][1].low, found["majority"][1].high) == (0, 0)
+    # Other and majority differ on one image by one half: never below 0, at most drawn a few times.
+    assert found["other"][1].low == 0
+    assert 0.25 <= found["other"][1].high <= 0.5
+    with pytest.raises(ValueError, match="baseline must be one of majority, other, model"):
+        agreement.nearness_to_truth(labels, truth, np.arange(4), baseline="mean")
+
+
+def nearness(groups, **options):
+    truth, scores = noisy(60)
+    labels = {"first": scores[:, 0], "second": scores[:, 1]}
+    return agreement.nearness_to_truth(labels, truth, groups, baseline="first", **options)["second"]
+
+
+def kappas(groups, **options):
+    return agreement.agreement_intervals(panels(60), groups, **options).values()
+
+
+@pytest.mark.parametrize("of", [nearness, kappas])
 @pytest.mark.parametrize(
     ("knob", "value"),
-    [("n_resamples", 101), ("seed", 1), ("confidence", 0.5), ("groups", np.arange(60) // 2)],
+    [("n_resamples", 150), ("seed", 1), ("confidence", 0.5), ("groups", np.arange(60) // 2)],
 )
-def test_every_knob_of_the_intervals_is_alive(knob, value):
+def test_every_knob_of_the_intervals_is_alive(of, knob, value):
     options = {"groups": np.arange(60), "n_resamples": 100, "seed": 0, "confidence": 0.95}
-    before, after = (
-        agreement.agreement_intervals(panels(60), **chosen) for chosen in (options, options | {knob: value})
-    )
-    for name in agreement.COEFFICIENTS:
-        assert before[name].value == after[name].value
-        assert (before[name].low, before[name].high) != (after[name].low, after[name].high)
+    before, after = list(of(**options)), list(of(**options | {knob: value}))
+    assert [one.value for one in before] == [one.value for one in after]
+    assert before != after

@@ -3,7 +3,7 @@ import pytest
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss
 
-from riqa.evaluate.calibration import calibration
+from riqa.evaluate.calibration import calibration, fit_psychometric
 from riqa.evaluate.metrics import expected_calibration_error, reliability_table
 
 
@@ -57,14 +57,10 @@ def test_an_honest_model_lies_at_the_floor_and_a_boastful_one_above():
     assert boastful.ece.value > 10 * boastful.floor
 
 
-def test_the_floor_of_one_bin_is_the_mean_distance_of_a_coin():
-    """One bin of n fair coins: E|share - 1/2| = sqrt(1 / (2 pi n)) for large n."""
+def test_the_floor_is_the_mean_distance_of_a_coin_and_that_of_one_of_equal_seeds():
+    """One bin of n fair coins: E|share - 1/2| = sqrt(1 / (2 pi n)) for large n; all seeds see the same truths."""
     found = calibration(np.arange(100) % 2, np.full(100, 0.5), n_bins=1, n_resamples=10)
     assert found.floor == pytest.approx(np.sqrt(1 / (2 * np.pi * 100)), rel=0.15)
-
-
-def test_equal_seeds_have_the_floor_of_one():
-    """All seeds see the same truths: three equal seeds are no more evidence than one."""
     probs = np.random.default_rng(2).random(200)
     one, three = (calibration(probs > 0.4, np.tile(probs, (s, 1)), n_resamples=10) for s in (1, 3))
     assert three.floor == pytest.approx(one.floor)
@@ -76,18 +72,15 @@ def test_unknown_truth_is_left_out_and_one_class_is_enough():
     assert found.ece.value == pytest.approx(0.3)
     assert found.table["count"].sum() == 2
     assert found.table.loc[0, ["low", "high"]].isna().all()  # an empty bin has no interval
+    with pytest.raises(ValueError, match="no image with a known label"):
+        calibration([np.nan, np.nan], [0.2, 0.3])
+    with pytest.raises(ValueError, match="probs"):
+        calibration([1, 0], [0.2, 0.3, 0.4])
 
 
 @pytest.mark.parametrize("knob", [{"n_resamples": 50}, {"confidence": 0.5}, {"seed": 1}, {"n_bins": 4}])
 def test_every_knob_is_alive(knob, answers):
     assert calibration(*answers, **knob).ece != calibration(*answers).ece
-
-
-def test_nothing_judged_and_wrong_shapes_are_refused():
-    with pytest.raises(ValueError, match="no image with a known label"):
-        calibration([np.nan, np.nan], [0.2, 0.3])
-    with pytest.raises(ValueError, match="probs"):
-        calibration([1, 0], [0.2, 0.3, 0.4])
 
 
 def test_the_error_lies_in_its_own_interval():
@@ -97,3 +90,41 @@ def test_the_error_lies_in_its_own_interval():
         probs = rng.random(60)
         found = calibration(rng.random(60) < probs, probs, n_resamples=400).ece
         assert 0 <= found.low <= found.value <= found.high
+
+
+def answered(n):
+    rng = np.random.default_rng(0)
+    severity = rng.random(n)
+    return severity, rng.random(n) < 1 / (1 + np.exp(-12 * (severity - 0.45)))
+
+
+def test_the_psychometric_curve_that_made_the_answers_is_found():
+    curve = fit_psychometric(*answered(4_000), np.arange(4_000))
+    assert curve.threshold == pytest.approx(0.45, abs=0.02)
+    assert curve.low < 0.45 < curve.high
+    assert curve.high - curve.low < 0.05
+    assert curve.width == pytest.approx(2 * np.log(3) / 12, rel=0.1)
+    sure = fit_psychometric(*answered(4_000), np.arange(4_000), 0.99)
+    assert sure.low < curve.low < curve.high < sure.high
+
+
+def test_copies_of_a_patient_are_no_evidence():
+    severity, bad = answered(300)
+    once = fit_psychometric(severity, bad, np.arange(300))
+    copied = fit_psychometric(np.tile(severity, 4), np.tile(bad, 4), np.tile(np.arange(300), 4))
+    assert copied.high - copied.low == pytest.approx(once.high - once.low, rel=0.02)
+
+
+SEVERITY = np.linspace(0, 1, 20)
+NO_CURVE = {
+    "never": np.zeros(20),
+    "always": np.ones(20),
+    "separated": SEVERITY > 0.45,
+    "reversed": SEVERITY < 0.45,
+    "falling": np.arange(20) % 2 * (np.arange(20) < 10),
+}
+
+
+@pytest.mark.parametrize("why", NO_CURVE)
+def test_where_there_is_no_curve_there_is_none(why):
+    assert fit_psychometric(SEVERITY, NO_CURVE[why], np.arange(20)) is None

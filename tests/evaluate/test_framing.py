@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from riqa.evaluate.auc import auc_interval
-from riqa.evaluate.framing import measurements, predict_held_out, scale_energies, shrink
+from riqa.evaluate.bootstrap import auc_interval
+from riqa.evaluate.framing import measurements, predict_held_out, shrink
 
 
 def stripes(period, size=64, mean=128, amplitude=60):
@@ -12,7 +12,7 @@ def stripes(period, size=64, mean=128, amplitude=60):
 
 
 def test_energy_lies_at_the_scale_of_the_stripes():
-    fine, coarse = scale_energies(stripes(3)), scale_energies(stripes(16))
+    fine, coarse = measurements([stripes(3), stripes(16)])
     # 64 px has the scales 64, 32 and 16, finest first, behind mean and standard deviation.
     assert len(fine) == len(coarse) == 5
     assert np.argmax(fine[2:]) == 0
@@ -20,18 +20,19 @@ def test_energy_lies_at_the_scale_of_the_stripes():
 
 
 def test_brightness_and_spread_of_a_known_image():
-    numbers = scale_energies(stripes(16, mean=100, amplitude=40))
+    (numbers,) = measurements([stripes(16, mean=100, amplitude=40)])
     assert numbers[0] == pytest.approx(100 / 255, abs=0.003)  # whole periods: the mean is the middle
     assert numbers[1] == pytest.approx(40 / np.sqrt(2) / 255, abs=0.003)  # of a sine
-    flat = scale_energies(np.full((32, 32, 3), 90, np.uint8))
+    (flat,) = measurements([np.full((32, 32, 3), 90, np.uint8)])
     assert flat[1] == 0
     np.testing.assert_allclose(flat[2:], np.log(1e-8))
 
 
 def test_a_smaller_image_has_fewer_scales_and_none_at_last():
-    assert [len(scale_energies(stripes(16, size))) for size in (16, 32, 64, 128)] == [3, 4, 5, 6]
+    sizes = (16, 32, 64, 128)
+    assert [measurements([stripes(16, size)]).shape[1] for size in sizes] == [3, 4, 5, 6]
     with pytest.raises(ValueError, match="no scale to measure"):
-        scale_energies(stripes(4, 12))
+        measurements([stripes(4, 12)])
 
 
 def test_shrink_averages_areas_and_gives_up_the_aspect_ratio():
@@ -45,15 +46,12 @@ def auc_of(numbers, label, patients):
 
 
 def test_blur_is_told_by_fine_scales_and_lost_with_them():
-    rng = np.random.default_rng(0)
-    sharp = rng.integers(0, 255, (60, 64, 64, 3), dtype=np.uint8)
-    blurred = np.stack([shrink(shrink([image], 32), 64)[0] for image in sharp])
-    images, bad = np.concatenate([sharp, blurred]), np.repeat([False, True], 60)
+    sharp = np.random.default_rng(0).integers(0, 255, (60, 64, 64, 3), dtype=np.uint8)
+    images, bad = np.concatenate([sharp, shrink(shrink(sharp, 32), 64)]), np.repeat([False, True], 60)
     patients = np.tile(np.arange(60), 2)
     assert auc_of(measurements(images), bad, patients).value > 0.99
     # An average over 4 x 4 pixels is the same of an image and of its 2 x 2 averages.
-    small = auc_of(measurements(shrink(images, 16)), bad, patients)
-    assert small.value == pytest.approx(0.5, abs=0.1)
+    assert auc_of(measurements(shrink(images, 16)), bad, patients).value == pytest.approx(0.5, abs=0.1)
 
 
 def test_a_label_without_relation_to_the_image_is_not_told():

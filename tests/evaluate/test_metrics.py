@@ -1,13 +1,14 @@
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.calibration import calibration_curve
 from sklearn.metrics import f1_score, precision_score, recall_score
 
 from riqa.evaluate import metrics
+from riqa.evaluate.metrics import aggregate_eyes, detail_scores, overall_scores, reliability_table
 from riqa.labels import DETAILS, class_names
 
 NAN = float("nan")
@@ -20,39 +21,33 @@ def one_hot(labels, n_classes):
 def test_three_classes_by_hand():
     # truth x prediction: reject 2 right, 1 called usable; usable 1 right, 1 called good; good 3 right
     y_true = np.array([0, 0, 0, 1, 1, 2, 2, 2])
-    scores = metrics.overall_scores(y_true, one_hot([0, 0, 1, 1, 2, 2, 2, 2], 3))
-    assert scores["f1.reject"] == pytest.approx(2 * 2 / (3 + 2))
-    assert scores["f1.usable"] == pytest.approx(2 * 1 / (2 + 2))
-    assert scores["f1.good"] == pytest.approx(2 * 3 / (3 + 4))
-    assert scores["macro_f1"] == pytest.approx((4 / 5 + 1 / 2 + 6 / 7) / 3)
-    assert scores["precision"] == pytest.approx((2 / 2 + 1 / 2 + 3 / 4) / 3)
-    assert scores["recall"] == pytest.approx((2 / 3 + 1 / 2 + 3 / 3) / 3)
-    assert scores["accuracy"] == pytest.approx(6 / 8)
-    assert list(scores) == [
-        "macro_f1", "precision", "recall", "accuracy", "f1.reject", "f1.usable", "f1.good"
-    ]  # fmt: skip
+    scores = overall_scores(y_true, one_hot([0, 0, 1, 1, 2, 2, 2, 2], 3))
+    expected = {
+        "macro_f1": (4 / 5 + 1 / 2 + 6 / 7) / 3, "precision": (2 / 2 + 1 / 2 + 3 / 4) / 3,
+        "recall": (2 / 3 + 1 / 2 + 3 / 3) / 3, "accuracy": 6 / 8,
+        "f1.reject": 2 * 2 / (3 + 2), "f1.usable": 2 * 1 / (2 + 2), "f1.good": 2 * 3 / (3 + 4),
+    }  # fmt: skip
+    assert scores == pytest.approx(expected)
+    assert list(scores) == list(expected)
 
 
 def test_binary_scores_belong_to_the_class_bad():
     # 3 bad of which 2 found, 5 good of which 1 called bad
     y_true = np.array([0, 0, 0, 1, 1, 1, 1, 1])
-    scores = metrics.overall_scores(y_true, one_hot([0, 0, 1, 0, 1, 1, 1, 1], 2))
-    assert scores["precision"] == pytest.approx(2 / 3)
-    assert scores["recall"] == pytest.approx(2 / 3)
-    assert scores["f1"] == scores["f1.bad"] == pytest.approx(2 / 3)
-    assert scores["f1.good"] == pytest.approx(2 * 4 / (5 + 5))
-    assert scores["macro_f1"] == pytest.approx((2 / 3 + 4 / 5) / 2)
+    scores = overall_scores(y_true, one_hot([0, 0, 1, 0, 1, 1, 1, 1], 2))
+    of_bad = dict.fromkeys(["precision", "recall", "f1", "f1.bad"], 2 / 3)
+    assert scores == pytest.approx(of_bad | {"accuracy": 6 / 8, "f1.good": 4 / 5, "macro_f1": 11 / 15})
 
 
 def test_images_of_unknown_quality_are_left_out():
     probs = one_hot([0, 0, 1, 1, 2], 3)
-    known = metrics.overall_scores(np.array([0, 1, 1, 2]), probs[[0, 1, 2, 4]])
-    assert metrics.overall_scores(np.array([0, 1, 1, NAN, 2]), probs) == known
+    known = overall_scores(np.array([0, 1, 1, 2]), probs[[0, 1, 2, 4]])
+    assert overall_scores(np.array([0, 1, 1, NAN, 2]), probs) == known
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(2, 3), st.integers(0, 2**32 - 1), st.integers(1, 40))
-def test_counts_give_what_scikit_learn_gives(n_classes, seed, n):
+def test_scores_are_those_of_scikit_learn(n_classes, seed, n):
     rng = np.random.default_rng(seed)
     y_true, labels = rng.integers(n_classes, size=(2, n))
     slow = {
@@ -64,14 +59,8 @@ def test_counts_give_what_scikit_learn_gives(n_classes, seed, n):
     slow["precision"] = precision_score(y_true, labels, zero_division=0, **options)
     slow["recall"] = recall_score(y_true, labels, zero_division=0, **options)
     slow["accuracy"] = np.mean(y_true == labels)
-    counts = np.zeros((n_classes, n_classes))
-    np.add.at(counts, (y_true, labels), 1)
-    fast = metrics.scores_from_counts(counts[None])
-    exact = metrics.overall_scores(y_true, one_hot(labels, n_classes))
-    assert set(fast) == set(exact) == set(slow) | ({"f1"} if n_classes == 2 else set())
-    for name, value in slow.items():
-        assert fast[name][0] == pytest.approx(value)
-        assert exact[name] == pytest.approx(value)
+    slow |= {"f1": slow["f1.bad"]} if n_classes == 2 else {}
+    assert overall_scores(y_true, one_hot(labels, n_classes)) == pytest.approx(slow)
 
 
 @pytest.mark.parametrize(
@@ -86,40 +75,30 @@ def test_counts_give_what_scikit_learn_gives(n_classes, seed, n):
 )
 def test_wrong_arguments_are_named(y_true, probs, message):
     with pytest.raises(ValueError, match=message):
-        metrics.overall_scores(np.array(y_true, dtype=float), probs)
+        overall_scores(np.array(y_true, dtype=float), probs)
 
 
 def test_details_by_hand():
     y_true = np.array([[1, 1, 0], [1, 0, 0], [0, NAN, 1], [0, 1, 1]])
     probs = np.array([[0.9, 0.5, 0.1], [0.2, 0.8, 0.6], [0.7, 0.9, 0.7], [0.1, 0.6, 0.8]])
-    scores = metrics.detail_scores(y_true, probs)
+    scores = detail_scores(y_true, probs)
     # illumination: 1 hit, 1 missed, 1 false alarm; clarity: 2 hits (0.5 counts as good), 1 false alarm
-    assert scores["illumination.f1"] == pytest.approx(0.5)
-    assert scores["clarity.f1"] == pytest.approx(2 * 2 / (2 + 3))
+    assert [scores[f"{detail}.f1"] for detail in DETAILS] == pytest.approx([0.5, 0.8, 0.8])
     assert (scores["clarity.precision"], scores["clarity.recall"]) == pytest.approx((2 / 3, 1))
-    assert scores["contrast.f1"] == pytest.approx(2 * 2 / (2 + 3))
     assert scores["macro_f1"] == pytest.approx((0.5 + 0.8 + 0.8) / 3)
     bad = [0.5, 0.0, 2 * 1 / (2 + 1)]  # F1 of the class bad, detail by detail
-    assert scores["macro_f1_both_classes"] == pytest.approx(
-        np.mean([(0.5 + bad[0]) / 2, 0.4, (0.8 + bad[2]) / 2])
-    )
+    both = np.mean([(0.5 + bad[0]) / 2, 0.4, (0.8 + bad[2]) / 2])
+    assert scores["macro_f1_both_classes"] == pytest.approx(both)
 
 
 def test_a_detail_without_truth_has_no_score_and_no_part_in_the_mean():
-    y_true = np.array([[1, NAN, 1], [0, NAN, 1]])
-    scores = metrics.detail_scores(y_true, np.full((2, 3), 0.9))
+    scores = detail_scores(np.array([[1, NAN, 1], [0, NAN, 1]]), np.full((2, 3), 0.9))
     assert math.isnan(scores["clarity.f1"])
     assert math.isnan(scores["clarity.recall"])
     assert scores["macro_f1"] == pytest.approx((2 / 3 + 1) / 2)
-    nothing = metrics.detail_scores(np.full((2, 3), NAN), np.full((2, 3), 0.9))
-    assert all(math.isnan(value) for value in nothing.values())
-
-
-def test_calling_all_details_good_scores_on_good_alone():
-    y_true = np.array([[1, 1, 1]] * 9 + [[0, 0, 0]])
-    scores = metrics.detail_scores(y_true, np.ones((10, 3)))
-    assert scores["macro_f1"] == pytest.approx(18 / 19)
-    assert scores["macro_f1_both_classes"] == pytest.approx(9 / 19)
+    assert np.isnan([*detail_scores(np.full((2, 3), NAN), np.full((2, 3), 0.9)).values()]).all()
+    with pytest.raises(ValueError, match="must both be"):
+        detail_scores(np.ones((2, 2)), np.ones((2, 2)))
 
 
 @settings(max_examples=40, deadline=None)
@@ -127,74 +106,90 @@ def test_calling_all_details_good_scores_on_good_alone():
 def test_details_agree_with_scikit_learn(seed, n):
     rng = np.random.default_rng(seed)
     y_true, probs = rng.integers(2, size=(n, 3)).astype(float), rng.random((n, 3))
-    scores = metrics.detail_scores(y_true, probs)
-    both = []
+    scores, both = detail_scores(y_true, probs), []
     for k, detail in enumerate(DETAILS):
         labels = probs[:, k] >= 0.5
-        assert scores[f"{detail}.f1"] == pytest.approx(f1_score(y_true[:, k], labels, zero_division=0))
-        assert scores[f"{detail}.precision"] == pytest.approx(
-            precision_score(y_true[:, k], labels, zero_division=0)
-        )
+        for name, of in (("f1", f1_score), ("precision", precision_score), ("recall", recall_score)):
+            assert scores[f"{detail}.{name}"] == pytest.approx(of(y_true[:, k], labels, zero_division=0))
         both.append(f1_score(y_true[:, k], labels, average="macro", labels=[0, 1], zero_division=0))
     assert scores["macro_f1_both_classes"] == pytest.approx(np.mean(both))
 
 
-def test_confusion_rows_sum_to_one_and_average_over_seeds():
-    y_true = np.array([0, 0, 1, 1, NAN])
-    matrix = metrics.confusion(y_true, np.array([[0, 1, 1, 1, 0], [0, 0, 1, 0, 2]]), 3)
-    np.testing.assert_allclose(matrix[:2], [[0.75, 0.25, 0], [0.25, 0.75, 0]])
-    assert np.isnan(matrix[2]).all()
-
-
-def test_reliability_by_hand_and_ece():
-    table = metrics.reliability_table(
-        np.array([0, 1, 1, 1, NAN]), np.array([0.1, 0.2, 0.5, 1.0, 0.3]), n_bins=2
-    )
+def test_reliability_by_hand_and_its_error():
+    truth, probs = np.array([0, 1, 1, 1, NAN]), np.array([0.1, 0.2, 0.5, 1.0, 0.3])
+    table = reliability_table(truth, probs, n_bins=2)
     assert table["count"].tolist() == [2, 2]
     assert table["mean_predicted"].tolist() == pytest.approx([0.15, 0.75])
     assert table["fraction_positive"].tolist() == pytest.approx([0.5, 1.0])
     assert metrics.expected_calibration_error(table) == pytest.approx(0.5 * 0.35 + 0.5 * 0.25)
-
-
-def test_reliability_agrees_with_scikit_learn():
-    rng = np.random.default_rng(3)
-    probs = rng.random(500)
-    y_true = rng.random(500) < probs**2
-    table = metrics.reliability_table(y_true, probs, n_bins=7)
-    fraction, mean = calibration_curve(y_true, probs, n_bins=7)
-    np.testing.assert_allclose(table["fraction_positive"], fraction)
-    np.testing.assert_allclose(table["mean_predicted"], mean)
-    assert table["count"].sum() == 500
-
-
-def test_perfectly_calibrated_predictions_have_no_calibration_error():
-    probs = np.repeat([0.25, 0.75], 4)
-    table = metrics.reliability_table(np.array([1, 0, 0, 0, 1, 1, 1, 0]), probs)
-    assert metrics.expected_calibration_error(table) == pytest.approx(0)
-    assert table["fraction_positive"].isna().sum() == 8
+    honest = reliability_table(np.array([1, 0, 0, 0, 1, 1, 1, 0]), np.repeat([0.25, 0.75], 4))
+    assert metrics.expected_calibration_error(honest) == pytest.approx(0)
+    assert honest["fraction_positive"].isna().sum() == 8
     with pytest.raises(ValueError, match=r"\[0, 1\]"):
-        metrics.reliability_table(np.array([1, 0]), np.array([0.5, 1.5]))
+        reliability_table(np.array([1, 0]), np.array([0.5, 1.5]))
 
 
-def test_good_against_the_rest_by_labels_is_the_f1_of_good():
-    rng = np.random.default_rng(0)
-    truth, probs = rng.integers(3, size=200), rng.dirichlet(np.ones(3), size=200)
-    found = metrics.good_against_rest(truth, probs)
-    assert found["f1"] == pytest.approx(metrics.overall_scores(truth, probs)["f1.good"])
-    answers = probs.argmax(axis=1) == 2
-    assert found["precision"] == pytest.approx(precision_score(truth == 2, answers))
-    assert found["recall"] == pytest.approx(recall_score(truth == 2, answers))
-    assert found["accuracy"] == pytest.approx(np.mean((truth == 2) == answers))
+def predictions(rows, **run):
+    """Return predictions of two classes for rows of image, patient, eye, P(good), overall."""
+    frame = pd.DataFrame(rows, columns=["image_id", "patient_id", "eye", "p_overall_1", "overall"])
+    frame = frame.assign(p_overall_0=1 - frame["p_overall_1"], p_overall_2=np.nan)
+    return frame.assign(p_clarity=0.5, clarity=np.nan, **{"seed": 0, **run})
 
 
-def test_good_against_the_rest_by_probabilities_needs_more_than_all_others_together():
-    probs = np.array([[0.3, 0.3, 0.4], [0.1, 0.1, 0.8], [0.6, 0.3, 0.1], [0.2, 0.35, 0.45]])
-    truth = np.array([2, 2, 0, 1.0])
-    assert metrics.good_against_rest(truth, probs)["f1"] == pytest.approx(2 * 2 / (2 + 3))
-    assert metrics.good_against_rest(truth, probs, "probabilities")["f1"] == pytest.approx(2 / 3)
-    known = metrics.good_against_rest(np.array([2, np.nan, 0, 1]), probs)
-    assert known == metrics.good_against_rest(truth[[0, 2, 3]], probs[[0, 2, 3]])
-    with pytest.raises(ValueError, match="merge"):
-        metrics.good_against_rest(truth, probs, "votes")
-    with pytest.raises(ValueError, match="must be"):
-        metrics.good_against_rest(truth[:3], probs)
+VIEWS = [
+    ("1_l1", "1", "left", 0.75, 1.0),
+    ("1_l2", "1", "left", 0.25, 1.0),
+    ("1_r1", "1", "right", 0.5, 0.0),
+    ("1_r2", "1", "right", 0.125, 1.0),
+    ("2_l1", "2", "left", 0.875, 0.0),
+]
+
+
+def test_views_of_an_eye_are_averaged_and_their_label_is_what_all_share():
+    eyes = aggregate_eyes(predictions(VIEWS))
+    assert eyes["image_id"].tolist() == ["1_l1", "1_r1", "2_l1"]
+    assert eyes["p_overall_1"].tolist() == [0.5, 0.3125, 0.875]
+    assert eyes["p_overall_0"].tolist() == [0.5, 0.6875, 0.125]
+    assert eyes["p_overall_2"].isna().all()
+    assert eyes["n_views"].tolist() == [2, 2, 1]
+    assert eyes["contradicts"].tolist() == [False, True, False]
+    assert np.array_equal(eyes["overall"], [1, NAN, 0], equal_nan=True)
+    half = predictions([("a", "1", "left", 0.5, np.nan), ("b", "1", "left", 0.5, 1.0)])
+    assert aggregate_eyes(half)[["overall", "contradicts"]].to_numpy().tolist() == [[1, False]]
+    assert aggregate_eyes(half)["clarity"].isna().all()
+
+
+def test_other_runs_stay_apart():
+    both = pd.concat([predictions(VIEWS, seed=0), predictions(VIEWS, seed=1).assign(p_overall_1=0.5)])
+    eyes = aggregate_eyes(both)
+    assert eyes["seed"].tolist() == [0, 0, 0, 1, 1, 1]
+    assert eyes["p_overall_1"].tolist() == [0.5, 0.3125, 0.875, 0.5, 0.5, 0.5]
+
+
+SIDES, GRADES = st.sampled_from(["left", "right", "unknown"]), st.sampled_from([0.0, 1.0, np.nan])
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from("12"), SIDES, st.floats(0, 1), GRADES), min_size=1, max_size=12),
+    st.integers(0, 100),
+)
+def test_eyes_against_a_loop_in_any_order(rows, seed):
+    frame = predictions([(f"i{k}", *row) for k, row in enumerate(rows)])
+    eyes = aggregate_eyes(frame)
+    shuffled = frame.sample(frac=1, random_state=seed)
+    pd.testing.assert_frame_equal(aggregate_eyes(shuffled), eyes, check_exact=True)
+    assert eyes["n_views"].sum() == len(frame)
+    for eye in eyes.itertuples():
+        views = frame[(frame["patient_id"] == eye.patient_id) & (frame["eye"] == eye.eye)]
+        if eye.eye == "unknown":
+            views = views[views["image_id"] == eye.image_id]
+        assert eye.n_views == len(views)
+        assert abs(eye.p_overall_1 - views["p_overall_1"].mean()) < 1e-12
+        assert abs(eye.p_overall_0 + eye.p_overall_1 - 1) < 1e-12
+        labels = set(views["overall"].dropna())
+        assert eye.contradicts == (len(labels) == 2)
+        assert (eye.overall == labels.pop()) if len(labels) == 1 else np.isnan(eye.overall)
+        if len(views) == 1:
+            alone, view = eyes.loc[[eye.Index], frame.columns], views.set_axis([eye.Index])
+            pd.testing.assert_frame_equal(alone, view, check_exact=True)

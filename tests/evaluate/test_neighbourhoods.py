@@ -2,25 +2,23 @@
 
 import numpy as np
 import pytest
+from scipy.stats import spearmanr
 from sklearn.metrics import pairwise_distances, silhouette_score
 from sklearn.neighbors import NearestNeighbors
 
-from riqa.evaluate.neighbourhoods import (
-    measurable,
-    neighbour_order,
-    patient_permutations,
-    purity,
-    together,
-)
+from riqa.evaluate import neighbourhoods as n
+from riqa.evaluate.neighbourhoods import map_quality, patient_permutations, pca_map, tsne_map
+
+NAMES = ("purity", "silhouette")
 
 
-def cloud(n=40, gap=1.5, seed=0, share=0.4, per_patient=1):
+def cloud(size=40, gap=1.5, seed=0, share=0.4, per_patient=1):
     """Two labels whose points are apart by `gap` standard deviations along the first of three axes."""
     rng = np.random.default_rng(seed)
-    labels = (rng.random(n) < share).astype(int)
-    points = rng.normal(size=(n, 3))
+    labels = (rng.random(size) < share).astype(int)
+    points = rng.normal(size=(size, 3))
     points[:, 0] += gap * labels
-    return pairwise_distances(points), labels, np.arange(n) // per_patient, points
+    return pairwise_distances(points), labels, np.arange(size) // per_patient, points
 
 
 def by_loop(distances, labels, groups, k):
@@ -41,8 +39,8 @@ def by_loop(distances, labels, groups, k):
     return np.mean(shares), np.mean(silhouettes)
 
 
-def measure(distances, labels, groups, k=5, n=3):
-    return together(distances, labels, groups, k=k, permutations=patient_permutations(groups, n))
+def measure(distances, labels, groups, k=5, times=3):
+    return n.together(distances, labels, groups, k=k, permutations=patient_permutations(groups, times))
 
 
 def test_single_images_agree_with_scikit_learn():
@@ -53,33 +51,27 @@ def test_single_images_agree_with_scikit_learn():
     assert found["silhouette"].value == pytest.approx(silhouette_score(points, labels))
 
 
-def test_patients_are_no_neighbours_of_themselves():
+@pytest.mark.parametrize("more_labels", [False, True])
+def test_patients_are_no_neighbours_of_themselves(more_labels):
     distances, labels, groups, _ = cloud(per_patient=2)
+    if more_labels:
+        labels[:10], labels[39] = 2, 3  # the last is the only one of its label: its silhouette is 0
     found = measure(distances, labels, groups)
-    expected = by_loop(distances, labels, groups, 5)
-    assert [found[name].value for name in ("purity", "silhouette")] == pytest.approx(expected)
-    copies = np.repeat(np.arange(20.0), 2)[:, None]  # two equal images a patient, labels at random
-    alone = measure(pairwise_distances(copies), labels, np.arange(40), k=1)["purity"].value
-    together_ = measure(pairwise_distances(copies), labels, groups, k=1)["purity"].value
-    assert alone == (labels[::2] == labels[1::2]).mean() != together_
+    assert [found[name].value for name in NAMES] == pytest.approx(by_loop(distances, labels, groups, 5))
 
 
-def test_three_labels_and_one_without_company():
-    distances, labels, groups, _ = cloud(per_patient=2)
-    labels = labels.copy()
-    labels[:10] = 2
-    labels[39] = 3  # the only one of its label: its silhouette is 0
-    found = measure(distances, labels, groups)
-    expected = by_loop(distances, labels, groups, 5)
-    assert [found[name].value for name in ("purity", "silhouette")] == pytest.approx(expected)
+def test_copies_are_neighbours_only_where_they_are_of_other_patients():
+    _, labels, groups, _ = cloud(per_patient=2)
+    distances = pairwise_distances(np.repeat(np.arange(20.0), 2)[:, None])  # two equal images a patient
+    alone, apart = (measure(distances, labels, g, k=1)["purity"].value for g in (np.arange(40), groups))
+    assert alone == (labels[::2] == labels[1::2]).mean() != apart
 
 
 @pytest.mark.parametrize("index", [0, 1])
 def test_what_a_patient_contributes_is_found_by_leaving_it_out(index):
     distances, labels, groups, _ = cloud(24, per_patient=2)
     labels[:6] = 2
-    name = ("purity", "silhouette")[index]
-    found = measure(distances, labels, groups, k=4)[name]
+    found = measure(distances, labels, groups, k=4)[NAMES[index]]
     without = []
     for patient in range(12):
         rest = groups != patient
@@ -92,15 +84,15 @@ def test_what_a_patient_contributes_is_found_by_leaving_it_out(index):
 @pytest.mark.parametrize("share", [0.5, 0.15])
 def test_the_spread_is_that_of_repeated_studies_and_rather_too_large(share):
     """With skewed labels, asking drawn images against a fixed set would miss half of the spread."""
-    values, estimated, naive = {"purity": [], "silhouette": []}, {"purity": [], "silhouette": []}, []
+    values, estimated, naive = {name: [] for name in NAMES}, {name: [] for name in NAMES}, []
     for seed in range(150):
         distances, labels, groups, _ = cloud(80, seed=seed, share=share)
-        for name, found in measure(distances, labels, groups, k=8, n=1).items():
+        for name, found in measure(distances, labels, groups, k=8, times=1).items():
             values[name].append(found.value)
             estimated[name].append(found.by_patient.std() / np.sqrt(80))
-        near = neighbour_order(distances, groups, 8)[:, :8]
+        near = n.neighbour_order(distances, groups, 8)[:, :8]
         naive.append((labels[near] == labels[:, None]).mean(axis=1).std() / np.sqrt(80))
-    for name in values:
+    for name in NAMES:
         ratio = np.sqrt(np.mean(np.square(estimated[name]))) / np.std(values[name])
         assert 0.9 < ratio < 1.35, name
     if share < 0.5:
@@ -109,7 +101,7 @@ def test_the_spread_is_that_of_repeated_studies_and_rather_too_large(share):
 
 def test_chance_is_what_counting_says():
     distances, labels, groups, _ = cloud(60, gap=3.0)
-    found = measure(distances, labels, groups, n=400)
+    found = measure(distances, labels, groups, times=400)
     counts = np.bincount(labels)
     expected = (counts * (counts - 1)).sum() / (60 * 59)
     assert found["purity"].permuted.mean() == pytest.approx(expected, abs=0.01)
@@ -122,21 +114,15 @@ def test_labels_are_shuffled_between_patients_as_wholes():
     permutations = patient_permutations(groups, 50, seed=1)
     assert (np.sort(permutations, axis=1) == np.arange(9)).all()
     assert (permutations[:, 6:] == [6, 7, 8]).all()  # no other has three images
-    pairs = {tuple(groups[row[[1, 3]]]) for row in permutations}
-    assert pairs == {("a", "a"), ("b", "b")}
+    assert {tuple(groups[row[[1, 3]]]) for row in permutations} == {("a", "a"), ("b", "b")}
     assert {groups[row[0]] for row in permutations} == {"c", "d"}
     assert not np.array_equal(permutations, patient_permutations(groups, 50, seed=2))
 
 
-def test_purity_by_hand():
-    neighbours = np.array([[1, 2], [0, 2], [0, 1]])
-    assert purity(neighbours, np.array([0, 0, 1])) == pytest.approx(1 / 3)
-
-
 def test_the_number_of_neighbours_is_alive_and_checked():
     distances, labels, groups, _ = cloud()
-    assert measure(distances, labels, groups, k=2)["purity"].value != \
-        measure(distances, labels, groups, k=9)["purity"].value  # fmt: skip
+    few, many = (measure(distances, labels, groups, k=k)["purity"].value for k in (2, 9))
+    assert few != many
     for k in (0, 39):
         with pytest.raises(ValueError, match="from 1 to 38"):
             measure(distances, labels, groups, k=k)
@@ -144,8 +130,84 @@ def test_the_number_of_neighbours_is_alive_and_checked():
 
 def test_a_label_that_cannot_be_measured_is_refused():
     distances, _, groups, _ = cloud(6)
-    assert not measurable([0, 0, 0, 0, 0, 1], groups)
-    assert measurable([0, 0, 0, 0, 1, 1], groups)
-    assert not measurable([0, 0, 0, 0, 1, 1], [0, 1, 2, 3, 4, 4])
+    assert not n.measurable([0, 0, 0, 0, 0, 1], groups)
+    assert n.measurable([0, 0, 0, 0, 1, 1], groups)
+    assert not n.measurable([0, 0, 0, 0, 1, 1], [0, 1, 2, 3, 4, 4])
     with pytest.raises(ValueError, match="two labels"):
         measure(distances, np.zeros(6), groups, k=2)
+
+
+@pytest.fixture(scope="module")
+def clusters():
+    """Three clusters in ten dimensions, the last with a tenth of the others' spread."""
+    spread = np.repeat([1.0, 1.0, 0.1], 20)[:, None]
+    return np.repeat(12 * np.eye(10)[:3], 20, axis=0) + spread * np.random.default_rng(0).normal(
+        size=(60, 10)
+    )
+
+
+def test_a_perplexity_that_fits_stays_and_one_that_does_not_is_lowered():
+    assert n.fitting_perplexity(30, 160) == 30
+    assert n.fitting_perplexity(30, 24) == pytest.approx(23 / 3)
+
+
+def test_tsne_keeps_clusters_together_and_evens_out_their_sizes(clusters):
+    positions, labels = tsne_map(clusters, 10), np.repeat([0, 1, 2], 20)
+    near = np.argsort(pairwise_distances(positions), axis=1)[:, 1:6]
+    assert (labels[near] == labels[:, None]).mean() > 0.98
+    spread = [positions[labels == k].std() for k in range(3)]
+    truly = [clusters[labels == k].std(axis=0).mean() for k in range(3)]
+    assert spread[2] / spread[0] > 3 * truly[2] / truly[0]
+
+
+def test_the_same_call_gives_the_same_map_and_every_knob_another(clusters):
+    first = tsne_map(clusters, 10, init="random")
+    assert np.array_equal(first, tsne_map(clusters, 10, init="random"))
+    for other in ({"seed": 1}, {"init": "pca"}, {"metric": "cosine"}, {"perplexity": 5}):
+        assert not np.allclose(first, tsne_map(clusters, **{"perplexity": 10, "init": "random"} | other))
+
+
+def test_pca_is_the_singular_value_decomposition(clusters):
+    left, size, _ = np.linalg.svd(clusters - clusters.mean(axis=0), full_matrices=False)
+    assert np.abs(pca_map(clusters)) == pytest.approx(np.abs(left[:, :2] * size[:2]))
+
+
+def test_kept_neighbours_by_hand():
+    here, there = (pairwise_distances(np.array(line)[:, None]) for line in ([0.0, 1, 3, 7], [0.0, 1, 9, 7]))
+    assert n.neighbours_kept(here, here, 2) == 1
+    assert n.neighbours_kept(here, there, 1) == pytest.approx(3 / 4)  # the third has the last, not the second
+
+
+def test_a_perfect_map_keeps_everything_and_a_shuffled_one_nothing(clusters):
+    flat = clusters[:, :2]
+    perfect = map_quality(flat, 5 * flat[:, ::-1], 5)
+    names = ("trustworthiness", "neighbours_kept", "distance_ranks", "crowding_ranks")
+    assert perfect == pytest.approx(dict.fromkeys(names, 1.0))
+    shuffled = map_quality(flat, np.random.default_rng(0).permutation(flat), 5)
+    assert shuffled["neighbours_kept"] < 0.25
+    assert abs(shuffled["distance_ranks"]) < 0.2
+    assert abs(shuffled["crowding_ranks"]) < 0.5
+    assert shuffled["trustworthiness"] < 0.7
+
+
+def test_quality_measures_distances_and_radii_as_defined(clusters):
+    positions = pca_map(clusters)
+    found = map_quality(clusters, positions, 5, metric="cosine")
+    space, plane = pairwise_distances(clusters, metric="cosine"), pairwise_distances(positions)
+    pairs = [(i, j) for i in range(60) for j in range(i)]
+    ranks = spearmanr([space[p] for p in pairs], [plane[p] for p in pairs]).statistic
+    assert found["distance_ranks"] == pytest.approx(ranks)
+    radii = [[sorted(row)[5] for row in table] for table in (space, plane)]
+    assert found["crowding_ranks"] == pytest.approx(spearmanr(*radii).statistic)
+    more = map_quality(clusters, positions, 10, metric="cosine")
+    assert found["neighbours_kept"] != more["neighbours_kept"]
+
+
+def test_clouds_are_as_planted():
+    positions, of = n.three_clouds(3)
+    wide, far = n.cloud_ratios(positions, of)
+    assert wide == pytest.approx(10, rel=0.25)
+    assert far == pytest.approx(5, rel=0.1)
+    assert not np.array_equal(positions, n.three_clouds(4)[0])
+    square = np.array([[1.0, 0], [-1, 0], [10, 0.5], [10, -0.5], [0, 40], [0, 40]])
+    assert n.cloud_ratios(square, np.repeat([0, 1, 2], 2)) == pytest.approx((2, 4))

@@ -6,6 +6,7 @@ from sklearn.metrics import accuracy_score, f1_score, precision_score, recall_sc
 from riqa.evaluate import observers
 
 NAN = np.nan
+RATING = ["image_id", "rater", "item", "score", "session"]
 
 
 def panels(n=80, n_raters=5, seed=0, n_seeds=2):
@@ -28,7 +29,7 @@ def test_ratings_are_laid_out_by_image_rater_and_item():
         ("i2", "c", "overall", 2, 1),
         ("elsewhere", "d", "clarity", 1, 1),
     ]
-    ratings = pd.DataFrame(rows, columns=["image_id", "rater", "item", "score", "session"])
+    ratings = pd.DataFrame(rows, columns=RATING)
     cube, raters = observers.score_cube(ratings, ["i2", "i1", "i3"])
     assert raters == ("a", "b")
     assert cube.shape == (3, 2, 3)
@@ -67,6 +68,8 @@ def test_a_rater_is_not_compared_with_a_majority_that_holds_it():
     # Each rater has two ties, one image on which the others agree against it, and one with all of one mind.
     assert found.n_tied[:, 0].tolist() == [2, 2, 2]
     assert found.value["agreement"][:, 0, 0] == pytest.approx([0.5] * 3)
+    called = observers.against_others(scores, np.ones((1, 4, 1)), np.arange(4), ties="good", n_resamples=5)
+    assert called.n_tied[:, 0].tolist() == [0, 0, 0]
 
 
 def test_scores_are_those_of_scikit_learn_rater_by_rater_and_detail_by_detail():
@@ -100,15 +103,12 @@ def test_replicates_draw_patients_and_seeds():
     # Two seeds, one always right and one always wrong: half of the variance between them is left.
     both = np.stack([np.ones((80, 3)), np.zeros((80, 3))])
     found = observers.against_others(np.ones((80, 3, 3)), both, groups, n_resamples=4_000)
-    model = found.replicates["agreement"][:, 0, 1, 0]
     assert found.value["agreement"][0, 1, 0] == 0.5
-    assert np.unique(model).tolist() == [0, 0.5, 1]
-    assert model.var() == pytest.approx(1 / 8, rel=0.1)
+    assert found.replicates["agreement"][:, 0, 1, 0].var() == pytest.approx(1 / 8, rel=0.1)
 
 
 def test_a_model_that_copies_the_first_rater_differs_from_it_by_nothing():
     scores, _, groups = panels(n_raters=3)
-    scores = np.nan_to_num(scores, nan=1.0)
     found = observers.against_others(scores, scores[None, :, 0], groups, n_resamples=50)
     for name in observers.METRICS:
         assert np.array_equal(found.value[name][0, 0], found.value[name][0, 1])
@@ -124,19 +124,15 @@ def model_with_errors(share, n=400):
     return scores, answers, np.arange(n)
 
 
-def test_bounds_find_a_loss_its_absence_or_neither():
+def test_bounds_find_a_loss_its_absence_or_neither_and_nothing_without_others():
     bounds = {}
     for share, n in ((0.0, 400), (0.4, 400), (0.1, 30)):
-        found = observers.against_others(*model_with_errors(share, n))
-        for gap in observers.average_gaps(found):
-            assert gap.low <= gap.value <= gap.high
-            bounds.setdefault((share, n), []).append((gap.low, gap.high))
-    assert all(low > -0.05 for low, _ in bounds[0.0, 400])
-    assert all(high < -0.05 for _, high in bounds[0.4, 400])
-    assert bounds[0.1, 30][0][0] < -0.05 < bounds[0.1, 30][0][1]
-
-
-def test_without_other_raters_there_is_no_difference():
+        gaps = observers.average_gaps(observers.against_others(*model_with_errors(share, n)))
+        assert all(gap.low <= gap.value <= gap.high for gap in gaps)
+        bounds[share] = gaps
+    assert all(gap.low > -0.05 for gap in bounds[0.0])
+    assert all(gap.high < -0.05 for gap in bounds[0.4])
+    assert bounds[0.1][0].low < -0.05 < bounds[0.1][0].high
     scores, answers, groups = model_with_errors(0.1, n=30)
     alone = np.where(np.arange(3)[None, :, None] == 0, scores, NAN)
     gaps = observers.average_gaps(observers.against_others(alone, answers, groups, n_resamples=10))
@@ -154,24 +150,76 @@ def test_the_difference_is_averaged_over_raters_and_then_over_details():
     for wrong in ({"metric": "kappa"}, {"confidence": 0.5}):
         with pytest.raises(ValueError, match=next(iter(wrong))):
             observers.average_gaps(found, **wrong)
+    scores, answers, groups = panels()
+    with pytest.raises(ValueError, match="disagree"):
+        observers.against_others(scores, answers[:, :-1], groups)
 
 
 KNOBS = {"n_resamples": 201, "seed": 1, "ties": "good", "confidence": 0.9, "metric": "f1"}
 
 
 @pytest.mark.parametrize("knob", KNOBS)
-def test_every_knob_is_alive(knob):
-    options = {"n_resamples": 200, "seed": 0, "ties": "leave_out"}
-    of_gaps = {"confidence": 0.95, "metric": "agreement"}
+def test_every_knob_of_the_gaps_is_alive(knob):
     ends = []
-    for value in ({}, {knob: KNOBS[knob]}):
-        drawn, asked = ({k: value.get(k, v) for k, v in known.items()} for known in (options, of_gaps))
-        gap = observers.average_gaps(observers.against_others(*panels(), **drawn), **asked)[3]
+    for chosen in ({}, {knob: KNOBS[knob]}):
+        of_gaps = {key: chosen.pop(key) for key in ("confidence", "metric") if key in chosen}
+        found = observers.against_others(*panels(), **{"n_resamples": 200} | chosen)
+        gap = observers.average_gaps(found, **of_gaps)[3]
         ends.append((gap.low, gap.high))
     assert ends[0] != ends[1]
 
 
-def test_shapes_that_disagree_are_refused():
-    scores, answers, groups = panels()
-    with pytest.raises(ValueError, match="disagree"):
-        observers.against_others(scores, answers[:, :-1], groups)
+def test_a_raters_two_sessions_are_compared_on_what_both_hold():
+    first = [(f"i{k}", "a", "clarity", s, 1) for k, s in enumerate([1, 1, 0, 0, 1])]
+    second = [(f"i{k}", "a", "clarity", s, 2) for k, s in enumerate([1, 0, 0, 0])]
+    others = [("i0", "b", "contrast", 1, 1), ("i1", "b", "contrast", 1, 1), ("i0", "b", "contrast", 1, 2)]
+    ratings, ids = pd.DataFrame(first + second + others, columns=RATING), [f"i{k}" for k in range(5)]
+    found = observers.intra_rater(ratings, ids)
+    assert found[["rater", "item", "n"]].to_numpy().tolist() == [["a", "clarity", 4], ["b", "contrast", 1]]
+    assert found["agreement"].tolist() == [0.75, 1]
+    # good: 2 of 4, then 1 of 4; chance 0.5 * 0.25 + 0.5 * 0.75 = 0.5
+    assert found["cohen_kappa"][0] == pytest.approx((0.75 - 0.5) / 0.5)
+    assert np.isnan(found["cohen_kappa"][1])  # one class only
+    chance = 2 * 3 / 8 * 5 / 8
+    assert found["gwet_ac1"].tolist() == pytest.approx([(0.75 - chance) / (1 - chance), 1])
+    assert observers.intra_rater(pd.DataFrame(first, columns=RATING), ["i0", "i1"]).empty
+
+
+def test_leniency_is_measured_on_the_same_images():
+    # Rater c sees only bad images and calls one of four good; a and b never do there: c is lenient.
+    scores = np.array([[0, 0, 0]] * 3 + [[0, 0, 1]] + [[1, 1, NAN]] * 4)[:, :, None]
+    answers = np.array([[1] * 8, [0] * 8])[:, :, None].astype(float)
+    found = observers.rater_bias(scores, answers, np.arange(8), n_resamples=200).set_index("judge")
+    assert found.loc[2, ["n", "share", "others", "value"]].tolist() == [4, 0.25, 0, 0.25]
+    # a's others: on bad images b and c (one half once), on good ones b alone
+    assert found.loc[0, ["others", "value"]].tolist() == pytest.approx([(0.5 + 4) / 8, -0.5 / 8])
+    # the model, mean of two seeds, against the whole panel
+    assert found.loc[3, ["share", "others"]].tolist() == pytest.approx([0.5, (1 / 3 + 4) / 8])
+    assert found[["low", "value", "high"]].T.apply(lambda row: row.is_monotonic_increasing).all()
+    assert found.loc[3, "low"] < -0.3  # the seeds are drawn as well: two that always say bad
+    assert found.loc[3, "high"] > 0.2
+
+
+def test_errors_are_split_by_whether_the_panel_is_of_one_mind():
+    scores = np.array([[1, 1, 1], [0, 0, 0], [1, 1, 0], [0, 1, 0], [1, 0, NAN], [1, NAN, NAN]])[:, :, None]
+    answers = np.array([[1, 1, 0, 0, 1, 0], [1, 0, 0, 1, 1, 0]], float)[:, :, None]
+    found = observers.errors_by_consent(scores, answers, np.arange(6), n_resamples=100)
+    assert found["consent"].tolist() == ["unanimous", "contested"]
+    assert found["n"].tolist() == [2, 2]  # a tie and an image that one rater saw have no majority to err from
+    assert found["value"].tolist() == [0.25, 0.75]
+    assert found["share_of_errors"].tolist() == [0.25, 0.75]
+    assert found[["low", "value", "high"]].T.apply(lambda row: row.is_monotonic_increasing).all()
+    found = observers.errors_by_consent(np.ones((4, 3, 1)), np.ones((1, 4, 1)), np.arange(4), n_resamples=10)
+    assert found["n"].tolist() == [4, 0]
+    assert found["value"][0] == 0
+    assert found.loc[1, ["value", "low", "high"]].isna().all()  # no contested image
+    assert found["share_of_errors"].isna().all()  # no error
+
+
+@pytest.mark.parametrize("of", [observers.rater_bias, observers.errors_by_consent])
+@pytest.mark.parametrize(("knob", "value"), [("n_resamples", 101), ("seed", 1), ("confidence", 0.5)])
+def test_every_knob_of_leniency_and_errors_is_alive(of, knob, value):
+    options = {"n_resamples": 100, "seed": 0, "confidence": 0.95}
+    before, after = (of(*panels(40), **chosen) for chosen in (options, options | {knob: value}))
+    assert before["value"].equals(after["value"])
+    assert not before[["low", "high"]].equals(after[["low", "high"]])

@@ -8,6 +8,7 @@ from sklearn.metrics import f1_score
 
 from riqa.evaluate import stats
 from riqa.evaluate.metrics import detail_scores, overall_scores
+from riqa.evaluate.stats import bootstrap_interval, paired_bootstrap
 
 
 def fake(n, n_classes=3, seeds=None, seed=0, right=0.75):
@@ -18,27 +19,23 @@ def fake(n, n_classes=3, seeds=None, seed=0, right=0.75):
     return y_true, np.where(rng.random(shape) < right, y_true, rng.integers(n_classes, size=shape))
 
 
+def width(interval):
+    return interval.high - interval.low
+
+
 def slow_replicates(y_true, pred_a, pred_b, groups, n_resamples, seed):
     """Transcribe the bootstrap image by image and seed by seed, scored by scikit-learn."""
     rng = np.random.default_rng(seed)
     members = [np.flatnonzero(groups == group) for group in np.unique(groups)]
+    score = {"average": "macro", "labels": [0, 1, 2], "zero_division": 0}
     differences = []
     for _ in range(n_resamples):
         drawn = np.concatenate([members[g] for g in rng.integers(len(members), size=len(members))])
-        pairs = rng.integers(len(pred_a), size=len(pred_a))
-        differences.append(
-            np.mean(
-                [
-                    f1_score(
-                        y_true[drawn], pred_a[s, drawn], average="macro", labels=[0, 1, 2], zero_division=0
-                    )
-                    - f1_score(
-                        y_true[drawn], pred_b[s, drawn], average="macro", labels=[0, 1, 2], zero_division=0
-                    )
-                    for s in pairs
-                ]
-            )
-        )
+        gaps = [
+            f1_score(y_true[drawn], pred_a[s, drawn], **score) - f1_score(y_true[drawn], pred_b[s, drawn], **score)
+            for s in rng.integers(len(pred_a), size=len(pred_a))
+        ]  # fmt: skip
+        differences.append(np.mean(gaps))
     return np.array(differences)
 
 
@@ -49,53 +46,39 @@ def test_the_paired_bootstrap_agrees_with_a_plain_loop(group_size, n_seeds):
     pred_b = fake(120, seeds=n_seeds, seed=0, right=0.7)[1]
     groups = np.arange(120) // group_size
     slow = slow_replicates(y_true, pred_a, pred_b, groups, 400, seed=5)
-    fast = stats.paired_bootstrap(y_true, pred_a, pred_b, n_classes=3, groups=groups, n_resamples=20_000)
+    fast = paired_bootstrap(y_true, pred_a, pred_b, n_classes=3, groups=groups, n_resamples=20_000)
     error = slow.std() * 4 / np.sqrt(400)  # of the loop's own mean; its quantiles are a little less certain
     assert (fast.low + fast.high) / 2 == pytest.approx(slow.mean(), abs=2 * error)
-    assert fast.low == pytest.approx(np.quantile(slow, 0.025), abs=3 * error)
-    assert fast.high == pytest.approx(np.quantile(slow, 0.975), abs=3 * error)
+    assert [fast.low, fast.high] == pytest.approx(np.quantile(slow, [0.025, 0.975]), abs=3 * error)
 
 
-def test_the_replicates_have_the_exact_mean_and_variance_of_a_proportion():
+def test_the_replicates_have_the_exact_distribution_of_a_proportion():
     # accuracy of 30 images, 24 right: a replicate is Binomial(30, 0.8) / 30
-    y_true = np.zeros(30, dtype=int)
     pred = (np.arange(30) >= 24).astype(int)
-    interval = stats.bootstrap_interval(y_true, pred, n_classes=2, n_resamples=200_000, confidence=0.95)[
-        "accuracy"
-    ]
-    assert interval.value == pytest.approx(0.8)
+    found = bootstrap_interval(np.zeros(30, int), pred, n_classes=2, n_resamples=200_000)["accuracy"]
+    assert found.value == pytest.approx(0.8)
     # scipy.stats.binom(30, 0.8).ppf([0.025, 0.975]) / 30
-    assert (interval.low, interval.high) == pytest.approx((19 / 30, 28 / 30))
+    assert (found.low, found.high) == pytest.approx((19 / 30, 28 / 30))
 
 
 def test_groups_of_copies_count_as_one():
     y_true, pred = fake(40)
-    single = stats.bootstrap_interval(y_true, pred, n_classes=3, n_resamples=4000)["accuracy"]
-    copies = stats.bootstrap_interval(
-        np.repeat(y_true, 9),
-        np.repeat(pred, 9),
-        n_classes=3,
-        n_resamples=4000,
-        groups=np.repeat(np.arange(40), 9),
-    )["accuracy"]
-    as_if_new = stats.bootstrap_interval(
-        np.repeat(y_true, 9), np.repeat(pred, 9), n_classes=3, n_resamples=4000
-    )
-    assert copies.high - copies.low == pytest.approx(single.high - single.low, rel=0.1)
-    narrow = as_if_new["accuracy"].high - as_if_new["accuracy"].low
-    assert narrow == pytest.approx((single.high - single.low) / 3, rel=0.15)
+    copies, options = (np.repeat(y_true, 9), np.repeat(pred, 9)), {"n_classes": 3, "n_resamples": 4000}
+    single = bootstrap_interval(y_true, pred, **options)["accuracy"]
+    grouped = bootstrap_interval(*copies, groups=np.repeat(np.arange(40), 9), **options)["accuracy"]
+    as_if_new = bootstrap_interval(*copies, **options)["accuracy"]
+    assert width(grouped) == pytest.approx(width(single), rel=0.1)
+    assert width(as_if_new) == pytest.approx(width(single) / 3, rel=0.15)
 
 
 def test_seeds_that_differ_widen_the_interval():
     y_true = np.tile([0, 1, 2], 200)
-    good, poor = y_true.copy(), np.where(np.arange(600) % 2 == 0, y_true, (y_true + 1) % 3)
-    alike = stats.bootstrap_interval(y_true, np.stack([poor, poor]), n_classes=3, n_resamples=2000)[
-        "macro_f1"
-    ]
-    apart = stats.bootstrap_interval(y_true, np.stack([good, poor]), n_classes=3, n_resamples=2000)[
-        "macro_f1"
-    ]
-    assert alike.high - alike.low < 0.1
+    poor = np.where(np.arange(600) % 2 == 0, y_true, (y_true + 1) % 3)
+    alike, apart = (
+        bootstrap_interval(y_true, np.stack(pair), n_classes=3, n_resamples=2000)["macro_f1"]
+        for pair in ([poor, poor], [y_true, poor])
+    )
+    assert width(alike) < 0.1
     assert apart.low < 0.6 < 0.95 < apart.high  # replicates with twice the same seed
     assert apart.value == pytest.approx(0.75)
 
@@ -104,7 +87,7 @@ def test_seeds_that_differ_widen_the_interval():
 @given(st.integers(0, 2**32 - 1), st.sampled_from([2, 3]), st.sampled_from([1, 3]))
 def test_values_are_the_mean_over_seeds_of_the_scores(seed, n_classes, n_seeds):
     y_true, pred = fake(50, n_classes, n_seeds, seed)
-    intervals = stats.bootstrap_interval(y_true, pred, n_classes=n_classes, n_resamples=50)
+    intervals = bootstrap_interval(y_true, pred, n_classes=n_classes, n_resamples=50)
     by_seed = [overall_scores(y_true, np.eye(n_classes)[row]) for row in pred]
     assert list(intervals) == list(by_seed[0])
     for name, interval in intervals.items():
@@ -115,11 +98,12 @@ def test_values_are_the_mean_over_seeds_of_the_scores(seed, n_classes, n_seeds):
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.sampled_from(["macro_f1", "accuracy", "f1.usable"]))
 def test_swapping_the_models_flips_the_difference(seed, metric):
-    y_true, pred_a = fake(60, seeds=2, seed=seed)
-    pred_b = fake(60, seeds=2, seed=seed, right=0.6)[1]
-    ab = stats.paired_bootstrap(y_true, pred_a, pred_b, n_classes=3, metric=metric, n_resamples=300)
-    same = stats.paired_bootstrap(y_true, pred_a, pred_a, n_classes=3, metric=metric, n_resamples=300)
-    ba = stats.paired_bootstrap(y_true, pred_b, pred_a, n_classes=3, metric=metric, n_resamples=300)
+    y_true, a = fake(60, seeds=2, seed=seed)
+    b = fake(60, seeds=2, seed=seed, right=0.6)[1]
+    ab, same, ba = (
+        paired_bootstrap(y_true, *pair, n_classes=3, metric=metric, n_resamples=300)
+        for pair in ((a, b), (a, a), (b, a))
+    )
     assert (same.value, same.low, same.high, same.p_value) == (0, 0, 0, 1)
     assert ba.value == pytest.approx(-ab.value)
     assert 0 < ab.p_value <= 1
@@ -127,8 +111,7 @@ def test_swapping_the_models_flips_the_difference(seed, metric):
 
 def test_a_clear_difference_has_the_smallest_p_value():
     y_true, good = fake(600, right=0.95)
-    poor = fake(600, right=0.5)[1]
-    clear = stats.paired_bootstrap(y_true, good, poor, n_classes=3, n_resamples=2000)
+    clear = paired_bootstrap(y_true, good, fake(600, right=0.5)[1], n_classes=3, n_resamples=2000)
     assert clear.low > 0
     assert clear.p_value == pytest.approx(2 / 2001)  # the smallest that 2,000 replicates can give
 
@@ -137,32 +120,22 @@ def test_p_values_are_uniform_when_there_is_no_difference():
     below = 0
     for seed in range(200):
         y_true, pair = fake(150, seeds=2, seed=seed)
-        below += stats.paired_bootstrap(y_true, pair[0], pair[1], n_classes=3, n_resamples=400).p_value < 0.2
+        below += paired_bootstrap(y_true, *pair, n_classes=3, n_resamples=400).p_value < 0.2
     assert 20 <= below <= 62  # 40 expected; 4 standard deviations of a binomial are 23
 
 
-def test_the_same_seed_gives_the_same_interval_and_another_seed_another():
+def test_results_are_repeated_whatever_the_size_of_the_blocks_and_seed_and_confidence_are_alive(monkeypatch):
     y_true, pred = fake(80, seeds=2)
-    first, again = (stats.bootstrap_interval(y_true, pred, n_classes=3, n_resamples=500) for _ in range(2))
-    other = stats.bootstrap_interval(y_true, pred, n_classes=3, n_resamples=500, seed=1)
-    assert first == again
-    assert first["macro_f1"].low != other["macro_f1"].low
 
+    def found(**knob):
+        return bootstrap_interval(y_true, pred, n_classes=3, n_resamples=500, **knob)
 
-def test_results_do_not_depend_on_the_size_of_the_blocks(monkeypatch):
-    y_true, pred = fake(80, seeds=2)
-    whole = stats.bootstrap_interval(y_true, pred, n_classes=3, n_resamples=500)
-    monkeypatch.setattr(stats, "_CELLS_AT_ONCE", 1000)
-    assert stats.bootstrap_interval(y_true, pred, n_classes=3, n_resamples=500) == whole
-
-
-def test_confidence_is_alive():
-    y_true, pred = fake(200)
-    wide, narrow = (
-        stats.bootstrap_interval(y_true, pred, n_classes=3, n_resamples=2000, confidence=c)["macro_f1"]
-        for c in (0.99, 0.5)
-    )
+    first = found()
+    assert first["macro_f1"].low != found(seed=1)["macro_f1"].low
+    wide, narrow = found(confidence=0.99)["macro_f1"], found(confidence=0.5)["macro_f1"]
     assert wide.low < narrow.low < narrow.high < wide.high
+    monkeypatch.setattr(stats, "_CELLS_AT_ONCE", 1000)
+    assert found() == first
 
 
 def test_detail_intervals_centre_on_the_scores_and_skip_unknown_truth():
@@ -180,6 +153,8 @@ def test_detail_intervals_centre_on_the_scores_and_skip_unknown_truth():
     assert single["clarity.f1"].value == pytest.approx(by_seed[0]["clarity.f1"])
     y_true[:, 0] = np.nan
     assert np.isnan(stats.detail_intervals(y_true, probs, n_resamples=10)["illumination.f1"].low)
+    with pytest.raises(ValueError, match="must not be NaN"):
+        stats.detail_intervals(y_true, np.nan * probs)
 
 
 @pytest.mark.parametrize(
@@ -196,21 +171,16 @@ def test_detail_intervals_centre_on_the_scores_and_skip_unknown_truth():
 )
 def test_wrong_arguments_are_named(change, message):
     given_ = {"y_true": np.array([0, 1, 2, 2]), "pred_a": np.zeros(4, int), "pred_b": np.zeros(4, int)}
-    arguments = {**given_, "n_classes": 3, "n_resamples": 10, **change}
     with pytest.raises(ValueError, match=message):
-        stats.paired_bootstrap(**arguments)
+        paired_bootstrap(**{**given_, "n_classes": 3, "n_resamples": 10, **change})
 
 
 def test_ten_thousand_replicates_of_the_eyeq_test_set_are_quick():
     y_true, pred_a = fake(16_249, right=0.9)
     pred_b = fake(16_249, right=0.88)[1]
     patients = np.random.default_rng(0).integers(12_048, size=16_249)
-    stats.paired_bootstrap(y_true, pred_a, pred_b, n_classes=3, n_resamples=10)
-    start = time.perf_counter()
-    stats.paired_bootstrap(y_true, pred_a, pred_b, n_classes=3)
-    images = time.perf_counter() - start
-    stats.paired_bootstrap(y_true, pred_a, pred_b, n_classes=3, groups=patients)
-    grouped = time.perf_counter() - start - images
     # About 0.1 s and 0.5 s on an idle core, minutes by a plain loop; the bounds leave room for a busy one.
-    assert images < 20
-    assert grouped < 40
+    for groups, bound in ((None, 20), (patients, 40)):
+        start = time.perf_counter()
+        paired_bootstrap(y_true, pred_a, pred_b, n_classes=3, groups=groups)
+        assert time.perf_counter() - start < bound

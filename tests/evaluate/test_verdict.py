@@ -6,7 +6,7 @@ import pytest
 from scipy.stats import beta
 
 from riqa.errors import InputError
-from riqa.evaluate.stats import Interval
+from riqa.evaluate.interval import Interval
 from riqa.evaluate.verdict import (
     against_constants,
     possible_shares,
@@ -16,16 +16,13 @@ from riqa.evaluate.verdict import (
 )
 
 
-def test_the_gain_over_who_always_says_the_same_is_a_difference_of_f1():
+def test_the_gain_over_who_always_says_the_same_is_a_difference_of_f1_and_none_for_one_of_them():
     truth = np.array([1] * 6 + [0] * 4)
     probs = np.array([[0.9, 0.5, 0.6, 0.7, 0.8, 0.1, 0.2, 0.3, 0.4, 0.6]])  # 5 of 6 good found, 3 of 4 bad
     gains = against_constants(pd.DataFrame({"patient_id": range(10)}), truth, probs)
     # F1 of good: 2 * 5 / (6 + 6) against 2 * 6 / (10 + 6); of bad: 2 * 3 / (4 + 4) against 2 * 4 / (10 + 4).
     assert gains["always good"].value == pytest.approx(10 / 12 - 12 / 16)
     assert gains["always bad"].value == pytest.approx(6 / 8 - 8 / 14)
-
-
-def test_who_always_says_the_same_gains_nothing():
     truth = np.random.default_rng(0).integers(0, 2, 200)
     gains = against_constants(pd.DataFrame({"patient_id": range(200)}), truth, np.ones((2, 200)))
     assert gains["always good"].value == gains["always good"].high == 0

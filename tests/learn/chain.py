@@ -1,66 +1,72 @@
-"""A toy set and training runs on it, for the tests of this folder."""
+"""Toy sets, and training runs on them, for the tests of this folder."""
 
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import torch
 
 from riqa.data.manifest import Dataset, validate_manifest
-from riqa.data.partial import Plan
-from riqa.data.store import write_store
+from riqa.data.store import Plan, write_store
 from riqa.learn.augment import Augmentation
 from riqa.learn.config import TrainingConfig
+from riqa.learn.examples import Examples
 from riqa.learn.runs import TrainingRun
 
-CONFIG = TrainingConfig(
-    epochs=2,
-    batch_size=8,
-    lambda_details=0.0,
-    augmentation=Augmentation(max_transforms=1),
-    precision="float32",
-)
+CONFIG = TrainingConfig(2, 8, lambda_details=0.0, augmentation=Augmentation(1), precision="float32")
+
+
+class StoppedError(Exception):
+    """Stands for whatever ends a process between two epochs."""
 
 
 def write_toy_store(root):
     """Forty images of twenty patients: brightness is the grade, some details known and some not."""
-    rng = np.random.default_rng(0)
-    n = 40
-    overall = np.tile([0.0, 1.0, 2.0, 1.0], 10)
-    frame = pd.DataFrame(
-        {
-            "image_id": [f"i{k:02d}" for k in range(n)],
-            "path": [f"i{k:02d}.png" for k in range(n)],
-            "dataset": "toy",
-            "patient_id": [f"p{k // 2}" for k in range(n)],
-            "eye": ["left", "right"] * (n // 2),
-            "view": "1",
-            "source": "made",
-            "split": ["train"] * 24 + ["val"] * 8 + ["test"] * 8,
-            "overall": overall,
-            "illumination": (overall > 0).astype(float),
-            "clarity": np.where(np.arange(n) % 3 == 0, np.nan, 1.0),
-            "contrast": np.nan,
-        }
-    )
+    rng, n = np.random.default_rng(0), 40
+    overall, ids = np.tile([0.0, 1.0, 2.0, 1.0], 10), [f"i{k:02d}" for k in range(n)]
+    frame = pd.DataFrame({"image_id": ids, "path": [f"{name}.png" for name in ids], "dataset": "toy"})
+    frame["patient_id"] = [f"p{k // 2}" for k in range(n)]
+    frame = frame.assign(eye=["left", "right"] * (n // 2), view="1", source="made")
+    frame["split"] = ["train"] * 24 + ["val"] * 8 + ["test"] * 8
+    frame = frame.assign(overall=overall, illumination=(overall > 0).astype(float), contrast=np.nan)
+    frame["clarity"] = np.where(np.arange(n) % 3 == 0, np.nan, 1.0)
     dataset = Dataset("toy", root, validate_manifest(frame, 3), 3, "made in a test", "MIT")
-    field = {"height": 32, "width": 32}
     images = (
-        (rng.normal(50 + 60 * grade, 10, (32, 32, 3)).clip(0, 255).astype(np.uint8), field)
+        (
+            rng.normal(50 + 60 * grade, 10, (32, 32, 3)).clip(0, 255).astype(np.uint8),
+            dict(height=32, width=32),
+        )
         for grade in overall
     )
     return write_store(dataset, root / "store", Plan(32), lambda start: images)
 
 
 def a_run(store, tmp_path, model="single_task", seed=0, **changes):
-    config = changes.pop("config", CONFIG)
     run = TrainingRun(
-        model,
-        "toy",
-        store.root,
-        n_overall=3,
-        n_details=0,
-        config=replace(config, seed=seed),
-        models=tmp_path / "models",
+        model, "toy", store.root, n_overall=3, n_details=0, config=CONFIG, models=tmp_path / "models",
         predict_on=((store.root, ("val", "test")),),
-    )
-    return replace(run, **changes)
+    )  # fmt: skip
+    run = replace(run, **changes)
+    return replace(run, config=replace(run.config, seed=seed))
+
+
+def brightness_task(n=48, seed=0, side=32):
+    """Images whose brightness is the grade: dark 0, middle 1, bright 2; the details say red, green, blue."""
+    rng = np.random.default_rng(seed)
+    overall, details = rng.integers(3, size=n), rng.integers(2, size=(n, 3))
+    images = rng.normal(40 + 60 * overall[:, None, None, None], 12, (n, side, side, 3))
+    images = (images + 30 * (2 * details[:, None, None, :] - 1)).clip(0, 255).astype(np.uint8)
+    targets = {"overall": torch.from_numpy(overall), "details": torch.from_numpy(details.astype(np.float32))}
+    return Examples(images, np.arange(n), targets)
+
+
+def plant_scores(monkeypatch, *scores):
+    """Let the validation scores be these, the start's first, whatever rounding makes of a training."""
+    planted = iter(scores)
+    monkeypatch.setattr("riqa.learn.train.evaluate", lambda *_: {"val_loss": 1.0, "val_score": next(planted)})
+
+
+def same_weights(one, other):
+    """Tell whether two networks, or their states, have the same weights to the last bit."""
+    one, other = (net.state_dict() if hasattr(net, "state_dict") else net for net in (one, other))
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)

@@ -1,11 +1,16 @@
-"""The device: the processor unless a graphics card is asked for and there; and its precision."""
+"""The device, its precision, and freed memory, counted in page faults of a process of its own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
 
 from riqa.errors import InputError
 from riqa.learn.backbones import build_backbone
-from riqa.learn.device import resolve_device, resolve_precision
+from riqa.learn.device import give_back_freed_memory, keep_freed_memory, resolve_device, resolve_precision
 
 CPU, CARD = torch.device("cpu"), torch.device("cuda")
 
@@ -28,22 +33,11 @@ def network(name="resnet10"):
     return build_backbone(name, "none", 64)[0]
 
 
-@pytest.mark.parametrize(
-    ("device", "card", "expected"),
-    [
-        ("cpu", True, "cpu"),
-        ("cpu", False, "cpu"),
-        ("auto", False, "cpu"),
-        ("auto", True, "cuda"),
-        ("cuda", True, "cuda"),
-    ],
-)
-def test_where_it_computes(monkeypatch, device, card, expected):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: card)
-    assert resolve_device(device) == torch.device(expected)
-
-
-def test_a_card_that_is_not_there_is_an_error_of_input(monkeypatch):
+def test_where_it_computes(monkeypatch):
+    asked = ("cpu", True), ("cpu", False), ("auto", False), ("auto", True), ("cuda", True)
+    for (device, card), expected in zip(asked, ("cpu", "cpu", "cpu", "cuda", "cuda"), strict=True):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda card=card: card)
+        assert resolve_device(device) == torch.device(expected)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(InputError, match="no graphics card"):
         resolve_device("cuda")
@@ -51,49 +45,113 @@ def test_a_card_that_is_not_there_is_an_error_of_input(monkeypatch):
         resolve_device("tpu")
 
 
-@pytest.mark.parametrize("variable", ["ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA"])
-@pytest.mark.parametrize(
-    ("held_to", "expected"),
-    [
-        (None, "bfloat16"),
-        ("ALL", "bfloat16"),
-        ("AVX512_CORE_AMX", "bfloat16"),
-        ("AVX512_CORE_BF16", "bfloat16"),
-        ("AVX512_CORE", "float32"),
-        ("avx512_core_vnni", "float32"),
-        ("AVX2", "float32"),
-        ("SSE41", "float32"),
-    ],
+ALLOWED, TOO_OLD = (
+    [None, "ALL", "AVX512_CORE_AMX", "AVX512_CORE_BF16"],
+    ["AVX512_CORE", "avx512_core_vnni", "AVX2", "SSE41"],
 )
-def test_bfloat16_is_chosen_where_it_is_native_and_allowed(processor, variable, held_to, expected):
+
+
+@pytest.mark.parametrize("variable", ["ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA"])
+@pytest.mark.parametrize("held_to", ALLOWED + TOO_OLD)
+def test_bfloat16_is_chosen_where_it_is_native_and_allowed(processor, variable, held_to):
     processor(True, held_to, variable)
+    expected = "bfloat16" if held_to in ALLOWED else "float32"
     assert resolve_precision("auto", network(), CPU) == expected
     processor(False, held_to, variable)
     assert resolve_precision("auto", network(), CPU) == "float32"
 
 
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("resnet18", "bfloat16"),
-        ("densenet121", "bfloat16"),
-        ("resnext50_32x4d", "bfloat16"),  # groups of four channels are not depthwise
-        ("vit_tiny", "bfloat16"),
-        ("efficientnet_lite0", "float32"),
-        ("mobilenet_v3_small", "float32"),
-        ("mnasnet0_5", "float32"),
-    ],
-)
-def test_a_processor_computes_depthwise_networks_in_float32(processor, monkeypatch, name, expected):
+DEPTHWISE = ["efficientnet_lite0", "mobilenet_v3_small", "mnasnet0_5"]
+
+
+@pytest.mark.parametrize("name", ["resnet18", "densenet121", "resnext50_32x4d", "vit_tiny", *DEPTHWISE])
+def test_a_processor_computes_depthwise_networks_in_float32(processor, monkeypatch, name):
+    """Groups of four channels, as in ResNeXt, are not depthwise."""
+    net = network(name)
     processor(True)
-    assert resolve_precision("auto", network(name), CPU) == expected
+    assert resolve_precision("auto", net, CPU) == ("float32" if name in DEPTHWISE else "bfloat16")
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: not including_emulation)
-    assert resolve_precision("auto", network(name), CARD) == "bfloat16"
+    assert resolve_precision("auto", net, CARD) == "bfloat16"
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: including_emulation)
-    assert resolve_precision("auto", network(name), CARD) == "float32"
+    assert resolve_precision("auto", net, CARD) == "float32"
+    for given in ("float32", "bfloat16"):
+        processor(given == "float32")
+        assert resolve_precision(given, net, CPU) == given
 
 
-@pytest.mark.parametrize("given", ["float32", "bfloat16"])
-def test_a_precision_that_is_given_is_kept(processor, given):
-    processor(given == "float32")
-    assert {resolve_precision(given, network(name), CPU) for name in ("resnet10", "mnasnet0_5")} == {given}
+def told_by(script, *arguments, **variables):
+    """Run a script; return the numbers that it prints, or its exit code."""
+    command = [sys.executable, "-c", script, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | variables)
+    return [int(word) for word in done.stdout.split()] if done.returncode == 0 else done.returncode
+
+
+PAGE_FAULTS = """
+import resource, sys, torch
+from riqa.learn.device import keep_freed_memory
+if sys.argv[1] == "kept" and not keep_freed_memory():
+    sys.exit(3)
+make = lambda: [torch.ones(3 * 2**19) for _ in range(7)]  # 6 MiB each, 10,752 pages in all
+for _ in range(5):  # until the heap has grown
+    make()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(40):
+    make()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+def test_freed_memory_is_used_again_where_the_c_library_can():
+    kept = told_by(PAGE_FAULTS, "kept")
+    if kept == 3:
+        pytest.skip("this C library has no such setting")
+    assert kept[0] < told_by(PAGE_FAULTS, "given back")[0] / 4
+
+
+HUGE_PAGES = """
+import os, sys
+if sys.argv[1] == "default":
+    os.environ.pop("THP_MEM_ALLOC_ENABLE", None)
+import riqa.learn, torch
+array = torch.ones(64 * 2**20)  # 256 MiB
+(line,) = [line for line in open("/proc/self/smaps_rollup") if line.startswith("AnonHugePages")]
+print(int(line.split()[1]) // 1024)
+"""
+GRANTED = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+
+
+@pytest.mark.skipif(
+    not GRANTED.is_file() or "[madvise]" not in GRANTED.read_text(),
+    reason="needs a Linux that grants on request",
+)
+def test_large_arrays_ask_for_large_pages_unless_told_otherwise():
+    """Half of them will do: a system that is short of whole pages grants fewer."""
+    assert 128 <= told_by(HUGE_PAGES, "default")[0] <= 256
+    assert told_by(HUGE_PAGES, "given", THP_MEM_ALLOC_ENABLE="0") == [0]
+
+
+GIVE_BACK = """
+import os
+from riqa.learn.device import give_back_freed_memory
+resident = lambda: int(open("/proc/self/statm").read().split()[1]) * os.sysconf("SC_PAGESIZE")
+pieces = [bytes(60_000) for _ in range(5000)]  # 300 MB, in pieces that are kept
+last = bytes(60_000)
+full = resident()
+del pieces
+kept = resident()
+give_back_freed_memory()
+print(full - kept, full - resident())
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_freed_memory_is_handed_back_when_asked():
+    before, after = told_by(GIVE_BACK)
+    assert after > 200e6
+    assert before < after
+
+
+def test_a_c_library_without_the_setting_changes_nothing(monkeypatch):
+    monkeypatch.setattr("ctypes.CDLL", lambda name: object())
+    assert keep_freed_memory() is False
+    assert give_back_freed_memory() is False

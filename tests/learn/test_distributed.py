@@ -18,38 +18,20 @@ from riqa.learn.config import TrainingConfig
 from riqa.learn.distributed import ALONE, Processes, launched_processes
 from riqa.learn.model import QualityNet
 from riqa.learn.train import train
-from tests.learn.chain import a_run, write_toy_store
-from tests.learn.test_train import brightness_task
+from tests.learn.chain import a_run, brightness_task, write_toy_store
 from tests.learn.together import found, gathered, in_processes, run_them, sparse_task, train_on_it
 
-CONFIG = TrainingConfig(
-    epochs=3,
-    batch_size=8,
-    learning_rate=0.02,
-    augmentation=Augmentation(max_transforms=2),
-    halve_at=(2,),
-    precision="float32",
-)
+CONFIG = TrainingConfig(3, 8, 0.02, halve_at=(2,), augmentation=Augmentation(2), precision="float32")
 TOLERANCE = 1e-5
 """Two processes add the same float32 numbers in another order. After these few steps that has made weights of
 0.3 differ by 3e-8; a loss averaged without regard to how much each process knows, by 0.1.
 """
-
-
-def assert_close(first, second):
-    """Compare the results of two trainings: the weights, and all numbers of the history."""
-    weights, history = first
-    others, other_history = second
-    for name, value in weights.items():
-        np.testing.assert_allclose(others[name], value, atol=TOLERANCE, rtol=0, err_msg=name)
-    pd.testing.assert_frame_equal(
-        pd.DataFrame(history), pd.DataFrame(other_history), atol=TOLERANCE, rtol=0, check_exact=False
-    )
+CLOSE = {"atol": TOLERANCE, "rtol": 0}
 
 
 def test_in_some_steps_a_process_knows_nothing():
     """So that the next test covers it: parts of the first epoch without any grade, beside parts with some."""
-    overall = sparse_task()[0].overall
+    overall = sparse_task()[0].targets["overall"]
     order = torch.randperm(48, generator=torch.Generator().manual_seed(CONFIG.seed))
     known = (overall[order] != -1).view(6, 4, 2).sum(1)
     assert ((known == 0).any(1) & (known > 0).any(1)).any()
@@ -65,12 +47,14 @@ def test_in_some_steps_a_process_knows_nothing():
 )
 def test_two_processes_train_as_one(changes):
     config = replace(CONFIG, **changes)
-    alone = train_on_it(ALONE, config)
+    weights, history = train_on_it(ALONE, config)
     first, second = in_processes(2, train_on_it, config)
-    assert_close(alone, first)
-    assert all(np.array_equal(value, second[0][name]) for name, value in first[0].items())
+    for name, value in weights.items():
+        np.testing.assert_allclose(first[0][name], value, **CLOSE, err_msg=name)
+        assert np.array_equal(first[0][name], second[0][name])
+    pd.testing.assert_frame_equal(pd.DataFrame(history), pd.DataFrame(first[1]), **CLOSE)
     assert str(first[1]) == str(second[1])
-    assert not np.allclose(alone[1][-1]["val_loss"], alone[1][0]["val_loss"], atol=100 * TOLERANCE)
+    assert not np.allclose(history[-1]["val_loss"], history[0]["val_loss"], atol=100 * TOLERANCE)
 
 
 def test_a_stopped_training_goes_on_in_every_process(tmp_path):
@@ -95,16 +79,12 @@ def test_every_item_comes_back_once_in_order():
 
 
 def test_a_checkpoint_that_only_some_processes_see_is_refused(tmp_path):
-    (tmp_path / "here").touch()
-    told = in_processes(2, found, tmp_path / "here", tmp_path / "gone")
-    assert told[0].endswith(
-        "here: not every process sees this file; let out be a folder that all machines share"
-    )
-    assert told[1].endswith(
-        "gone: not every process sees this file; let out be a folder that all machines share"
-    )
-    assert in_processes(2, found, tmp_path / "here", tmp_path / "here") == [True, True]
-    assert in_processes(2, found, tmp_path / "gone", tmp_path / "gone") == [False, False]
+    here, gone = tmp_path / "here", tmp_path / "gone"
+    here.touch()
+    message = "not every process sees this file; let out be a folder that all machines share"
+    assert in_processes(2, found, here, gone) == [f"{here}: {message}", f"{gone}: {message}"]
+    assert in_processes(2, found, here, here) == [True, True]
+    assert in_processes(2, found, gone, gone) == [False, False]
 
 
 def test_runs_are_trained_written_and_applied_once(tmp_path):
@@ -115,48 +95,49 @@ def test_runs_are_trained_written_and_applied_once(tmp_path):
 
     history, predictions = run_them(ALONE, runs("alone"))
     first, second = in_processes(2, run_them, runs("together"))
-    pd.testing.assert_frame_equal(first[0], history, atol=TOLERANCE, rtol=0)
-    pd.testing.assert_frame_equal(first[1], predictions, atol=TOLERANCE, rtol=0)
+    pd.testing.assert_frame_equal(first[0], history, **CLOSE)
+    pd.testing.assert_frame_equal(first[1], predictions, **CLOSE)
     pd.testing.assert_frame_equal(second[0], first[0])
     assert second[1].empty
     assert predictions.groupby(["seed", "split"])["image_id"].nunique().tolist() == [8, 8, 8, 8]
-    names = sorted(file.name for file in (tmp_path / "alone" / "models").iterdir())
-    assert sorted(file.name for file in (tmp_path / "together" / "models").iterdir()) == names
-    for name in names:
-        if name.endswith("s0.safetensors") or name.endswith("s1.safetensors"):
-            one, two = (load_file(tmp_path / folder / "models" / name) for folder in ("alone", "together"))
+    alone, together = (sorted((tmp_path / name / "models").iterdir()) for name in ("alone", "together"))
+    assert [file.name for file in alone] == [file.name for file in together]
+    for pair in zip(alone, together, strict=True):
+        if pair[0].suffixes == [".safetensors"]:
+            one, two = map(load_file, pair)
             assert one.keys() == two.keys()
-            assert all(np.allclose(two[key], one[key], atol=TOLERANCE, rtol=0) for key in one)
+            assert all(np.allclose(two[key], one[key], **CLOSE) for key in one)
     assert len(list((tmp_path / "kept").iterdir())) == 4  # a checkpoint of two processes is another one
 
 
 def fake(n=1, rank=0, device="cpu"):
     """Stand for one of n processes, as far as it needs no other one."""
-    accelerator = SimpleNamespace(num_processes=n, process_index=rank, device=torch.device(device))
-    accelerator.free_memory = lambda: None
+    accelerator = SimpleNamespace(device=torch.device(device), free_memory=lambda: None)
     accelerator.prepare_model = lambda model: model
-    return Processes(accelerator)
+    return Processes(accelerator, n, rank)
 
 
-@pytest.mark.parametrize(
-    ("batch_size", "message"),
-    [(8, "3 processes cannot share 8 images per step"), (64, "3 processes cannot share 40 images per step")],
-)
-def test_a_batch_that_cannot_be_shared_is_refused(batch_size, message):
-    data = brightness_task(40), brightness_task(8)
-    config = replace(CONFIG, batch_size=batch_size)
-    with pytest.raises(InputError, match=f"{message} evenly: set batch_size to a multiple of 3, at most 40"):
+@pytest.mark.parametrize(("batch_size", "shared"), [(8, 8), (64, 40)])
+def test_a_batch_that_cannot_be_shared_is_refused(batch_size, shared):
+    data, config = (brightness_task(40), brightness_task(8)), replace(CONFIG, batch_size=batch_size)
+    message = (
+        f"3 processes cannot share {shared} images per step evenly: set batch_size to a multiple of 3, at"
+    )
+    with pytest.raises(InputError, match=f"{message} most 40"):
         train(QualityNet("resnet10", 3, 3), *data, config, processes=fake(3))
 
 
 def test_graphics_cards_normalise_the_whole_batch():
     model = QualityNet("resnet10", 3, 3)
-    names = list(model.state_dict())
-    n_norms = sum(isinstance(module, nn.BatchNorm2d) for module in model.modules())
+
+    def count(kind):
+        return sum(isinstance(module, kind) for module in model.modules())
+
+    names, n_norms = list(model.state_dict()), count(nn.BatchNorm2d)
     fake(2, device="cpu").wrap(model, some_unused=False)
-    assert not any(isinstance(module, nn.SyncBatchNorm) for module in model.modules())
+    assert count(nn.SyncBatchNorm) == 0
     fake(2, device="cuda").wrap(model, some_unused=False)
-    assert sum(isinstance(module, nn.SyncBatchNorm) for module in model.modules()) == n_norms > 0
+    assert count(nn.SyncBatchNorm) == n_norms > 0
     assert list(model.state_dict()) == names
 
 

@@ -1,18 +1,98 @@
-"""Levels set on training photographs of each seed, and applied to all."""
+"""Levels set by shares alone, on training photographs of each seed: cuts found by hand, proportions met."""
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 from scipy.special import expit, logit
 
 from riqa.labels import DETAILS, class_names
-from riqa.learn.level import LEVELS, known_counts, set_level
+from riqa.learn.level import (
+    LEVELS,
+    fit_class_intercepts,
+    fit_intercepts,
+    fit_proportions,
+    known_counts,
+    proportion_loss,
+    set_level,
+)
 
 P = [f"p_{detail}" for detail in DETAILS]
-SHARES = pd.DataFrame(
-    {"illumination": [0.8, 0.6, 0.4], "clarity": [0.8, 0.2, 0.0], "contrast": [0.9, 0.5, 0.1]},
-    index=class_names(3),
+SHARES = pd.DataFrame([[0.8, 0.8, 0.9], [0.6, 0.2, 0.5], [0.4, 0.0, 0.1]], class_names(3), list(DETAILS))
+
+
+def called_bad(logits, overall):
+    """Return the shares of logits below 0, one row per class."""
+    return np.array([(logits[overall == k] < 0).mean(axis=0) for k in range(overall.max() + 1)])
+
+
+def test_an_intercept_moves_the_cut_to_where_the_shares_are():
+    # In class 0 half, in class 1 nothing is bad: the cut belongs between 2 and 5, where it calls 1 and 2 bad.
+    logits, overall = np.array([[1.0], [2.0], [5.0], [6.0], [7.0], [8.0]]), np.array([0, 0, 0, 0, 1, 1])
+    (intercept,) = fit_intercepts(logits, overall, np.array([[0.5], [0.0]]))
+    assert intercept == pytest.approx(-3.5)
+    # All bad, and none: beyond the last image, and before the first.
+    assert fit_intercepts(logits, overall, np.ones((2, 1)))[0] < -8
+    assert fit_intercepts(logits, overall, np.zeros((2, 1)))[0] > -1
+    # Images with the same answer stay together.
+    logits = np.array([[1.0], [1.0], [1.0], [4.0]])
+    for share, called in ((0.5, 0.75), (0.3, 0.0)):
+        intercept = fit_intercepts(logits, np.zeros(4, int), np.array([[share]]))
+        assert (logits + intercept < 0).mean() == called
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    hnp.arrays(float, (14, 2), elements=st.integers(-6, 6).map(float)),
+    hnp.arrays(int, 14, elements=st.integers(0, 2)),
+    hnp.arrays(float, (3, 2), elements=st.integers(0, 10).map(lambda k: k / 10)),
 )
+def test_no_other_cut_is_nearer(logits, overall, shares):
+    overall[:3] = [0, 1, 2]  # every class has an image
+
+    def distance(intercepts):
+        return ((called_bad(logits + intercepts, overall) - shares) ** 2).sum(axis=0)
+
+    tried = [distance(np.full(2, cut)) for cut in np.arange(-7.5, 8)]
+    found = distance(fit_intercepts(logits, overall, shares))
+    np.testing.assert_allclose(found, np.min(tried, axis=0), atol=1e-12)
+
+
+def test_intercepts_by_class_meet_the_share_of_every_class():
+    logits, overall = np.random.default_rng(0).normal(size=(600, 3)), np.repeat([0, 1, 2], 200)
+    shares = np.array([[0.97, 0.82, 0.88], [0.9, 0.18, 0.45], [0.38, 0.04, 0.05]])
+    moved = logits + fit_class_intercepts(logits, overall, shares)[overall]
+    np.testing.assert_allclose(called_bad(moved, overall), shares, atol=0.5 / 200 + 1e-9)
+
+
+def test_the_proportion_loss_is_the_cross_entropy_of_the_mean():
+    # Class 0: p(bad) 0.2 and 0.6, mean 0.4, known 0.5; class 1: one image, p(bad) 0.9, known 1.
+    p_bad = torch.tensor([[0.2], [0.6], [0.9]])
+    loss = proportion_loss(torch.logit(1 - p_bad), torch.tensor([0, 0, 1]), torch.tensor([[0.5], [1.0]]))
+    by_hand = (-(0.5 * np.log(0.4) + 0.5 * np.log(0.6)) - np.log(0.9)) / 2
+    assert float(loss) == pytest.approx(by_hand, rel=1e-5)
+
+
+def planted(seed):
+    """Answers of a Teacher whose second detail is only half its own: the first one leaks into it."""
+    overall, centres = np.repeat([0, 1, 2], 300), [[-1.5, -1.0, -1.2], [-0.2, 0.8, 0.1], [1.0, 2.0, 1.8]]
+    truth = np.random.default_rng(seed).normal(size=(900, 3)) + np.array(centres)[overall]
+    leak = np.array([[1.0, 0.7, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
+    return truth @ leak + np.array([2.0, 3.0, -1.0]), overall, called_bad(truth, overall)
+
+
+def test_a_layer_learned_from_proportions_comes_nearer_than_intercepts():
+    z, overall, shares = planted(1)
+    matrix, bias = fit_proportions(z, overall, shares)
+    moved = (z, z + fit_intercepts(z, overall, shares), z @ matrix + bias)
+    raw, one, learned = (np.abs(called_bad(each, overall) - shares).max() for each in moved)
+    assert learned < one < raw
+    assert learned < 0.05
+    # What the shares leave open stays the Teacher's.
+    np.testing.assert_allclose(fit_proportions(z, overall, shares, pull=1e3)[0], np.eye(3), atol=1e-3)
 
 
 def answers(seeds=(0, 1), n=300):
@@ -21,29 +101,26 @@ def answers(seeds=(0, 1), n=300):
         overall = np.tile([0, 1, 2], n // 3)
         z = rng.normal(size=(n, 3)) + overall[:, None] + 3 + seed  # a Teacher to which all looks good
         frame = pd.DataFrame(expit(z), columns=P).assign(overall=overall.astype(float), seed=seed)
-        frame["split"] = np.where(np.arange(n) < n // 2, "train", "test")
-        frames.append(frame)
+        frames.append(frame.assign(split=np.where(np.arange(n) < n // 2, "train", "test")))
     return pd.concat(frames, ignore_index=True)
 
 
 def misses(frame):
     """Return the largest distance of a share from the one known, by split and seed."""
-    called = (
-        frame[P].lt(0.5).set_axis(DETAILS, axis=1).groupby([frame[c] for c in ("split", "seed", "overall")])
-    )
-    known = SHARES.to_numpy()
-    return (
-        called.mean().groupby(["split", "seed"]).apply(lambda shares: np.abs(shares - known).to_numpy().max())
+    called = frame[P].lt(0.5).groupby([frame[c] for c in ("split", "seed", "overall")]).mean()
+    return called.groupby(["split", "seed"]).apply(
+        lambda found: np.abs(found.to_numpy() - SHARES.to_numpy()).max()
     )
 
 
-@pytest.mark.parametrize("level", LEVELS[1:])
-def test_every_seed_gets_its_own_level_and_the_order_of_rows_stays(level):
+@pytest.mark.parametrize(
+    ("level", "bound"), [("intercepts", 0.2), ("class_intercepts", 0.011), ("proportions", 0.2)]
+)
+def test_every_seed_gets_its_own_level_and_the_order_of_rows_stays(level, bound):
     raw = answers()
     moved = set_level(raw, SHARES, level)
     pd.testing.assert_frame_equal(moved.drop(columns=P), raw.drop(columns=P))
     assert misses(raw).min() > 0.7
-    bound = {"intercepts": 0.2, "class_intercepts": 0.011, "proportions": 0.2}[level]
     assert misses(moved)["train"].max() <= bound
     assert misses(moved)["test"].max() <= bound + 0.15
 
@@ -51,20 +128,24 @@ def test_every_seed_gets_its_own_level_and_the_order_of_rows_stays(level):
 def test_an_intercept_is_one_number_a_detail_and_a_seed():
     raw = answers()
     moved = logit(set_level(raw, SHARES, "intercepts")[P]) - logit(raw[P])
-    spread = moved.groupby(raw["seed"]).agg(np.ptp)
-    np.testing.assert_allclose(spread, 0, atol=1e-6)
+    np.testing.assert_allclose(moved.groupby(raw["seed"]).agg(np.ptp), 0, atol=1e-6)
     assert (moved[raw["seed"] == 0].iloc[0] != moved[raw["seed"] == 1].iloc[0]).all()
 
 
-def test_test_photographs_teach_nothing():
+@pytest.mark.parametrize("level", LEVELS)
+def test_neither_test_photographs_nor_a_class_that_training_lacks_teach_anything(level):
     raw = answers(seeds=(0,))
+    train = raw["split"] == "train"
     other = raw.copy()
-    other.loc[other["split"] == "test", P] = 0.123
-    other.loc[other["split"] == "test", "overall"] = 0.0
-    for level in LEVELS:
-        train = raw["split"] == "train"
-        first, second = set_level(raw, SHARES, level)[train], set_level(other, SHARES, level)[train]
-        pd.testing.assert_frame_equal(first, second)
+    other.loc[~train, P], other.loc[~train, "overall"] = 0.123, 0.0
+    first, second = (set_level(frame, SHARES, level)[train] for frame in (raw, other))
+    pd.testing.assert_frame_equal(first, second)
+    without = raw[~train | (raw["overall"] != 0)].reset_index(drop=True)
+    moved = set_level(without, SHARES, level)
+    assert np.isfinite(moved[P].to_numpy()).all()
+    shares = SHARES.copy()
+    shares.loc["reject"] = 0.123
+    pd.testing.assert_frame_equal(set_level(without, shares, level), moved)
 
 
 def test_an_image_without_a_class_has_no_class_intercept():
@@ -73,38 +154,23 @@ def test_an_image_without_a_class_has_no_class_intercept():
     moved = set_level(raw, SHARES, "class_intercepts")
     np.testing.assert_allclose(moved.loc[3, P].astype(float), raw.loc[3, P].astype(float))
     assert (moved.loc[4, P] != raw.loc[4, P]).all()
-
-
-def test_an_unknown_level_is_a_slip():
     with pytest.raises(ValueError, match="level is 'some'"):
-        set_level(answers(), SHARES, "some")
+        set_level(raw, SHARES, "some")
 
 
 def test_known_counts_are_those_of_a_manifest_or_the_published_ones():
-    manifest = pd.DataFrame({"overall": [0, 0, 2, 2, 2, 1, np.nan, 1]})
+    manifest = pd.DataFrame({"overall": [0, 0, 2, 2, 2, 1, np.nan, 1]}).assign(clarity=1.0, contrast=1.0)
     manifest["illumination"] = [0, 0, 1, 0, 1, 0, 0, np.nan]
-    manifest[["clarity", "contrast"]] = 1.0
     n_bad, n = known_counts("observers", manifest)
     assert n.to_dict() == {"reject": 2, "usable": 1, "good": 3}
     assert n_bad["illumination"].to_dict() == {"reject": 2, "usable": 1, "good": 1}
     assert (n_bad["clarity"] == 0).all()
-    n_bad, n = known_counts("observers", manifest.assign(overall=np.nan))
-    assert len(n_bad) == len(n) == 0
-    assert n_bad.index.dtype == n.index.dtype == "str"  # to be joined with named classes
-    n_bad, n = known_counts("observers", manifest[manifest["overall"] != 1])
-    assert len(n_bad) == len(n) == 0  # reject and good alone are not the classes of any set
+    # Nothing known, or reject and good alone, which are not the classes of any set.
+    for other in (manifest.assign(overall=np.nan), manifest[manifest["overall"] != 1]):
+        n_bad, n = known_counts("observers", other)
+        assert len(n_bad) == len(n) == 0
+        assert n_bad.index.dtype == n.index.dtype == "str"  # to be joined with named classes
     n_bad, n = known_counts("eyeq_d", manifest)
     assert (n["reject"], n_bad.loc["reject", "illumination"]) == (33, 32)
     with pytest.raises(ValueError, match="source is 'paper'"):
         known_counts("paper", manifest)
-
-
-@pytest.mark.parametrize("level", LEVELS[1:])
-def test_a_class_that_training_lacks_teaches_nothing(level):
-    raw = answers(seeds=(0,))
-    raw = raw[(raw["split"] != "train") | (raw["overall"] != 0)].reset_index(drop=True)
-    moved = set_level(raw, SHARES, level)
-    assert np.isfinite(moved[P].to_numpy()).all()
-    other = SHARES.copy()
-    other.loc["reject"] = 0.123
-    pd.testing.assert_frame_equal(set_level(raw, other, level), moved)

@@ -1,18 +1,28 @@
+"""What makes an image new: stages of a network and colours, each in units of validation images; and its file."""
+
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from safetensors.numpy import load_file, save_file
+from scipy.spatial.distance import mahalanobis
+from sklearn.covariance import LedoitWolf
 
 from riqa.errors import InputError
 from riqa.learn import novelty as module
-from riqa.learn.bands import N_NUMBERS, colour_bands
+from riqa.learn.colours import N_NUMBERS, Mixture, colour_bands
 from riqa.learn.examples import unlabelled
-from riqa.learn.mixture import Mixture
 from riqa.learn.model import QualityNet
-from riqa.learn.novelty import Novelty, fit_novelty, load_novelty, save_novelty
-from riqa.learn.stages import outputs_with_stages, stages_of
+from riqa.learn.novelty import (
+    Novelty,
+    fit_novelty,
+    fit_stage,
+    load_novelty,
+    outputs_with_stages,
+    save_novelty,
+    stages_of,
+)
 
 SIDE = 32
 NOTHING = Mixture(np.ones(1), np.zeros((1, N_NUMBERS)), np.eye(N_NUMBERS)[None])
@@ -21,6 +31,10 @@ NOTHING = Mixture(np.ones(1), np.zeros((1, N_NUMBERS)), np.eye(N_NUMBERS)[None])
 def images(n, seed, level=120.0):
     rng = np.random.default_rng(seed)
     return rng.normal(level, 25, (n, SIDE, SIDE, 3)).clip(0, 255).astype(np.uint8)
+
+
+def as_floats(pixels):
+    return torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
 
 
 @pytest.fixture(scope="module")
@@ -32,17 +46,65 @@ def model():
 @pytest.fixture(scope="module")
 def fitted(model):
     with pytest.MonkeyPatch.context() as patch:  # what it is compared with is computed in float32
-        patch.setattr("riqa.learn.inference.resolve_precision", lambda *_: "float32")
+        patch.setattr("riqa.learn.predict.resolve_precision", lambda *_: "float32")
         return fit_novelty(model, unlabelled(images(80, 0)), unlabelled(images(30, 1)))
 
 
 def outputs(model, pixels):
     with torch.inference_mode():
-        return outputs_with_stages(model, torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255)
+        return outputs_with_stages(model, as_floats(pixels))
 
 
 def scores(model, novelty, pixels):
     return novelty.scores(outputs(model, pixels), pixels)
+
+
+def test_stages_are_the_means_of_the_maps_of_a_resnet_and_nothing_else_changes(model):
+    pixels = images(4, 2)
+    found, net = outputs(model, pixels), model.backbone
+    with torch.inference_mode():
+        x = net.relu(net.bn1(net.conv1((as_floats(pixels) - model.mean) / model.std)))
+        by_hand = [x]
+        x = net.maxpool(x)
+        for layer in (net.layer1, net.layer2, net.layer3, net.layer4):
+            x = layer(x)
+            by_hand.append(x)
+        for task, logits in model(as_floats(pixels)).items():
+            torch.testing.assert_close(found.pop(task), logits)
+    by_hand = [x for x in by_hand if x.shape[2] > 1] + [x]  # the last, one pixel here, is h itself
+    assert list(found) == [f"stage_{k}" for k in range(len(by_hand))]
+    for stage, x in zip(found.values(), by_hand, strict=True):
+        torch.testing.assert_close(stage, x.mean((2, 3)))
+    assert not any(layer._forward_hooks for layer in model.modules())
+
+
+def test_distances_are_mahalanobis_in_medians_whatever_the_scale_of_a_channel():
+    rng = np.random.default_rng(0)
+    x, v, z = (rng.normal(size=(n, 4)) @ rng.normal(size=(4, 4)) for n in (60, 21, 5))
+    scale = np.maximum(x.std(axis=0), 0.1 * x.std(axis=0).max())
+    inverse = np.linalg.inv(LedoitWolf().fit(x / scale).covariance_)
+    centre = (x / scale).mean(axis=0)
+    squares = [[mahalanobis(row / scale, centre, inverse) ** 2 for row in rows] for rows in (v, z)]
+    found = fit_stage(x, v).distances(z)
+    np.testing.assert_allclose(found, np.array(squares[1]) / np.median(squares[0]), rtol=1e-6)
+    x, v, grown = (
+        rng.normal(size=(60, 3)),
+        rng.normal(size=(20, 3)),
+        np.array([1.0, 5.0, 2.0]),
+    )  # a tenth is trusted
+    np.testing.assert_allclose(
+        fit_stage(x, v).distances(v), fit_stage(x * grown, v * grown).distances(v * grown)
+    )
+
+
+def test_a_channel_that_never_fired_does_not_make_a_score_infinite():
+    rng = np.random.default_rng(0)
+    training, validation, fires = rng.normal(size=(60, 4)), rng.normal(size=(20, 4)), np.zeros((1, 4))
+    training[:, 2] = validation[:, 2] = 0.0
+    fires[0, 2] = 5.0
+    stage = fit_stage(training, validation)
+    assert np.isfinite(stage.distances(validation)).all()
+    assert stage.distances(fires)[0] > 3 * stage.distances(validation).max()
 
 
 def test_a_view_is_measured_by_its_validation_images(model, fitted):
@@ -59,27 +121,26 @@ def test_a_view_is_measured_by_its_validation_images(model, fitted):
     np.testing.assert_allclose(scores(model, fitted, new), expected, rtol=1e-2, atol=1e-2)
 
 
-def test_brighter_images_than_ever_seen_are_new(model, fitted):
+def test_brighter_and_greyer_images_than_ever_seen_are_new(model, fitted):
     alike, brighter = (scores(model, fitted, images(40, 5, level)).max(axis=1) for level in (120.0, 200.0))
     assert np.mean(alike > fitted.threshold()) < 0.2
     assert (brighter > fitted.threshold(1.0)).all()
-
-
-def test_another_colour_is_seen_where_the_network_sees_nothing(model, fitted):
-    """Grey noise in place of coloured, as bright and as strong: a matter of how channels go together."""
+    # Grey noise in place of coloured, as bright and as strong, where the network sees nothing.
     grey = np.repeat(images(20, 7)[..., :1], 3, axis=3)
-    blind = replace(fitted, stages=tuple(replace(stage, median=1e9) for stage in fitted.stages))
+    blind = replace(fitted, stages=[replace(stage, median=1e9) for stage in fitted.stages])
     assert (scores(model, blind, grey)[:, 1] > fitted.threshold(1.0)).all()
 
 
-def test_the_limit_stands_on_the_largest_view_by_hand():
+def test_the_limit_stands_on_the_largest_view_by_hand(fitted):
     """Five images; medians 2 and 20, 75 % quantiles 3 and 30, so units of 1 and 10."""
     validation = np.array([[0.0, 40.0], [1.0, 10.0], [2.0, 20.0], [3.0, 30.0], [4.0, 0.0]])
     novelty = Novelty((), NOTHING, validation)
     # The largest are 2 (the colours of the first), -1, 0, 1 and 2 (what the network sees of the last).
-    assert novelty.threshold(1.0) == pytest.approx(2.0)
-    assert novelty.threshold(0.5) == pytest.approx(1.0)
-    assert novelty.threshold(0.33) == pytest.approx(0.0)
+    for quantile, limit in ((1.0, 2.0), (0.5, 1.0), (0.33, 0.0)):
+        assert novelty.threshold(quantile) == pytest.approx(limit)
+    for quantile in (0.0, 1.1):
+        with pytest.raises(ValueError, match=str(quantile)):
+            fitted.threshold(quantile)
 
 
 @pytest.mark.parametrize(
@@ -96,52 +157,12 @@ def test_the_threshold_is_a_validation_score(n, quantile, rank):
 @pytest.mark.parametrize(("n", "quantile", "most"), [(10, 0.9, 0.13), (99, 0.9, 0.13), (300, 0.99, 0.015)])
 def test_false_alarms_are_about_as_rare_as_stated(n, quantile, most):
     """Over many draws of validation images and one more of their kind, in two views that are independent."""
-    rng = np.random.default_rng(0)
-    alarms = []
+    rng, alarms = np.random.default_rng(0), []
     for _ in range(2000):
         novelty = Novelty((), NOTHING, rng.exponential(size=(n, 2)))
         another = novelty._in_units(rng.exponential(size=(1, 2)))
         alarms.append(another.max() > novelty.threshold(quantile))
     assert (1 - quantile) / 2 < np.mean(alarms) < most
-
-
-@pytest.mark.parametrize("quantile", [0.0, 1.1])
-def test_a_quantile_is_a_share(fitted, quantile):
-    with pytest.raises(ValueError, match=str(quantile)):
-        fitted.threshold(quantile)
-
-
-def test_what_is_written_is_read(model, fitted, tmp_path):
-    save_novelty(fitted, tmp_path / "m-s0")
-    assert [file.name for file in tmp_path.iterdir()] == ["m-s0.novelty.safetensors"]
-    again = load_novelty(tmp_path / "m-s0")
-    new = images(5, 9)
-    np.testing.assert_allclose(scores(model, again, new), scores(model, fitted, new), rtol=1e-2, atol=1e-2)
-    assert again.threshold() == pytest.approx(fitted.threshold(), rel=1e-2)
-
-
-def test_no_file_is_none_and_a_torn_one_is_an_error(fitted, tmp_path):
-    assert load_novelty(tmp_path / "m") is None
-    save_novelty(fitted, tmp_path / "m")
-    file = tmp_path / "m.novelty.safetensors"
-    file.write_bytes(file.read_bytes()[:1000])
-    with pytest.raises(InputError, match=r"m\.novelty\.safetensors: cut short.*train the model again"):
-        load_novelty(tmp_path / "m")
-
-
-def test_a_file_of_before_the_colours_says_so(fitted, tmp_path):
-    save_novelty(fitted, tmp_path / "m")
-    file = tmp_path / "m.novelty.safetensors"
-    old = {name: values for name, values in load_file(file).items() if not name.startswith("bands.")}
-    save_file(old | {"validation": old["validation"][:, 0].copy()}, file)
-    with pytest.raises(InputError, match=r"m\.novelty\.safetensors: .*older versions.*train the model again"):
-        load_novelty(tmp_path / "m")
-
-
-def test_another_network_is_refused(fitted):
-    other = QualityNet("resnet18", 3, 0, image_size=SIDE).eval()
-    with pytest.raises(ValueError, match="stages are"):
-        scores(other, fitted, images(2, 0))
 
 
 def test_of_many_training_images_some_are_enough(model, monkeypatch):
@@ -162,26 +183,60 @@ def test_few_images_of_ones_own_are_enough(model, n):
     assert np.isfinite(novelty.threshold())
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda tensors: tensors.pop("0.scale"),
-        lambda tensors: tensors.update({"0.mean": tensors["0.mean"][:-1]}),
-        lambda tensors: tensors.update({"0.precision": tensors["0.precision"] * np.nan}),
-        lambda tensors: tensors.update({"0.median": np.zeros(1, np.float32)}),
-        lambda tensors: tensors.update({"validation": tensors["validation"][:0]}),
-        lambda tensors: tensors.update({"validation": tensors["validation"] * np.nan}),
-        lambda tensors: tensors.pop("bands.means"),
-        lambda tensors: tensors.update({"bands.roots": tensors["bands.roots"][:, :-1]}),
-        lambda tensors: tensors.update({"bands.roots": tensors["bands.roots"] * 0}),
-        lambda tensors: tensors.update({"bands.weights": -tensors["bands.weights"]}),
-    ],
-)
-def test_numbers_that_no_fit_gave_are_refused(fitted, tmp_path, change):
-    save_novelty(fitted, tmp_path / "m")
-    file = tmp_path / "m.novelty.safetensors"
+def test_another_network_is_refused(fitted):
+    other = QualityNet("resnet18", 3, 0, image_size=SIDE).eval()
+    with pytest.raises(ValueError, match="stages are"):
+        scores(other, fitted, images(2, 0))
+
+
+@pytest.fixture
+def file(fitted, tmp_path):
+    save_novelty(fitted, tmp_path / "m-s0")
+    return tmp_path / "m-s0.novelty.safetensors"
+
+
+def test_what_is_written_is_read(model, fitted, file):
+    assert list(file.parent.iterdir()) == [file]
+    again, new = load_novelty(file.parent / "m-s0"), images(5, 9)
+    np.testing.assert_allclose(scores(model, again, new), scores(model, fitted, new), rtol=1e-2, atol=1e-2)
+    assert again.threshold() == pytest.approx(fitted.threshold(), rel=1e-2)
+    assert load_novelty(file.parent / "other") is None
+
+
+def without_colours(tensors):
+    """Turn into what versions before the colours wrote."""
+    for name in [name for name in tensors if name.startswith("bands.")]:
+        del tensors[name]
+    tensors["validation"] = tensors["validation"][:, 0].copy()
+
+
+CHANGES = {
+    "0.mean": lambda x: x[:-1],
+    "0.precision": lambda x: x * np.nan,
+    "0.median": lambda x: x * 0,
+    "validation": lambda x: x[:0],
+    "validation ": lambda x: x * np.nan,
+    "bands.roots": lambda x: x[:, :-1],
+    "bands.roots ": lambda x: x * 0,
+    "bands.weights": lambda x: -x,
+}
+"""Numbers that no fit could have given."""
+
+
+@pytest.mark.parametrize("change", [*CHANGES, "no 0.scale", "no bands.means", "no colours", "torn"])
+def test_a_file_that_is_torn_or_that_no_fit_gave_is_refused(file, change):
     tensors = load_file(file)
-    change(tensors)
-    save_file(tensors, file)
-    with pytest.raises(InputError, match=r"m\.novelty\.safetensors: cut short or no such file.*train"):
-        load_novelty(tmp_path / "m")
+    if change == "torn":
+        file.write_bytes(file.read_bytes()[:1000])
+    elif change == "no colours":
+        without_colours(tensors)
+    elif change.startswith("no "):
+        del tensors[change.removeprefix("no ")]
+    else:
+        tensors[change.strip()] = CHANGES[change](tensors[change.strip()])
+    if change != "torn":
+        save_file(tensors, file)
+    reason = "older versions.*" if change == "no colours" else ""
+    message = rf"m-s0\.novelty\.safetensors: cut short or no such file.*{reason}train the model again"
+    with pytest.raises(InputError, match=message):
+        load_novelty(file.parent / "m-s0")

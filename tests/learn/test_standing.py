@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from riqa.assess.session import open_session
+from riqa.assess.answers import open_session
 from riqa.errors import InputError
 from riqa.labels import DETAILS
 from riqa.learn.examples import Examples
@@ -14,14 +14,12 @@ from riqa.learn.model import QualityNet, save_model
 from riqa.learn.standing import N_QUANTILES, fit_standing, most_likely, read_standing, share_below
 
 
-def spread(low, high):
-    return np.linspace(low, high, N_QUANTILES).tolist()
+def spread(*ends):
+    """Return quantiles of each detail between its ends."""
+    return {d: np.linspace(*end, N_QUANTILES).tolist() for d, end in zip(DETAILS, ends, strict=True)}
 
 
-STANDING = {
-    "reject": {"illumination": spread(-4, 0), "clarity": spread(-6, 2), "contrast": spread(-4, 0)},
-    "good": {"illumination": spread(0, 4), "clarity": spread(1, 5), "contrast": spread(0, 4)},
-}
+STANDING = {"reject": spread((-4, 0), (-6, 2), (-4, 0)), "good": spread((0, 4), (1, 5), (0, 4))}
 
 
 def test_shares_are_those_of_the_photographs_that_are_worse():
@@ -42,35 +40,30 @@ def test_the_most_likely_reason_is_the_lowest_rank_and_not_the_lowest_probabilit
 
 def examples(overall):
     images = np.random.default_rng(0).integers(0, 256, (len(overall), 32, 32, 3), dtype=np.uint8)
-    details = torch.full((len(overall), 3), float("nan"))
-    targets = {"overall": torch.tensor(overall), "details": details}
-    return Examples(images, np.arange(len(overall)), targets)
+    return Examples(images, np.arange(len(overall)), {"overall": torch.tensor(overall)})
 
 
 def test_quantiles_are_of_the_worst_and_the_best_class_alone():
     torch.manual_seed(0)
-    model = QualityNet("resnet10", 3, 3)
-    training = examples([0, 2, 1, 2, 0, -1, 2])
+    model, training = QualityNet("resnet10", 3, 3), examples([0, 2, 1, 2, 0, -1, 2])
     standing = fit_standing(model, training)
     assert list(standing) == ["reject", "good"]
     with torch.inference_mode():
         pixels = torch.from_numpy(training.images[[1, 3, 6]]).permute(0, 3, 1, 2) / 255
         logits = model.eval()(pixels)["details"].double().numpy()
-    for k, detail in enumerate(DETAILS):
-        quantiles = standing["good"][detail]
-        expected = [logits[:, k].min(), np.median(logits[:, k]), logits[:, k].max()]
-        np.testing.assert_allclose([quantiles[0], quantiles[50], quantiles[100]], expected, atol=2e-2)
+    for z, quantiles in zip(logits.T, standing["good"].values(), strict=True):
+        expected = [z.min(), np.median(z), z.max()]
+        np.testing.assert_allclose(np.array(quantiles)[[0, 50, 100]], expected, atol=2e-2)
 
 
 def test_a_model_without_two_tasks_or_without_a_class_knows_no_ranks():
-    assert fit_standing(QualityNet("resnet10", 0, 3), examples([0, 2])) == {}
-    assert fit_standing(QualityNet("resnet10", 3, 0), examples([0, 2])) == {}
-    assert fit_standing(QualityNet("resnet10", 3, 3), examples([2, 2, 1])) == {}
+    for heads, overall in (((0, 3), [0, 2]), ((3, 0), [0, 2]), ((3, 3), [2, 2, 1])):
+        assert fit_standing(QualityNet("resnet10", *heads), examples(overall)) == {}
 
 
 def test_a_file_keeps_them_and_one_that_holds_something_else_is_named(tmp_path):
     stem, photograph = tmp_path / "model", tmp_path / "eye.png"
-    photograph.write_bytes(b"")
+    photograph.touch()
     save_model(QualityNet("resnet10", 3, 3, image_size=32), stem, trained_on="toy", standing=STANDING)
     assert open_session(stem, [photograph]).standing == STANDING
     description = json.loads((tmp_path / "model.json").read_text())

@@ -5,62 +5,62 @@ from dataclasses import fields, replace
 from itertools import count
 from threading import Event
 
-import numpy as np
 import pytest
 import torch
-from sklearn.metrics import f1_score
+from torch.nn import functional
 
 from riqa.errors import InputError
 from riqa.learn.augment import Augmentation, augment
 from riqa.learn.config import TrainingConfig
 from riqa.learn.examples import Examples
-from riqa.learn.inference import compute_logits
 from riqa.learn.model import QualityNet
-from riqa.learn.scores import details_macro_f1, overall_macro_f1
+from riqa.learn.predict import compute_logits
+from riqa.learn.tasks import overall_macro_f1
 from riqa.learn.train import image_side, train
+from tests.learn.chain import brightness_task, plant_scores, same_weights
 
-CONFIG = TrainingConfig(
-    epochs=3, batch_size=8, learning_rate=0.02, augmentation=Augmentation(max_transforms=2), halve_at=(2,)
-)
-
-
-def brightness_task(n=48, seed=0, side=32):
-    """Images whose brightness is the grade: dark 0, middle 1, bright 2; the details say red, green, blue."""
-    rng = np.random.default_rng(seed)
-    overall = rng.integers(3, size=n)
-    details = rng.integers(2, size=(n, 3))
-    images = rng.normal(40 + 60 * overall[:, None, None, None], 12, (n, side, side, 3))
-    images = images + 30 * (2 * details[:, None, None, :] - 1)
-    return Examples(
-        images.clip(0, 255).astype(np.uint8),
-        np.arange(n),
-        {"overall": torch.from_numpy(overall), "details": torch.from_numpy(details.astype(np.float32))},
-    )
+CONFIG = TrainingConfig(3, 8, 0.02, halve_at=(2,), augmentation=Augmentation(max_transforms=2))
 
 
 def run(config=CONFIG, n_overall=3, n_details=3, side=32, **options):
     torch.manual_seed(0)
     model = QualityNet("resnet10", n_overall, n_details)
-    training, validation = brightness_task(side=side), brightness_task(24, seed=1, side=side)
-    history = train(model, training, validation, config, **options)
-    return model, history
-
-
-def plant_scores(monkeypatch, *scores):
-    """Let the validation scores be these, the start's first, whatever rounding makes of a training."""
-    planted = iter(scores)
-    monkeypatch.setattr("riqa.learn.train.evaluate", lambda *_: {"val_loss": 1.0, "val_score": next(planted)})
+    data = brightness_task(side=side), brightness_task(24, seed=1, side=side)
+    return model, train(model, *data, config, **options)
 
 
 def test_it_learns_a_plain_rule():
-    unaugmented = Augmentation(max_transforms=0)
-    config = replace(
-        CONFIG, epochs=24, batch_size=16, learning_rate=0.05, halve_at=(18,), augmentation=unaugmented
-    )
+    config = replace(CONFIG, epochs=24, batch_size=16, learning_rate=0.05, halve_at=(18,))
+    config = replace(config, augmentation=Augmentation(max_transforms=0))
     torch.manual_seed(0)
     history = train(QualityNet("resnet10", 3, 3), brightness_task(144), brightness_task(24, seed=1), config)
     assert history[-1]["train_loss"] < 0.5 * history[1]["train_loss"]
     assert max(record["val_score"] for record in history) > 0.8
+
+
+def test_the_loop_is_plain_torch():
+    """A first epoch without augmentation, in float32: the same weights from a loop of a dozen lines."""
+    config = replace(CONFIG, epochs=1, augmentation=Augmentation(0), lambda_details=0.5, precision="float32")
+    model, history = run(config)
+    torch.manual_seed(0)
+    plain, data = QualityNet("resnet10", 3, 3).to(memory_format=torch.channels_last), brightness_task()
+    sgd = torch.optim.SGD(plain.parameters(), lr=0.02, momentum=0.9)
+    images = (torch.from_numpy(data.images).permute(0, 3, 1, 2) / 255).contiguous(
+        memory_format=torch.channels_last
+    )
+    losses = []
+    for batch in torch.randperm(48, generator=torch.Generator().manual_seed(0)).split(8):
+        logits = plain.train()(images[batch])
+        loss = functional.cross_entropy(logits["overall"], data.targets["overall"][batch])
+        details = data.targets["details"][batch]
+        loss = loss + 0.5 * functional.binary_cross_entropy_with_logits(logits["details"], details)
+        sgd.zero_grad()
+        loss.backward()
+        sgd.step()
+        losses.append(loss.item())
+    assert history[1]["train_loss"] == pytest.approx(sum(losses) / 6, abs=1e-5)
+    for name, value in plain.state_dict().items():
+        torch.testing.assert_close(model.state_dict()[name], value, atol=1e-5, rtol=1e-4)
 
 
 def test_the_best_epoch_is_kept():
@@ -68,8 +68,8 @@ def test_the_best_epoch_is_kept():
     (best,) = [record for record in history if record["best"]]
     assert best["val_score"] == max(record["val_score"] for record in history[1:])
     validation = brightness_task(24, seed=1)
-    logits = compute_logits(model, validation)
-    assert overall_macro_f1(logits["overall"], validation.overall) == best["val_score"]
+    logits = compute_logits(model, validation)["overall"]
+    assert overall_macro_f1(logits, validation.targets["overall"]) == best["val_score"]
 
 
 @pytest.mark.parametrize(
@@ -91,63 +91,63 @@ def test_a_start_that_counts_is_kept_when_training_only_harms(monkeypatch, score
         start_counts=counts, on_epoch=lambda *_: states.append(copy.deepcopy(model.state_dict())),
     )  # fmt: skip
     assert [record["best"] for record in history] == [epoch == kept for epoch in range(3)]
-    same = [all(torch.equal(state[k], v) for k, v in model.state_dict().items()) for state in states]
-    assert same == [epoch == kept for epoch in range(3)]
+    assert [same_weights(model, state) for state in states] == [epoch == kept for epoch in range(3)]
 
 
 def test_same_seed_same_weights():
     (first, history), (second, again) = run(), run()
     assert str(history) == str(again)  # text, because NaN differs from itself
-    for name, value in first.state_dict().items():
-        assert torch.equal(value, second.state_dict()[name])
+    assert same_weights(first, second)
 
 
 KNOBS = {
-    "epochs": 2,
-    "batch_size": 16,
-    "learning_rate": 0.05,
-    "momentum": 0.5,
-    "weight_decay": 0.1,
-    "schedule": "one_cycle",
-    "halve_at": (1,),
-    "warm_up": 0.6,
-    "start_scale": 0.5,
-    "ema_decay": 0.9,
-    "patience": 1,
-    "lambda_overall": 0.3,
-    "lambda_details": 0.3,
-    "augmentation": Augmentation(max_transforms=0),
-    "precision": "float32",
-    "seed": 1,
+    "epochs": (2, 0),
+    "batch_size": (16, 0),
+    "learning_rate": (0.05, 0.0),
+    "momentum": (0.5, 1.0),
+    "weight_decay": (0.1, -1.0),
+    "schedule": ("one_cycle", "linear"),
+    "halve_at": ((1,), (-1,)),
+    "warm_up": (0.6, 1.0),
+    "start_scale": (0.5, 0.0),
+    "ema_decay": (0.9, 1.0),
+    "patience": (1, -1),
+    "lambda_overall": (0.3, -1.0),
+    "lambda_details": (0.3, float("inf")),
+    "augmentation": (Augmentation(max_transforms=0), None),
+    "precision": ("float32", "float16"),
+    "seed": (1, None),
 }
+"""Another value, and one that is impossible, of each hyperparameter."""
 
 
 @pytest.mark.parametrize("knob", [field.name for field in fields(TrainingConfig)])
-def test_every_hyperparameter_is_alive(knob, monkeypatch):
+def test_every_hyperparameter_is_alive_and_none_is_impossible(knob, monkeypatch):
+    value, wrong = KNOBS[knob]
     base = replace(CONFIG, precision="bfloat16", schedule="one_cycle" if knob == "warm_up" else "steps")
-    side = 64 if knob == "start_scale" else 32  # the smallest images cannot shrink
+    with pytest.raises(ValueError, match=knob):
+        replace(base, **{knob: wrong})
     histories = []
-    for config in (base, replace(base, **{knob: KNOBS[knob]})):
+    for config in (base, replace(base, **{knob: value})):
         if knob == "patience":  # only matters where no epoch is better than the first
             plant_scores(monkeypatch, 0.1, 0.5, 0.4, 0.3)
+        side = 64 if knob == "start_scale" else 32  # the smallest images cannot shrink
         histories.append(str(run(config, side=side)[1][1:]))
     assert "nan" not in histories[0]
     assert histories[0] != histories[1]
 
 
+def test_nothing_to_learn_is_refused_and_one_task_needs_one_head():
+    with pytest.raises(ValueError, match="nothing to learn"):
+        replace(CONFIG, lambda_overall=0.0, lambda_details=0.0)
+    assert len(run(replace(CONFIG, lambda_overall=0.0), n_overall=0)[1]) == 4
+    assert len(run(replace(CONFIG, lambda_details=0.0), n_details=0)[1]) == 4
+
+
 def test_images_grow_to_their_whole_size():
     config = replace(CONFIG, epochs=9, start_scale=0.5)
-    assert [image_side(128, epoch, config) for epoch in range(1, 10)] == [
-        64,
-        72,
-        88,
-        96,
-        104,
-        120,
-        128,
-        128,
-        128,
-    ]
+    sides = [image_side(128, epoch, config) for epoch in range(1, 10)]
+    assert sides == [64, 72, 88, 96, 104, 120, 128, 128, 128]
     assert image_side(40, 1, config) == 32
     assert {image_side(100, epoch, replace(config, start_scale=1.0)) for epoch in range(1, 10)} == {100}
     assert image_side(64, 1, replace(config, epochs=1)) == 32
@@ -170,8 +170,7 @@ def test_training_stops_when_no_epoch_is_better_any_more(monkeypatch, scores, be
 
 def test_what_is_kept_is_the_moving_average(monkeypatch):
     """Of one step per epoch: it begins with the weights after the first, and then moves half-way to each."""
-    states = []
-    sgd_step = torch.optim.SGD.step
+    states, sgd_step = [], torch.optim.SGD.step
 
     def step(self, *arguments):
         sgd_step(self, *arguments)
@@ -192,60 +191,9 @@ def test_the_rate_is_halved_where_the_paper_says():
     assert [record["learning_rate"] for record in history[1:]] == pytest.approx([0.01, 0.01, 0.005, 0.005])
 
 
-def test_one_task_needs_one_head():
-    _, history = run(replace(CONFIG, lambda_overall=0.0), n_overall=0)
-    assert len(history) == 4
-    _, history = run(replace(CONFIG, lambda_details=0.0), n_details=0)
-    assert len(history) == 4
-
-
-def test_scores_against_scikit_learn_and_by_hand():
-    logits = torch.tensor([[2.0, 0, 0], [0, 3, 1], [0, 1, 0.5], [1, 0, 2]])
-    overall = torch.tensor([0, 1, 2, -1])
-    # Known images: predictions 0, 1, 1 against 0, 1, 2: F1 1, 2/3, 0.
-    assert overall_macro_f1(logits, overall) == pytest.approx((1 + 2 / 3 + 0) / 3)
-    details = torch.tensor([[1.0, 0, float("nan")], [0, 0.9, 1], [0, 1, 0]])
-    answers = torch.tensor([[1.0, -1, 5], [1, 1, 1], [-1, -1, 1]])
-    expected = np.mean(
-        [
-            f1_score([1, 0, 0], [1, 1, 0], average="macro"),
-            f1_score([0, 1, 1], [0, 1, 0], average="macro"),
-            f1_score([1, 0], [1, 1], average="macro", zero_division=0),
-        ]
-    )
-    assert details_macro_f1(answers, details) == pytest.approx(expected)
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"epochs": 0},
-        {"batch_size": 0},
-        {"learning_rate": 0.0},
-        {"lambda_details": -1.0},
-        {"schedule": "linear"},
-        {"precision": "float16"},
-        {"warm_up": 1.0},
-        {"start_scale": 0.0},
-        {"ema_decay": 1.0},
-        {"patience": -1},
-    ],
-)
-def test_impossible_values_are_refused(wrong):
-    with pytest.raises(ValueError, match=next(iter(wrong))):
-        replace(CONFIG, **wrong)
-
-
-def test_nothing_to_learn_is_refused():
-    with pytest.raises(ValueError, match="nothing to learn"):
-        replace(CONFIG, lambda_overall=0.0, lambda_details=0.0)
-
-
 def test_images_too_small_for_the_backbone_are_refused():
-    targets = {"overall": torch.zeros(8, dtype=torch.int64), "details": torch.zeros(8, 3)}
-    tiny = Examples(np.zeros((8, 16, 16, 3), np.uint8), np.arange(8), targets)
     with pytest.raises(InputError, match="image_size is 16 pixels, must be at least 32"):
-        train(QualityNet("resnet10", 3, 3), tiny, tiny, CONFIG)
+        run(side=16)
 
 
 def test_the_next_batch_is_read_while_one_is_learnt(monkeypatch):
@@ -262,6 +210,5 @@ def test_the_next_batch_is_read_while_one_is_learnt(monkeypatch):
     monkeypatch.setattr(Examples, "pixels", pixels)
     monkeypatch.setattr("riqa.learn.train.augment", waiting)
     plant_scores(monkeypatch, 0.5, 0.5)
-    training = brightness_task(48)  # six batches
-    train(QualityNet("resnet10", 3, 3), training, training, replace(CONFIG, epochs=1, halve_at=()))
+    run(replace(CONFIG, epochs=1, halve_at=()))  # six batches
     assert next(steps) == 6

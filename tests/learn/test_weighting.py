@@ -8,43 +8,27 @@ import pandas as pd
 import pytest
 import torch
 
-from riqa.data.store import open_store
 from riqa.learn import runs
 from riqa.learn.model import load_model
-from riqa.learn.pseudo import pseudo_label
-from riqa.learn.runs import apply_model, execute, run_all
+from riqa.learn.runs import apply_model, execute
 from riqa.learn.weighting import adopt, candidate_weights, choose_weights, run_trials, trial, weighted
 from tests.learn.chain import CONFIG, a_run, write_toy_store
 
 
-@pytest.fixture(scope="module")
-def student(tmp_path_factory):
+@pytest.fixture
+def student(tmp_path):
     """A student that is ready to train: its store, its Teacher's answers and the model it starts from."""
-    folder = tmp_path_factory.mktemp("chain")
-    store = write_toy_store(folder)
-    task = {"lambda_overall": 0.0, "lambda_details": 1.0}
-    teacher = a_run(store, folder, model="teacher", n_overall=0, n_details=3, config=replace(CONFIG, **task))
-    execute(teacher)
-    answers = pd.concat(
-        pseudo_label({0: teacher.stem}, [open_store(store.root)]).assign(seed=seed) for seed in (0, 1)
+    store = write_toy_store(tmp_path)
+    answers = store.manifest[["image_id"]].assign(dataset="toy", seed=0)
+    answers[["p_illumination", "p_clarity", "p_contrast"]] = np.random.default_rng(0).random(
+        (len(answers), 3)
     )
-    answers.to_parquet(folder / "answers.parquet")
-    parents = [a_run(store, folder, seed=seed) for seed in (0, 1)]
-    run_all(parents)
-    made = [
-        a_run(
-            store,
-            folder / "student",
-            model="multi_task",
-            seed=seed,
-            n_details=3,
-            start_from=parent.stem,
-            config=replace(CONFIG, lambda_details=1.0),
-            pseudo_labels=folder / "answers.parquet",
-        )
-        for seed, parent in enumerate(parents)
-    ]
-    return folder, made
+    answers.to_parquet(tmp_path / "answers.parquet")
+    parent = a_run(store, tmp_path)
+    execute(parent)
+    changes = {"n_details": 3, "start_from": parent.stem, "config": replace(CONFIG, lambda_details=1.0)}
+    changes["pseudo_labels"] = tmp_path / "answers.parquet"
+    return a_run(store, tmp_path / "student", model="multi_task", **changes)
 
 
 def test_candidates_are_the_one_given_and_the_grid():
@@ -54,42 +38,38 @@ def test_candidates_are_the_one_given_and_the_grid():
         candidate_weights(1.0, [-1])
 
 
-def history(scores):
-    """One kept and one better-looking but unkept epoch a run: set -> weight -> scores by seed."""
-    rows = []
+@pytest.mark.parametrize(
+    ("scores", "given", "chosen"),
+    [
+        # The highest mean over seeds wins, set by set.
+        (
+            {"a": {0.5: [0.7, 0.9], 1.0: [0.79, 0.79]}, "b": {0.5: [0.1], 1.0: [0.2]}},
+            1.0,
+            {"a": 0.5, "b": 1.0},
+        ),
+        # A tie goes to the weight given, else to the smaller.
+        ({"a": {0.3: [0.8], 1.0: [0.8], 3.0: [0.8]}}, 1.0, {"a": 1.0}),
+        ({"a": {0.3: [0.8], 1.0: [0.8], 3.0: [0.8]}}, 5.0, {"a": 0.3}),
+    ],
+)
+def test_the_best_weight_is_chosen(scores, given, chosen):
+    rows = []  # one kept and one better-looking but unkept epoch a run
     for name, by_weight in scores.items():
         for weight, values in by_weight.items():
             for seed, value in enumerate(values):
                 kept = {"trained_on": name, "lambda_details": weight, "seed": seed, "val_score": value}
                 rows += [kept | {"best": True}, kept | {"best": False, "val_score": 2.0 - weight}]
-    return pd.DataFrame(rows)
-
-
-def test_the_highest_mean_over_seeds_wins_set_by_set():
-    scores = {"a": {0.5: [0.7, 0.9], 1.0: [0.79, 0.79]}, "b": {0.5: [0.1], 1.0: [0.2]}}
-    assert choose_weights(history(scores), 1.0) == {"a": 0.5, "b": 1.0}
-
-
-def test_a_tie_goes_to_the_weight_given_else_to_the_smaller():
-    tie = {"a": {0.3: [0.8], 1.0: [0.8], 3.0: [0.8]}}
-    assert choose_weights(history(tie), 1.0) == {"a": 1.0}
-    assert choose_weights(history(tie), 5.0) == {"a": 0.3}
-
-
-def test_a_trial_meets_validation_images_only(student):
-    folder, (run, _) = student
-    tried = trial(run, 0.25, folder / "x")
-    assert tried.config == replace(run.config, lambda_details=0.25)
-    assert tried.predict_on == ((run.store, ("val",)),)
-    assert tried.stem != run.stem
-    also = trial(run, 0.25, folder / "x", [folder / "other"]).predict_on
-    assert also == ((run.store, ("val",)), (folder / "other", ("val",)))
+    assert choose_weights(pd.DataFrame(rows), given) == chosen
 
 
 @pytest.mark.other_processes
-def test_trials_then_the_winner_is_taken_over_and_equals_a_run_of_its_own(student, monkeypatch):
-    folder, (run, other) = student
-    trials = folder / "trials"
+def test_trials_then_the_winner_is_taken_over_and_equals_a_run_of_its_own(student, tmp_path, monkeypatch):
+    run, trials = student, tmp_path / "trials"
+    tried = trial(run, 0.25, trials, [tmp_path / "other"])
+    assert tried.config == replace(run.config, lambda_details=0.25)
+    assert tried.predict_on == ((run.store, ("val",)), (tmp_path / "other", ("val",)))  # never test
+    assert tried.stem != run.stem
+
     found, predictions = run_trials([run], (0.0, 4.0), trials)
     assert set(predictions["split"]) == {"val"}
     assert predictions.groupby("lambda_details").size().tolist() == [8, 8]
@@ -107,7 +87,7 @@ def test_trials_then_the_winner_is_taken_over_and_equals_a_run_of_its_own(studen
     assert sorted(path.name for path in trials.rglob("*.json")) == ["multi_task-toy-s0.json"]  # the loser
     assert set(applied["split"]) == {"val", "test"}
 
-    alone = replace(weighted(run, 4.0), models=folder / "alone")
+    alone = replace(weighted(run, 4.0), models=tmp_path / "alone")
     _, by_itself = execute(alone)
     np.testing.assert_allclose(applied["p_clarity"], by_itself["p_clarity"], atol=1e-6)
     ours, theirs = (load_model(one.stem)[0].state_dict() for one in (run, alone))
@@ -115,4 +95,3 @@ def test_trials_then_the_winner_is_taken_over_and_equals_a_run_of_its_own(studen
     # elsewhere.
     for name in ours:
         torch.testing.assert_close(ours[name], theirs[name], rtol=1e-4, atol=1e-5)
-    assert weighted(other, 4.0).config.seed == 1

@@ -3,6 +3,7 @@
 import os
 import socket
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
@@ -14,7 +15,7 @@ from riqa.learn.examples import Examples
 from riqa.learn.model import QualityNet
 from riqa.learn.runs import _PROCESSES, run_together
 from riqa.learn.train import train
-from tests.learn.test_train import brightness_task
+from tests.learn.chain import StoppedError, brightness_task
 
 
 def in_processes(n, function, *arguments):
@@ -28,53 +29,44 @@ def in_processes(n, function, *arguments):
 
 
 def _join(rank, n, port, function, arguments):
-    os.environ |= {
-        "RANK": str(rank),
-        "LOCAL_RANK": str(rank),
-        "WORLD_SIZE": str(n),
-        "LOCAL_WORLD_SIZE": str(n),
-    }
-    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
+    told = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": n, "LOCAL_WORLD_SIZE": n, "MASTER_PORT": port}
+    os.environ |= {name: str(value) for name, value in told.items()}
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "OMP_NUM_THREADS": "1"}
     torch.set_num_threads(1)
     distributed.TIMEOUT = timedelta(minutes=5)
     with distributed.launched_processes(torch.device("cpu")) as processes:
         return function(processes, *arguments)
 
 
-class StoppedError(Exception):
-    """Stands for whatever ends a process between two epochs."""
-
-
-def smooth_backbone(noisy):
-    """A small network without kinks, at which rounding could grow; on demand with what draws and normalises.
+@contextmanager
+def smooth_backbone(noisy=False):
+    """Let every network be small and without kinks; on demand with what draws and normalises.
 
     Kinks are those of rectifiers and maximum pooling: there a last bit decides which way a gradient goes.
     """
-    layers = [
-        nn.Conv2d(3, 8, 8, stride=8),
-        nn.BatchNorm2d(8),
-        nn.GELU(),
-        nn.Dropout(0.5),
-        nn.Conv2d(8, 16, 3),
-    ]
-    if not noisy:
-        layers = [layer for layer in layers if not isinstance(layer, nn.BatchNorm2d | nn.Dropout)]
-    return nn.Sequential(*layers, nn.GELU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()), 16
 
+    def build(*_):
+        noise = [nn.BatchNorm2d(8)] * noisy, [nn.Dropout(0.5)] * noisy
+        layers = [
+            nn.Conv2d(3, 8, 8, stride=8),
+            *noise[0],
+            nn.GELU(),
+            *noise[1],
+            nn.Conv2d(8, 16, 3),
+            nn.GELU(),
+        ]
+        return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten()), 16
 
-def with_smooth_backbone(noisy=False):
-    """Let every network have that backbone, while the context lasts."""
-    patch = pytest.MonkeyPatch()
-    patch.setattr("riqa.learn.model.build_backbone", lambda *_: smooth_backbone(noisy))
-    return patch
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("riqa.learn.model.build_backbone", build)
+        yield
 
 
 def sparse_task():
     """48 images to learn from, few of them known: 1 grade in 6, details of 1 in 3; and 25 to validate."""
-    training = brightness_task(48)
-    n = torch.arange(48)
-    overall = torch.where(n % 6 == 0, training.overall, -1)
-    details = torch.where((n % 3 == 1)[:, None], training.details, torch.nan)
+    training, n = brightness_task(48), torch.arange(48)
+    overall = torch.where(n % 6 == 0, training.targets["overall"], -1)
+    details = torch.where((n % 3 == 1)[:, None], training.targets["details"], torch.nan)
     targets = {"overall": overall, "details": details}
     return Examples(training.images, training.rows, targets), brightness_task(25, seed=1)
 
@@ -95,24 +87,18 @@ def train_on_it(processes, config, noisy=False, checkpoint=None, stop_after=None
         history = train(model, *sparse_task(), config, checkpoint=checkpoint, processes=processes, **options)
         return {name: value.numpy() for name, value in model.state_dict().items()}, history
 
-    patch = with_smooth_backbone(noisy)
-    try:
+    with smooth_backbone(noisy):
         if stop_after is not None:
             with pytest.raises(StoppedError):
                 once(on_epoch=stop)
             torch.rand(7 + processes.rank)  # whatever else drew from the global generator
         return once()
-    finally:
-        patch.undo()
 
 
 def run_them(processes, runs):
     """Train runs together, with the smooth backbone."""
-    patch = with_smooth_backbone()
-    try:
+    with smooth_backbone():
         return run_together(runs, processes)
-    finally:
-        patch.undo()
 
 
 def gathered(processes, sizes):

@@ -14,21 +14,10 @@ def toy(tmp_path):
 @pytest.fixture
 def run(toy):
     """A run of the first toy chapter."""
-    build = Build(toy, "toy")
-    name = "01_make_data"
-    out = build.work / name
+    build, name = Build(toy, "toy"), "01_make_data"
+    notebook, out = toy / "notebooks" / f"{name}.ipynb", build.work / name
+    places = {place: getattr(build, place)(name) for place in ("executed", "log", "progress", "record")}
     return ChapterRun(
-        chapter=name,
-        root=toy,
-        notebook=toy / "notebooks" / f"{name}.ipynb",
-        parameters={"n": 4, "out": str(out)},
-        out=out,
-        executed=build.executed(name),
-        log=build.log(name),
-        progress=build.progress(name),
-        workers=2,
-        profile="toy",
-        data="nothing",
-        record=build.record(name),
-        inputs=(toy / "notebooks" / f"{name}.ipynb",),
-    )
+        name, toy, notebook, {"n": 4, "out": str(out)}, out, workers=2, profile="toy", data="nothing",
+        inputs=(notebook,), **places,
+    )  # fmt: skip

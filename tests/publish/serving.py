@@ -3,7 +3,7 @@
 from contextlib import contextmanager
 from threading import Thread
 
-from riqa.publish.serve import server
+from riqa.publish.pages import server
 
 
 @contextmanager

@@ -1,40 +1,50 @@
-"""The build of a toy book, as a user starts it."""
+"""The build of a toy book, and runs of one of its chapters beside it, as a user starts them."""
 
 import os
 import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from riqa.errors import InputError
+from riqa.files import read_json, tree_digests
 from riqa.publish.build import planned_chapters
-from riqa.publish.content import read_json
 from riqa.publish.layout import Build
 from riqa.publish.progress import read_progress
-from tests.publish.toy import CHAPTERS, write_chapter, write_profile
+from riqa.publish.rerun import claim_folder
+from tests.publish.toy import CHAPTERS, make_repository, write_chapter, write_profile
 
-COMMAND = [sys.executable, "-m", "riqa.cli", "book", "--profile", "toy"]
+RIQA = [sys.executable, "-m", "riqa.cli"]
 
 pytestmark = pytest.mark.book
 
 
+def riqa(root, *arguments, prefix=()):
+    command = [*prefix, *RIQA, *arguments, "--profile", "toy"]
+    return subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+
+
 def make_book(toy, *options, status=0):
-    done = subprocess.run([*COMMAND, *options], cwd=toy, capture_output=True, text=True, check=False)
+    done = riqa(toy, "book", *options)
     assert done.returncode == status, done.stdout + done.stderr
     return done
 
 
 def ran(toy):
     """Return the chapters that the last build really computed."""
-    build = Build(toy, "toy")
-    told = {name: read_progress(build.progress(name)) for name in CHAPTERS}
+    told = {name: read_progress(Build(toy, "toy").progress(name)) for name in CHAPTERS}
     return {name for name, progress in told.items() if progress and progress.state == "done"}
 
 
 def artifacts(toy):
-    build = Build(toy, "toy")
-    return {name: read_json(build.artifacts(name)) for name in CHAPTERS}
+    return {name: read_json(Build(toy, "toy").artifacts(name)) for name in CHAPTERS}
+
+
+def value(folder):
+    return read_json(folder / "results.json")[0]["value"]
 
 
 def test_a_book_is_built_and_only_what_a_change_touches_is_built_again(toy):
@@ -43,9 +53,7 @@ def test_a_book_is_built_and_only_what_a_change_touches_is_built_again(toy):
     assert ran(toy) == set(CHAPTERS)
     assert "Open _build/toy/html/index.html" in said
     assert (build.html / "notebooks" / "04_sum_data.html").is_file()
-    assert (
-        read_json(build.work / "04_sum_data" / "results.json")[0]["value"] == 5
-    )  # the last that was read, 4 + 1
+    assert value(build.work / "04_sum_data") == 5  # the last that was read, 4 + 1
 
     stamp = (build.html / "index.html").stat().st_mtime_ns
     make_book(toy, "--jobs", "1")
@@ -81,7 +89,8 @@ def test_bad_input_inside_a_chapter_is_one_line_and_exit_code_2(toy):
 def begin_slow_build(toy):
     """Start a build whose first chapter takes its time, and wait until that chapter computes."""
     write_profile(toy, "toy", parameters={"n": 4, "pause": 20.0})
-    process = subprocess.Popen(COMMAND, cwd=toy, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    command = [*RIQA, "book", "--profile", "toy"]
+    process = subprocess.Popen(command, cwd=toy, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     deadline = time.time() + 60
     while time.time() < deadline:
         progress = read_progress(Build(toy, "toy").progress("01_make_data"))
@@ -118,3 +127,100 @@ def test_planned_chapters_are_read_from_snakemakes_table(tmp_path):
     assert planned_chapters(log, CHAPTERS) == set()
     log.write_text("Job stats:\njob  count\n---  -----\n02_scale_data  1\nall  1\ntotal  2\n\n01_make_data\n")
     assert planned_chapters(log, CHAPTERS) == {"02_scale_data"}
+
+
+# `riqa run`: one chapter again, in a folder of its own
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """A toy repository whose book is built."""
+    root = make_repository(tmp_path_factory.mktemp("rerun") / "toy")
+    make_book(root)
+    return root
+
+
+def test_a_chapter_runs_again_beside_the_build(built):
+    build = Build(built, "toy")
+    before = tree_digests(build.work)
+    done = riqa(built, "run", "2", "-p", "scale=5e-1")
+    assert done.returncode == 0, done.stderr
+    folder = build.folder / "runs" / "02_scale_data-1"
+    assert value(folder / "artifacts") == 2.0
+    page = (folder / "html" / "notebooks" / "02_scale_data.html").read_text()
+    assert "<code" in page
+    assert "0.5" in page
+    assert "https://cdn" not in page
+    assert sorted(p.name for p in folder.iterdir()) == ["02_scale_data.ipynb", "artifacts", "html"]
+    assert tree_digests(build.work) == before
+    assert "Open       _build/toy/runs/02_scale_data-1/html/index.html" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["02", "-p", "scal=5"], "no parameter 'scal' (did you mean scale?); it declares scale, work, out"),
+        (["02", "-p", "scale=[1]"], "scale must be float"),
+        (["02", "-p", "scale"], "is not name=value"),
+        (["02", "-p", "out=x"], "--out"),
+        (["02_scal_data"], "did you mean 02_scale_data"),
+        (["02", "--out", "notebooks"], "is not empty"),
+        (["02", "--out", "Snakefile/x"], "Snakefile/x cannot be written (Not a directory)"),
+        (["02", "-p", "scale=.nan"], "02_scale_data: scale is nan, must be finite"),
+        (["02", "-p", "scale=1e400"], "02_scale_data: scale is inf, must be finite"),
+        (["04", "-p", "seeds=[]"], "04_sum_data: seeds is [], must hold 1 or more, each at least 0"),
+        (["04", "-p", "seeds=[-1]"], "04_sum_data: seeds is [-1], must hold 1 or more"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(built, arguments, complaint):
+    done = riqa(built, "run", *arguments)
+    assert done.returncode == 2
+    assert complaint in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith("riqa: ")
+
+
+def test_a_folder_that_may_not_be_written_is_one_line(built, tmp_path, without_roots_power):
+    (tmp_path / "closed").mkdir(mode=0o555)
+    for folder in (tmp_path / "closed", tmp_path / "closed" / "new"):
+        done = riqa(built, "run", "02", "--out", folder, prefix=without_roots_power)
+        assert done.returncode == 2
+        assert done.stderr.startswith(f"riqa: {folder} cannot be written (Permission denied); make room")
+        assert done.stderr.count("\n") == 1
+
+
+def test_two_runs_cannot_have_one_folder(built):
+    folder = built / "shared"
+    command = [*RIQA, "run", "01", "--profile", "toy", "-p", "pause=60", "--out", folder]
+    first = subprocess.Popen(command, cwd=built)
+    try:
+        while not (folder / "progress.json").exists():
+            assert first.poll() is None
+            time.sleep(0.1)
+        done = riqa(built, "run", "01", "--out", "shared")
+        assert done.returncode == 2
+        assert "shared is not empty" in done.stderr
+    finally:
+        first.terminate()
+        first.wait()
+    with ThreadPoolExecutor() as pool:
+        runs = list(pool.map(lambda _: riqa(built, "run", "01"), range(2)))
+    assert [run.returncode for run in runs] == [0, 0]
+    made = {line.split()[1] for run in runs for line in run.stdout.splitlines() if line.startswith("Results")}
+    assert made == {f"_build/toy/runs/01_make_data-{n}/artifacts/results.json" for n in (1, 2)}
+
+
+def test_what_was_not_built_is_named(toy):
+    done = riqa(toy, "run", "02")
+    assert done.returncode == 2
+    assert "needs 01_make_data" in done.stderr
+    assert "make book PROFILE=toy" in done.stderr
+
+
+def test_claim_folder(tmp_path):
+    for _ in range(2):
+        assert claim_folder(tmp_path / "new" / "one").is_dir()
+    (tmp_path / "file").touch()
+    for taken in (tmp_path / "new", tmp_path / "file"):
+        with pytest.raises(InputError, match="is not empty"):
+            claim_folder(taken)

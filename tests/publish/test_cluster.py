@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from riqa.files import read_json
 from riqa.publish.chapters import read_chapters
-from riqa.publish.content import read_json
 from riqa.publish.layout import Build
 from tests.publish.toy import CHAPTERS, REPOSITORY, write_profile
 
@@ -46,30 +46,21 @@ def test_chapters_run_as_jobs_of_a_cluster(toy):
     assert done.returncode == 0, done.stderr
     asked = sorted((toy / "asked.txt").read_text().splitlines())
     assert asked == [f"{name} {1000 * n} {n} 1" for n, name in enumerate(CHAPTERS, start=1)]
-    build = Build(toy, "toy")
-    (value,) = read_json(build.work / "04_sum_data" / "results.json")
-    assert value["value"] == 4 + 1  # n of the profile, and the shift of 03, the last that 04 reads
+    (result,) = read_json(Build(toy, "toy").work / "04_sum_data" / "results.json")
+    assert result["value"] == 4 + 1  # n of the profile, and the shift of 03, the last that 04 reads
     again = snakemake(toy, "--workflow-profile", "cluster", "--config", "profile=toy")
     assert "Nothing to be done" in again.stderr
 
 
-@pytest.fixture
-def slurm():
-    return yaml.safe_load((SLURM / "config.yaml").read_text())
-
-
-def test_the_slurm_profile_names_real_chapters_and_gives_those_that_train_a_graphics_card(slurm):
-    chapters = read_chapters(REPOSITORY)
+def test_the_slurm_profile_names_real_chapters_and_gives_those_that_train_a_graphics_card():
+    """Without SLURM nothing can be submitted; a dry run reads everything up to there."""
+    slurm, chapters = yaml.safe_load((SLURM / "config.yaml").read_text()), read_chapters(REPOSITORY)
     assert slurm["set-resources"].keys() <= chapters.keys()
     for name in chapters:
         asked = slurm["default-resources"] | slurm["set-resources"].get(name, {})
         assert asked["mem_mb"] >= 4000, name
         assert asked["runtime"] >= 60, name
         assert asked.get("gpu", 0) == ("_train_" in name or "pseudo" in name), name
-
-
-def test_snakemake_understands_the_slurm_profile():
-    """Without SLURM nothing can be submitted; a dry run reads everything up to there."""
     options = ("--workflow-profile", SLURM, "--executor", "dryrun", "--dry-run", "--nolock")
     planned = snakemake(REPOSITORY, *options, "--config", "profile=smoke")
     assert planned.returncode == 0, planned.stderr + planned.stdout

@@ -1,57 +1,182 @@
+"""What a build consists of: chapters, profiles, sets, and all that is refused before anything starts."""
+
+import os
+import re
+from contextlib import nullcontext
 from pathlib import Path
 
+import nbformat
 import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
+import riqa
 from riqa.errors import InputError
-from riqa.publish.chapters import Chapter
-from riqa.publish.plan import check_reads, plan
-from tests.publish.toy import write_chapter, write_profile
+from riqa.files import write_whole
+from riqa.publish.chapters import Chapter, find_chapter, modules_used, read_chapters
+from riqa.publish.layout import Build, find_root
+from riqa.publish.plan import check_reads, listing_digest, plan
+from riqa.publish.profiles import check_sets, profile_names, read_profile
+from tests.data.layouts import write_table
+from tests.publish.toy import CHAPTERS, write_chapter, write_profile
+
+PACKAGE = Path(riqa.__file__).parent
 
 
-def by_name(jobs):
-    return {job.chapter.name: job for job in jobs}
+def test_things_lie_in_the_repository_below_their_profile(toy, tmp_path):
+    assert find_root(toy / "book" / "_ext") == toy
+    with pytest.raises(InputError, match="not inside the riqa repository"):
+        find_root(tmp_path)
+    build = Build(toy, "quick")
+    assert build.artifacts("01_a") == toy / "_build/quick/work/01_a/artifacts.json"
+    assert build.shown(build.executed("01_a")) == "_build/quick/executed/01_a.ipynb"
+    assert build.shown(Path("/elsewhere/x")) == "/elsewhere/x"
+
+
+def test_chapters_stand_in_reading_order_and_a_wrong_list_is_refused(toy):
+    chapters = read_chapters(toy)
+    assert list(chapters) == list(CHAPTERS)
+    assert chapters["04_sum_data"].needs == ("02_scale_data", "03_shift_data")
+    for name, needs, complaint in [
+        ("01_make_data", "02_scale_data", "is not listed before it"),
+        ("09_gone", "", "does not exist"),
+    ]:
+        (toy / "notebooks" / "chapters.yaml").write_text(f"{name}: {{needs: [{needs}], threads: 1}}")
+        with pytest.raises(InputError, match=complaint):
+            read_chapters(toy)
+
+
+def test_a_chapter_is_found_by_name_number_or_beginning_and_the_nearest_is_named(toy):
+    chapters = read_chapters(toy)
+    for text in ("02_scale_data", "02", "2", "02_sc", "notebooks/02_scale_data.ipynb"):
+        assert find_chapter(chapters, text).name == "02_scale_data"
+    for text in ("07", "0", "", "02_scal_dta"):
+        with pytest.raises(InputError, match="there are 01_make_data, 02_scale_data") as refused:
+            find_chapter(chapters, text)
+    assert "did you mean 02_scale_data" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("source", "used"),
+    [
+        ("%matplotlib inline\nimport json, riqa.labels", {"__init__", "labels"}),
+        ("from riqa import __version__", {"__init__"}),
+        ("import json", set()),
+        ("from riqa.publish import layout as l",
+         {"__init__", "errors", "names", "files", "publish/__init__", "publish/layout"}),
+    ],
+)  # fmt: skip
+def test_modules_used_are_those_that_imports_of_code_reach_and_no_other_rooms(tmp_path, source, used):
+    cells = [new_markdown_cell("import riqa.cli"), new_code_cell(source)]
+    nbformat.write(new_notebook(cells=cells), tmp_path / "x.ipynb")
+    assert set(modules_used(tmp_path / "x.ipynb")) == {PACKAGE / f"{name}.py" for name in used}
+
+
+def test_read_profile(toy):
+    write_profile(toy, "real", data="label files", chapters={"01_make_data": {"n": 2}})
+    profile = read_profile(toy, "real")
+    assert (profile.needs_data, profile.source, profile.processes) == (True, "label files", None)
+    assert profile.chapters == {"01_make_data": {"n": 2}}
+    assert not read_profile(toy, "toy").needs_data
+    assert profile_names(toy) == ["real", "toy"]
+    with pytest.raises(InputError, match=r"no profile 'tpy' \(did you mean toy\?\); there are real, toy"):
+        read_profile(toy, "tpy")
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("parameter: {}", "unknown key 'parameter' (did you mean parameters?)"),
+        ("a: [", "YAML"),
+        ("3", "must map"),
+        ("3: 4", "unknown key 3; legal are description"),
+        ("parameters: [n]", "odd.yaml: parameters is ['n'], must map names to values"),
+        ("chapters: {'05': 3}", "odd.yaml: chapters: 05 is 3, must map names to values"),
+        ("parameters: {n: 1, n: 2}", "odd.yaml is not valid YAML: 'n' is given twice"),
+        ("processes: 0", "odd.yaml: processes is 0, must be a whole number of at least 1"),
+        ("processes: two", "odd.yaml: processes is 'two', must be a whole number"),
+        ("parameters: {m: 1}", "no chapter declares a parameter 'm'"),
+        ("chapters: {01_make_date: {}}", "no chapter '01_make_date' (did you mean 01_make_data"),
+        ("chapters: {01_make_data: {m: 1}}", "01_make_data declares no parameter 'm'"),
+        ("parameters: {n: 1.5}", "n must be int"),
+        ("parameters: {seeds: [0, 0]}", "04_sum_data: seeds is [0, 0], must hold each value once"),
+        ("parameters: {scale: .nan}", "scale is nan, must be finite"),
+    ],
+)
+def test_a_profile_that_no_chapter_can_use_is_refused_in_one_line(toy, text, complaint):
+    (toy / "profiles" / "odd.yaml").write_text(text)
+    with pytest.raises(InputError, match=re.escape(complaint)) as refused:
+        plan(toy, "odd")
+    assert "\n" not in str(refused.value)
+
+
+def test_sets_of_the_book_and_of_the_user_pass(tmp_path):
+    write_table(tmp_path / "north")
+    write_table(tmp_path)
+    check_sets({"details_set": "phantom_details", "seeds": [0], "n": 3}, "", "p")
+    check_sets({"overall_sets": ["north", "clinic", "eyeq"], "raters_set": "table"}, str(tmp_path), "p")
+
+
+REAL = "is made of real photographs; say in the profile"
+BOTH = {"details_set": "clinic", "overall_sets": ["phantom_grades", "clinic"]}
+DRAWN = {"details_set": "phantom_details", "observer_set": "phantom_details"}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "has_data", "said"),
+    [
+        *(({"details_set": name}, True, f"details_set: ;{name!r}")
+          for name in ("my clinic", "klinik-nord", "dr.x", "köln", "../north", 2025, None)),
+        ({"overall_sets": ["phantom_grades", "dr.x"]}, True, "overall_sets: ;'dr.x'"),
+        ({"observer_set": "praxis"}, True, "observer_set: there is no set named 'praxis'"),
+        ({"overall_sets": ["mshv"]}, True, "(did you mean mshf?)"),
+        ({"overall_sets": ["phantom_grade"]}, False, "(did you mean phantom_grades?)"),
+        *(({"details_set": name}, False, f"{name} {REAL}") for name in ("eyeq", "simulated_details", "table")),
+        ({"overall_sets": ["clinic"]}, False, "in the DATA folder, once the profile says"),
+        ({"overall_sets": ["clinic", "clinic"]}, True, "names clinic twice"),
+        ({"overall_sets": ["clinic", "Clinic"]}, True, "names clinic twice"),
+        (BOTH, True, "clinic is details_set and overall_sets at once;divide it into two"),
+        (DRAWN, False, "phantom_details is details_set and observer_set at once"),
+    ],
+)  # fmt: skip
+def test_sets_that_no_chapter_can_use_are_refused_in_one_line(tmp_path, parameters, has_data, said):
+    write_table(tmp_path)
+    write_table(tmp_path / "Clinic")
+    with pytest.raises(InputError, match=r"^profiles/p.yaml: 01_make_data: ") as refused:
+        check_sets(parameters, str(tmp_path) if has_data else "", "profiles/p.yaml: 01_make_data")
+    assert all(part in str(refused.value) for part in said.split(";"))
+    assert "\n" not in str(refused.value)
+
+
+def test_a_plan_checks_data_and_sets_before_anything_runs(toy, tmp_path):
+    parameters = (
+        'data: str = ""  # photographs, folder\noverall_sets: list = ["phantom_grades"]  # sets, names'
+    )
+    write_chapter(toy, "01_make_data", parameters, "value = 1", [])
+    write_table(tmp_path / "data")
+    (tmp_path / "empty").mkdir()
+    write_profile(toy, "clinic", data="the labels", parameters={"overall_sets": ["clinic"]})
+    assert plan(toy, "clinic", str(tmp_path / "data"))[0].parameters["overall_sets"] == ["clinic"]
+    for data, complaint in {
+        "": "needs DATA=",
+        "/nowhere": "does not exist",
+        tmp_path / "empty": "is empty",
+    }.items():
+        with pytest.raises(InputError, match=rf"{complaint}.* the labels"):
+            plan(toy, "clinic", str(data))
+    write_profile(toy, "clinic", data="ours", parameters={"overall_sets": ["klinik nord"]})
+    with pytest.raises(InputError, match=r"profiles/clinic.yaml: 01_make_data: overall_sets: 'klinik nord'"):
+        plan(toy, "clinic", str(tmp_path / "data"))
+    assert not (toy / "_build").exists()
 
 
 def test_a_chapter_gets_what_it_declares_and_its_own_values_win(toy):
     write_profile(toy, "p", parameters={"n": 4, "scale": 3}, chapters={"01_make_data": {"n": 5}})
-    jobs = by_name(plan(toy, "p"))
-    assert jobs["01_make_data"].parameters == {
-        "n": 5,
-        "work": "_build/p/work",
-        "out": "_build/p/work/01_make_data",
-    }
-    assert jobs["02_scale_data"].parameters["scale"] == 3.0
-    assert "n" not in jobs["02_scale_data"].parameters
-
-
-def test_inputs_are_the_notebook_and_what_it_needs(toy):
-    job = by_name(plan(toy, "toy"))["04_sum_data"]
-    names = [path.relative_to(toy).as_posix() for path in job.inputs]
-    assert names == [
-        "notebooks/04_sum_data.ipynb",
-        "_build/toy/work/02_scale_data/artifacts.json",
-        "_build/toy/work/03_shift_data/artifacts.json",
-    ]
-
-
-@pytest.mark.parametrize(
-    ("content", "complaint"),
-    [
-        ({"parameters": {"m": 1}}, "no chapter declares a parameter 'm'"),
-        ({"chapters": {"01_make_date": {}}}, r"no chapter '01_make_date' \(did you mean 01_make_data"),
-        ({"chapters": {"01_make_data": {"m": 1}}}, "01_make_data declares no parameter 'm'"),
-        ({"parameters": {"n": 1.5}}, "n must be int"),
-        (
-            {"parameters": {"seeds": [0, 0]}},
-            r"p\.yaml: 04_sum_data: seeds is \[0, 0\], must hold each value once",
-        ),
-        ({"parameters": {"scale": float("nan")}}, "scale is nan, must be finite"),
-    ],
-)
-def test_a_value_that_no_chapter_can_use_is_refused(toy, content, complaint):
-    write_profile(toy, "p", **content)
-    with pytest.raises(InputError, match=complaint):
-        plan(toy, "p")
+    make, scale, _, total = plan(toy, "p")
+    assert make.parameters == {"n": 5, "work": "_build/p/work", "out": "_build/p/work/01_make_data"}
+    assert scale.parameters["scale"] == 3.0
+    assert "n" not in scale.parameters
+    needed = [f"_build/p/work/{name}/artifacts.json" for name in ("02_scale_data", "03_shift_data")]
+    assert [str(path.relative_to(toy)) for path in total.inputs] == ["notebooks/04_sum_data.ipynb", *needed]
 
 
 READER = Chapter("06", Path("06.ipynb"), ("04", "05"), 1)
@@ -62,29 +187,21 @@ MADE = {
 
 
 @pytest.mark.parametrize(
-    "values",
-    [
-        {"seeds": [0, 1], "overall_sets": ["a"], "details_set": "d"},
-        {"student_seed": 1, "raters_set": "d"},
-        {"details_set": "a", "observer_set": "o", "epochs": 9, "seed": 7},
-    ],
-)
-def test_a_chapter_may_read_what_those_that_it_stands_on_have(values):
-    check_reads(READER, values, MADE, "06")
-
-
-@pytest.mark.parametrize(
     ("values", "complaint"),
     [
-        ({"seeds": [0, 7]}, r"^06: seeds is \[0, 7\], must be among those of 04: 0, 1, 2$"),
-        ({"seeds": [2]}, r"^06: seeds is \[2\], must be among those of 05: 0, 1$"),
-        ({"student_seed": 3}, r"^06: student_seed is 3, must be among those of 04: 0, 1, 2$"),
-        ({"overall_sets": ["b"]}, r"^06: overall_sets is \['b'\], must be among those of 05: d, a, o$"),
-        ({"raters_set": "x"}, r"^06: raters_set is 'x', must be among those of 05: d, a, o$"),
+        ({"seeds": [0, 1], "overall_sets": ["a"], "details_set": "d"}, None),
+        ({"student_seed": 1, "raters_set": "d"}, None),
+        ({"details_set": "a", "observer_set": "o", "epochs": 9, "seed": 7}, None),
+        ({"seeds": [0, 7]}, "06: seeds is [0, 7], must be among those of 04: 0, 1, 2"),
+        ({"seeds": [2]}, "06: seeds is [2], must be among those of 05: 0, 1"),
+        ({"student_seed": 3}, "06: student_seed is 3, must be among those of 04: 0, 1, 2"),
+        ({"overall_sets": ["b"]}, "06: overall_sets is ['b'], must be among those of 05: d, a, o"),
+        ({"raters_set": "x"}, "06: raters_set is 'x', must be among those of 05: d, a, o"),
     ],
 )
-def test_seeds_and_sets_that_are_not_there_are_named(values, complaint):
-    with pytest.raises(InputError, match=complaint):
+def test_a_chapter_may_read_what_those_that_it_stands_on_have_and_nothing_else(values, complaint):
+    refused = pytest.raises(InputError, match=f"^{re.escape(complaint)}$") if complaint else nullcontext()
+    with refused:
         check_reads(READER, values, MADE, "06")
 
 
@@ -93,33 +210,44 @@ def test_a_profile_cannot_let_a_chapter_read_seeds_that_none_before_it_has(toy):
     write_chapter(toy, "02_scale_data", "seeds: list[int] = [0, 1]  # seeds", code, ["01_make_data"])
     plan(toy, "toy")
     write_profile(toy, "p", chapters={"04_sum_data": {"seeds": [0, 7]}})
-    with pytest.raises(
-        InputError, match=r"^profiles/p\.yaml: 04_sum_data: seeds is \[0, 7\], .* 02_scale_data: 0, 1$"
-    ):
+    complaint = r"^profiles/p\.yaml: 04_sum_data: seeds is \[0, 7\], .* 02_scale_data: 0, 1$"
+    with pytest.raises(InputError, match=complaint):
         plan(toy, "p")
 
 
-def test_data_is_checked_before_anything_runs(toy, tmp_path):
-    write_profile(toy, "real", data="the label files")
-    empty = tmp_path / "empty"
-    empty.mkdir()
-    for data, complaint in [("", "needs DATA="), ("/nowhere", "does not exist"), (str(empty), "is empty")]:
-        with pytest.raises(InputError, match=complaint) as refused:
-            plan(toy, "real", data)
-        assert "the label files" in str(refused.value)
-    assert not (toy / "_build").exists()
-
-
 def test_only_the_chapter_that_reads_the_data_watches_it(toy, tmp_path):
-    parameters = 'data: str = ""  # photographs, folder'
-    write_chapter(toy, "01_make_data", parameters, "value = 1", [])
+    write_chapter(toy, "01_make_data", 'data: str = ""  # photographs, folder', "value = 1", [])
     write_profile(toy, "real", data="the label files")
-    folder = tmp_path / "data"
-    folder.mkdir()
-    (folder / "a").write_text("1")
-    before = by_name(plan(toy, "real", str(folder)))
-    (folder / "b").write_text("1")
-    after = by_name(plan(toy, "real", str(folder)))
-    assert before["01_make_data"].parameters["data"] == str(folder)
-    assert before["01_make_data"].data_digest != after["01_make_data"].data_digest
-    assert after["02_scale_data"].data_digest == ""
+    digests = []
+    for name in ("a", "b"):
+        write_whole(tmp_path / "data" / name, "1")
+        make, scale, *_ = plan(toy, "real", str(tmp_path / "data"))
+        assert make.parameters["data"] == str(tmp_path / "data")
+        assert scale.data_digest == ""
+        digests.append(make.data_digest)
+    assert digests[0] != digests[1]
+
+
+CHANGES = {
+    "size": lambda one: one.write_text("11") and os.utime(one, (1, 1)),
+    "time": lambda one: os.utime(one, (2, 2)),
+    "name": lambda one: one.rename(one.with_name("two")),
+    "a new file": lambda one: (one.parent / "new").touch(),
+    "a link that leads nowhere": lambda one: (one.parent / "nowhere").symlink_to("gone"),
+    "a name that is no text": lambda one: (one.parent / os.fsdecode(b"\xff.jpg")).touch(),
+    "a new file behind a link": lambda one: (one.parent / "linked" / "new").touch(),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_listing_digest_sees_every_change_and_reads_nothing(tmp_path, change):
+    one, disk = tmp_path / "data" / "one", tmp_path / "disk"
+    write_whole(one, "1")
+    os.utime(one, (1, 1))
+    disk.mkdir()
+    (one.parent / "linked").symlink_to(disk)
+    (disk / "round").symlink_to(disk)  # followed, but not round and round
+    before = listing_digest(one.parent)
+    assert listing_digest(one.parent) == before
+    CHANGES[change](one)
+    assert listing_digest(one.parent) != before

@@ -3,8 +3,11 @@ import sys
 import time
 
 import psutil
+import pytest
 
-from riqa.publish.processes import stop_family
+from riqa.files import read_json
+from riqa.publish import processes
+from riqa.publish.processes import attend, stop_family, stop_noted, watching
 
 # A parent that ignores SIGTERM, and its child.
 FAMILY = """
@@ -14,31 +17,69 @@ child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
 print(child.pid, flush=True)
 time.sleep(60)
 """
-
-
-def start():
-    parent = subprocess.Popen([sys.executable, "-c", FAMILY], stdout=subprocess.PIPE, text=True)
-    return parent, int(parent.stdout.readline())
+HOLD = "block = bytearray(300_000_000); import time; print('held', flush=True); time.sleep(20)"
 
 
 def ended(pid):
     return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
-def test_a_stubborn_process_ends_with_its_children():
-    parent, child = start()
-    stop_family(psutil.Process(parent.pid), patience=0.5)
-    assert ended(parent.pid)
-    assert ended(child)
-
-
-def test_a_process_can_be_left_alone():
-    parent, child = start()
-    stop_family(psutil.Process(parent.pid), patience=1.0, itself=False)
+@pytest.mark.parametrize("itself", [True, False])
+def test_a_stubborn_process_ends_with_its_children_or_they_alone(itself):
+    parent = subprocess.Popen([sys.executable, "-c", FAMILY], stdout=subprocess.PIPE, text=True)
+    child = int(parent.stdout.readline())
+    stop_family(psutil.Process(parent.pid), patience=1.0, itself=itself)
     deadline = time.time() + 5
     while not ended(child) and time.time() < deadline:
         time.sleep(0.05)
     assert ended(child)
-    assert parent.poll() is None
+    assert ended(parent.pid) == itself
     parent.kill()
     parent.wait()
+
+
+def test_a_command_is_followed_to_its_end_and_ends_with_who_follows_it(tmp_path):
+    log, note, looks = tmp_path / "logs" / "log", tmp_path / "note.json", []
+
+    def look():
+        looks.append(read_json(note)["pid"])
+
+    assert attend([sys.executable, "-c", "print('said'); exit(3)"], log, look, note) == 3
+    assert log.read_text() == "said\n"
+    assert looks
+    assert not note.exists()
+    stop_noted(note)  # nothing is left to end
+
+    def interrupt():
+        look()
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        attend([sys.executable, "-c", "import time; time.sleep(60)"], log, interrupt, note)
+    assert ended(looks[-1])
+
+
+def test_memory_of_children_counts(monkeypatch):
+    monkeypatch.setattr(processes, "WATCH_EVERY", 0.05)
+    with watching() as seen:
+        time.sleep(0.3)
+        alone = seen.peak_bytes
+        child = subprocess.Popen([sys.executable, "-c", HOLD], stdout=subprocess.PIPE)
+        child.stdout.readline()
+        time.sleep(0.5)
+        child.kill()
+        child.wait()
+    assert alone > 0
+    assert 280e6 < seen.peak_bytes - alone < 400e6
+
+
+def test_a_chapter_ends_when_its_build_is_gone():
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    program = (
+        f"import time\nfrom riqa.publish import processes\nprocesses.WATCH_EVERY = 0.1\n"
+        f"with processes.watching({gone.pid}): time.sleep(30)"
+    )
+    begun = time.time()
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 1
+    assert time.time() - begun < 60

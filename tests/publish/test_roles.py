@@ -6,22 +6,21 @@ from riqa.evaluate.interval import Interval
 from riqa.publish.roles import Numbers, read_numbers, resolve_cells
 from riqa.results import rows, write
 
+KNOWN = {"n": 10, "confidence": 0.9}
+LEAD = "{result}`dataset=%s model=%s rival=%s metric=f1%s`"
+
 
 @pytest.fixture
 def numbers(tmp_path):
     for chapter, shift in (("06_a", 0.0), ("07_b", 0.1)):
-        score = rows({("f1", "good"): Interval(0.5 + shift, 0.4, 0.6)}, dataset="zebra", n=10, confidence=0.9)
-        lead = rows(
-            {("f1", "all"): Interval(-0.2, -0.3, -0.1)},
-            dataset="ant",
-            model="a",
-            rival="b",
-            n=10,
-            confidence=0.9,
-        )
-        write(tmp_path / chapter, [score, lead], chapter=chapter)
+        score = rows({("f1", "good"): Interval(0.5 + shift, 0.4, 0.6)}, dataset="zebra", **KNOWN)
+        lead = {"dataset": "ant", "rival": "b", **KNOWN}
+        leads = [rows({("f1", "all"): Interval(-0.2, -0.3, -0.1)}, model="a", **lead)]
+        leads += [rows({("f1", "all"): Interval(0.25, 0, 1)}, model="a@ant", **lead)]
+        write(tmp_path / chapter, [score, *leads], chapter=chapter)
     table = read_numbers([tmp_path / "06_a", tmp_path / "07_b", tmp_path / "without_results"])
-    return Numbers(table, "06_a", {"margin": 0.01, "seeds": [0, 1], "baseline": "b"})
+    parameters = {"margin": 0.01, "seeds": [0, 1], "baseline": "b", "overall_sets": ["zebra", "ant"]}
+    return Numbers(table, "06_a", parameters)
 
 
 @pytest.mark.parametrize(
@@ -29,10 +28,11 @@ def numbers(tmp_path):
     [
         ("F1 {result}`dataset=zebra metric=f1 group=good`.", "F1 0.500."),
         ("{result}`dataset=first metric=f1 group=good :{low:.1f} to {high:.1f}`", "0.4 to 0.6"),
-        ("{result}`dataset=second model=a rival=b metric=f1`", "−0.200"),
-        ("{result}`dataset=second model=a rival=b metric=f1 :say`",
+        (LEAD % ("second", "a", "b", ""), "−0.200"),
+        (LEAD % ("second", "a", "b", " :say"),
          "A is worse than b by 0.200 in F1 (90\N{NO-BREAK SPACE}% interval −0.300 to −0.100)."),
-        ("{result}`dataset=ant model=a rival={parameter}`baseline` metric=f1`", "−0.200"),
+        (LEAD % ("ant", "a", "{parameter}`baseline`", ""), "−0.200"),
+        (LEAD % ("ant", "a@second", "b", " :.2f"), "0.25"),
         ("{result}`chapter=07_b dataset=zebra metric=f1 group=good :.2f`", "0.60"),
         ("{parameter}`margin:g`, {parameter}`margin:.0%`, {parameter}`seeds`", "0.01, 1\N{NO-BREAK SPACE}%, [0, 1]"),
         ("no role: `result`", "no role: `result`"),
@@ -54,6 +54,7 @@ def test_a_number_shows_its_source_under_the_pointer(numbers):
     [
         ("{result}`dataset=zebra metric=f1`", "06_a: the page quotes 'dataset=zebra metric=f1', but 0 rows"),
         ("{result}`dataset=third metric=f1`", "0 rows"),
+        (LEAD % ("ant", "a@third", "b", ""), "third"),
         ("{parameter}`n`", "06_a: the page quotes 'n', which is none of its parameters"),
     ],
 )
@@ -67,9 +68,6 @@ def test_prose_captions_and_alternative_texts_are_resolved_and_code_is_not(numbe
     look = {"figure": {"caption": role, "name": "fig-a"}, "image": {"alt": role}}
     cells = [new_markdown_cell(role), new_code_cell(f"# {role}", metadata={"mystnb": look})]
     resolve_cells(cells, numbers)
-    assert cells[0].source == "0.01"
-    assert cells[1].source == f"# {role}"
-    assert cells[1].metadata["mystnb"] == {
-        "figure": {"caption": "0.01", "name": "fig-a"},
-        "image": {"alt": "0.01"},
-    }
+    assert [cell.source for cell in cells] == ["0.01", f"# {role}"]
+    resolved = {"figure": {"caption": "0.01", "name": "fig-a"}, "image": {"alt": "0.01"}}
+    assert cells[1].metadata["mystnb"] == resolved

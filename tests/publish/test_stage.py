@@ -1,19 +1,23 @@
 import json
+import platform
+import subprocess
 
 import nbformat
 import pytest
+import torch
 import yaml
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from riqa.errors import InputError
+from riqa.files import write_json
 from riqa.publish.layout import Build
 from riqa.publish.parameters import Parameter, parse_legal
 from riqa.publish.profiles import Profile, read_profile
+from riqa.publish.provenance import code_version, hardware, versions
 from riqa.publish.stage import (
     MEASURED,
     STATUS_PAGE,
     configuration,
-    duration,
     included_sources,
     parameter_table,
     stage_book,
@@ -26,7 +30,7 @@ from tests.publish.test_measured import RESULT
 FACTS = {
     "profile": "toy",
     "data": "nothing",
-    "seeds": [0, [1, 2]],
+    "seeds": [0, 1, 2],
     "hardware": {"processor": "Abacus", "cores": 2, "memory_gb": 8},
     "versions": {"python": "3.11.1", "riqa": "0.1.0", "torch": "2.0"},
     "code": "abc",
@@ -38,8 +42,8 @@ FACTS = {
 
 
 @pytest.fixture
-def executed(toy):
-    """An executed notebook of the first toy chapter, as papermill and the runner leave it."""
+def stage(toy):
+    """Stage the toy book of the first chapter, executed as papermill and the runner leave it."""
     streams = [
         new_output("stream", name="stderr", text="100%|###| 3/3 [00:01]"),
         new_output("stream", name="stdout", text="5"),
@@ -51,64 +55,51 @@ def executed(toy):
         new_code_cell("print(n)", outputs=streams, metadata={"papermill": {"start_time": "now"}}, id="use"),
     ]
     metadata = {"papermill": {"parameters": {"n": 4}, "start_time": "now"}, "riqa": FACTS}
-    path = Build(toy, "toy").executed("01_make_data")
-    path.parent.mkdir(parents=True)
-    nbformat.write(new_notebook(cells=cells, metadata=metadata), path)
-    return path
+    build, name = Build(toy, "toy"), "01_make_data"
+    build.executed(name).parent.mkdir(parents=True)
+    nbformat.write(new_notebook(cells=cells, metadata=metadata), build.executed(name))
+    write_json(build.work / name / "warnings.json", ["the light is odd", "so is the focus"])
+    sources = {name: toy / "notebooks" / f"{name}.ipynb"}
+    return lambda: stage_book(build, read_profile(toy, "toy"), sources)
 
 
-def staged(toy, executed):
-    content, facts = stage_notebook(toy / "notebooks" / "01_make_data.ipynb", executed)
-    assert facts == FACTS
-    return nbformat.reads(content.decode(), as_version=4)
-
-
-def test_a_page_tells_where_its_numbers_come_from_under_its_title(toy, executed):
-    lines = staged(toy, executed).cells[0].source.splitlines()
-    assert lines[0] == "# Title"
-    told = lines[3]
-    assert told.startswith("**Profile toy** on nothing. Seeds: 0, 1, 2. Ran on 2026-01-02 in 1 min 5 s")
-    for fact in ("1.2 GB", "Abacus, 2 cores, 8 GB", "riqa 0.1.0 at abc", "python 3.11.1, torch 2.0"):
-        assert fact in told
+def test_a_page_tells_its_origin_and_parameters_and_no_progress(toy, stage):
+    stage()
+    notebook = nbformat.read(Build(toy, "toy").site / "notebooks" / "01_make_data.ipynb", as_version=4)
+    title, table, given, injected, use = notebook.cells
+    lines = title.source.splitlines()
+    assert lines[:3] == ["# Title", "", "```{div} riqa-provenance"]
+    assert lines[3] == (
+        "**Profile toy** on nothing. Seeds: 0, 1, 2. Ran on 2026-01-02 in 1 min 5 s (peak memory 1.2 GB) "
+        "on Abacus, 2 cores, 8 GB; riqa 0.1.0 at abc; python 3.11.1, torch 2.0."
+    )
+    warned = ["```{admonition} What these numbers are based on", ":class: warning"]
+    assert lines[4:10] == ["```", *warned, "- The light is odd.", "- So is the focus.", "```"]
     assert lines[-1] == "Text."
-
-
-def test_a_table_of_parameters_stands_before_their_hidden_cell(toy, executed):
-    cells = staged(toy, executed).cells
-    assert "| `n` | int | `3` | `4` |" in cells[1].source
-    assert "| `pause` | float | `0.0` | *default* | sleep, s |" in cells[1].source
-    assert cells[2].metadata["tags"] == ["parameters", "remove-cell"]
-    assert cells[3].metadata["tags"] == ["injected-parameters", "remove-cell"]
-
-
-def test_progress_bars_and_time_stamps_are_left_out(toy, executed):
-    notebook = staged(toy, executed)
-    assert [output.text for output in notebook.cells[4].outputs] == ["5"]
+    assert "| `n` | int | `3` | `4` |" in table.source
+    assert "| `pause` | float | `0.0` | *default* | sleep, s |" in table.source
+    assert given.metadata["tags"] == ["parameters", "remove-cell"]
+    assert injected.metadata["tags"] == ["injected-parameters", "remove-cell"]
+    assert [output.text for output in use.outputs] == ["5"]
     assert "papermill" not in json.dumps(notebook)
 
 
-def test_the_table_says_what_is_legal():
+def test_a_page_without_warnings_has_no_box(toy, stage):
+    name = "01_make_data"
+    page, facts = stage_notebook(toy / "notebooks" / f"{name}.ipynb", Build(toy, "toy").executed(name))
+    assert facts == FACTS
+    assert b"admonition" not in page
+
+
+def test_the_table_says_what_is_legal_and_no_bar_in_a_value_breaks_it():
     declared = {
         "a": Parameter("a", "int", 3, "count", parse_legal("at least 1", "int")),
-        "b": Parameter("b", "str", "x", "name"),
+        "b": Parameter("b", "str", "x|y", "name"),
     }
     rows = parameter_table(declared, {"a": 4}).splitlines()
     assert rows[2] == "| parameter | type | default | this run | meaning | legal |"
     assert rows[4] == "| `a` | int | `3` | `4` | count | at least 1 |"
-    assert rows[5] == "| `b` | str | `'x'` | *default* | name | any |"
-
-
-def test_a_bar_in_a_value_does_not_break_the_table():
-    table = parameter_table({"a": Parameter("a", "str", "x|y", "text")}, {})
-    assert r"`'x\|y'`" in table
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0.4, "0 s"), (59.4, "59 s"), (60, "1 min 0 s"), (3599, "59 min 59 s"), (4800, "1 h 20 min")],
-)
-def test_duration(seconds, text):
-    assert duration(seconds) == text
+    assert rows[5] == r"| `b` | str | `'x\|y'` | *default* | name | any |"
 
 
 def test_the_status_page_lists_every_chapter_and_the_profile():
@@ -121,33 +112,21 @@ def test_the_status_page_lists_every_chapter_and_the_profile():
     assert yaml.safe_load(page.split("```yaml")[1].split("```")[0])["parameters"] == {"n": 4}
 
 
-def test_staging_again_touches_nothing(toy, executed):
-    build = Build(toy, "toy")
-    sources = {"01_make_data": toy / "notebooks" / "01_make_data.ipynb"}
-    profile = read_profile(toy, "toy")
-    first = stage_book(build, profile, sources)
-    assert {
-        "_config.yml",
-        "_toc.yml",
-        STATUS_PAGE,
-        "book/_ext/glue_deps.py",
-        "notebooks/01_make_data.ipynb",
-    } <= set(first)
-    assert stage_book(build, profile, sources) == []
+def test_staging_again_touches_nothing(toy, stage):
+    pages = {"_config.yml", "_toc.yml", STATUS_PAGE, "book/_ext/glue_deps.py", "notebooks/01_make_data.ipynb"}
+    assert pages <= set(stage())
+    assert stage() == []
     (toy / "book" / "preface.md").write_text("# New\n")
-    assert stage_book(build, profile, sources) == ["book/preface.md"]
+    assert stage() == ["book/preface.md"]
 
 
-def test_a_page_that_asks_for_a_benchmark_is_staged_with_its_table(toy, executed):
-    build, profile = Build(toy, "toy"), read_profile(toy, "toy")
-    sources = {"01_make_data": toy / "notebooks" / "01_make_data.ipynb"}
+def test_a_page_that_asks_for_a_benchmark_is_staged_with_its_table(toy, stage):
     (toy / "book" / "cost.md").write_text("# Cost\n\n<!-- measured: toy -->\n")
     with pytest.raises(InputError, match=r"benchmarks/measured/toy.json is missing"):
-        stage_book(build, profile, sources)
-    (toy / MEASURED).mkdir(parents=True)
-    (toy / MEASURED / "toy.json").write_text(json.dumps(RESULT))
-    assert "book/cost.md" in stage_book(build, profile, sources)
-    assert "Measured on 2026-01-02 on Abacus" in (build.site / "book" / "cost.md").read_text()
+        stage()
+    write_json(toy / MEASURED / "toy.json", RESULT)
+    assert "book/cost.md" in stage()
+    assert "Measured on 2026-01-02 on Abacus" in (Build(toy, "toy").site / "book" / "cost.md").read_text()
 
 
 def test_a_page_that_is_gone_leaves_the_site(tmp_path):
@@ -171,9 +150,33 @@ def test_the_module_files_that_a_page_shows_are_staged_along(tmp_path):
     text = "```{literalinclude} ../module.py\n:pyobject: x\n```"
     nbformat.write(new_notebook(cells=[new_markdown_cell(text), new_code_cell(text)]), notebook)
     assert included_sources(tmp_path, notebook) == {"module.py": b"x = 1\n"}
+    (tmp_path.parent / "outside.py").touch()
     for wrong in ("../none.py", "../../outside.py"):
-        (tmp_path.parent / "outside.py").touch()
         cells = [new_markdown_cell(text.replace("../module.py", wrong))]
         nbformat.write(new_notebook(cells=cells), notebook)
         with pytest.raises(InputError, match=wrong):
             included_sources(tmp_path, notebook)
+
+
+# Where numbers come from
+
+
+def test_versions_are_those_of_the_packages_and_hardware_is_counted():
+    found, machine = versions(), hardware()
+    assert found["python"] == platform.python_version()
+    assert found["torch"].split("+")[0] == torch.__version__.split("+")[0]
+    assert machine["processor"]
+    assert min(machine["cores"], machine["memory_gb"]) >= 1
+
+
+def test_code_version_is_the_commit_and_tells_local_changes(tmp_path):
+    assert code_version(tmp_path) == "unknown"
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b"]
+    (tmp_path / "riqa").mkdir()
+    (tmp_path / "riqa" / "x.py").write_text("1")
+    for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "x"]):
+        subprocess.run(git + command, check=True)
+    commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout
+    assert code_version(tmp_path) == commit[:10]
+    (tmp_path / "riqa" / "x.py").write_text("2")
+    assert code_version(tmp_path) == f"{commit[:10]} with local changes"

@@ -7,7 +7,7 @@ import nbformat
 import yaml
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from riqa.publish.content import read_json
+from riqa.files import read_json
 
 REPOSITORY = Path(__file__).parents[2]
 MAKE = "value = n\ntime.sleep(pause)"

@@ -13,44 +13,23 @@ from tests.publish.toy import REPOSITORY
 MARGINS = {"margin": 0.05, "margin_overall": 0.01}
 PARTS, CLAIMS = paper.parts(), paper.claims()
 
+STUDENT, CONTROL = {"model": "multi_task"}, {"rival": "single_task_control"}
 ROWS = {
-    "informed": {"dataset": "phantom_details", "model": "multi_task@phantom_grades", "target": "details"}
-    | {"metric": "macro_f1"},
-    "raters": {"dataset": "mshf", "model": "teacher", "rival": "experts", "target": "clarity"}
-    | {"metric": "agreement", "method": "non_inferiority"},
-    "matches": {"dataset": "eyeq_d", "model": "multi_task@eyeq", "rival": "teacher", "target": "contrast"}
-    | {"metric": "f1", "group": "good", "method": "equivalence"},
-    "overall": {
-        "dataset": "eyeq",
-        "model": "multi_task",
-        "rival": "single_task_control",
-        "metric": "macro_f1",
-    },
-    "maps_place": {"dataset": "phantom_eyes", "model": "multi_task", "rival": "single_task"}
-    | {"metric": "energy"},
-    "maps_answer": {
-        "dataset": "eyeq",
-        "model": "multi_task",
-        "rival": "single_task",
-        "metric": "deletion_gain",
-    },
-    "features": {"dataset": "eyeq_d", "model": "multi_task", "rival": "single_task_control"}
-    | {"target": "illumination", "metric": "purity", "method": "leave_one_out"},
-    "advice": {"dataset": "phantom_grades", "model": "multi_task", "rival": "another_detail"}
-    | {"metric": "true_class_raised", "method": "pooled"},
-    "released": {"dataset": "eyeq_d", "metric": "count", "group": "test", "method": "count"},
-}
+    "informed": dict(dataset="phantom_details", model="multi_task@phantom_grades", target="details", metric="macro_f1"),
+    "raters": dict(dataset="mshf", model="teacher", rival="experts", target="clarity", metric="agreement", method="non_inferiority"),
+    "matches": dict(dataset="eyeq_d", model="multi_task@eyeq", rival="teacher", target="contrast", metric="f1", group="good", method="equivalence"),
+    "overall": STUDENT | CONTROL | dict(dataset="eyeq", metric="macro_f1"),
+    "maps_place": STUDENT | dict(dataset="phantom_eyes", rival="single_task", metric="energy"),
+    "maps_answer": STUDENT | dict(dataset="eyeq", rival="single_task", metric="deletion_gain"),
+    "features": STUDENT | CONTROL | dict(dataset="eyeq_d", target="illumination", metric="purity", method="leave_one_out"),
+    "advice": STUDENT | dict(dataset="phantom_grades", rival="another_detail", metric="true_class_raised", method="pooled"),
+    "released": dict(dataset="eyeq_d", metric="count", group="test", method="count"),
+}  # fmt: skip
 NOT = {
-    "informed": {"model": "teacher"},
-    "raters": {"target": "details"},
-    "matches": {"method": "bootstrap"},
-    "overall": {"method": "bootstrap_eye"},
-    "maps_place": {"rival": "shuffled"},
-    "maps_answer": {"rival": ""},
-    "features": {"target": "overall"},
-    "advice": {"group": "no detail would do"},
-    "released": {"group": "train"},
-}
+    "informed": {"model": "teacher"}, "raters": {"target": "details"}, "matches": {"method": "bootstrap"},
+    "overall": {"method": "bootstrap_eye"}, "maps_place": {"rival": "shuffled"}, "maps_answer": {"rival": ""},
+    "features": {"target": "overall"}, "advice": {"group": "no detail would do"}, "released": {"group": "train"},
+}  # fmt: skip
 
 
 def row(part, low=0.1, high=0.3, **more):
@@ -120,9 +99,7 @@ def test_margins_are_checked_and_reach_the_parts():
     with pytest.raises(ValueError, match="above 0"):
         find(row("overall"), PARTS, MARGINS | {"margin": 0})
     wide = find(pd.concat(map(row, ROWS)), PARTS, {"margin": 0.1, "margin_overall": 0.02})
-    assert dict(zip(wide["part"], wide["margin"], strict=True)) == dict.fromkeys(ROWS, 0.1) | {
-        "overall": 0.02
-    }
+    assert wide.set_index("part")["margin"].to_dict() == dict.fromkeys(ROWS, 0.1) | {"overall": 0.02}
 
 
 @pytest.mark.parametrize("part", list(ROWS))
@@ -196,19 +173,15 @@ def test_rows_hold_answers_verdicts_and_holms_p_values():
     table = rows_of(CLAIMS, evidence)
     own = table[table["target"] == "hypothesis_2"]
     assert own[["metric", "group", "value"]].to_numpy().tolist() == [
-        ["answers", "for", 1.0],
-        ["answers", "against", 0.0],
-        ["answers", "undecided", 0.0],
+        ["answers", "for", 1.0], ["answers", "against", 0.0], ["answers", "undecided", 0.0],
         ["verdict", "supported", 1.0],
-    ]
+    ]  # fmt: skip
     assert set(own["seeds"]) == {(0, 1, 2)}
     assert table.loc[table["method"] == "holm", "value"].tolist() == [0.02, 0.02]
 
 
 def test_four_contributions_and_three_hypotheses_of_known_parts():
-    assert sorted(CLAIMS.index) == sorted(
-        [f"contribution_{n}" for n in "1234"] + [f"hypothesis_{n}" for n in "123"]
-    )
+    assert set(CLAIMS.index) == {f"contribution_{n}" for n in "1234"} | {f"hypothesis_{n}" for n in "123"}
     assert set(CLAIMS["parts"].explode()) == set(PARTS.index) == set(ROWS)
     assert CLAIMS["words"].str.len().gt(0).all()
     assert CLAIMS["where"].str.startswith("Section 1").all()

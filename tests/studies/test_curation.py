@@ -13,6 +13,7 @@ from riqa.data.adapters import NAMES as ADAPTERS
 from riqa.data.curate import curate
 from riqa.data.findings import Finding
 from riqa.data.manifest import Dataset
+from riqa.data.published import COUNTS
 from riqa.data.set_names import NAMES
 from riqa.evaluate.framing import predict_held_out
 from riqa.results import find
@@ -31,36 +32,26 @@ def test_every_set_has_a_card_but_a_readers_own():
     cards = paper.datasets()
     assert set(cards.index) == set(NAMES) - {"table"}
     assert set(cards.index[cards["plays"] != ""]) == set(cards.index) - set(ADAPTERS)
-    assert set(cards["plays"]) - {""} <= set(curation.PUBLISHED)
+    assert set(cards["plays"]) - {""} <= set(COUNTS)
     assert (cards[["title", "photographs", "labels"]] != "").all(axis=None)
     own = paper.datasets("clinic", "eyeq")
     assert own["title"].tolist() == ["clinic", "EyeQ"]
     assert own.loc["clinic", "photographs"] == "a reader's own"
 
 
-def test_counts_stand_beside_those_of_the_set_that_is_played(eyes):
-    table = curation.beside_published([eyes]).set_index(["split", "label"])
-    # DeepDRiD has a published validation set, so that validation images are counted alone.
-    assert table.loc[("val", "all"), ["here", "published", "paper_set"]].tolist() == [4, 400, "DeepDRiD"]
-    assert table.loc[("train", "bad"), ["here", "published"]].tolist() == [2, 624]
-
-
-def test_validation_images_are_counted_with_training_where_the_publisher_has_none(eyes):
-    grades = replace(eyes, name="phantom_grades", n_classes=3)
-    table = curation.beside_published([grades]).set_index(["split", "label"])
-    assert table.loc[("train", "all"), ["here", "published"]].tolist() == [8, 12543]
-    assert "val" not in table.index.get_level_values("split")
-    own = curation.beside_published([replace(eyes, name="clinic")])
-    assert own["published"].isna().all()
-    assert set(own["paper_set"]) == {""}
-
-
-def test_counts_are_laid_out_as_text(eyes):
-    table = curation.counts_beside_published([eyes, replace(eyes, name="clinic")])
-    assert list(table) == ["all", "bad", "good"]
-    assert table.index.tolist()[:4:3] == [("phantom_eyes", "train"), ("clinic", "train")]
+def test_counts_stand_above_those_of_the_set_that_is_played(eyes):
+    """DeepDRiD has a published validation set; EyeQ's validation images are counted with those for training."""
+    sets = [eyes, replace(eyes, name="phantom_grades", n_classes=3), replace(eyes, name="clinic")]
+    table = curation.counts_beside_published(sets)
+    assert list(table) == ["all", "reject", "bad", "usable", "good"]
+    assert table.index.tolist() == [
+        *(("phantom_eyes", split) for split in ("train", "val", "test")),
+        *((name, split) for name in ("phantom_grades", "clinic") for split in ("train", "test")),
+    ]
+    assert table.loc[("phantom_eyes", "val"), "all"] == "4<br><small>DeepDRiD: 400</small>"
     assert table.loc[("phantom_eyes", "train"), "bad"] == "2<br><small>DeepDRiD: 624</small>"
-    assert table.loc[("clinic", "train"), "bad"] == "4"  # validation images, too
+    assert table.loc[("phantom_grades", "train"), "all"] == "8<br><small>EyeQ: 12,543</small>"
+    assert table.loc[("clinic", "train"), ["all", "bad", "usable"]].tolist() == ["8", "4", ""]
 
 
 def test_a_set_is_described_by_its_card_and_itself(eyes):
@@ -102,13 +93,10 @@ def test_counts_shares_and_what_was_set_aside(tmp_path):
         "count": 22, "set_aside": 2, "patients": 22, "patients_in_several_splits": 0,
     }  # fmt: skip
     assert "label_shift" not in set(curation.counts(replace(store, manifest=store.manifest[:1]))["metric"])
-
-
-def test_a_patient_in_two_splits_is_counted(tmp_path):
-    store = curate(dataset(tmp_path / "photographs"), tmp_path / "store", 16)
-    one = replace(store, manifest=store.manifest.assign(patient_id=["p"] * 2 + [f"q{k}" for k in range(10)]))
-    found = curation.totals([one]).set_index("metric")["value"]
-    assert (found["patients"], found["patients_in_several_splits"]) == (11, 1)
+    patients = ["p"] * 2 + [f"q{k}" for k in range(9)]
+    torn = replace(store, manifest=store.manifest.assign(patient_id=patients))
+    found = curation.totals([torn]).set_index("metric")["value"]
+    assert (found["patients"], found["patients_in_several_splits"]) == (10, 1)
 
 
 def test_agreement_of_fields_by_set_and_over_all():

@@ -5,8 +5,14 @@ import pandas as pd
 import pytest
 from sklearn.metrics import pairwise_distances
 
-from riqa.evaluate.maps import map_quality, neighbours_kept, pca_map, tsne_map
-from riqa.evaluate.neighbourhoods import patient_permutations, together
+from riqa.evaluate.neighbourhoods import (
+    map_quality,
+    neighbours_kept,
+    patient_permutations,
+    pca_map,
+    together,
+    tsne_map,
+)
 from riqa.results import find
 from riqa.studies import latent
 from tests.studies.answers import answers, drawn

@@ -1,15 +1,21 @@
+"""Where answers go wrong, on cases that can be counted by hand, and severities of drawn phantoms."""
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from riqa.labels import DETAILS
+from riqa.phantom.raters import THRESHOLD
+from riqa.predictions import with_answers
 from riqa.results import find
-from riqa.studies import mistakes
-from tests.studies.answers import answers, value
+from riqa.studies import details, mistakes
+from riqa.studies.mistakes import count_flips, flips
+from tests.studies.answers import P, answers, value
 
 LABELS = [[1, 1, 1], [1, 0, 1], [0, 1, 1], [1, 1, 0], [0, 0, 1], [1, 1, 1]]
 PATTERNS = ["nothing bad", "only clarity bad", "only illumination bad", "only contrast bad", "several bad"]
 GOOD = pd.DataFrame(LABELS, columns=list(DETAILS))
+SEVERITIES = [f"severity_{detail}" for detail in DETAILS]
 
 
 def with_patterns(predictions):
@@ -34,12 +40,8 @@ def test_patterns_by_hand():
     unknown = GOOD.astype(float)
     unknown.loc[0, "contrast"] = np.nan
     assert mistakes.patterns(unknown)[0] == ""
-
-
-def test_artifacts_count_only_where_nothing_else_is_bad():
-    artifact = pd.Series([0.45, 0.9, 0.9, 0.9, 0.9, 0.46])  # 0.45 is still good
-    found = mistakes.patterns(GOOD, artifact)
-    assert found.tolist() == [*PATTERNS, "artifact only"]
+    artifact = pd.Series([0.45, 0.9, 0.9, 0.9, 0.9, 0.46])  # counts where nothing else is bad; 0.45 is good
+    assert mistakes.patterns(GOOD, artifact).tolist() == [*PATTERNS, "artifact only"]
 
 
 def test_the_confusion_of_details_by_hand():
@@ -56,13 +58,10 @@ def test_the_confusion_of_details_by_hand():
     assert found["group"].unique().tolist() == in_order
     row = find(found, dataset="set", **keys, group="nothing bad", target="any")
     assert (row["n"], row["seeds"]) == (2, (0, 1))
-
-
-def test_images_without_a_pattern_are_left_out():
-    predictions = with_patterns(answers(LABELS, np.zeros((6, 3))))
-    predictions.loc[1, "pattern"] = ""
-    assert "only clarity bad" not in set(mistakes.called_bad(predictions)["group"])
-    assert mistakes.called_bad(predictions.assign(pattern="")).empty
+    without = with_patterns(answers(LABELS, np.zeros((6, 3))))
+    without.loc[1, "pattern"] = ""
+    assert "only clarity bad" not in set(mistakes.called_bad(without)["group"])
+    assert mistakes.called_bad(without.assign(pattern="")).empty
 
 
 def test_rejected_without_a_reason_by_hand():
@@ -75,10 +74,123 @@ def test_rejected_without_a_reason_by_hand():
     assert shares["unexplained", "all"] == pytest.approx(2 / 6)
     assert shares["unexplained", "nothing bad"] == 1
     assert (shares["not_good", "only clarity bad"], shares["unexplained", "only clarity bad"]) == (1, 0)
-
-
-def test_two_classes_are_read_from_the_columns_that_are_there():
+    # Two classes are read from the columns that are there.
     p_overall = np.column_stack([np.full(6, 0.8), np.full(6, 0.2), np.full(6, np.nan)])
     predictions = answers(LABELS, np.ones((6, 3)), p_overall=p_overall).assign(pattern="")
     found = mistakes.without_reason(predictions, n_resamples=20)
     assert found[["group", "value"]].to_numpy().tolist() == [["all", 1], ["all", 1]]
+
+
+@pytest.fixture
+def severities(tmp_path):
+    rng = np.random.default_rng(1)
+    truth = pd.DataFrame({"image_id": [f"i{k:03d}" for k in range(60)]})
+    for group in (*DETAILS, "artifact"):
+        truth[f"perceived_{group}"] = rng.random(60)
+    truth.loc[0, "perceived_clarity"] = THRESHOLD  # exactly at the threshold: good
+    truth.sample(frac=1, random_state=0).to_parquet(tmp_path / "truth.parquet")
+    return mistakes.read_severities({"set": tmp_path / "truth.parquet", "real": tmp_path / "none.parquet"})
+
+
+def told(severities, labels, probs):
+    return answers(labels, probs).merge(severities, on=["dataset", "image_id"])
+
+
+def test_truth_is_the_unbiased_experts_whatever_the_order_of_rows(severities, tmp_path):
+    assert set(severities["dataset"]) == {"set"}  # real sets have none
+    assert mistakes.read_severities({"real": tmp_path / "none.parquet"}).empty
+    rows = told(severities, np.full((60, 3), np.nan), np.full((2, 60, 3), 0.5)).sample(frac=1, random_state=3)
+    for row in mistakes.planted_labels(rows).itertuples():
+        assert row.clarity == (row.severity_clarity <= 0.45)
+    silent = mistakes.planted_labels(rows.assign(p_clarity=np.nan))
+    assert silent["clarity"].isna().all()
+    assert silent["contrast"].notna().all()
+
+
+def test_against_the_truth_experts_err_and_the_truth_does_not(severities):
+    good = (severities.sort_values("image_id")[SEVERITIES] <= THRESHOLD).to_numpy(dtype=float)
+    labels = good.copy()
+    labels[:6] = 1 - labels[:6]
+    rows = told(severities, labels, np.stack([good, good]))
+    experts = mistakes.planted_labels(mistakes.experts(rows))
+    assert len(experts) == 60
+    found = details.both_classes(experts, n_resamples=20)
+    right = find(found, dataset="set", model="experts", target="clarity", metric="accuracy")
+    assert right["value"] == pytest.approx(0.9)
+    assert (details.scores(mistakes.planted_labels(rows), n_resamples=20)["value"] == 1).all()
+
+
+def test_images_that_experts_left_out_are_no_answers_of_theirs():
+    rows = mistakes.experts(answers([[1, 0, 1], [1, np.nan, 0]], np.zeros((3, 2, 3))))
+    assert rows["image_id"].tolist() == ["i000"]
+    assert rows[["p_illumination", "p_clarity", "p_contrast"]].to_numpy().tolist() == [[1, 0, 1]]
+
+
+def test_a_lenient_models_threshold_is_higher(severities):
+    rng = np.random.default_rng(4)
+    seen = severities.sort_values("image_id")[SEVERITIES].to_numpy() + rng.normal(0, 0.1, (2, 60, 3))
+    for limit in (0.45, 0.65):
+        found = mistakes.severity_curves(told(severities, np.ones((60, 3)), (seen <= limit).astype(float)))
+        keys = {"dataset": "set", "model": "teacher", "target": "clarity", "method": "psychometric"}
+        row = find(found, **keys, metric="severity_threshold")
+        assert row["value"] == pytest.approx(limit, abs=0.07)
+        assert row["low"] < row["value"] < row["high"]
+        assert find(found, **keys, metric="severity_width")["value"] > 0
+    assert mistakes.severity_curves(told(severities, np.ones((60, 3)), np.ones((60, 3)))).empty
+
+
+PAIR = ("single_task", "multi_task")
+# image -> truth, probabilities of the first model, of the second
+ANSWERS = {
+    "a": (0, [0.2, 0.7, 0.1], [0.6, 0.3, 0.1]),
+    "b": (0, [0.4, 0.5, 0.1], [0.9, 0.1, 0.0]),
+    "c": (1, [0.1, 0.8, 0.1], [0.5, 0.4, 0.1]),
+    "d": (2, [0.0, 0.0, 1.0], [0.0, 0.1, 0.9]),
+    "e": (np.nan, [1, 0, 0], [0, 1, 0]),
+}
+
+
+def predictions(*seeds):
+    found = []
+    for seed, sides in seeds:
+        for model, side in zip(PAIR, sides, strict=True):
+            for image, answer in ANSWERS.items():
+                row = {"dataset": "s", "model": model, "seed": seed, "image_id": image, "overall": answer[0]}
+                found.append(row | {f"p_overall_{k}": p for k, p in enumerate(answer[side])})
+    return with_answers(pd.DataFrame(found).iloc[::-1].reset_index(drop=True))
+
+
+def test_answers_stand_side_by_side():
+    found = flips(predictions((0, (1, 2))), PAIR, ["overall"]).set_index("image_id")
+    assert list(found.index) == ["a", "b", "c", "d"]  # e has no grade
+    assert found["flip"].tolist() == ["wrong_to_right", "wrong_to_right", "right_to_wrong", ""]
+    np.testing.assert_allclose(found["moved"], [0.4, 0.5, 0.4, 0.1])
+    assert found["group"].tolist() == ["reject", "reject", "usable", "good"]
+
+
+def test_flips_are_counted_by_class_and_averaged_over_seeds():
+    table = predictions((0, (1, 2)), (1, (1, 1)))  # in the second seed nobody changed
+    counts = count_flips(flips(table, PAIR, ["overall"]), "multi_task", "single_task")
+    wide = counts.pivot(index="group", columns="metric", values="value")
+    assert wide["wrong_to_right"].to_dict() == {"reject": 1, "usable": 0, "good": 0, "all": 1}
+    assert wide["right_to_wrong"].to_dict() == {"reject": 0, "usable": 0.5, "good": 0, "all": 0.5}
+    assert counts.groupby("group")["n"].first().to_dict() == {"reject": 2, "usable": 1, "good": 1, "all": 4}
+    assert set(counts["seeds"]) == {(0, 1)}
+    assert set(counts["method"]) == {"count_mean"}
+
+
+def test_details_are_questions_of_their_own():
+    one = pd.DataFrame({"image_id": ["a", "b"], "seed": 0, "dataset": "s", "p_overall_2": np.nan})
+    one = one.assign(called=np.nan, p_true=np.nan, overall=np.nan)
+    one[list(DETAILS)] = [[0, 1, np.nan], [1, 1, 0]]
+    teacher, student = one.assign(model="teacher"), one.assign(model="multi_task")
+    teacher[P] = [[0.8, 0.9, 0.5], [0.7, 0.2, 0.1]]
+    student[P] = [[0.3, 0.4, 0.5], [0.9, 0.6, 0.2]]
+    found = flips(pd.concat([teacher, student.iloc[::-1]]), ("teacher", "multi_task"), DETAILS)
+    assert len(found) == 5  # one label is unknown
+    assert list(dict.fromkeys(found["target"])) == list(DETAILS)
+    first = found.set_index(["target", "image_id"]).loc[("illumination", "a")]
+    assert (first["group"], first["flip"]) == ("bad", "wrong_to_right")
+    assert first["moved"] == pytest.approx(0.5)  # bad from 0.2 to 0.7
+    counts = count_flips(found, "multi_task", "teacher").set_index(["target", "group", "metric"])["value"]
+    assert counts["clarity", "good", "wrong_to_right"] == counts["clarity", "good", "right_to_wrong"] == 1

@@ -6,6 +6,7 @@ from statsmodels.stats.multitest import multipletests
 
 from riqa.results import find, holm
 from riqa.studies import overall as o
+from riqa.studies.answers import drawn_as_one
 
 PAIR = [("multi_task", "single_task")]
 AS_FIRST = ("overall", "called", "p_true", "p_overall_0", "p_overall_1", "p_overall_2")
@@ -91,10 +92,10 @@ def test_eyes_lie_between_patients_and_images(fake_predictions):
 
 def test_what_is_drawn_as_one(fake_predictions):
     images = fake_predictions(n_patients=5, seeds=(0,), views=2, right={"single_task": 0.6})
-    sizes = [len(np.unique(o.drawn_as_one(images, unit))) for unit in o.UNITS]
+    sizes = [len(np.unique(drawn_as_one(images, unit))) for unit in o.UNITS]
     assert sizes == [5, 10, 20]
     # Where the eye is unknown, nobody knows which images belong together.
-    assert len(np.unique(o.drawn_as_one(images.assign(eye="unknown"), "eye"))) == 20
+    assert len(np.unique(drawn_as_one(images.assign(eye="unknown"), "eye"))) == 20
 
 
 def test_unequal_runs_are_refused(fake_predictions):

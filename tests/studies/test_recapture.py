@@ -14,7 +14,7 @@ import pytest
 from riqa.evaluate.recapture import raised
 from riqa.labels import DETAILS
 from riqa.phantom.degrade import DEFECTS
-from riqa.phantom.grades import true_grade
+from riqa.phantom.raters import true_grade
 from riqa.phantom.repair import repaired_scores
 from riqa.results import find
 from riqa.studies.recapture import Advice, choose_scenes, compared, described, give_advice, in_groups

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from riqa.phantom.masks import has_place
+from riqa.phantom.repair import has_place
 from riqa.studies.subjects import draw_located, draw_subjects
 
 EVERY = ("illumination", "clarity", "contrast", "artifact")

@@ -1,0 +1,102 @@
+"""The dataset behind each name that a profile uses."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from riqa.data.adapters import load
+from riqa.data.adapters.table import DESCRIPTION, read_description, read_table
+from riqa.data.catalogue import to_dataset
+from riqa.data.manifest import Dataset
+from riqa.data.set_names import NAMES, PUBLISHED, TABLE, name_trouble
+from riqa.errors import InputError
+
+
+def build_set(
+    name: str, *, data: str, out: Path | str, sizes: Mapping[str, int], seed: int, workers: int = 1
+) -> Dataset:
+    """Make or load the dataset of a name.
+
+    Args:
+        name: One of `riqa.data.set_names.NAMES`, or the name of a set of the user's own, see `own_folder`.
+        data: Folder with real data ("" when there is none): each set in a subfolder of its name, or in it.
+        out: Folder for the photographs of sets that are made here.
+        sizes: Numbers of photographs `n_details_train`, `n_details_test`, `n_grades_train`,
+            `n_grades_test`, `n_eyes_train`, `n_eyes_val`, `n_eyes_test`, `n_observers`, and
+            `photograph_size`, their width in pixels. For details and grades a tenth of the training
+            patients becomes the validation split.
+        seed: Seed of the phantom and of the assignment of patients to splits.
+        workers: Processes side by side; results do not depend on it.
+
+    Raises:
+        InputError: If no set has that name, or its data is missing or wrong.
+    """
+    common = {"seed": seed, "workers": workers, "size": sizes["photograph_size"]}
+    match name:
+        case "phantom_details" | "phantom_grades":
+            from riqa.phantom.study import phantom_details, phantom_grades
+
+            make = {"phantom_details": phantom_details, "phantom_grades": phantom_grades}[name]
+            n_train, n_test = (sizes[f"{name.replace('phantom', 'n')}_{part}"] for part in ("train", "test"))
+            return make(out, n_train=n_train, n_test=n_test, **common)
+        case "phantom_eyes":
+            from riqa.phantom.study import phantom_eyes
+
+            n_train, n_test = sizes["n_eyes_train"] + sizes["n_eyes_val"], sizes["n_eyes_test"]
+            held_out = sizes["n_eyes_val"] / n_train if n_train else 0.0
+            return phantom_eyes(out, n_train=n_train, n_test=n_test, validation=held_out, **common)
+        case "phantom_observers":
+            from riqa.phantom.study import phantom_observers
+
+            n_test = sizes["n_observers"]
+            return phantom_observers(out, n_test=n_test, n_repeat=n_test // 4, **common)
+        case "simulated_details":
+            from riqa.phantom.study import simulated_details
+
+            # The splits of EyeQ are kept, so that the Teacher never meets a patient of its test set.
+            return simulated_details(load("eyeq", real_folder("eyeq", data), seed=seed), out, **common)
+        case _ if name in PUBLISHED:
+            return load(name, real_folder(name, data), seed=seed)
+        case _:
+            return to_dataset(read_table(own_folder(name, data), seed=seed, name=name))
+
+
+def real_folder(name: str, data: str) -> Path:
+    """Return the folder of a published set, or of the user's own, within the folder that the user gave.
+
+    Raises:
+        InputError: If no folder was given, or it is not there.
+    """
+    give = f"give DATA=<folder that holds {name}/>"
+    if not data:
+        raise InputError(f"this profile needs real images; {give} to make book")
+    root = Path(data)
+    if not root.is_dir():
+        raise InputError(f"{root} does not exist or is no folder; {give}")
+    folders = [root / name, root / name.replace("_", "-")]  # eyeq_d is published as EyeQ-D
+    return next((folder for folder in folders if folder.is_dir()), root)
+
+
+def own_folder(name: str, data: str) -> Path:
+    """Return the folder of a set of the user's own: `name` in the folder that they gave, or that folder.
+
+    In a folder of its name, or as `table`, a set is called as the profile calls it, whatever its description
+    says; else the description in the folder that they gave must call it so.
+
+    Raises:
+        InputError: If no set can have that name, or there is none, or its description is wrong.
+    """
+    if trouble := name_trouble(name):
+        raise InputError(trouble)
+    known = f"there is no set named {name!r}; there are {', '.join(NAMES)}, and yours"
+    if not data and name != TABLE:
+        raise InputError(f"{known} in the DATA folder, once the profile says what DATA must hold")
+    root, folder = Path(data), real_folder(name, data)
+    if folder != root and (folder / DESCRIPTION).is_file():
+        read_description(folder / DESCRIPTION)
+        return folder
+    if name != TABLE and not (root / DESCRIPTION).is_file():
+        raise InputError(f"{known}, which {root / name / DESCRIPTION} or {root / DESCRIPTION} must describe")
+    said = read_description(root / DESCRIPTION)["name"]
+    if name not in (TABLE, said):
+        raise InputError(f"{known}: {root / DESCRIPTION} says name: {said}")
+    return root

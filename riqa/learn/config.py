@@ -25,6 +25,7 @@ class TrainingConfig:
     halve_at: tuple[Annotated[int, Field(ge=0)], ...] = (30, 60, 80)  # epochs, of steps (paper)
     warm_up: float = Field(0.25, gt=0, lt=1)  # share of all steps in which one_cycle climbs to its peak
     start_scale: float = Field(1.0, gt=0, le=1)  # share of the side in epoch 1; it grows to 1 (paper: 1)
+    frozen_share: float = Field(0.0, ge=0, lt=1)  # of the backbone's tensors, from the input; kept (paper: 0)
     ema_decay: float = Field(0.0, ge=0, lt=1)  # what the kept average keeps of itself a step; 0: none (paper)
     patience: int = Field(0, ge=0)  # stop after so many epochs without a better one; 0: never (paper)
     lambda_overall: float = Field(1.0, ge=0)  # weight of the overall-quality loss (Eq. 4)

@@ -110,6 +110,7 @@ KNOBS = {
     "halve_at": ((1,), (-1,)),
     "warm_up": (0.6, 1.0),
     "start_scale": (0.5, 0.0),
+    "frozen_share": (0.5, 1.0),
     "ema_decay": (0.9, 1.0),
     "patience": (1, -1),
     "lambda_overall": (0.3, -1.0),
@@ -142,6 +143,15 @@ def test_nothing_to_learn_is_refused_and_one_task_needs_one_head():
         replace(CONFIG, lambda_overall=0.0, lambda_details=0.0)
     assert len(run(replace(CONFIG, lambda_overall=0.0), n_overall=0)[1]) == 4
     assert len(run(replace(CONFIG, lambda_details=0.0), n_details=0)[1]) == 4
+
+
+def test_the_first_layers_keep_their_starting_weights():
+    torch.manual_seed(0)
+    start = list(QualityNet("resnet10", 3, 3).backbone.parameters())
+    model, _ = run(replace(CONFIG, epochs=1, frozen_share=0.5, weight_decay=0.1))
+    same = [torch.equal(a, b) for a, b in zip(start, model.backbone.parameters(), strict=True)]
+    assert same == [tensor < len(start) // 2 for tensor in range(len(start))]
+    assert all(tensor.requires_grad for tensor in model.parameters())
 
 
 def test_images_grow_to_their_whole_size():

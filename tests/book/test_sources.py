@@ -93,7 +93,7 @@ def test_chapters_that_train_declare_the_same_training_parameters():
         names = list(declared)
         block = names[names.index("epochs") : names.index("max_colour_change") + 1]
         blocks.append([(p.name, p.type, p.meaning, p.legal.text) for p in map(declared.get, block)])
-    assert len(blocks[0]) == 16
+    assert len(blocks[0]) == 17
     assert blocks[0] == blocks[1] == blocks[2]
 
 

@@ -241,6 +241,9 @@ def _n_batches(training: Examples, config: TrainingConfig) -> int:
 def _scheduler(optimizer: torch.optim.Optimizer, config: TrainingConfig, n_batches: int) -> LRScheduler:
     """Return a schedule that is advanced once per step."""
     if config.schedule == "one_cycle":
-        steps = {"total_steps": config.epochs * n_batches + 1, "pct_start": config.warm_up}
-        return OneCycleLR(optimizer, max_lr=config.learning_rate, cycle_momentum=False, **steps)
+        total = config.epochs * n_batches + 1
+        warm_up = 0.0 if config.warm_up * total == 1 else config.warm_up  # torch divides by its steps less 1
+        return OneCycleLR(
+            optimizer, config.learning_rate, total_steps=total, pct_start=warm_up, cycle_momentum=False
+        )
     return MultiStepLR(optimizer, [epoch * n_batches for epoch in config.halve_at], gamma=0.5)

@@ -145,6 +145,14 @@ def test_nothing_to_learn_is_refused_and_one_task_needs_one_head():
     assert len(run(replace(CONFIG, lambda_details=0.0), n_details=0)[1]) == 4
 
 
+def test_a_warm_up_of_one_step_is_none():
+    config = replace(
+        CONFIG, epochs=1, batch_size=16, schedule="one_cycle", warm_up=0.25
+    )  # 3 steps and the end
+    _, history = run(config)
+    assert history[1]["learning_rate"] < config.learning_rate / 100
+
+
 def test_the_first_layers_keep_their_starting_weights():
     torch.manual_seed(0)
     start = list(QualityNet("resnet10", 3, 3).backbone.parameters())

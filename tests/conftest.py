@@ -5,12 +5,19 @@ import shutil
 import signal
 
 import pytest
+import torch
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _ctrl_c_stops_children():
     """Let tests press Ctrl-C where a shell started them in the background, with the signal ignored."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def _networks_do_not_depend_on_the_tests_before():
+    """Draw the weights of a test's networks from a seed, in whatever process and order it runs."""
+    torch.manual_seed(0)
 
 
 @pytest.fixture(scope="session")

@@ -24,6 +24,7 @@ class Progress:
     optimizer: torch.optim.Optimizer
     scheduler: torch.optim.lr_scheduler.LRScheduler
     generator: torch.Generator  # source of shuffling and augmentation
+    keep_last: bool = False  # whether the last epoch is kept, whatever its score
     average: AveragedModel | None = None  # moving average of the network's weights, if any
     history: list[dict] = field(default_factory=list)  # one record per epoch, the start (0) included
     best_state: dict[str, Tensor] = field(default_factory=dict)  # weights, at first of the start
@@ -36,11 +37,12 @@ class Progress:
         return self.model if self.average is None else self.average.module
 
     def add(self, record: dict, *, may_be_best: bool = True) -> None:
-        """Note an epoch's end; keep the weights if better than all before."""
+        """Note an epoch's end; keep its weights if better than all before."""
         self.history.append(record)
-        better = may_be_best and record["val_score"] > self.best_score
+        score = record["val_score"]
+        better = may_be_best and (self.keep_last or score > self.best_score)
         if better:
-            self.best_score = record["val_score"]
+            self.best_score = score
             self.best_epoch = record["epoch"]
         if better or not self.best_state:
             self.best_state = copy.deepcopy(self.kept_model.state_dict())

@@ -9,7 +9,8 @@ from riqa.learn.augment import Augmentation
 
 Schedule = Literal["steps", "one_cycle"]
 Precision = Literal["auto", "float32", "bfloat16"]
-SCHEDULES, PRECISIONS = get_args(Schedule), get_args(Precision)
+KeptEpoch = Literal["best", "last"]
+SCHEDULES, PRECISIONS, KEPT_EPOCHS = (get_args(words) for words in (Schedule, Precision, KeptEpoch))
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid", allow_inf_nan=False))
@@ -27,6 +28,7 @@ class TrainingConfig:
     start_scale: float = Field(1.0, gt=0, le=1)  # share of the side in epoch 1; it grows to 1 (paper: 1)
     frozen_share: float = Field(0.0, ge=0, lt=1)  # of the backbone's tensors, from the input; kept (paper: 0)
     ema_decay: float = Field(0.0, ge=0, lt=1)  # what the kept average keeps of itself a step; 0: none (paper)
+    kept_epoch: KeptEpoch = "best"  # whose weights are kept: the best on validation (paper), or the last
     patience: int = Field(0, ge=0)  # stop after so many epochs without a better one; 0: never (paper)
     lambda_overall: float = Field(1.0, ge=0)  # weight of the overall-quality loss (Eq. 4)
     lambda_details: float = Field(1.0, ge=0)  # weight of the details loss (Eq. 4)

@@ -104,7 +104,8 @@ def train(
     if config.ema_decay:  # of the weights and the running statistics
         multi = get_ema_multi_avg_fn(config.ema_decay)
         average = AveragedModel(model, multi_avg_fn=multi, use_buffers=True)
-    progress = Progress(model, optimizer, scheduler, generator, average)
+    keep_last = config.kept_epoch == "last"
+    progress = Progress(model, optimizer, scheduler, generator, keep_last, average)
 
     def validate(epoch: int, train_loss: float, learning_rate: float) -> dict[str, float]:
         scores = evaluate(progress.kept_model, validation, config, tasks, weighting, processes)

@@ -42,6 +42,7 @@ VALUES = {
     "frozen_share": 0.2,
     "ema_decay": 0.9,
     "patience": 2,
+    "kept_epoch": "last",
     "lambda_overall": 0.7,
     "lambda_details": 0.7,
     "lambda_details_grid": [5.0],

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from sklearn.metrics import pairwise_distances
 
-from riqa.learn.config import PRECISIONS, SCHEDULES
+from riqa.learn.config import KEPT_EPOCHS, PRECISIONS, SCHEDULES
 from riqa.learn.device import DEVICES
 from riqa.learn.level import LEVELS
 from riqa.publish.chapters import read_chapters
@@ -93,7 +93,7 @@ def test_chapters_that_train_declare_the_same_training_parameters():
         names = list(declared)
         block = names[names.index("epochs") : names.index("max_colour_change") + 1]
         blocks.append([(p.name, p.type, p.meaning, p.legal.text) for p in map(declared.get, block)])
-    assert len(blocks[0]) == 17
+    assert len(blocks[0]) == 18
     assert blocks[0] == blocks[1] == blocks[2]
 
 
@@ -123,6 +123,7 @@ def test_what_a_page_includes_from_the_module_is_there_and_short_enough_to_read(
 CHOICES = {  # text that a chapter hands to a function which knows only these
     "weights": ("none", "imagenet"),
     "schedule": SCHEDULES,
+    "kept_epoch": KEPT_EPOCHS,
     "precision": PRECISIONS,
     "device": DEVICES,
     "pseudo_label_kind": ("soft", "hard"),

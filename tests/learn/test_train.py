@@ -112,6 +112,7 @@ KNOBS = {
     "start_scale": (0.5, 0.0),
     "frozen_share": (0.5, 1.0),
     "ema_decay": (0.9, 1.0),
+    "kept_epoch": ("last", "first"),
     "patience": (1, -1),
     "lambda_overall": (0.3, -1.0),
     "lambda_details": (0.3, float("inf")),
@@ -130,7 +131,7 @@ def test_every_hyperparameter_is_alive_and_none_is_impossible(knob, monkeypatch)
         replace(base, **{knob: wrong})
     histories = []
     for config in (base, replace(base, **{knob: value})):
-        if knob == "patience":  # only matters where no epoch is better than the first
+        if knob in {"patience", "kept_epoch"}:  # only matter where no epoch is better than the first
             plant_scores(monkeypatch, 0.1, 0.5, 0.4, 0.3)
         side = 64 if knob == "start_scale" else 32  # the smallest images cannot shrink
         histories.append(str(run(config, side=side)[1][1:]))
@@ -143,6 +144,19 @@ def test_nothing_to_learn_is_refused_and_one_task_needs_one_head():
         replace(CONFIG, lambda_overall=0.0, lambda_details=0.0)
     assert len(run(replace(CONFIG, lambda_overall=0.0), n_overall=0)[1]) == 4
     assert len(run(replace(CONFIG, lambda_details=0.0), n_details=0)[1]) == 4
+
+
+def test_the_last_epoch_is_kept_on_request(monkeypatch):
+    plant_scores(monkeypatch, 0.9, 0.5, 0.4, 0.3)
+    states = []
+    torch.manual_seed(0)
+    model = QualityNet("resnet10", 3, 3)
+    history = train(
+        model, brightness_task(), brightness_task(24, 1), replace(CONFIG, kept_epoch="last"), start_counts=True,
+        on_epoch=lambda *_: states.append(copy.deepcopy(model.state_dict())),
+    )  # fmt: skip
+    assert [record["best"] for record in history] == [False, False, False, True]
+    assert all(torch.equal(states[-1][name], value) for name, value in model.state_dict().items())
 
 
 def test_a_warm_up_of_one_step_is_none():

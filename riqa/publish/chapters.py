@@ -92,7 +92,7 @@ def _import_graph():
 def modules_used(notebook: Path) -> list[Path]:
     """List the files of riqa that a notebook's outcome depends on, through any chain of imports, sorted.
 
-    A changed file of another room is not among them.
+    A changed file of another room is not among them; tables that lie in a package, as the paper's do, are.
     """
     import riqa
 
@@ -108,4 +108,5 @@ def modules_used(notebook: Path) -> list[Path]:
         for n in range(len(parts) + 1):  # importing riqa.data.store also runs riqa and riqa.data
             base = package.joinpath(*parts[:n])
             files.add(base / "__init__.py" if base.is_dir() else base.with_suffix(".py"))
+            files |= {*base.glob("*.csv"), *base.glob("*.yaml")}
     return sorted(files)

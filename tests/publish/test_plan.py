@@ -71,6 +71,14 @@ def test_modules_used_are_those_that_imports_of_code_reach_and_no_other_rooms(tm
     assert set(modules_used(tmp_path / "x.ipynb")) == {PACKAGE / f"{name}.py" for name in used}
 
 
+def test_a_chapter_depends_on_what_the_paper_prints_and_claims(tmp_path):
+    source = new_code_cell("from riqa.paper import numbers")
+    nbformat.write(new_notebook(cells=[source]), tmp_path / "x.ipynb")
+    tables = {path for path in (PACKAGE / "paper").iterdir() if path.suffix in {".csv", ".yaml"}}
+    assert {path.name for path in tables} >= {"claims.yaml", "numbers.csv"}
+    assert tables < set(modules_used(tmp_path / "x.ipynb"))
+
+
 def test_read_profile(toy):
     write_profile(toy, "real", data="label files", chapters={"01_make_data": {"n": 2}})
     profile = read_profile(toy, "real")

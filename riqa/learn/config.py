@@ -24,6 +24,9 @@ class TrainingConfig:
         warm_up: Share of all steps in which ``one_cycle`` climbs to its peak.
         start_scale: Side of the images in the first epoch, as a share of the whole; it grows linearly and is
             whole in the last third of the epochs. 1 trains on whole images throughout (paper).
+        frozen_share: Part of the backbone, counted in weight tensors from the input, that keeps its starting
+            weights. What pretrained networks learned there, edges and colours, serves other images as well,
+            and a step is faster without. 0 trains all (paper).
         ema_decay: Share that a moving average of the weights keeps of itself at every step; the average is
             then validated and kept. 0 keeps the weights themselves (paper).
         patience: Stop after so many epochs without a better one; 0 trains all epochs (paper).
@@ -43,6 +46,7 @@ class TrainingConfig:
     halve_at: tuple[int, ...] = (30, 60, 80)
     warm_up: float = 0.25
     start_scale: float = 1.0
+    frozen_share: float = 0.0
     ema_decay: float = 0.0
     patience: int = 0
     lambda_overall: float = 1.0
@@ -76,6 +80,8 @@ class TrainingConfig:
             raise ValueError(f"warm_up is {self.warm_up}, must lie between 0 and 1")
         if not 0 < self.start_scale <= 1:
             raise ValueError(f"start_scale is {self.start_scale}, must be above 0 and at most 1")
+        if not 0 <= self.frozen_share < 1:
+            raise ValueError(f"frozen_share is {self.frozen_share}, must be 0 or more and below 1")
         if not 0 <= self.ema_decay < 1:
             raise ValueError(f"ema_decay is {self.ema_decay}, must be 0 or more and below 1")
         if self.patience < 0:

@@ -95,6 +95,10 @@ def train(
     if weighting is None:
         weights = {"overall": config.lambda_overall, "details": config.lambda_details}
         tasks, weighting = [task for task in tasks if weights[task.name]], WeightedSum(weights)
+    tensors = list(model.backbone.parameters())  # from the input on
+    frozen = tensors[: int(config.frozen_share * len(tensors))]
+    for tensor in frozen:
+        tensor.requires_grad_(False)
     shared = processes.wrap(model, bool(model.heads.keys() - {task.name for task in tasks}))
     generator = torch.Generator().manual_seed(config.seed)
     torch.manual_seed(config.seed)  # dropout and stochastic depth read the global generator
@@ -154,6 +158,8 @@ def train(
         on_epoch(record, batches * config.batch_size / (time.perf_counter() - started))
     model.load_state_dict(progress.best_state)
     model.eval()
+    for tensor in frozen:
+        tensor.requires_grad_(True)
     return [{**record, "best": record["epoch"] == progress.best_epoch} for record in progress.history]
 
 

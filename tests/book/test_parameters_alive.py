@@ -39,6 +39,7 @@ VALUES = {
     "halve_at": [1],
     "warm_up": 0.4,
     "start_scale": 0.7,
+    "frozen_share": 0.2,
     "ema_decay": 0.9,
     "patience": 2,
     "lambda_overall": 0.7,

@@ -112,6 +112,7 @@ KNOBS = {
     "halve_at": (1,),
     "warm_up": 0.6,
     "start_scale": 0.5,
+    "frozen_share": 0.5,
     "ema_decay": 0.9,
     "patience": 1,
     "lambda_overall": 0.3,
@@ -133,6 +134,15 @@ def test_every_hyperparameter_is_alive(knob, monkeypatch):
         histories.append(str(run(config, side=side)[1][1:]))
     assert "nan" not in histories[0]
     assert histories[0] != histories[1]
+
+
+def test_the_first_layers_keep_their_starting_weights():
+    torch.manual_seed(0)
+    start = list(QualityNet("resnet10", 3, 3).backbone.parameters())
+    model, _ = run(replace(CONFIG, epochs=1, frozen_share=0.5, weight_decay=0.1))
+    same = [torch.equal(a, b) for a, b in zip(start, model.backbone.parameters(), strict=True)]
+    assert same == [tensor < len(start) // 2 for tensor in range(len(start))]
+    assert all(tensor.requires_grad for tensor in model.parameters())
 
 
 def test_images_grow_to_their_whole_size():
@@ -227,6 +237,7 @@ def test_scores_against_scikit_learn_and_by_hand():
         {"precision": "float16"},
         {"warm_up": 1.0},
         {"start_scale": 0.0},
+        {"frozen_share": 1.0},
         {"ema_decay": 1.0},
         {"patience": -1},
     ],

@@ -39,7 +39,7 @@ Observed = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 def observed(folder: Path) -> tuple[Observed, np.ndarray]:
     """Return what `summary` does, of EyeQ-D's labels, and the number of photographs of each class."""
-    rows = read_catalogue("eyeq_d", folder).table
+    rows = read_catalogue("eyeq_d", folder).manifest
     bad = 1 - rows[list(DETAILS)].to_numpy(dtype=float)
     overall = rows["overall"].to_numpy(dtype=int)
     count = np.bincount(overall)

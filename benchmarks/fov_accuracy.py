@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from riqa.data.fov import FieldOfView, find_fov
-from riqa.data.peers import installed_peers, peer_field
+from riqa.data.peers import installed_peers
 from riqa.phantom.degrade import DEFECTS
 from riqa.phantom.fundus import CAMERAS, Field
 from riqa.phantom.photograph import JPEG_QUALITY, Exposure, render_clean, run_all, spoil
@@ -67,6 +67,24 @@ def overlap(found: FieldOfView | None, mask: np.ndarray) -> float:
         return 0.0
     inside = found.mask()
     return float((inside & mask).sum() / (inside | mask).sum())
+
+
+def peer_field(name: str, image: np.ndarray) -> FieldOfView | None:
+    """Return the field that an installed peer finds on a photograph, uint8 (H, W, 3); its score is NaN."""
+    height, width = shape = image.shape[:2]
+    if name == "fundus-image-toolbox":
+        from fundus_image_toolbox.circle_crop.eyeq_preprocess import get_mask
+
+        try:
+            _, _, (y, x), radius = get_mask(image)
+        except (ValueError, IndexError):  # its own `crop` gives up in the same way
+            return None
+        return FieldOfView(shape, (float(x), float(y)), float(radius), (0, 0, width, height), np.nan)
+    from rtnls_fundusprep.mask_extraction import get_cfi_bounds
+
+    found = get_cfi_bounds(image)
+    box = found.min_x, found.min_y, found.max_x, found.max_y
+    return FieldOfView(shape, (float(found.cx), float(found.cy)), float(found.radius), box, np.nan)
 
 
 def examine(seed: int, size: int, number: int, camera: str, defect: str, severity: float) -> list[dict]:

@@ -1,10 +1,10 @@
 """Files that are no plain photograph, made of phantoms: several fields of view, pages and screens around one.
 
-Each layout is a function of (draw, rng) that returns an image, uint8 (H, W, 3), and the true field of its first
-photograph, bool (H, W); `draw()` returns another phantom and its true field.
+Each layout is a function of (draw, rng) that returns an image, uint8 (H, W, 3), and the true fields, bool
+(H, W); `draw()` returns another phantom and its true field.
 """
 
-from functools import partial
+from collections.abc import Callable
 
 import cv2
 import numpy as np
@@ -14,10 +14,12 @@ from riqa.phantom.degrade import DEFECTS
 from riqa.phantom.fundus import CAMERAS
 from riqa.phantom.photograph import Exposure, render_clean, spoil
 
-SIDE = 240  # of a photograph in a montage, pixels
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+Picture = tuple[np.ndarray, np.ndarray]
+Composite = tuple[np.ndarray, list[np.ndarray]]
 
 
-def phantom(seed, number, size=300):
+def phantom(seed: int, number: int, size: int = 300) -> Picture:
     """Return a phantom with up to three defects of any severity, uint8 (H, W, 3), and its true field."""
     rng = np.random.default_rng((seed, number))
     defects = rng.choice(list(DEFECTS), rng.integers(0, 4), replace=False)
@@ -30,16 +32,15 @@ def phantom(seed, number, size=300):
     return image, truth_mask(clean.field)
 
 
-def resized(picture, side):
-    """Return a picture and its field with another longer side, pixels."""
+def resized(picture: Picture, scale: float) -> Picture:
+    """Return a picture and its field at another size."""
     image, mask = picture
-    scale = side / max(mask.shape)
-    shape = round(image.shape[1] * scale), round(image.shape[0] * scale)
+    shape = max(8, round(image.shape[1] * scale)), max(8, round(image.shape[0] * scale))
     kind = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     return cv2.resize(image, shape, interpolation=kind), cv2.resize(mask.astype(np.uint8), shape) > 0
 
 
-def tight(picture, margin=1):
+def tight(picture: Picture, margin: int = 1) -> Picture:
     """Return a picture cut to its field, with some pixels of margin."""
     image, mask = picture
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
@@ -48,145 +49,251 @@ def tight(picture, margin=1):
     return image[window], mask[window]
 
 
-def page(height, width, kind, rng):
+def paste(canvas: np.ndarray, fields: list[np.ndarray], picture: Picture, top: int, left: int) -> None:
+    """Paste a picture onto a canvas; what it covers of earlier fields is theirs no more."""
+    image, mask = picture
+    window = np.s_[int(top) : int(top) + image.shape[0], int(left) : int(left) + image.shape[1]]
+    height, width = canvas[window].shape[:2]
+    canvas[window] = image[:height, :width]
+    for field in fields:
+        field[window] = False
+    fields.append(np.zeros(canvas.shape[:2], bool))
+    fields[-1][window] = mask[:height, :width]
+
+
+def page(height: int, width: int, kind: str, rng: np.random.Generator) -> np.ndarray:
     """Return an empty page: white, grey, black, dark, textured or wooden."""
-    level = {"white": 255, "grey": rng.integers(90, 215), "black": 0, "dark": rng.integers(18, 60)}
-    if kind in level:
-        return np.full((height, width, 3), level[kind], np.uint8)
+    if kind in ("white", "grey", "black", "dark"):
+        level = {"white": 255, "grey": rng.integers(90, 215), "black": 0, "dark": rng.integers(18, 60)}[kind]
+        return np.full((height, width, 3), level, np.uint8)
     base = np.array([235, 230, 220]) if kind == "textured" else np.array([150, 105, 65])
     coarse = rng.normal(0, 6 if kind == "textured" else 18, (12, 5 if kind == "wooden" else 12))
     coarse = cv2.resize(coarse.astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
-    return (base + (coarse + rng.normal(0, 4, (height, width)))[..., None]).clip(0, 255).astype(np.uint8)
+    fine = rng.normal(0, 4, (height, width))
+    return (base + (coarse + fine)[..., None]).clip(0, 255).astype(np.uint8)
 
 
-def write(canvas, top, bottom, rng):
+def write(canvas: np.ndarray, top: int, bottom: int, rng: np.random.Generator, size: float = 1.0) -> None:
     """Write lines of text, dark on light or light on dark, between two rows."""
     height, width = canvas.shape[:2]
-    step = max(8, int(rng.uniform(0.035, 0.06) * height))
-    ink = (20, 20, 20) if canvas[min(int(top), height - 1)].mean() > 110 else (225, 225, 225)
+    step = max(8, int(rng.uniform(0.035, 0.06) * size * height))
+    ink = (20, 20, 20) if canvas[min(top, height - 1)].mean() > 110 else (225, 225, 225)
     for row in range(int(top) + step, int(bottom), step):
         words = " ".join("".join(rng.choice(list("abcdeilmnorstuOD"), rng.integers(2, 9))) for _ in range(9))
-        letters, place = (
-            int(rng.uniform(0.2, 1.0) * width / (0.5 * step)),
-            (int(0.05 * width), row - step // 4),
-        )
-        cv2.putText(
-            canvas, words[:letters], place, cv2.FONT_HERSHEY_SIMPLEX, step / 34, ink, max(1, step // 14)
-        )
+        letters = int(rng.uniform(0.2, 1.0) * width / (0.5 * step))
+        place, thick = (int(0.05 * width), row - step // 4), max(1, step // 14)
+        cv2.putText(canvas, words[:letters], place, _FONT, step / 34, ink, thick, cv2.LINE_AA)
 
 
-def _montage(places, draw, rng, light=(1, 1, 1, 1), overlay=False):
-    """Photographs at (left, top, side) in units of `SIDE`, with or without margins; `overlay`: fields alone."""
-    gap, kind = int(rng.choice([0, 2, 8, 20])), str(rng.choice(["black", "white", "grey", "textured"]))
-    cut, kind = overlay or rng.random() < 0.5, "black" if overlay or min(light) < 1 else kind
-    columns, rows = (max(place[axis] + place[2] for place in places) for axis in (0, 1))
-    canvas = page(int(rows * SIDE) + 3 * gap, int(columns * SIDE) + 3 * gap, kind, rng)
-    for (left, top, side), bright in zip(places, light, strict=False):
-        image, mask = resized(tight(draw(), 0 if overlay else 2) if cut else draw(), side * SIDE)
-        y, x = (
-            int(top * SIDE) + gap * (1 + round(top)),
-            int(left * SIDE) + gap * (0 if overlay else 1 + round(left)),
-        )
-        window = canvas[y : y + image.shape[0], x : x + image.shape[1]]
-        shown = np.broadcast_to(mask[..., None], image.shape) if overlay else np.ones(image.shape, bool)
-        shown = shown[: window.shape[0], : window.shape[1]]
-        window[shown] = (image * bright).astype(np.uint8)[: window.shape[0], : window.shape[1]][shown]
-    return canvas, None
+def _grid(draw: Callable[[], Picture], rng: np.random.Generator, rows: int, columns: int) -> Composite:
+    kind = rng.choice(["black", "black", "black", "white", "grey", "textured"])
+    gap, cut = int(rng.choice([0, 2, 8, 20])), rng.random() < 0.5
+    pictures = [tight(draw()) if cut else draw() for _ in range(rows * columns)]
+    cells = [resized(picture, 240 / max(picture[0].shape[:2])) for picture in pictures]
+    height, width = (max(cell[0].shape[axis] for cell in cells) for axis in (0, 1))
+    canvas = page(rows * height + (rows + 1) * gap, columns * width + (columns + 1) * gap, kind, rng)
+    fields: list[np.ndarray] = []
+    for k, cell in enumerate(cells):
+        top = gap + k // columns * (height + gap) + (height - cell[0].shape[0]) // 2
+        left = gap + k % columns * (width + gap) + (width - cell[0].shape[1]) // 2
+        paste(canvas, fields, cell, top, left)
+    return canvas, fields
+
+
+def touching(draw, rng):
+    """Two fields without margin that touch, or overlap by up to a third of their width."""
+    first, second = (tight(resized(draw(), 1.0), 0) for _ in range(2))
+    second = resized(second, first[0].shape[0] / second[0].shape[0])
+    share = float(rng.choice([0, rng.uniform(0, 0.1), rng.uniform(0.1, 0.33)]))
+    left = round(first[0].shape[1] * (1 - share))
+    height, width = max(first[0].shape[0], second[0].shape[0]), left + second[0].shape[1]
+    edge = int(rng.choice([0, 6, 30]))
+    canvas = page(height + 2 * edge, width + 2 * edge, "black", rng)
+    paste(canvas, fields := [], first, edge, edge)
+    image, mask = second
+    window = np.s_[edge : edge + image.shape[0], edge + left : edge + left + image.shape[1]]
+    canvas[window][mask] = image[mask]
+    fields[0][window] &= ~mask
+    fields.append(np.zeros_like(fields[0]))
+    fields[1][window] = mask
+    if rng.random() < 0.4:
+        canvas, fields = np.ascontiguousarray(canvas.transpose(1, 0, 2)), [field.T for field in fields]
+    return canvas, fields
+
+
+def big_and_small(draw, rng):
+    """A large and a small photograph side by side."""
+    big, small = tight(draw(), 6), resized(tight(draw(), 6), rng.uniform(0.35, 0.75))
+    gap = int(rng.choice([4, 12, 30]))
+    kind = rng.choice(["black", "black", "white", "grey"])
+    canvas = page(big[0].shape[0] + 2 * gap, big[0].shape[1] + small[0].shape[1] + 3 * gap, kind, rng)
+    paste(canvas, fields := [], big, gap, gap)
+    top = rng.integers(gap, canvas.shape[0] - gap - small[0].shape[0] + 1)
+    paste(canvas, fields, small, top, big[0].shape[1] + 2 * gap)
+    if rng.random() < 0.5:
+        canvas, fields = np.ascontiguousarray(canvas[:, ::-1]), [field[:, ::-1] for field in fields]
+    return canvas, fields
+
+
+def inset(draw, rng):
+    """A thumbnail in a corner, over the margin or a part of the large field."""
+    image, mask = draw()
+    canvas, fields = image.copy(), [mask.copy()]
+    thumb = resized(tight(draw(), 2), rng.uniform(0.22, 0.4))
+    if rng.random() < 0.4:
+        frame = int(rng.choice([1, 3]))
+        sides = ((frame, frame), (frame, frame), (0, 0))
+        thumb = np.pad(thumb[0], sides, constant_values=255), np.pad(thumb[1], frame)
+    edge = int(rng.choice([0, 4, 10]))
+    top = rng.choice([edge, canvas.shape[0] - edge - thumb[0].shape[0]])
+    left = rng.choice([edge, canvas.shape[1] - edge - thumb[0].shape[1]])
+    paste(canvas, fields, thumb, top, left)
+    return canvas, fields
+
+
+def good_and_dark(draw, rng):
+    """A photograph beside one with little light."""
+    first, second = draw(), draw()
+    second = resized(second, first[0].shape[0] / second[0].shape[0])
+    second = (second[0] * rng.uniform(0.1, 0.35)).astype(np.uint8), second[1]
+    one, other = (first, second) if rng.random() < 0.5 else (second, first)
+    canvas = page(first[0].shape[0], first[0].shape[1] + second[0].shape[1], "black", rng)
+    paste(canvas, fields := [], one, 0, 0)
+    paste(canvas, fields, other, 0, one[0].shape[1])
+    return canvas, fields
 
 
 def tiles(draw, rng):
     """Two pieces of retina without a rim, side by side."""
     pieces = []
-    for image, mask in (resized(draw(), 450), resized(draw(), 450)):
+    for _ in range(2):
+        image, mask = resized(draw(), 1.5)
         y, x = (int(np.flatnonzero(mask.any(axis=axis)).mean()) for axis in (1, 0))
         half = int(0.65 * np.sqrt(mask.sum() / np.pi))
         pieces.append(cv2.resize(image[y - half : y + half, x - half : x + half], (220, 220)))
     gap = np.full((220, int(rng.choice([0, 4, 12])), 3), int(rng.choice([0, 255])), np.uint8)
-    return np.hstack([pieces[0], gap, pieces[1]]), None
+    canvas = np.hstack([pieces[0], gap, pieces[1]])
+    fields = [np.zeros(canvas.shape[:2], bool) for _ in range(2)]
+    fields[0][:, :220] = fields[1][:, -220:] = True
+    return canvas, fields
 
 
-def _page(kinds, tall, wide, draw, rng, text=False, chart=False):
-    """A page `tall` and `wide` times the photograph that lies on it, with text or coloured squares beside it."""
-    image, mask = draw()
-    height, width = mask.shape
-    size = int(height * rng.uniform(*tall)), int(width * rng.uniform(*wide))
-    canvas, field = page(*size, str(rng.choice(kinds)), rng), np.zeros(size, bool)
-    top, left = (int(rng.uniform(0, 1) * free) for free in (size[0] - height, size[1] - width))
-    top = 0 if chart else top
-    strip = size[0] - height
-    for k, colour in enumerate(rng.integers(0, 255, (width // strip, 3)) if chart else []):
-        canvas[height + 2 : -2, k * strip + 2 : (k + 1) * strip - 2] = colour
-    if text:
-        write(canvas, 0, top, rng)
-        write(canvas, top + height, size[0] - 4, rng)
-    canvas[top : top + height, left : left + width] = image
-    field[top : top + height, left : left + width] = mask
-    return canvas, field
+def _on_a_page(canvas: np.ndarray, picture: Picture, top: float, left: float) -> Composite:
+    paste(canvas, fields := [], picture, round(top), round(left))
+    return canvas, fields
+
+
+def report(draw, rng):
+    """A page with a heading, a photograph and text below."""
+    picture = draw()
+    height, width = picture[0].shape[:2]
+    kind = rng.choice(["white", "white", "white", "grey", "textured"])
+    canvas = page(int(height * rng.uniform(1.6, 3)), int(width * rng.uniform(1.05, 1.8)), kind, rng)
+    top = rng.uniform(0.1, 0.35) * (canvas.shape[0] - height)
+    write(canvas, 0, int(top), rng)
+    write(canvas, int(top) + height, canvas.shape[0] - 4, rng)
+    return _on_a_page(canvas, picture, top, rng.uniform(0, 1) * (canvas.shape[1] - width))
+
+
+def bare_page(draw, rng):
+    """A photograph anywhere on a page without text."""
+    picture = draw()
+    height, width = picture[0].shape[:2]
+    kind = rng.choice(["white", "grey", "textured", "wooden", "dark", "black"])
+    canvas = page(int(height * rng.uniform(1.03, 2)), int(width * rng.uniform(1.03, 2)), kind, rng)
+    top, left = rng.uniform(0, 1, 2) * (np.array(canvas.shape[:2]) - picture[0].shape[:2])
+    return _on_a_page(canvas, picture, top, left)
+
+
+def captioned(draw, rng):
+    """A photograph with a strip of text below or above it, or on both sides."""
+    picture = draw()
+    height, width = picture[0].shape[:2]
+    above, below = (int(rng.choice([0, rng.uniform(0.06, 0.3)]) * height) for _ in range(2))
+    below += 0 if above + below else int(0.12 * height)
+    canvas = page(height + above + below, width, rng.choice(["white", "grey", "dark", "black"]), rng)
+    write(canvas, 0, above, rng)
+    write(canvas, above + height, canvas.shape[0], rng)
+    return _on_a_page(canvas, picture, above, 0)
 
 
 def screenshot(draw, rng):
     """A window on a screen: bars above and at the side, icons, a photograph in the middle."""
-    kind = str(rng.choice(["dark", "white"]))
-    canvas, field = _page([kind], (1.3, 1.9), (1.3, 2.1), draw, rng)
-    bar, side = int(0.09 * len(canvas)), int(rng.choice([0, 0.1, 0.18]) * canvas.shape[1])
-    canvas, field = (
-        np.pad(canvas, ((bar, bar), (side, 0), (0, 0)), constant_values=225 if kind == "white" else 28),
-        np.pad(field, ((bar, bar), (side, 0))),
-    )
+    picture = draw()
+    height, width = picture[0].shape[:2]
+    dark = rng.random() < 0.5
+    base, bar = ((40, 40, 43), (28, 28, 31)) if dark else ((243, 243, 243), (222, 225, 230))
+    shape = int(height * rng.uniform(1.25, 1.9)), int(width * rng.uniform(1.3, 2.1))
+    canvas = np.full((*shape, 3), base, np.uint8)
+    bar_height, side = int(0.09 * shape[0]), int(rng.choice([0, 0.1, 0.18]) * shape[1])
+    canvas[:, :side] = canvas[:bar_height] = canvas[-bar_height // 2 :] = bar
     for k, colour in enumerate(rng.integers(40, 255, (12, 3))):
-        x = int((0.5 + k) * 1.2 * bar)
-        canvas[bar // 4 : 3 * bar // 4, x : x + bar // 2] = colour
-    return canvas, field
+        x, y, half = int((0.5 + k) * 1.2 * bar_height), bar_height // 2, bar_height // 4
+        canvas[y - half : y + half, x : x + 2 * half] = colour
+    write(canvas[:, : max(side, 1)], 2 * bar_height, shape[0] - bar_height, rng, 0.8) if side else None
+    top = bar_height + rng.uniform(0, 1) * (shape[0] - 1.5 * bar_height - height)
+    left = side + rng.uniform(0, 1) * max(0, shape[1] - side - width)
+    return _on_a_page(canvas, picture, max(bar_height, top), left)
 
 
 _CORNERS = np.array([[0, 0], [1, 0], [1, 1], [0, 1]])
 
 
-def _askew(layouts, moire, draw, rng):
-    """A page that lies askew on a table, or a monitor photographed askew, with moire."""
-    canvas, field = layouts[rng.integers(len(layouts))](draw, rng)
-    frame = int(0.03 * canvas.shape[1]) if moire else 0
-    canvas = cv2.copyMakeBorder(canvas, *[frame] * 4, cv2.BORDER_CONSTANT, value=(15, 15, 16))
-    size, angle = np.array(canvas.shape[1::-1]), np.deg2rad(rng.uniform(3, 25) * rng.choice([-1, 1]))
+def _turned(canvas: np.ndarray, field: np.ndarray, corners: np.ndarray, ground: np.ndarray) -> Composite:
+    """Lay a page onto a ground so that its corners come to lie at `corners`, (4, 2) as (x, y)."""
+    height, width = canvas.shape[:2]
+    start = (_CORNERS * [width, height]).astype(np.float32)
+    warp = cv2.getPerspectiveTransform(start, corners.astype(np.float32))
+    size = ground.shape[1::-1]
+    cover = cv2.warpPerspective(np.ones((height, width), np.float32), warp, size)[..., None]
+    image = cv2.warpPerspective(canvas, warp, size)
+    field = cv2.warpPerspective(field.astype(np.uint8), warp, size) > 0
+    return (cover * image + (1 - cover) * ground).astype(np.uint8), [field]
+
+
+def rotated_page(draw, rng):
+    """A page with a photograph, lying askew on a table."""
+    canvas, (field,) = (report if rng.random() < 0.5 else bare_page)(draw, rng)
+    height, width = canvas.shape[:2]
+    angle = np.deg2rad(rng.uniform(3, 25) * rng.choice([-1, 1]))
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    corners = _CORNERS * size @ (np.eye(2) if moire else turn.T)
-    corners += rng.uniform(-0.05, 0.05, (4, 2)) * size * moire
-    corners -= corners.min(axis=0) - 0.05 * size
-    columns, rows = (corners.max(axis=0) + 0.05 * size).astype(int)
-    ground = page(rows, columns, str(rng.choice(["grey", "dark", "wooden"])), rng)
-    warp = cv2.getPerspectiveTransform((_CORNERS * size).astype(np.float32), corners.astype(np.float32))
-    cover, image, field = (
-        cv2.warpPerspective(part.astype(np.float32), warp, (int(columns), int(rows)))
-        for part in (np.ones(canvas.shape), canvas, np.pad(field, frame))
-    )
-    ys, xs = np.mgrid[:rows, :columns]
+    corners = _CORNERS * [width, height] @ turn.T
+    corners -= corners.min(axis=0) - 0.04 * width
+    columns, rows = (corners.max(axis=0) + 0.04 * width).astype(int)
+    kind = rng.choice(["white", "grey", "dark", "wooden", "black"])
+    return _turned(canvas, field, corners, page(rows, columns, kind, rng))
+
+
+def monitor(draw, rng):
+    """A monitor that shows a photograph, photographed askew, with moire."""
+    canvas, (field,) = (screenshot if rng.random() < 0.6 else bare_page)(draw, rng)
+    frame = int(0.03 * canvas.shape[1])
+    canvas = cv2.copyMakeBorder(canvas, *[frame] * 4, cv2.BORDER_CONSTANT, value=(15, 15, 16))
+    height, width = canvas.shape[:2]
+    corners = 0.08 + _CORNERS + rng.uniform(-0.05, 0.05, (4, 2))
+    ground = page(int(1.16 * height), int(1.16 * width), rng.choice(["grey", "dark", "wooden"]), rng)
+    image, fields = _turned(canvas, np.pad(field, frame), corners * [width, height], ground)
+    ys, xs = np.mgrid[: image.shape[0], : image.shape[1]]
     wave, angle = rng.uniform(2.2, 9), rng.uniform(0, np.pi)
-    waves = np.sin(2 * np.pi * (xs * np.cos(angle) + ys * np.sin(angle)) / wave)[..., None]
-    image = (image + (1 - cover) * ground) * (1 + 0.12 * moire * waves) + 8 * moire
-    return image.clip(0, 255).astype(np.uint8), field > 0.5
+    moire = 1 + 0.12 * np.sin(2 * np.pi * (xs * np.cos(angle) + ys * np.sin(angle)) / wave)
+    return (image * moire[..., None] + 8).clip(0, 255).astype(np.uint8), fields
 
 
-_PAIR = [(0, 0, 1), (1, 0, 1)]
+def colour_chart(draw, rng):
+    """A photograph with a strip of coloured squares below it."""
+    picture = draw()
+    height, width = picture[0].shape[:2]
+    strip = int(rng.uniform(0.08, 0.2) * height)
+    canvas = page(height + strip, width, rng.choice(["white", "grey", "black"]), rng)
+    for k, colour in enumerate(rng.integers(0, 255, (width // strip, 3))):
+        canvas[height + 2 : -2, k * strip + 2 : (k + 1) * strip - 2] = colour
+    return _on_a_page(canvas, picture, 0, 0)
+
+
 FIELDS = {
-    "row": partial(_montage, _PAIR),
-    "row of three": partial(_montage, [*_PAIR, (2, 0, 1)]),
-    "column": partial(_montage, [(0, 0, 1), (0, 1, 1)]),
-    "grid": partial(_montage, [*_PAIR, (0, 1, 1), (1, 1, 1)]),
-    "big and small": partial(_montage, [(0, 0, 1), (1, 0.3, 0.5)]),
-    "inset": partial(_montage, [(0, 0, 1), (0.7, 0.6, 0.3)]),
-    "good and dark": partial(_montage, _PAIR, light=(1, 0.25)),
-    "touching": partial(_montage, _PAIR, overlay=True),
-    "overlapping": partial(_montage, [(0, 0, 1), (0.75, 0, 1)], overlay=True),
-    "tiles": tiles,
-}
-_report = partial(_page, ["white", "white", "grey", "textured"], (1.6, 3), (1.05, 1.8), text=True)
-_bare = partial(_page, ["white", "grey", "textured", "wooden", "dark", "black"], (1.03, 2), (1.03, 2))
-PAGES = {
-    "report": _report,
-    "bare page": _bare,
-    "captioned": partial(_page, ["white", "grey", "dark", "black"], (1.06, 1.6), (1, 1), text=True),
-    "colour chart": partial(_page, ["white", "grey", "black"], (1.08, 1.2), (1, 1), chart=True),
-    "screenshot": screenshot,
-    "rotated page": partial(_askew, [_report, _bare], 0),
-    "monitor": partial(_askew, [screenshot, _bare], 1),
-}
+    "pair_in_a_row": lambda draw, rng: _grid(draw, rng, 1, int(rng.choice([2, 2, 3]))),
+    "pair_in_a_column": lambda draw, rng: _grid(draw, rng, 2, 1),
+    "grid": lambda draw, rng: _grid(draw, rng, 2, int(rng.choice([2, 2, 2, 3]))),
+} | {layout.__name__: layout for layout in (touching, big_and_small, inset, good_and_dark, tiles)}
+_LAYOUTS = (report, bare_page, captioned, screenshot, rotated_page, monitor, colour_chart)
+PAGES = {layout.__name__: layout for layout in _LAYOUTS}

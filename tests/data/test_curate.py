@@ -69,7 +69,7 @@ def running(many, tmp_path):
     out = tmp_path / "store"
     command = [sys.executable, "-c", CURATE, str(many.root), str(out), str(SIZE)]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
-    enough, end = random.randint(1, 150), time.monotonic() + 60
+    enough, end = random.randint(1, 150), time.monotonic() + 300
     while n_done(out) < enough and process.poll() is None and time.monotonic() < end:
         time.sleep(0.001)
     yield process, out

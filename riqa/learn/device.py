@@ -19,8 +19,8 @@ _MMAP_THRESHOLD, _TRIM_THRESHOLD = -3, -1  # names of two parameters of mallopt(
 def resolve_device(device: str) -> torch.device:
     """Turn a parameter into a device; ``auto`` is a graphics card if there is one, else the processor.
 
-    The default of the chapters is ``cpu``, whose results repeat to the last bit whatever else a machine
-    has. On a graphics card the order of sums differs, so results repeat up to rounding.
+    On ``cpu`` results repeat to the last bit whatever else a machine has; on a graphics card, where the
+    order of sums differs, up to rounding.
     """
     if device not in DEVICES:
         raise ValueError(f"device is {device!r}, must be one of {DEVICES}")
@@ -30,14 +30,12 @@ def resolve_device(device: str) -> torch.device:
 
 
 def resolve_precision(precision: str, network: nn.Module, device: torch.device) -> str:
-    """Turn ``auto`` into bfloat16 where that is faster for a network, else into float32.
+    """Turn ``auto`` into bfloat16 where that is native and faster for a network, else into float32.
 
     This follows from the kinds of network and device alone, never from a measured time, so a machine
-    always decides alike. The device must compute bfloat16 natively. A processor that does still gains
-    nothing on a network with depthwise convolutions (as in MobileNet and EfficientNet), which do little
-    with each number that they read. On one core of such a processor, images per second in training with
-    float32 and with bfloat16: 32 and 66 for ResNet-18 at 128 pixels, 20 and 16 for EfficientNet-Lite0 at
-    160.
+    always decides alike. A processor gains nothing on networks with depthwise convolutions, which do little
+    with each number that they read: images per second in training on one core with float32 and with bfloat16
+    are 32 and 66 for ResNet-18 at 128 pixels, 20 and 16 for EfficientNet-Lite0 at 160.
     """
     if precision != "auto":
         return precision
@@ -61,11 +59,9 @@ def _is_depthwise(layer: nn.Module) -> bool:
 def keep_freed_memory() -> bool:
     """Let this process keep the memory that it frees, to use it again; tell whether the C library can.
 
-    A training step frees thousands of arrays that the next step asks for anew. glibc hands large ones
-    back to the kernel, which must find and clear the same pages again at every step. Arrays above 8 MB
-    are still given back, and of what is free at most 64 MB is kept: a process that keeps them, too, ends
-    with half a gigabyte of gaps between arrays. Clearing them costs little in pages of 2 MB, which torch
-    asks for (see `riqa.learn`).
+    A training step frees thousands of arrays that the next step asks for anew; glibc would hand large ones
+    back to the kernel, which must find and clear the same pages again. Arrays above 8 MB are still given
+    back, and of what is free at most 64 MB is kept, else a process ends with half a gigabyte of gaps.
     """
     settings = ((_MMAP_THRESHOLD, 8 << 20), (_TRIM_THRESHOLD, 64 << 20))
     return all(_c_library("mallopt", *setting) for setting in settings)

@@ -151,10 +151,11 @@ def train_epoch(
     optimizer: torch.optim.Optimizer,
     after_step: Callable[[], None] = lambda: None,
 ) -> Tensor:
-    """Take one step of gradient descent per batch, and return the loss of each before its step.
+    """Take one step of gradient descent per batch; return its loss before the step.
 
-    `network` turns images (N, 3, H, W) into the logits of every head, `objective` those and targets into
-    the loss (`multi_task_loss`); batches hold what the two take. `after_step` moves a schedule along.
+    The network turns images (N, 3, H, W) into the logits of every head, and the
+    objective those and targets into a loss; each batch holds what the two take.
+    `after_step` is called after every step: the rate has a schedule.
     """
     losses = []
     for inputs, targets in batches:

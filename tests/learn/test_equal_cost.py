@@ -1,6 +1,7 @@
 """Backbones at equal cost: operations counted by hand, what is planned, and what is not trained twice."""
 
 from dataclasses import replace
+from functools import cache
 
 import pandas as pd
 import pytest
@@ -12,6 +13,11 @@ from riqa.learn.equal_cost import equal_cost_runs, flop_per_image, network_size,
 from riqa.learn.model import QualityNet
 from riqa.learn.runs import execute, run_each
 from tests.learn.chain import CONFIG, a_run
+
+
+def n_weights(net):
+    return sum(weight.numel() for weight in net.parameters())
+
 
 LINEAR, CONV = nn.Linear(12, 5), nn.Conv2d(3, 4, 3, stride=2, padding=1)
 
@@ -34,8 +40,9 @@ def test_a_vision_transformer_by_hand():
     """17 tokens of 96 numbers, four layers of 12 x 96^2 weights, 16 patches of 768 numbers, 3 classes."""
     layers, attention = 4 * 12 * 96**2 * 17 * 3, 4 * 2 * 17 * 17 * 96 * 3
     patches, head = 16 * 768 * 96 * 2, 96 * 3 * 3
-    flop = 2 * (layers + attention + patches + head)
-    assert network_size("vit_tiny", 3, 64)[1] == pytest.approx(flop, rel=0.02)
+    parameters, flop = network_size("vit_tiny", 3, 64)
+    assert flop == pytest.approx(2 * (layers + attention + patches + head), rel=0.02)
+    assert parameters == n_weights(QualityNet("vit_tiny", 3, 0, image_size=64))
 
 
 def test_nothing_is_computed_or_drawn_for_a_network_by_name_and_the_count_is_that_of_the_network():
@@ -45,15 +52,15 @@ def test_nothing_is_computed_or_drawn_for_a_network_by_name_and_the_count_is_tha
     size = network_size("resnet10", 2, 32)
     assert torch.equal(torch.rand(1), after)
     assert network_size("resnet10", 2, 64)[1] == pytest.approx(4 * size[1], rel=0.01)
-    assert flop_per_image(QualityNet("resnet10", 2, 0, image_size=32), 32) == size[1]
+    net = QualityNet("resnet10", 2, 0, image_size=32)
+    assert size == (n_weights(net), flop_per_image(net, 32))
     # RegNet makes a list of its widths from a tensor, which only holds numbers on a real device.
-    for name in ("resnet10", "vit_tiny", "regnet_y_400mf"):
-        net = QualityNet(name, 2, 0, image_size=64)
-        assert network_size(name, 2, 64)[0] == sum(weight.numel() for weight in net.parameters())
+    assert network_size("regnet_y_400mf", 2, 64)[0] == n_weights(QualityNet("regnet_y_400mf", 2, 0))
 
 
-def test_epochs_are_what_the_share_of_the_main_cost_buys(store, tmp_path):
-    flop = {name: network_size(name, 3, 32)[1] for name in ("resnet10", "vit_tiny")}
+def test_epochs_are_what_the_share_of_the_main_cost_buys(store, tmp_path, monkeypatch):
+    monkeypatch.setattr(equal_cost, "network_size", cache(network_size))  # counting is slow
+    flop = {name: equal_cost.network_size(name, 3, 32)[1] for name in ("resnet10", "vit_tiny")}
     ratio = flop["resnet10"] / flop["vit_tiny"]
     main = a_run(store, tmp_path, config=replace(CONFIG, epochs=9, halve_at=(3, 6)))
     (same, cost), (other, other_cost) = equal_cost_runs(main, list(flop), 1.0, tmp_path)
@@ -63,7 +70,7 @@ def test_epochs_are_what_the_share_of_the_main_cost_buys(store, tmp_path):
     halve_at = (round(wanted / 3), round(wanted * 2 / 3))
     assert other.config == replace(main.config, epochs=wanted, halve_at=halve_at)
     assert other_cost["spent"] == pytest.approx(wanted / (9 * ratio))
-    assert other_cost["parameters"] == network_size("vit_tiny", 3, 32)[0]
+    assert other_cost["parameters"] == equal_cost.network_size("vit_tiny", 3, 32)[0]
     assert (other.backbone, other.model, other.models) == ("vit_tiny", "vit_tiny", tmp_path / "vit_tiny")
     assert other.predict_on == ((store.root, ("train", "val")),)  # never test
 

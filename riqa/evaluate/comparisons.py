@@ -1,7 +1,7 @@
 """Two models on the same images: classical tests, a margin, and what a test set of a given size can find.
 
 The paper used "one- or two-tailed Wilcoxon signed-rank tests and bootstrap resampling" (section 3.3), but
-does not say on what pairs; `riqa.studies.overall.READINGS` lists three. Each image's probability of its true
+does not say on what pairs (`riqa.studies.comparisons.READINGS`). Each image's probability of its true
 class gives as many pairs as images, and they can be ranked. Correctness cannot: all differences are of one
 size, and the test becomes McNemar's. Scores by seed would be the best pairs, but with S seeds no two-tailed
 p-value is below 2 / 2^S: five seeds never reach 0.05. Both tests take photographs of one patient as

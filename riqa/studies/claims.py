@@ -29,13 +29,9 @@ VERDICTS = {
 def find(table: pd.DataFrame, parts: pd.DataFrame, margins: Mapping[str, float]) -> pd.DataFrame:
     """Find the rows that bear on the claims, not judged yet.
 
-    A row without value or interval is no evidence: it says that a build has no such number. A count needs no
-    interval. Only gains have a p-value here.
-
-    Args:
-        table: Rows of results of all chapters.
-        parts: The questions, as `riqa.paper.parts` reads them.
-        margins: Name of a margin -> difference that would matter, above 0.
+    The table is results of all chapters, `parts` are the questions as `riqa.paper.parts` reads them, and
+    margins name -> difference that would matter. A row without value or interval is no evidence: it says that
+    a build has no such number. A count needs no interval. Only gains have a p-value here.
 
     Returns:
         Rows of results with the reference subtracted, and part, title, rule, margin, at_least, label, and
@@ -48,12 +44,12 @@ def find(table: pd.DataFrame, parts: pd.DataFrame, margins: Mapping[str, float])
         raise ValueError(f"margins must be above 0, got {dict(margins)}")
     found = []
     for key, part in parts.iterrows():
-        own = quoted(table, key).dropna(subset="value")
-        own = own if part["rule"] == "count" else own.dropna(subset=["low", "high"])
+        needed = ["value"] if part["rule"] == "count" else ["value", "low", "high"]
+        own = quoted(table, key).dropna(subset=needed)
         own = own.assign(part=key, margin=margins[part["margin"]], **part[["title", "rule", "at_least"]])
         own[["value", "low", "high"]] -= part["reference"]
         own["p"] = own["p"].where(own["rule"] == "better")
-        told = [{column: name(value) for column, value in row.items()} for _, row in own[KEYS].iterrows()]
+        told = own[KEYS].map(name).to_dict("records")
         own["label"] = [part["label"].format(**row) for row in told]
         together = own[part["one_answer"] or KEYS].itertuples(index=False)
         own["answer"] = [", ".join([key, *values]) for values in together]
@@ -74,8 +70,7 @@ def judge(evidence: pd.DataFrame, *, alpha: float = 0.05, least_images: int = 20
         The evidence with `holm` and `finding`.
     """
     tested = evidence[evidence["p"].notna()]
-    corrected = holm(tested, "rule") if len(tested) else np.nan
-    evidence = evidence.assign(holm=corrected)
+    evidence = evidence.assign(holm=holm(tested, "rule") if len(tested) else np.nan)
     value, low, high, margin = (evidence[key] for key in ("value", "low", "high", "margin"))
     gain, no_loss, count = (evidence["rule"] == rule for rule in ("better", "no_worse", "count"))
     few = (evidence["n"] < least_images).fillna(False).astype(bool)
@@ -125,9 +120,9 @@ def weigh(claims: pd.DataFrame, evidence: pd.DataFrame) -> pd.DataFrame:
     given, weighed = answers(evidence), {}
     for key, needed in claims["parts"].items():
         own = given[given["part"].isin(needed)]
-        missing = len(own) > 0 and set(needed) > set(own["part"])
-        counts = {finding: int((own["finding"] == finding).sum()) for finding in FINDINGS}
-        weighed[key] = counts | {"verdict": verdict([*own["finding"], *["undecided"] * missing])}
+        found = own["finding"].value_counts().reindex(FINDINGS, fill_value=0).to_dict()
+        missing = len(own) > 0 and not set(needed) <= set(own["part"])
+        weighed[key] = found | {"verdict": verdict([*own["finding"], *["undecided"] * missing])}
     return pd.DataFrame(weighed).T
 
 

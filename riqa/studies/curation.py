@@ -1,7 +1,4 @@
-"""Curated sets: how many images have which labels, are fields of view right, what do size and crop keep?
-
-The first four describe sets, as tables of text or counts; the others return rows of `riqa.results`.
-"""
+"""Curated sets: how many images have which labels, are fields of view right, what do size and crop keep?"""
 
 from collections.abc import Iterable, Mapping
 
@@ -9,7 +6,6 @@ import numpy as np
 import pandas as pd
 
 from riqa.data.checks import class_counts, label_shift
-from riqa.data.inspection import inspect_sets
 from riqa.data.manifest import Dataset
 from riqa.data.published import COUNTS
 from riqa.data.store import Store
@@ -23,51 +19,27 @@ ALL_SETS = "all sets"
 """The dataset of a number that is about all of them; no set can be called so."""
 
 
-def described(datasets: Iterable[Dataset], roles: Mapping[str, str]) -> pd.DataFrame:
-    """Return the cards of sets (`riqa.paper.datasets`), with role in this build, licence and source."""
-    datasets = list(datasets)
-    told = cards(*(dataset.name for dataset in datasets))
-    taken_with = [", ".join(sorted(set(dataset.manifest["source"]))) for dataset in datasets]
-    told["role"] = told.index.map(roles)
-    told["cameras"] = told["cameras"].where(told["cameras"] != "", taken_with)
-    told["licence"] = [dataset.licence for dataset in datasets]
-    told["source"] = [dataset.citation for dataset in datasets]
-    return told.set_index("title").drop(columns="plays")
-
-
-def findings(datasets: Mapping[str, Dataset], workers: int = 1) -> pd.DataFrame:
-    """Return what adapters and the inspection of all images found: set, severity, finding, what it says.
-
-    Findings stand in the order of the sets; what is said of two sets comes last.
-    """
-    found = [(name, one) for name, dataset in datasets.items() for one in dataset.findings]
-    found += inspect_sets(datasets, workers)
-    order = list(datasets)
-    found.sort(key=lambda pair: order.index(pair[0]) if pair[0] in datasets else len(order))
-    told = [(name.replace("_", " "), one.severity, one.code, one.message) for name, one in found]
-    return pd.DataFrame(told, columns=["set", "severity", "finding", "what it says"])
-
-
 def counts_beside_published(datasets: Iterable[Dataset]) -> pd.DataFrame:
     """Count images, and put the numbers of the paper's sets below them, as text.
 
     Validation images are counted with those for training, from which they are taken, unless the publisher
     has a validation set. One row per set and split, one column per class, and `all`.
     """
-    found = []
+    shown = {}
     for dataset in datasets:
         played = cards(dataset.name)["plays"].iloc[0] or dataset.name
         published, title = COUNTS.get(played, {}), cards(played)["title"].iloc[0]
         merged = {} if "val" in published else {"val": "train"}
         manifest = dataset.manifest.assign(split=dataset.manifest["split"].replace(merged))
         for split, counts in class_counts(manifest, dataset.n_classes).iterrows():
-            for label, here in counts.items():
-                beside = published.get(split, {}).get(label)
-                text = f"{here:,}" if beside is None else f"{here:,}<br><small>{title}: {beside:,.0f}</small>"
-                found.append((dataset.name, split, label, text))
-    found, keys = pd.DataFrame(found, columns=["dataset", "split", "label", "text"]), ["dataset", "split"]
-    order = pd.MultiIndex.from_frame(found[keys]).unique()
-    shown = found.pivot(index=keys, columns="label", values="text").loc[order]
+            beside = {
+                label: f"<br><small>{title}: {n:,.0f}</small>"
+                for label, n in published.get(split, {}).items()
+            }
+            shown[dataset.name, split] = {
+                label: f"{n:,}" + beside.get(label, "") for label, n in counts.items()
+            }
+    shown = pd.DataFrame(shown).T.rename_axis(index=["dataset", "split"], columns="label")
     return shown[[c for c in ("all", "reject", "bad", "usable", "good") if c in shown]].fillna("")
 
 
@@ -79,36 +51,30 @@ def counts(store: Store) -> pd.DataFrame:
         group: a split), `set_aside`, and `label_shift` where training and test have classes.
     """
     manifest, found = store.manifest, []
-
-    def add(metric: str, value: float, n: int, target: str = "overall", group: str = "all") -> None:
-        found.append({"metric": metric, "value": value, "n": n, "target": target, "group": group})
-
+    columns = ["metric", "value", "n", "target", "group"]
     for split, row in class_counts(manifest, store.meta["n_classes"]).iterrows():
-        for label, count in row.items():
-            add("count", count, row["all"], group=split if label == "all" else f"{split}, {label}")
-        own = manifest[manifest["split"] == split]
-        for detail in DETAILS:
-            known = own[detail].dropna()
-            if len(known):
-                add("share_good", known.mean(), len(known), detail, split)
-    add("set_aside", store.meta["n_set_aside"], len(manifest))
+        groups = [split if label == "all" else f"{split}, {label}" for label in row.index]
+        found += [("count", n, row["all"], "overall", group) for group, n in zip(groups, row, strict=True)]
+        good = manifest.loc[manifest["split"] == split, list(DETAILS)].agg(["mean", "count"]).T
+        known = good[good["count"] > 0]
+        found += [
+            ("share_good", one["mean"], int(one["count"]), detail, split) for detail, one in known.iterrows()
+        ]
+    found.append(("set_aside", store.meta["n_set_aside"], len(manifest), "overall", "all"))
     if not np.isnan(shift := label_shift(manifest)):
-        add("label_shift", shift, manifest["split"].isin(["train", "test"]).sum())
-    return tidy(pd.DataFrame(found), dataset=store.meta["name"], method="count")
+        n = manifest["split"].isin(["train", "test"]).sum()
+        found.append(("label_shift", shift, n, "overall", "all"))
+    return tidy(pd.DataFrame(found, columns=columns), dataset=store.meta["name"], method="count")
 
 
 def totals(stores: Iterable[Store]) -> pd.DataFrame:
     """Count images and patients of all sets together, images set aside, and patients in several splits."""
     stores = list(stores)
-    splits = [s.manifest.groupby("patient_id")["split"].nunique() for s in stores]
-    numbers = {
-        "count": sum(len(s.manifest) for s in stores),
-        "set_aside": sum(s.meta["n_set_aside"] for s in stores),
-        "patients": sum(map(len, splits)),
-        "patients_in_several_splits": sum((own > 1).sum() for own in splits),
-    }
-    keys = {"dataset": ALL_SETS, "n": numbers["count"], "method": "count"}
-    return rows({(metric,): number for metric, number in numbers.items()}, ("metric",), **keys)
+    splits = pd.concat([store.manifest.groupby("patient_id")["split"].nunique() for store in stores])
+    n = sum(len(store.manifest) for store in stores)
+    numbers = {("count",): n, ("set_aside",): sum(store.meta["n_set_aside"] for store in stores)}
+    numbers |= {("patients",): len(splits), ("patients_in_several_splits",): (splits > 1).sum()}
+    return rows(numbers, ("metric",), dataset=ALL_SETS, n=n, method="count")
 
 
 def fields(agreement: Mapping[str, pd.Series]) -> pd.DataFrame:
@@ -128,14 +94,10 @@ def fields(agreement: Mapping[str, pd.Series]) -> pd.DataFrame:
 def framing(
     measured: Mapping[tuple[str, int], np.ndarray], manifest: pd.DataFrame, *, dataset: str, seed: int = 0
 ) -> pd.DataFrame:
-    """Measure how well simple numbers of images tell bad details from good ones, by crop and size.
+    """Measure how well simple numbers of N images tell bad details from good ones, by crop and size.
 
-    Args:
-        measured: (framing, size in pixels) -> (N, K) numbers, see `riqa.evaluate.framing.measurements`. The
-            framings are "crop" and "whole".
-        manifest: The N images.
-        dataset: Their set.
-        seed: Seed of folds and bootstrap.
+    `measured` are (framing "crop" or "whole", size in pixels) -> (N, K) numbers, see
+    `riqa.evaluate.framing.measurements`; the seed is that of folds and bootstrap.
 
     Returns:
         One AUC per framing (`model`), detail (`target`) and size (`group`); and for each detail the largest
@@ -145,15 +107,14 @@ def framing(
     pairs = {("largest", "smallest"): ("crop", sizes[0]), ("crop", "whole"): ("whole", sizes[-1])}
     found = []
     for detail in DETAILS:
-        known = manifest[detail].notna().to_numpy()
-        bad = manifest.loc[known, detail].eq(0).to_numpy()
-        how = {"groups": manifest.loc[known, "patient_id"].to_numpy(), "seed": seed}
-        probs = {key: predict_held_out(of[known], bad, **how) for key, of in measured.items()}
+        known = manifest[manifest[detail].notna()]
+        places, bad = manifest[detail].notna().to_numpy(), known[detail].eq(0).to_numpy()
+        how = {"groups": known["patient_id"].to_numpy(), "seed": seed}
+        probs = {key: predict_held_out(of[places], bad, **how) for key, of in measured.items()}
         keys = {"target": detail, "metric": "auc", "dataset": dataset, "n": len(bad)}
         keys |= {"confidence": 0.95, "method": "scale_energies"}
         own = {(kind, f"{size} px"): auc_interval(bad, p, **how) for (kind, size), p in probs.items()}
-        found.append(rows(own, ("model", "group"), **keys))
         best = probs["crop", sizes[-1]]
         gains = {pair: auc_difference(bad, best, probs[other], **how) for pair, other in pairs.items()}
-        found.append(rows(gains, ("model", "rival"), **keys))
+        found += [rows(own, ("model", "group"), **keys), rows(gains, ("model", "rival"), **keys)]
     return stack(found)

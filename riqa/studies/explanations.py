@@ -1,33 +1,24 @@
 """Maps of reasons: do they point at defects, does the answer depend on them, and they on what was learned?
 
 Measures have one row per photograph, network and question; `means` and `differences` turn them into rows of
-`riqa.results`. Values are means over seeds; the bootstrap draws patients and seeds.
+`riqa.results`. Maps are (N, H, W) of `riqa.evaluate.explain.grad_cam`; `shares` of the field of view are
+where curves are computed, and `min_side` is the number of cells per side of maps and of noise.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
 
 import numpy as np
 import pandas as pd
 import torch
 
+from riqa.evaluate import faithfulness as measures
 from riqa.evaluate.bootstrap import Draws, drawn_means, percentile_interval
 from riqa.evaluate.explain import grad_cam
-from riqa.evaluate.faithfulness import (
-    THRESHOLDS,
-    area_under,
-    localisation,
-    mean_colours,
-    outside,
-    perturbation_curves,
-    random_maps,
-    rank_correlation,
-    ranks_in_field,
-    with_shuffled_weights,
-)
 from riqa.evaluate.interval import Interval
 from riqa.learn.model import QualityNet
 from riqa.results import rows, stack
+from riqa.studies.answers import Pairs
 from riqa.studies.subjects import Located, Subjects
 
 PLACE = ["chance", "pointing", "energy", "pointing_gain", "energy_gain"]
@@ -37,16 +28,15 @@ SANITY = ["outside", "empty", "heads_shuffled", "all_shuffled", "other_seed"]
 ANSWER = ["deletion", "insertion", "noise", "deletion_gain", "insertion_gain"]
 """Does the answer depend on what it marks? Measures of `faithfulness`."""
 REPAIR = ["repair_gain", "repair_best"]
-CUTS = {f"iou_{threshold:g}": threshold for threshold in THRESHOLDS}
+CUTS = {f"iou_{threshold:g}": threshold for threshold in measures.THRESHOLDS}
 """Overlap with a map that is cut at a share of its maximum, a measure of `localise` -> that share."""
 YARDSTICK = {"pointing_gain": ("pointing", "chance"), "energy_gain": ("energy", "chance")}
 YARDSTICK |= {gain: (gain, "noise") for gain in ("deletion_gain", "insertion_gain", *REPAIR)}
 """Measure that is a lead over chance or noise -> metric and rival of its row."""
-_KEYS = ["dataset", "model", "target", "group"]
 
 
 def localise(maps: np.ndarray, located: Located) -> pd.DataFrame:
-    """Measure how well maps (N, H, W) of `riqa.evaluate.explain.grad_cam` point at the defects.
+    """Measure how well maps point at the defects.
 
     Returns:
         One row per photograph and defect ("all" among them): image_id, patient_id, group (the defect), the
@@ -54,12 +44,14 @@ def localise(maps: np.ndarray, located: Located) -> pd.DataFrame:
         energy are above chance (`..._gain`).
     """
     index = [k for k, places in enumerate(located.places) for _ in places]
-    places = np.stack([place for one in located.places for place in one.values()])
-    measured = localisation(maps[index], places, located.fields[index]).rename(columns={"share": "chance"})
+    groups = [group for places in located.places for group in places]
+    places = np.stack([place for places in located.places for place in places.values()])
+    measured = measures.localisation(maps[index], places, located.fields[index])
+    measured = measured.rename(columns={"share": "chance"})
     for metric in ("pointing", "energy"):
         measured[f"{metric}_gain"] = measured[metric] - measured["chance"]
     who = located.ids.iloc[index][["image_id", "patient_id"]].reset_index(drop=True)
-    return pd.concat([who.assign(group=[name for one in located.places for name in one]), measured], axis=1)
+    return pd.concat([who.assign(group=groups), measured], axis=1)
 
 
 def faithfulness(
@@ -68,13 +60,8 @@ def faithfulness(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:  # fmt: skip
     """Measure the map of each image's predicted class: deletion, insertion, and what destroying weights does.
 
-    Args:
-        model: A network in evaluation mode with an overall head.
-        subjects: The photographs.
-        shares: Where the curves are computed.
-        min_side: Cells per side of maps and noise, see `riqa.evaluate.explain.find_map_layer`.
-        seed: Seed of noise maps and of the shuffling of weights.
-        twin: The same kind of network from another training seed, whose maps tell how alike maps can be.
+    Noise maps and the shuffling of weights have the seed; `twin` is the same kind of network from another
+    training seed, whose maps tell how alike maps can be.
 
     Returns:
         One row per photograph: image_id, patient_id; deletion, insertion and noise (areas under the curves),
@@ -87,24 +74,22 @@ def faithfulness(
     classes = predicted_classes(model, images)
     asked = {"task": "overall", "target": classes, "min_side": min_side}
     maps = grad_cam(model, images, **asked)
-    noise = random_maps(len(images), images.shape[-1], min_side, seed)
-    ranks, noise_ranks = ranks_in_field(maps, fields), ranks_in_field(noise, fields)
-    orders = {"deletion": (ranks, False), "insertion": (ranks, True), "noise": (noise_ranks, False)}
-    curves = perturbation_curves(model, images, mean_colours(images, fields), orders, classes, shares)
-    measured = subjects.ids[["image_id", "patient_id"]].assign(empty=~maps.any(axis=(1, 2)) * 1.0)
-    measured = measured.assign(**{name: area_under(curve, shares) for name, curve in curves.items()})
+    noise = measures.random_maps(len(images), images.shape[-1], min_side, seed)
+    orders = {"deletion": (maps, False), "insertion": (maps, True), "noise": (noise, False)}
+    grey = measures.mean_colours(images, fields)
+    measured, curves = _areas(model, subjects, grey, orders, classes, shares)
+    measured.insert(2, "empty", ~maps.any(axis=(1, 2)) * 1.0)
     measured.loc[measured["empty"] > 0, ["deletion", "insertion"]] = np.nan
     measured["deletion_gain"] = measured["noise"] - measured["deletion"]
     measured["insertion_gain"] = measured["insertion"] - measured["noise"]
-    measured["outside"] = outside(maps, fields)
-    others = {"heads_shuffled": with_shuffled_weights(model, seed, heads_only=True)}
-    others |= {"all_shuffled": with_shuffled_weights(model, seed), "other_seed": twin}
+    measured["outside"] = measures.outside(maps, fields)
+    others = {"heads_shuffled": measures.with_shuffled_weights(model, seed, heads_only=True)}
+    others |= {"all_shuffled": measures.with_shuffled_weights(model, seed), "other_seed": twin}
     for name, other in others.items():
         measured[name] = np.nan
         if other is not None:
-            other_maps = grad_cam(other, images, **asked)
-            measured[name] = rank_correlation(maps, other_maps, fields)
-    return measured, _long(curves, subjects, shares)
+            measured[name] = measures.rank_correlation(maps, grad_cam(other, images, **asked), fields)
+    return measured, curves
 
 
 def repair(
@@ -112,7 +97,7 @@ def repair(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Repair photographs piece by piece: replace pixels by those of the clean exposure, in a map's order.
 
-    The maps (N, H, W) are for class 0 (reject or bad); other arguments as of `faithfulness`.
+    The maps are for class 0 (reject or bad); the seed is that of noise maps.
 
     Returns:
         One row per photograph: image_id, patient_id; map, truth and noise (areas under the curves of the
@@ -120,17 +105,14 @@ def repair(
         repair_gain (noise - map), repair_best (noise - truth). And one row per photograph, order and share.
     """
     truth = np.stack([places["all"] for places in located.places]).astype(np.float32)
-    noise = random_maps(len(maps), maps.shape[-1], min_side, seed)
-    asked = {"map": maps, "truth": truth, "noise": noise}
-    orders = {name: (ranks_in_field(order, located.fields), False) for name, order in asked.items()}
+    noise = measures.random_maps(len(maps), maps.shape[-1], min_side, seed)
+    orders = {"map": (maps, False), "truth": (truth, False), "noise": (noise, False)}
     worst = np.zeros(len(maps), int)
-    curves = perturbation_curves(model, located.images, located.clean, orders, worst, shares)
-    areas = {name: area_under(curve, shares) for name, curve in curves.items()}
-    measured = located.ids[["image_id", "patient_id"]].assign(**areas)
+    measured, curves = _areas(model, located, located.clean, orders, worst, shares)
     measured.loc[~maps.any(axis=(1, 2)), "map"] = np.nan
     measured["repair_gain"] = measured["noise"] - measured["map"]
     measured["repair_best"] = measured["noise"] - measured["truth"]
-    return measured, _long(curves, located, shares)
+    return measured, curves
 
 
 @torch.inference_mode()
@@ -139,87 +121,80 @@ def predicted_classes(model: QualityNet, images: torch.Tensor) -> np.ndarray:
     return model(images)["overall"].argmax(dim=1).numpy()
 
 
-def means(
-    measured: pd.DataFrame, metrics: Sequence[str], *, confidence: float = 0.95, n_resamples: int = 2_000
-) -> pd.DataFrame:
+def means(measured: pd.DataFrame, metrics: Sequence[str], **bootstrap: float) -> pd.DataFrame:
     """Average measures over images and seeds, for each dataset, model, target and group.
 
-    Args:
-        measured: One row per image and seed: image_id, patient_id, seed, dataset, model, the metrics (NaN
-            where there is none), and where they differ target and group.
-        metrics: Columns of `measured`; those of `YARDSTICK` get a rival.
-        confidence: Coverage of the intervals.
-        n_resamples: Bootstrap replicates.
+    Measures have image_id, patient_id, seed, dataset, model, the metrics (NaN where there is none; those of
+    `YARDSTICK` get a rival), and where they differ target and group.
     """
-    found, names = [], [YARDSTICK.get(metric, (metric, "")) for metric in metrics]
-    for keys, own in _groups(measured, _KEYS):
-        patients, seeds, values = _stacked(own, metrics)
-        keys |= {"seeds": seeds, "confidence": confidence}
-        found.append(_rows(names, values, patients, n_resamples, keys))
-    return stack(found)
+    names, by = [YARDSTICK.get(metric, (metric, "")) for metric in metrics], _keys(measured, "model")
+    return stack(
+        _rows(names, *_stacked(own, metrics), dict(zip(by, keys, strict=True)), **bootstrap)
+        for keys, own in measured.groupby(by, sort=False)
+    )
 
 
 def differences(
-    measured: pd.DataFrame, metrics: Sequence[str], pairs: Iterable[tuple[str, str]], *,
-    confidence: float = 0.95, n_resamples: int = 2_000,
-) -> pd.DataFrame:  # fmt: skip
+    measured: pd.DataFrame, metrics: Sequence[str], pairs: Pairs, **bootstrap: float
+) -> pd.DataFrame:
     """Average differences between two models, paired by image and seed; arguments as of `means`.
 
     Raises:
         ValueError: If the two models were not measured on the same images and seeds.
     """
-    found = []
-    by = [key for key in _KEYS if key != "model"]
-    for (keys, here), (model, rival) in product(_groups(measured, by), pairs):
+    found, by = [], _keys(measured)
+    for (keys, here), (model, rival) in product(measured.groupby(by, sort=False), pairs):
         both = [_stacked(here[here["model"] == which], metrics) for which in (model, rival)]
-        (patients, seeds, a), (other_patients, other_seeds, b) = both
+        (values, patients, seeds), (others, other_patients, other_seeds) = both
         if seeds != other_seeds or not np.array_equal(patients, other_patients):
             raise ValueError(f"{model} and {rival} must be measured on the same images and seeds")
-        keys = keys | {"model": model, "seeds": seeds, "confidence": confidence}
-        names = [(metric, rival) for metric in metrics]
-        found.append(_rows(names, a - b, patients, n_resamples, keys))
+        names, keys = [(metric, rival) for metric in metrics], dict(zip(by, keys, strict=True))
+        found.append(_rows(names, values - others, patients, seeds, keys | {"model": model}, **bootstrap))
     return stack(found)
 
 
-def _groups(measured: pd.DataFrame, by: Sequence[str]) -> Iterator[tuple[dict, pd.DataFrame]]:
-    """Yield keys of rows, and what was measured, in the order of the table."""
-    by = [key for key in by if key in measured]
-    for keys, own in measured.groupby(by, sort=False):
-        yield dict(zip(by, keys, strict=True)), own
+def _keys(measured: pd.DataFrame, *more: str) -> list[str]:
+    return [key for key in ("dataset", *more, "target", "group") if key in measured]
 
 
-def _stacked(own: pd.DataFrame, metrics: Sequence[str]) -> tuple[np.ndarray, tuple[int, ...], np.ndarray]:
-    """Return patients (N,), seeds, and values (N, S, M)."""
-    by_seed = {seed: rows.sort_values("image_id") for seed, rows in own.groupby("seed", sort=True)}
-    first = next(iter(by_seed.values()))
-    for rows_of_seed in by_seed.values():
-        ids = rows_of_seed["image_id"]
-        if list(ids) != list(first["image_id"]) or ids.duplicated().any():
-            raise ValueError("rows of different seeds must cover the same images, each once")
-    values = np.stack([rows[list(metrics)].to_numpy(float) for rows in by_seed.values()], axis=1)
-    return first["patient_id"].to_numpy(), tuple(by_seed), values
+def _stacked(own: pd.DataFrame, metrics: Sequence[str]) -> tuple[np.ndarray, np.ndarray, tuple[int, ...]]:
+    """Return values (N, S, M), patients (N,) and seeds."""
+    wide = own.sort_values(["seed", "image_id"])
+    seeds, ids = tuple(wide["seed"].unique()), wide["image_id"].unique()
+    if wide["image_id"].tolist() != [*ids] * len(seeds):
+        raise ValueError("rows of different seeds must cover the same images, each once")
+    values = wide[list(metrics)].to_numpy(float).reshape(len(seeds), len(ids), -1)
+    return np.stack([*values], axis=1), wide["patient_id"].to_numpy()[: len(ids)], seeds
 
 
 def _rows(
-    names: Sequence[tuple[str, str]], values: np.ndarray, patients: np.ndarray, n_resamples: int, keys: dict
-) -> pd.DataFrame:
+    names: Iterable[tuple[str, str]], values: np.ndarray, patients: np.ndarray, seeds: tuple[int, ...],
+    keys: dict, *, confidence: float = 0.95, n_resamples: int = 2_000,
+) -> pd.DataFrame:  # fmt: skip
     """Make one row per metric and rival from values (N, S, M); n counts images with a value in some seed."""
     replicates = Draws(patients, n_resamples).means(values)
     averages = drawn_means(values, np.ones((1, len(values))))[0].mean(axis=0)
     found = {}
     for name, average, drawn in zip(names, averages, replicates.T, strict=True):
-        interval = percentile_interval(average, drawn, keys["confidence"])
+        interval = percentile_interval(average, drawn, confidence)
         complete = not np.isnan([interval.value, interval.low]).any()
         found[name] = interval if complete else Interval(interval.value, np.nan, np.nan)
     known = (~np.isnan(values)).any(axis=1).sum(axis=0)
-    return rows(found, ("metric", "rival"), **keys).assign(n=pd.array(known, dtype="Int64"))
+    told = rows(found, ("metric", "rival"), seeds=seeds, confidence=confidence, **keys)
+    return told.assign(n=pd.array(known, dtype="Int64"))
 
 
-def _long(curves: Mapping[str, np.ndarray], subjects: Subjects, shares: Sequence[float]) -> pd.DataFrame:
-    frames = [
-        pd.DataFrame(curve, columns=list(shares))
-        .assign(image_id=subjects.ids["image_id"].to_numpy(), order=name)
-        .melt(["image_id", "order"], var_name="share", value_name="p")
-        for name, curve in curves.items()
-    ]
-    return pd.concat(frames, ignore_index=True).astype({"share": float})
+def _areas(
+    model: QualityNet, subjects: Subjects, replaced_by: torch.Tensor,
+    orders: Mapping[str, tuple[np.ndarray, bool]], classes: np.ndarray, shares: Sequence[float],
+) -> tuple[pd.DataFrame, pd.DataFrame]:  # fmt: skip
+    """Return the areas under the curves of each order, one row per photograph; and the curves, long."""
+    ranked = {name: (measures.ranks_in_field(of, subjects.fields), up) for name, (of, up) in orders.items()}
+    curves = measures.perturbation_curves(model, subjects.images, replaced_by, ranked, classes, shares)
+    areas = {name: measures.area_under(curve, shares) for name, curve in curves.items()}
+    ids, long = subjects.ids["image_id"].to_numpy(), []
+    for name, curve in curves.items():
+        wide = pd.DataFrame(curve, columns=list(shares)).assign(image_id=ids, order=name)
+        long.append(wide.melt(["image_id", "order"], var_name="share", value_name="p"))
+    measured = subjects.ids[["image_id", "patient_id"]].assign(**areas)
+    return measured, pd.concat(long, ignore_index=True).astype({"share": float})

@@ -2,33 +2,25 @@
 
 Purity and silhouette (`riqa.evaluate.neighbourhoods`) of networks, their chance level, and differences
 between networks; how far maps of the features may be trusted; and how often experts and models call a detail
-good (the paper's Section 4.2 and Figure 7). Functions return rows of `riqa.results`, without the dataset.
+good (the paper's Section 4.2 and Figure 7). Rows come without the dataset; `**draw` is `**bootstrap` and the
+`seed` of the draws.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
 from sklearn.metrics import pairwise_distances
 
+from riqa.evaluate import neighbourhoods as near
 from riqa.evaluate.bootstrap import mean_interval
 from riqa.evaluate.interval import Interval
-from riqa.evaluate.neighbourhoods import (
-    MEASURES,
-    map_quality,
-    measurable,
-    neighbour_order,
-    neighbours_kept,
-    patient_permutations,
-    purity,
-    together,
-)
 from riqa.labels import DETAILS
 from riqa.results import rows, stack, tidy
-from riqa.studies.answers import judged
+from riqa.studies.answers import Pairs, each
 
-LEAST = {"purity": 0.0, "silhouette": -1.0, "map_purity": 0.0, "map_silhouette": -1.0}
+_LEAST = {"purity": 0.0, "silhouette": -1.0, "map_purity": 0.0, "map_silhouette": -1.0}
 """Metric -> the smallest value that it can have; the largest is 1."""
 
 
@@ -43,13 +35,9 @@ def structures(
 ) -> pd.DataFrame:  # fmt: skip
     """Measure how much the images of each label lie together in the spaces of one model.
 
-    Args:
-        distances: Seed -> (N, N) distances between images.
-        labels: Seed -> a column per label, N rows, NaN where unknown; the same images are known to all seeds.
-        patients: (N,) patient of each image.
-        k: Neighbours looked at, lowered by `fitting_k` for labels that few images have.
-        n_permutations: B, how often labels are shuffled, with this seed.
-        seed: Of the shuffling.
+    Distances are seed -> (N, N); labels seed -> a column per label, N rows, NaN where unknown, which are the
+    same images for all seeds; patients (N,). The k neighbours looked at are lowered by `fitting_k` for labels
+    that few images have. Labels are shuffled B = `n_permutations` times, with the seed.
 
     Returns:
         One row per label and measure: target, metric, n (images), seeds, by_patient (S, P), what each patient
@@ -61,23 +49,21 @@ def structures(
         known = labels[seeds[0]][target].notna().to_numpy()
         own, owners = fitting_k(k, known.sum()), patients[known]
         values = [labels[s][target].to_numpy()[known] for s in seeds]
-        if own < 1 or not all(measurable(value, owners) for value in values):
+        if own < 1 or not all(near.measurable(value, owners) for value in values):
             continue
-        shuffled = patient_permutations(owners, n_permutations, seed)
+        shuffled = near.patient_permutations(owners, n_permutations, seed)
         by_seed = [
-            together(distances[s][np.ix_(known, known)], value, owners, k=own, permutations=shuffled)
+            near.together(distances[s][np.ix_(known, known)], value, owners, k=own, permutations=shuffled)
             for s, value in zip(seeds, values, strict=True)
         ]
-        for metric in MEASURES:
+        for metric in near.MEASURES:
             by_patient = np.stack([one[metric].by_patient for one in by_seed])
             permuted = np.mean([one[metric].permuted for one in by_seed], axis=0)
             found.append((target, metric, int(known.sum()), seeds, by_patient, permuted))
     return pd.DataFrame(found, columns=["target", "metric", "n", "seeds", "by_patient", "permuted"])
 
 
-def with_chance(
-    measured: pd.DataFrame, *, confidence: float = 0.95, n_resamples: int = 2_000, seed: int = 0
-) -> pd.DataFrame:
+def with_chance(measured: pd.DataFrame, *, confidence: float = 0.95, **draw: int) -> pd.DataFrame:
     """Give rows of `structures`, with any further keys of results, their intervals and levels of chance.
 
     Returns:
@@ -85,36 +71,31 @@ def with_chance(
         reach), and p, how often chance does as well (one-sided). Of the method `shuffled`: the mean and the
         central range of the shuffled labels.
     """
-    draw = {"n_resamples": n_resamples, "confidence": confidence, "seed": seed}
-    ends, found = [(1 - confidence) / 2, (1 + confidence) / 2], []
+    found = []
     for _, one in measured.iterrows():
-        keys = one.drop(["by_patient", "permuted"]).to_dict() | {"confidence": confidence}
-        value, chance = mean_interval(one["by_patient"], **draw), one["permuted"]
-        inside = {"low": max(value.low, LEAST[one["metric"]]), "high": min(value.high, 1.0)}
+        keys, chance = one.drop(["by_patient", "permuted"]).to_dict(), one["permuted"]
+        value = mean_interval(one["by_patient"], confidence=confidence, **draw)
+        inside = {"low": max(value.low, _LEAST[one["metric"]]), "high": min(value.high, 1.0)}
         as_well = (np.sum(chance >= value.value) + 1) / (len(chance) + 1)
         found.append(keys | inside | {"value": value.value, "p": as_well, "method": "leave_one_out"})
-        low, high = np.quantile(chance, ends)
+        low, high = np.quantile(chance, [(1 - confidence) / 2, (1 + confidence) / 2])
         found.append(keys | {"value": chance.mean(), "low": low, "high": high, "method": "shuffled"})
-    return tidy(pd.DataFrame(found))
+    return tidy(pd.DataFrame(found), confidence=confidence)
 
 
-def differences(
-    measured: pd.DataFrame, pairs: Iterable[tuple[str, str]], *, confidence: float = 0.95,
-    n_resamples: int = 2_000, seed: int = 0,
-) -> pd.DataFrame:  # fmt: skip
+def differences(measured: pd.DataFrame, pairs: Pairs, **draw: float) -> pd.DataFrame:
     """Subtract models, the second of a pair from the first, patient by patient and seed by seed.
 
     Rows of `structures` have a column `model` here, and are one per model, target and metric.
     """
-    draw = {"n_resamples": n_resamples, "confidence": confidence, "seed": seed}
     found = []
     for model, rival in pairs:
         one, other = (measured[measured["model"] == key] for key in (model, rival))
-        for _, row in one.merge(other, on=["target", "metric"]).iterrows():
-            gap = mean_interval(row["by_patient_x"] - row["by_patient_y"], **draw)
-            keys = {"model": model, "rival": rival, "target": row["target"], "method": "leave_one_out"}
-            about = {"n": row["n_x"], "seeds": row["seeds_x"], "confidence": confidence}
-            found.append(rows({(row["metric"],): gap}, ("metric",), **keys, **about))
+        for row in one.merge(other, on=["target", "metric"]).itertuples():
+            gap = mean_interval(row.by_patient_x - row.by_patient_y, **draw)
+            keys = {"model": model, "rival": rival, "target": row.target, "method": "leave_one_out"}
+            keys |= {"n": row.n_x, "seeds": row.seeds_x, "confidence": draw.get("confidence", 0.95)}
+            found.append(rows({(row.metric,): gap}, ("metric",), **keys))
     return stack(found)
 
 
@@ -133,13 +114,15 @@ def map_quality_rows(
     """
     known, found = ~np.isnan(labels), []
     for kind, starts in maps.items():
-        measured = pd.DataFrame([map_quality(features, at, k, metric) for at in starts]).to_dict("list")
-        near = [neighbour_order(pairwise_distances(at[known]), patients[known], k)[:, :k] for at in starts]
-        measured["map_purity"] = [float(purity(one, labels[known])) for one in near]
+        table = pd.DataFrame([near.map_quality(features, at, k, metric) for at in starts])
+        spaces = [pairwise_distances(at[known]) for at in starts]
+        orders = [near.neighbour_order(space, patients[known], k)[:, :k] for space in spaces]
+        measured = table.to_dict("list")
+        measured["map_purity"] = [float(near.purity(order, labels[known])) for order in orders]
         planes = [pairwise_distances(at) for at in starts]
-        measured["neighbours_shared"] = [neighbours_kept(a, b, k) for a, b in combinations(planes, 2)]
-        known_of = {name: values for name, values in measured.items() if values}
-        ends = {(m, kind): Interval(np.mean(v), min(v), max(v)) for m, v in known_of.items()}
+        shared = [near.neighbours_kept(a, b, k) for a, b in combinations(planes, 2)]
+        measured |= {"neighbours_shared": shared} if shared else {}
+        ends = {(name, kind): Interval(np.mean(v), min(v), max(v)) for name, v in measured.items()}
         found.append(rows(ends, n=len(features), method="starts"))
     return stack(found)
 
@@ -151,29 +134,21 @@ def answers_as_labels(answers: pd.DataFrame, n_classes: int) -> pd.DataFrame:
     return pd.DataFrame({"overall": overall.astype(float)} | details)
 
 
-def shares_of_good(
-    answers: pd.DataFrame, *, confidence: float = 0.95, n_resamples: int = 2_000, seed: int = 0
-) -> pd.DataFrame:
+def shares_of_good(answers: pd.DataFrame, **draw: float) -> pd.DataFrame:
     """Compare how often experts and models call a detail of one dataset good, image by image.
 
     Returns:
         Rows of the metric share_good: the experts' share, each model's, and the experts' minus each model's
         with its interval (negative where the experts are stricter). Details that nobody judged have none.
     """
-    draw = {"n_resamples": n_resamples, "confidence": confidence, "seed": seed}
     found, who = [], ("model", "rival")
-    for model, own in answers.groupby("model", sort=False):
-        for detail in DETAILS:
-            if own[detail].isna().all():
-                continue
-            images, truth, probs = judged(own, detail)
-            called = probs >= 0.5
-            gap = mean_interval(truth - called.astype(float), groups=images["patient_id"], **draw)
-            seeds = sorted(own["seed"].unique())
-            keys = {"target": detail, "metric": "share_good", "n": len(truth)}
-            found += [
-                rows({("experts", ""): truth.mean()}, who, method="count", **keys),
-                rows({(model, ""): called.mean()}, who, method="mean", seeds=seeds, **keys),
-                rows({("experts", model): gap}, who, confidence=confidence, seeds=seeds, **keys),
-            ]
+    for own in each(answers, *DETAILS, **draw):
+        if len(own.images) == 0:
+            continue
+        model, shared = own.keys["model"], {"metric": "share_good", "dataset": ""}
+        plain = shared | {"confidence": np.nan}
+        by_experts, by_model = {("experts", ""): own.truth.mean()}, {(model, ""): own.called.mean()}
+        found.append(own.rows(by_experts, who, method="count", **plain, seeds=()))
+        found.append(own.rows(by_model, who, method="mean", **plain))
+        found.append(own.rows({("experts", model): own.mean(own.truth - own.called)}, who, **shared))
     return pd.concat(found).drop_duplicates([*who, "target"], ignore_index=True)

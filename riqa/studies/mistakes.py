@@ -1,10 +1,8 @@
 """Where answers go wrong: by camera, by what is truly bad, without a reason given, from which severity on.
 
-Every function that measures takes predictions as `riqa.predictions` reads them, of one or more datasets and
-models, and returns rows of `riqa.results`. What is known of images are columns beside the predictions:
-`source`, the camera or site; `pattern`, one of `PATTERNS`, where rows without one are left out; and
-`severity_<detail>` and `severity_artifact` of phantoms, each in [0, 1]: how strongly a photograph is spoilt,
-before any noise of experts.
+What is known of images are columns beside the predictions: `source`, the camera or site; `pattern`, one of
+`PATTERNS`, where rows without one are left out; and `severity_<detail>` and `severity_artifact` of phantoms,
+each in [0, 1]: how strongly a photograph is spoilt, before any noise of experts.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,46 +12,36 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from riqa.evaluate.bootstrap import mean_interval
 from riqa.evaluate.calibration import fit_psychometric
 from riqa.evaluate.interval import Interval
 from riqa.labels import DETAILS, class_names
 from riqa.phantom.raters import THRESHOLD
-from riqa.predictions import OVERALL
 from riqa.results import rows, stack, tidy
-from riqa.studies.answers import by_image, by_model, judged
+from riqa.studies.answers import each
 
 _ONLY = tuple(f"only {detail} bad" for detail in DETAILS)
 PATTERNS = ("nothing bad", "artifact only", *_ONLY, "several bad")
 FLIPS = ("wrong_to_right", "right_to_wrong")
+_P = [f"p_{detail}" for detail in DETAILS]
 
 
-def error_rates(
-    predictions: pd.DataFrame, *, confidence: float = 0.95, n_resamples: int = 2_000
-) -> pd.DataFrame:
+def error_rates(predictions: pd.DataFrame, **bootstrap: float) -> pd.DataFrame:
     """Count wrong answers by camera or site: the metric `error`, whose group is the source."""
-    found, how = [], {"confidence": confidence, "n_resamples": n_resamples}
-    for (keys, own), detail in product(by_model(predictions), DETAILS):
-        images, truth, probs = judged(own, detail)
-        wrong = (probs >= 0.5) != truth
-        for source in sorted(images["source"].unique()):
-            here = (images["source"] == source).to_numpy()
-            rate = mean_interval(wrong[:, here], groups=images.loc[here, "patient_id"].to_numpy(), **how)
-            about = {"target": detail, "n": here.sum(), "confidence": confidence}
-            found.append(rows({("error", source or "unknown"): rate}, **keys, **about))
+    found = []
+    for own in each(predictions, *DETAILS, **bootstrap):
+        wrong, sources = own.called != own.truth, own.images["source"].to_numpy()
+        for source in sorted(set(sources)):
+            here = sources == source
+            rate = own.mean(wrong, here)
+            found.append(own.rows({("error", source or "unknown"): rate}, n=here.sum()))
     return stack(found)
 
 
 def patterns(good: pd.DataFrame, artifact: pd.Series | None = None) -> np.ndarray:
-    """Return which details of each image are bad.
+    """Return which details of each image are bad: one of `PATTERNS`, or "" where a label is missing.
 
-    Args:
-        good: One row per image, columns `DETAILS`: 1 good, 0 bad.
-        artifact: How strongly artifacts spoil each image, in [0, 1]; None where nobody knows.
-
-    Returns:
-        One of `PATTERNS` per image: "artifact only" where no detail is bad, and artifacts exceed the experts'
-        threshold; "" where a label is missing.
+    Labels are columns `DETAILS`, 1 good, 0 bad; "artifact only" is an image without a bad detail, which
+    artifacts spoil, in [0, 1], by more than the experts' threshold (None: nobody knows).
     """
     labels = good[list(DETAILS)]
     bad = labels.eq(0)
@@ -70,7 +58,7 @@ def called_bad(predictions: pd.DataFrame) -> pd.DataFrame:
         at least one of the three; means over images and seeds, in the order of `PATTERNS`.
     """
     known = predictions[predictions["pattern"].isin(PATTERNS)]
-    answers = known[[f"p_{detail}" for detail in DETAILS]].set_axis(list(DETAILS), axis=1)
+    answers = known[_P].set_axis(list(DETAILS), axis=1)
     bad = answers.lt(0.5).where(answers.notna()).astype(float)  # NaN: a silent model
     bad["any"] = answers.lt(0.5).any(axis=1).astype(float)
     slices = ["dataset", "model", "pattern"]
@@ -83,29 +71,24 @@ def called_bad(predictions: pd.DataFrame) -> pd.DataFrame:
     return tidy(tall.rename(columns={"pattern": "group"}), metric="called_bad", method="images")
 
 
-def without_reason(
-    predictions: pd.DataFrame, *, confidence: float = 0.95, n_resamples: int = 2_000
-) -> pd.DataFrame:
+def without_reason(predictions: pd.DataFrame, **bootstrap: float) -> pd.DataFrame:
     """Ask how often a model finds fault with a photograph without naming a fault.
 
     Returns:
         Rows of the metrics `not_good` (share whose most probable overall class is not good) and `unexplained`
         (share that is not good although all three details are called good), over all images and by pattern.
     """
-    found, how = [], {"confidence": confidence, "n_resamples": n_resamples}
-    for keys, own in by_model(predictions):
-        images, probs = by_image(own)
-        good = own[OVERALL].notna().any().sum() - 1  # the last class
-        called = own.pivot(index="image_id", columns="seed", values="called").loc[images["image_id"]]
-        not_good = (called < good).to_numpy().T
-        silent = not_good & (probs >= 0.5).all(axis=-1)
-        for pattern in ("all", *PATTERNS):
-            here = (images["pattern"] == pattern).to_numpy() | (pattern == "all")
+    found = []
+    for own in each(predictions, "", **bootstrap):
+        not_good = own.column("called") < own.n_classes - 1
+        silent = not_good & (own.details >= 0.5).all(axis=-1)
+        pattern = own.images["pattern"].to_numpy()
+        groups = {"all": np.full(len(pattern), True)} | {one: pattern == one for one in PATTERNS}
+        for group, here in groups.items():
             if here.any():
-                groups = images.loc[here, "patient_id"].to_numpy()
-                share = mean_interval(silent[:, here], groups=groups, **how)
-                numbers = {("not_good", pattern): not_good[:, here].mean(), ("unexplained", pattern): share}
-                found.append(rows(numbers, n=here.sum(), confidence=confidence, **keys))
+                numbers = {("not_good", group): not_good[:, here].mean()}
+                numbers |= {("unexplained", group): own.mean(silent, here)}
+                found.append(own.rows(numbers, n=here.sum()))
     return stack(found)
 
 
@@ -113,12 +96,12 @@ def read_severities(truth_files: Mapping[str, Path]) -> pd.DataFrame:
     """Read true severities, by dataset and image_id, from each set's `truth.parquet`; real sets have none."""
     columns = {f"perceived_{group}": f"severity_{group}" for group in (*DETAILS, "artifact")}
     found = [
-        pd.read_parquet(path)[["image_id", *columns]].rename(columns=columns).assign(dataset=dataset)
+        pd.read_parquet(path, columns=["image_id", *columns]).assign(dataset=dataset)
         for dataset, path in truth_files.items()
         if path.is_file()
     ]
-    nothing = pd.DataFrame(columns=["image_id", *columns.values(), "dataset"])
-    return pd.concat(found or [nothing], ignore_index=True)
+    nothing = pd.DataFrame(columns=["image_id", *columns, "dataset"])
+    return pd.concat(found or [nothing], ignore_index=True).rename(columns=columns)
 
 
 def planted_labels(predictions: pd.DataFrame) -> pd.DataFrame:
@@ -126,10 +109,9 @@ def planted_labels(predictions: pd.DataFrame) -> pd.DataFrame:
 
     Where a model is silent about a detail, nothing is asked of it.
     """
-    severity = predictions[[f"severity_{detail}" for detail in DETAILS]].to_numpy(dtype=float)
-    asked = predictions[[f"p_{detail}" for detail in DETAILS]].notna().to_numpy()
-    good = np.where(asked, severity <= THRESHOLD, np.nan)
-    return predictions.assign(**dict(zip(DETAILS, good.T, strict=True)))
+    good = predictions[[f"severity_{detail}" for detail in DETAILS]].to_numpy(dtype=float) <= THRESHOLD
+    asked = predictions[_P].notna().to_numpy()
+    return predictions.assign(**dict(zip(DETAILS, np.where(asked, good, np.nan).T, strict=True)))
 
 
 def experts(labelled: pd.DataFrame) -> pd.DataFrame:
@@ -138,7 +120,7 @@ def experts(labelled: pd.DataFrame) -> pd.DataFrame:
     One row per image that has all three labels.
     """
     images = labelled.drop_duplicates(["dataset", "image_id"]).dropna(subset=list(DETAILS))
-    answers = {f"p_{detail}": images[detail].to_numpy() for detail in DETAILS}
+    answers = dict(zip(_P, images[list(DETAILS)].to_numpy().T, strict=True))
     return images.assign(model="experts", seed=0, **answers).reset_index(drop=True)
 
 
@@ -147,17 +129,17 @@ def severity_curves(predictions: pd.DataFrame, confidence: float = 0.95) -> pd.D
 
     Rows of the metrics `severity_threshold` and `severity_width`; none where no curve can be fitted.
     """
-    found, how = [], {"method": "psychometric", "confidence": confidence}
-    for keys, own in by_model(predictions):
-        images, probs = by_image(own)
+    found = []
+    for own in each(predictions, "", confidence=confidence):
+        probs, patients = own.details, own.images["patient_id"].to_numpy()
         bad = np.where(np.isnan(probs), np.nan, probs < 0.5).mean(axis=0)  # NaN: a silent model
         for k, detail in enumerate(DETAILS):
-            severity = images[f"severity_{detail}"].to_numpy()
-            curve = fit_psychometric(severity, bad[:, k], images["patient_id"].to_numpy(), confidence)
+            severity = own.images[f"severity_{detail}"].to_numpy()
+            curve = fit_psychometric(severity, bad[:, k], patients, confidence)
             if curve is not None:
                 threshold = Interval(curve.threshold, curve.low, curve.high)
                 numbers = {("severity_threshold",): threshold, ("severity_width",): curve.width}
-                found.append(rows(numbers, ("metric",), target=detail, n=len(images), **keys, **how))
+                found.append(own.rows(numbers, ("metric",), target=detail, method="psychometric"))
     return stack(found)
 
 

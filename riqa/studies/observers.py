@@ -13,27 +13,13 @@ import pandas as pd
 
 from riqa.data.store import Store
 from riqa.errors import InputError
-from riqa.evaluate.agreement import (
-    agreement_intervals,
-    class_shares,
-    nearness_to_truth,
-    pairwise_kappas,
-    vote_counts,
-)
+from riqa.evaluate import agreement as panels
+from riqa.evaluate import observers as judging
 from riqa.evaluate.bootstrap import percentile_interval
 from riqa.evaluate.interval import Interval
-from riqa.evaluate.observers import (
-    METRICS,
-    average_gaps,
-    errors_by_consent,
-    intra_rater,
-    rater_bias,
-    score_cube,
-)
-from riqa.evaluate.observers import against_others as score_against_others
 from riqa.labels import DETAILS
 from riqa.results import rows, stack, tidy
-from riqa.studies.answers import by_image
+from riqa.studies.answers import answers_of
 
 RULES = {"leave_out": "non_inferiority", "good": "non_inferiority_good", "bad": "non_inferiority_bad"}
 """What a tie of the others is called -> the method that the test is then."""
@@ -52,9 +38,9 @@ class Observed:
     seeds: tuple[int, ...]
 
     @property
-    def patients(self) -> np.ndarray:
-        """Patient of each image, (N,): what the bootstrap draws."""
-        return self.images["patient_id"].to_numpy()
+    def judged(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Scores, answers and the patient of each image, (N,): what `riqa.evaluate.observers` takes."""
+        return self.scores, self.answers, self.images["patient_id"].to_numpy()
 
     def rows(self, found: pd.DataFrame, **keys: object) -> pd.DataFrame:
         """Complete rows of results: the set; and the seeds of the Teacher's rows, people have none."""
@@ -69,18 +55,18 @@ def observe(store: Store, predictions: pd.DataFrame) -> Observed:
     Raises:
         InputError: If the store has no ratings of the details of these images, or of fewer than two experts.
     """
-    images, probs = by_image(predictions)
-    name = store.meta["name"]
+    own, name = answers_of(predictions), store.meta["name"]
+    ids = own.images["image_id"]
     advice = "give raters_set a set with several experts, e.g. phantom_observers or mshf"
     if store.ratings is None:
         raise InputError(f"{store.root} holds no ratings of single experts; {advice}")
-    of_details = store.ratings["item"].isin(DETAILS) & store.ratings["image_id"].isin(images["image_id"])
+    of_details = store.ratings["item"].isin(DETAILS) & store.ratings["image_id"].isin(ids)
     ratings = store.ratings[of_details].reset_index(drop=True)
-    scores, raters = score_cube(ratings, images["image_id"])
+    scores, raters = judging.score_cube(ratings, ids)
     if len(raters) < 2:
         raise InputError(f"{store.root}: {len(raters)} expert(s) judged details of {name}; {advice}")
-    seeds = tuple(int(seed) for seed in sorted(predictions["seed"].unique()))
-    return Observed(name, images, ratings, raters, scores, (probs >= 0.5).astype(float), seeds)
+    answers = (own.details >= 0.5).astype(float)
+    return Observed(name, own.images, ratings, raters, scores, answers, own.keys["seeds"])
 
 
 def agreement(observed: Observed, *, confidence: float = 0.95, **draws: int) -> pd.DataFrame:
@@ -89,14 +75,13 @@ def agreement(observed: Observed, *, confidence: float = 0.95, **draws: int) -> 
     Cohen's kappa is the mean over pairs of experts for whom it exists, from the smallest to the largest.
     Coefficients that do not exist, because all ratings are alike, are missing.
     """
-    found = []
+    found, patients = [], observed.judged[2]
     for k, detail in enumerate(DETAILS):
         votes = observed.scores[:, :, k]
-        counts = vote_counts(votes)
-        kappas = pd.Series(pairwise_kappas(votes))
-        intervals = agreement_intervals(counts, observed.patients, confidence=confidence, **draws)
+        counts, kappas = panels.vote_counts(votes), pd.Series(panels.pairwise_kappas(votes))
+        intervals = panels.agreement_intervals(counts, patients, confidence=confidence, **draws)
         numbers = {
-            ("share_good", "count"): class_shares(counts)[1],
+            ("share_good", "count"): panels.class_shares(counts)[1],
             ("agreement", "patients"): intervals.pop("agreement"),
             ("cohen_kappa", "pairs"): Interval(kappas.mean(), kappas.min(), kappas.max()),
         }
@@ -109,10 +94,11 @@ def agreement(observed: Observed, *, confidence: float = 0.95, **draws: int) -> 
 
 def with_themselves(observed: Observed) -> pd.DataFrame:
     """Compare what each expert said of the same image in both sessions; no rows without a second one."""
-    found = intra_rater(observed.ratings, observed.images["image_id"])
+    found = judging.intra_rater(observed.ratings, observed.images["image_id"])
     found = found.rename(columns={"rater": "group", "item": "target"})
-    found = found.melt(["group", "target", "n"], var_name="metric")
-    return observed.rows(found, model="experts", method="repeat")
+    return observed.rows(
+        found.melt(["group", "target", "n"], var_name="metric"), model="experts", method="repeat"
+    )
 
 
 def against_others(observed: Observed, *, confidence: float = 0.95, **draws: int) -> pd.DataFrame:
@@ -123,20 +109,19 @@ def against_others(observed: Observed, *, confidence: float = 0.95, **draws: int
         and the difference (its p-value is two-sided and uncorrected); and rows of the metric `tied`: how many
         images were left out because the others tie.
     """
-    judged = score_against_others(observed.scores, observed.answers, observed.patients, **draws)
-    found = []
-    for (r, rater), (k, detail) in ((r, k) for r in enumerate(observed.raters) for k in enumerate(DETAILS)):
-        numbers = {}
-        for metric in METRICS:
-            (expert, teacher), drawn = judged.value[metric][r, :, k], judged.replicates[metric][:, r, :, k]
-            for j, (model, value) in enumerate({"experts": expert, "teacher": teacher}.items()):
-                numbers[model, "", metric] = percentile_interval(value, drawn[:, j], confidence)
-            gap = percentile_interval(teacher - expert, drawn[:, 1] - drawn[:, 0], confidence, test_zero=True)
-            numbers["teacher", "experts", metric] = gap
-        columns, keys = ("model", "rival", "metric"), {"target": detail, "group": rater}
-        n, n_tied = int(judged.n[r, k]), int(judged.n_tied[r, k])
+    judged, found = judging.against_others(*observed.judged, **draws), []
+    for r, k in np.ndindex(judged.n.shape):
+        numbers, keys = {}, {"target": DETAILS[k], "group": observed.raters[r]}
+        for metric in judging.METRICS:
+            expert, teacher = judged.value[metric][r, :, k]
+            of_expert, of_teacher = judged.replicates[metric][:, r, :, k].T
+            numbers["experts", "", metric] = percentile_interval(expert, of_expert, confidence)
+            numbers["teacher", "", metric] = percentile_interval(teacher, of_teacher, confidence)
+            gap = teacher - expert, of_teacher - of_expert
+            numbers["teacher", "experts", metric] = percentile_interval(*gap, confidence, test_zero=True)
+        columns, n, tied = ("model", "rival", "metric"), int(judged.n[r, k]), int(judged.n_tied[r, k])
         found.append(rows(numbers, columns, method="others", n=n, confidence=confidence, **keys))
-        found.append(rows({("experts", "", "tied"): n_tied}, columns, method="count", n=n + n_tied, **keys))
+        found.append(rows({("experts", "", "tied"): tied}, columns, method="count", n=n + tied, **keys))
     return observed.rows(stack(found))
 
 
@@ -147,8 +132,8 @@ def non_inferiority(
 
     Low and high are one-sided bounds, each with `confidence`; the column holds the coverage between them.
     """
-    judged = score_against_others(observed.scores, observed.answers, observed.patients, ties=ties, **draws)
-    gaps = average_gaps(judged, confidence=confidence)
+    judged = judging.against_others(*observed.judged, ties=ties, **draws)
+    gaps = judging.average_gaps(judged, confidence=confidence)
     numbers = {(target,): gap for target, gap in zip((*DETAILS, "details"), gaps, strict=True)}
     keys = {"model": "teacher", "rival": "experts", "metric": "agreement", "method": RULES[ties]}
     keys |= {"n": len(observed.images), "confidence": 2 * confidence - 1}
@@ -160,15 +145,14 @@ def leniency(observed: Observed, **options: float) -> pd.DataFrame:
 
     The Teacher, whose group is "all", is compared with the whole panel.
     """
-    found = rater_bias(observed.scores, observed.answers, observed.patients, **options)
-    teacher = found["judge"] == len(observed.raters)
-    found = found.assign(
-        model=np.where(teacher, "teacher", "experts"),
-        group=found["judge"].map([*observed.raters, "all"].__getitem__),
-        target=found["item"].map(DETAILS.__getitem__),
-    ).drop(columns=["judge", "item", "share", "others"])
+    found = judging.rater_bias(*observed.judged, **options)
+    judges = [*observed.raters, "all"]
+    found["model"] = np.where(found["judge"] == len(observed.raters), "teacher", "experts")
+    found["group"] = [judges[judge] for judge in found["judge"]]
+    found["target"] = [DETAILS[item] for item in found["item"]]
     keys = {"rival": "others", "metric": "share_good", "method": "others_share"}
-    return observed.rows(found, confidence=options.get("confidence", 0.95), **keys)
+    keys |= {"confidence": options.get("confidence", 0.95)}
+    return observed.rows(found.drop(columns=["judge", "item", "share", "others"]), **keys)
 
 
 def errors(observed: Observed, **options: float) -> pd.DataFrame:
@@ -177,12 +161,12 @@ def errors(observed: Observed, **options: float) -> pd.DataFrame:
     Returns:
         The metrics `error`, the error rate, and `share_of_errors`: how many of all errors are of this group.
     """
-    found = errors_by_consent(observed.scores, observed.answers, observed.patients, **options)
-    found = found.assign(target=found["item"].map(DETAILS.__getitem__)).rename(columns={"consent": "group"})
+    found = judging.errors_by_consent(*observed.judged, **options).rename(columns={"consent": "group"})
+    found["target"] = [DETAILS[item] for item in found.pop("item")]
+    share = found.pop("share_of_errors")
     rates = found.assign(metric="error", confidence=options.get("confidence", 0.95))
-    shares = found[["target", "group", "n"]].assign(value=found["share_of_errors"], metric="share_of_errors")
-    found = pd.concat([rates.drop(columns=["item", "share_of_errors"]), shares], ignore_index=True)
-    return observed.rows(found, model="teacher", method="panel")
+    shares = found[["target", "group", "n"]].assign(value=share, metric="share_of_errors")
+    return observed.rows(pd.concat([rates, shares], ignore_index=True), model="teacher", method="panel")
 
 
 def nearness(
@@ -193,10 +177,10 @@ def nearness(
     Labels are model (`majority` among them) -> (N, 3) or (S, N, 3), truth (N, 3) of 0 bad, 1 good; a label
     NaN is no answer and counts as half right.
     """
-    found = []
+    found, patients = [], observed.judged[2]
     for k, detail in enumerate(DETAILS):
         given = {name: label[..., k] for name, label in labels.items()}
-        near = nearness_to_truth(given, truth[:, k], observed.patients, baseline="majority", **options)
+        near = panels.nearness_to_truth(given, truth[:, k], patients, baseline="majority", **options)
         numbers = {(name, "", "accuracy"): share for name, (share, _) in near.items()}
         gaps = {(name, "majority", "accuracy"): gap for name, (_, gap) in near.items() if name != "majority"}
         keys = {"target": detail, "method": "planted", "n": len(truth)}

@@ -7,14 +7,14 @@ accuracy is bounded by the shares of the classes in the test set. Where these pa
 searched that gives all four numbers. In two classes every confusion matrix can be tried.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from itertools import permutations
 
 import numpy as np
 import pandas as pd
 from scipy.optimize import least_squares
+from scipy.special import softmax
 
-from riqa import paper
 from riqa.data.published import COUNTS
 from riqa.evaluate.metrics import scores_from_counts
 from riqa.labels import class_names
@@ -37,22 +37,21 @@ def macro_f1_range(precision: float, recall: float, n_classes: int = 3) -> tuple
     The mean of harmonic means is concave: it is largest where all classes are alike, and smallest at a corner
     of the polytope, where all classes but one have a precision of 0 or 1, and alike for recall.
     """
-
-    def corner(mean: float) -> list[float]:
-        return [float(np.clip(mean * n_classes - k, 0, 1)) for k in range(n_classes)]
-
-    values = [
-        np.mean([harmonic(p, r) for p, r in zip(corner(precision), recalls, strict=True)])
-        for recalls in permutations(corner(recall))
-    ]
-    return float(min(values)), harmonic(precision, recall)
+    precisions, recalls = (_corner(mean, n_classes).tolist() for mean in (precision, recall))
+    lowest = min(np.mean([*map(harmonic, precisions, order)]) for order in permutations(recalls))
+    return float(lowest), harmonic(precision, recall)
 
 
 def accuracy_range(recall: float, shares: np.ndarray) -> tuple[float, float]:
     """Return the least and the most that accuracy can be, given macro recall and the classes' shares (K,)."""
     shares = np.sort(np.asarray(shares, dtype=float) / np.sum(shares))
-    filled = np.clip(recall * len(shares) - np.arange(len(shares)), 0, 1)
+    filled = _corner(recall, len(shares))
     return float(shares @ filled), float(shares[::-1] @ filled)
+
+
+def _corner(mean: float, n: int) -> np.ndarray:
+    """Return n numbers in [0, 1] with this mean, all but one of them 0 or 1."""
+    return np.clip(mean * n - np.arange(n), 0, 1)
 
 
 def nearest_confusion(
@@ -60,10 +59,8 @@ def nearest_confusion(
 ) -> tuple[np.ndarray, float]:
     """Search the confusion matrix whose scores are nearest to printed ones.
 
-    Args:
-        printed: Some of `macro_f1`, `precision`, `recall`, `accuracy`, in [0, 1].
-        shares: (K,) the classes' shares of the test set.
-        n_starts: Starting points tried until all scores are within `TOLERANCE`.
+    Printed are some of `macro_f1`, `precision`, `recall`, `accuracy`, in [0, 1]; shares (K,) are the classes'
+    shares of the test set. So many starting points are tried until all scores are within `TOLERANCE`.
 
     Returns:
         (K, K) shares of each true class, rows sum to 1; and by how much the worst score is missed.
@@ -72,23 +69,21 @@ def nearest_confusion(
     goal, n_classes = np.array(list(printed.values())), len(shares)
 
     def rows(x: np.ndarray) -> np.ndarray:
-        weights = x.reshape(n_classes, n_classes)
-        weights = np.exp(weights - weights.max(axis=1, keepdims=True))
-        return weights / weights.sum(axis=1, keepdims=True)
+        return softmax(x.reshape(n_classes, n_classes), axis=1)
 
     def misses(x: np.ndarray) -> np.ndarray:
         scores = scores_from_counts(shares[:, None] * rows(x))
         return np.array([scores[name] for name in printed]) - goal
 
-    best, rng = None, np.random.default_rng(0)
+    found, rng = [], np.random.default_rng(0)
     for _ in range(n_starts):
         start = 3 * np.eye(n_classes).ravel() + rng.normal(size=n_classes**2)
-        found = least_squares(misses, start, max_nfev=40).x
-        if best is None or abs(misses(found)).max() < abs(misses(best)).max():
-            best = found
-        if abs(misses(best)).max() < TOLERANCE:
+        x = least_squares(misses, start, max_nfev=40).x
+        found.append((float(abs(misses(x)).max()), rows(x)))
+        if found[-1][0] < TOLERANCE:
             break
-    return rows(best), float(abs(misses(best)).max())
+    missed, matrix = min(found, key=lambda pair: pair[0])
+    return matrix, missed
 
 
 def binary_confusions(printed: Mapping[str, float], n_bad: int, n_good: int) -> np.ndarray:
@@ -114,8 +109,9 @@ def literature(printed: pd.DataFrame) -> pd.DataFrame:
         where Table 3 says otherwise), `remark` ("" where there is nothing to say), and the scores as printed.
     """
     by_class = printed[printed["source"] == "Table 3"].groupby("printed_as")["paper"].mean()
+    table_2 = printed[printed["source"] == "Table 2"]
     found = []
-    for (dataset, method), values in _rows_of_table_2(printed):
+    for (dataset, method), values in table_2.groupby(["paper_set", "printed_as"], sort=False):
         row = dict(zip(values["metric"], values["paper"], strict=True))
         verdict, remarks = _three_classes(row) if dataset == "eyeq" else _two_classes(row)
         average = by_class.get(TABLE_3_NAMES.get(method, method)) if dataset == "eyeq" else None
@@ -130,41 +126,21 @@ def literature(printed: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(found)
 
 
-def binary_matrices() -> dict[tuple[str, str], pd.DataFrame]:
-    """Return the confusion matrices, rows sum to 1, that Table 2's rows on DeepDRiD leave possible.
-
-    Each fits one matrix of 220 bad and 180 good test images only, so this is the lower half of the paper's
-    Figure 3, worked out from its numbers: (set, method or riqa's name of the model) -> rows the true class,
-    columns what it was called.
-    """
-    counts, names, matrices = COUNTS["deepdrid"]["test"], list(class_names(2)), {}
-    for (dataset, method), values in _rows_of_table_2(paper.numbers()):
-        if dataset == "deepdrid":
-            printed = dict(zip(values["metric"], values["paper"], strict=True))
-            (matrix,) = binary_confusions(printed, counts["bad"], counts["good"])
-            shares = matrix / matrix.sum(axis=1, keepdims=True)
-            model = values["model"].iloc[0] or method
-            matrices[dataset, model] = pd.DataFrame(shares, names, names)
-    return matrices
-
-
-def _rows_of_table_2(printed: pd.DataFrame) -> Iterator[tuple[tuple[str, str], pd.DataFrame]]:
-    yield from printed[printed["source"] == "Table 2"].groupby(["paper_set", "printed_as"], sort=False)
-
-
 def _three_classes(printed: Mapping[str, float]) -> tuple[str, list[str]]:
     shares = [COUNTS["eyeq"]["test"][name] for name in class_names(3)]
-    found = []
-    f1, p, r = (printed[name] for name in ("macro_f1", "precision", "recall"))
-    low = macro_f1_range(p - TOLERANCE, r - TOLERANCE)[0]
-    high = macro_f1_range(min(p + TOLERANCE, 1), min(r + TOLERANCE, 1))[1]
-    if not low - TOLERANCE < f1 < high + TOLERANCE:
-        found.append(f"its precision and recall permit a macro-F1 of {low:.3f} to {high:.3f} only")
-    if "accuracy" in printed:
-        low = accuracy_range(r - TOLERANCE, shares)[0]
-        high = accuracy_range(min(r + TOLERANCE, 1), shares)[1]
-        if not low - TOLERANCE < printed["accuracy"] < high + TOLERANCE:
-            found.append(f"its recall permits an accuracy of {low:.3f} to {high:.3f} only")
+    f1, (p, r) = printed["macro_f1"], (printed[name] for name in ("precision", "recall"))
+    (least_p, most_p), (least_r, most_r) = ((x - TOLERANCE, min(x + TOLERANCE, 1)) for x in (p, r))
+    permitted = {"macro_f1": (macro_f1_range(least_p, least_r)[0], macro_f1_range(most_p, most_r)[1])}
+    permitted["accuracy"] = accuracy_range(least_r, shares)[0], accuracy_range(most_r, shares)[1]
+    told = {
+        "macro_f1": "its precision and recall permit a macro-F1",
+        "accuracy": "its recall permits an accuracy",
+    }
+    found = [
+        f"{told[name]} of {low:.3f} to {high:.3f} only"
+        for name, (low, high) in permitted.items()
+        if not low - TOLERANCE < printed.get(name, low) < high + TOLERANCE
+    ]
     if found:
         return "impossible", found
     missed = nearest_confusion(printed, shares)[1]
@@ -172,14 +148,13 @@ def _three_classes(printed: Mapping[str, float]) -> tuple[str, list[str]]:
         return "possible", []
     if missed < 2 * TOLERANCE and abs(f1 - harmonic(p, r)) < TOLERANCE:
         text = "its F1 seems to be the harmonic mean of precision and recall, another definition"
-        return "doubtful", [text]
-    text = f"no confusion matrix with EyeQ's test classes was found, the nearest misses by {missed:.3f}"
+    else:
+        text = f"no confusion matrix with EyeQ's test classes was found, the nearest misses by {missed:.3f}"
     return "doubtful", [text]
 
 
 def _two_classes(printed: Mapping[str, float]) -> tuple[str, list[str]]:
-    published = COUNTS["deepdrid"]["test"]
-    n_bad, n_good = published["bad"], published["good"]
+    n_bad, n_good = (COUNTS["deepdrid"]["test"][name] for name in class_names(2))
     matrices = binary_confusions(printed, n_bad, n_good)
     if len(matrices) == 0:
         return "impossible", [f"no confusion matrix of {n_bad} bad and {n_good} good images has these scores"]

@@ -1,19 +1,18 @@
 """Whether photographs get reasons: how details and overall quality go together (the paper's Figure 6).
 
-Every function takes predictions as `riqa.predictions` reads them, of one or more datasets and models; images
-without overall quality are left out.
+Images without overall quality are left out. `n_classes` is dataset -> classes of its overall quality, 2 or 3,
+which a Teacher's answers do not tell.
 """
 
 from collections.abc import Mapping
-from itertools import product
 
 import numpy as np
 import pandas as pd
 
-from riqa.evaluate.bootstrap import auc_interval, mean_interval
+from riqa.evaluate.bootstrap import auc_interval
 from riqa.labels import DETAILS, class_names
-from riqa.results import rows, stack, tidy
-from riqa.studies.answers import by_image, by_model
+from riqa.results import stack, tidy
+from riqa.studies.answers import each
 
 
 def reasons(
@@ -21,59 +20,52 @@ def reasons(
 ) -> pd.DataFrame:
     """Count reasons by overall class, and ask how well details tell the worst class from the best.
 
-    Predictions are of one split; n_classes is dataset -> classes of its overall quality, 2 or 3.
-
     Returns:
         Rows of the metric `called_bad`, whose group is a class and whose target is a detail, or "any" for the
         share that gets at least one reason; and of the metric `auc`, whose group is "<worst> against good"
         and whose target is a detail, or "worst" for the smallest probability of the three. A class without
         images has no row.
     """
-    found, columns = [], ("target", "metric", "group")
-    for keys, own in by_model(predictions):
-        images, probs = by_image(own[own["overall"].notna()])
-        overall, patients = images["overall"].to_numpy(dtype=int), images["patient_id"].to_numpy()
+    found = []
+    for own in each(predictions, "overall", n_resamples=n_resamples):
+        probs, overall, how = own.details, own.truth, own.draw()
         bad = probs < 0.5  # never, where a model is silent (NaN)
         shares = {"any": bad.any(axis=2)} | {detail: bad[..., k] for k, detail in enumerate(DETAILS)}
-        labels, numbers = class_names(n_classes[keys["dataset"]]), {}
-        for code, target in product(sorted(set(overall)), shares):
-            here = overall == code
-            how = {"groups": patients[here], "n_resamples": n_resamples}
-            numbers[target, "called_bad", labels[code]] = mean_interval(shares[target][:, here], **how)
+        names, numbers = class_names(n_classes[own.keys["dataset"]]), {}
+        for code in np.unique(overall):
+            for target, share in shares.items():
+                numbers[target, "called_bad", names[code]] = own.mean(share, overall == code)
         answered = [k for k in range(len(DETAILS)) if not np.isnan(probs[..., k]).any()]
-        ends = np.isin(overall, (0, len(labels) - 1))
-        best = overall[ends] > 0
+        ends = np.isin(overall, (0, len(names) - 1))
+        best, how["groups"] = overall[ends] > 0, how["groups"][ends]
         if answered and best.any() and not best.all():
             order = {DETAILS[k]: probs[..., k] for k in answered}
             order |= {"worst": probs[..., answered].min(axis=2)}
-            how = {"groups": patients[ends], "n_resamples": n_resamples}
             for target, values in order.items():
-                key = target, "auc", f"{labels[0]} against good"
+                key = target, "auc", f"{names[0]} against good"
                 numbers[key] = auc_interval(best, values[:, ends], **how)
-        found.append(rows(numbers, columns, n=own["image_id"].nunique(), confidence=0.95, **keys))
+        found.append(own.rows(numbers, ("target", "metric", "group")))
     return stack(found)
 
 
 def quartiles(predictions: pd.DataFrame, n_classes: Mapping[str, int]) -> pd.DataFrame:
-    """Return where the probabilities of good lie, by overall class, detail and seed; as `reasons`.
+    """Return where the probabilities of good lie, by overall class, detail and seed.
 
     Returns:
         One row per dataset, model, group (the class), target (the detail) and seed; columns low, median and
         high (the quartiles), spread (between them) and n (images). A class without images has no row.
     """
-    known = predictions[predictions["overall"].notna()]
-    group = [
-        class_names(n_classes[d])[int(c)] for d, c in zip(known["dataset"], known["overall"], strict=True)
-    ]
-    answers = known[["dataset", "model", "overall", "seed"]].assign(group=group)
+    known = predictions.dropna(subset="overall")
+    answers = known[["dataset", "model", "overall", "seed"]].copy()
     answers[list(DETAILS)] = known[[f"p_{detail}" for detail in DETAILS]]
-    tall = answers.melt(["dataset", "model", "overall", "group", "seed"], var_name="target", value_name="p")
-    by = ["dataset", "model", "overall", "group", "target", "seed"]
-    found = tall.groupby(by, sort=False)["p"].quantile([0.25, 0.5, 0.75]).unstack()
-    found.columns = ["low", "median", "high"]
-    found["spread"], found["n"] = found["high"] - found["low"], tall.groupby(by)["p"].size()
-    found = found.reset_index().sort_values("overall", kind="stable", ignore_index=True)
-    return found.drop(columns="overall")
+    tall = answers.melt(["dataset", "model", "overall", "seed"], var_name="target", value_name="p")
+    tall = tall.groupby(["dataset", "model", "overall", "target", "seed"], sort=False)["p"]
+    found = tall.quantile([0.25, 0.5, 0.75]).unstack().set_axis(["low", "median", "high"], axis=1)
+    found = found.assign(spread=found["high"] - found["low"], n=tall.size()).reset_index()
+    found = found.sort_values("overall", kind="stable", ignore_index=True)
+    classes = zip(found["dataset"], found.pop("overall").astype(int), strict=True)
+    found.insert(2, "group", [class_names(n_classes[dataset])[code] for dataset, code in classes])
+    return found
 
 
 def over_seeds(quartiles: pd.DataFrame) -> pd.DataFrame:
@@ -85,36 +77,31 @@ def over_seeds(quartiles: pd.DataFrame) -> pd.DataFrame:
     return tidy(found, method="seeds", seeds=sorted(quartiles["seed"].unique()))
 
 
-STATEMENTS = (
-    ("EyeQ (three classes): rejectable images receive low illumination and clarity", "medians below 0.5",
-     (3,),
-     lambda of: (of[3]["median"].loc["reject", ["illumination", "clarity"]] < 0.5).all()),
-    ("EyeQ (three classes): contrast of rejectable images is more dispersed", "quartiles farthest apart",
-     (3,),
-     lambda of: of[3]["spread"].loc["reject", "contrast"]
-     > of[3]["spread"].loc["reject", ["illumination", "clarity"]].max()),
-    ("EyeQ (three classes): contrast of rejectable images has a low median", "median below 0.5", (3,),
-     lambda of: of[3]["median"].loc["reject", "contrast"] < 0.5),
-    ("EyeQ (three classes): usable images score higher than rejectable ones", "all three medians", (3,),
-     lambda of: (of[3]["median"].loc["usable"] > of[3]["median"].loc["reject"]).all()),
-    ("EyeQ (three classes): usable images vary more than rejectable ones", "all three quartile distances",
-     (3,),
-     lambda of: (of[3]["spread"].loc["usable"] > of[3]["spread"].loc["reject"]).all()),
-    ("EyeQ (three classes): good images cluster at high probabilities", "all lower quartiles at least 0.5",
-     (3,),
-     lambda of: (of[3]["low"].loc["good"] >= 0.5).all()),
+STATEMENTS = {
+    ("EyeQ (three classes): rejectable images receive low illumination and clarity", "medians below 0.5"):
+        lambda of: (of["median", "reject", 3][["illumination", "clarity"]] < 0.5).all(),
+    ("EyeQ (three classes): contrast of rejectable images is more dispersed", "quartiles farthest apart"):
+        lambda of: (of["spread", "reject", 3].drop("contrast") < of["spread", "reject", 3]["contrast"]).all(),
+    ("EyeQ (three classes): contrast of rejectable images has a low median", "median below 0.5"):
+        lambda of: of["median", "reject", 3]["contrast"] < 0.5,
+    ("EyeQ (three classes): usable images score higher than rejectable ones", "all three medians"):
+        lambda of: (of["median", "usable", 3] > of["median", "reject", 3]).all(),
+    ("EyeQ (three classes): usable images vary more than rejectable ones", "all three quartile distances"):
+        lambda of: (of["spread", "usable", 3] > of["spread", "reject", 3]).all(),
+    ("EyeQ (three classes): good images cluster at high probabilities", "all lower quartiles at least 0.5"):
+        lambda of: (of["low", "good", 3] >= 0.5).all(),
     ("DeepDRiD (two classes): bad images vary more than rejectable ones of EyeQ",
-     "quartile distances, bad against reject", (2, 3),
-     lambda of: (of[2]["spread"].loc["bad"] > of[3]["spread"].loc["reject"]).all()),
-    ("DeepDRiD (two classes): good images score higher than bad ones", "all three medians", (2,),
-     lambda of: (of[2]["median"].loc["good"] > of[2]["median"].loc["bad"]).all()),
-    ("DeepDRiD (two classes): good images vary less than bad ones", "all three quartile distances", (2,),
-     lambda of: (of[2]["spread"].loc["good"] < of[2]["spread"].loc["bad"]).all()),
-)  # fmt: skip
-"""What the paper says of Figure 6 (Section 4.2): its words, what they mean here, sets with how many classes
-it takes, and whether it holds. The paper prints no numbers, so its words are made precise: "low" is a median
-below one half, "cluster at high probabilities" a lower quartile of at least one half, and variability is the
-distance of the quartiles."""
+     "quartile distances, bad against reject"):
+        lambda of: (of["spread", "bad", 2] > of["spread", "reject", 3]).all(),
+    ("DeepDRiD (two classes): good images score higher than bad ones", "all three medians"):
+        lambda of: (of["median", "good", 2] > of["median", "bad", 2]).all(),
+    ("DeepDRiD (two classes): good images vary less than bad ones", "all three quartile distances"):
+        lambda of: (of["spread", "good", 2] < of["spread", "bad", 2]).all(),
+}  # fmt: skip
+"""What the paper says of Figure 6 (Section 4.2): its words, and what they mean here -> whether it holds, of
+(quartile, class, number of classes) -> values by detail. The paper prints no numbers, so its words are made
+precise: "low" is a median below one half, "cluster at high probabilities" a lower quartile of at least one
+half, and variability is the distance of the quartiles."""
 
 
 def statements(of_sets: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
@@ -124,18 +111,19 @@ def statements(of_sets: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
         of_sets: Number of overall classes (3, 2 or both) -> `quartiles` of one Student on such a set.
 
     Returns:
-        One row per statement: statement, meaning, seeds (how many there are) and holds (in how many of them;
+        One row per statement: statement, meaning, seeds (how many have what it needs) and holds (in how many;
         NaN where a class has no image or this build has no such set).
     """
-    wide = {"index": "group", "columns": "target", "values": ["median", "low", "spread"]}
-    by_seed = {n: {seed: own.pivot(**wide) for seed, own in table.groupby("seed")}
-               for n, table in of_sets.items()}  # fmt: skip
+    tall = pd.concat([table.assign(classes=n) for n, table in of_sets.items()])
+    wide = {"index": "target", "columns": ["group", "classes"], "values": ["median", "low", "spread"]}
+    by_seed = [own.pivot(**wide) for _, own in tall.groupby("seed")]
     found = []
-    for statement, meaning, needs, holds in STATEMENTS:
-        seeds = sorted(set.intersection(*(set(by_seed.get(n, {})) for n in needs)))
-        try:
-            count = sum(bool(holds({n: by_seed[n][s] for n in needs})) for s in seeds) if seeds else np.nan
-        except KeyError:  # a class without images
-            count = np.nan
-        found.append((statement, meaning, len(seeds), count))
+    for (statement, meaning), holds in STATEMENTS.items():
+        told = []
+        for of in by_seed:
+            try:
+                told.append(bool(holds(of)))
+            except KeyError:  # a set that is not there, or a class without images
+                continue
+        found.append((statement, meaning, len(told), sum(told) if told else np.nan))
     return pd.DataFrame(found, columns=["statement", "meaning", "seeds", "holds"])

@@ -2,7 +2,8 @@
 
 Advice is asked for where a Student calls a photograph worse than good. Every function that measures returns
 rows of `riqa.results`: means over the pairs of Student and photograph in which advice was asked for, with
-intervals over patients and seeds. Groups without any such pair have no row.
+intervals over patients and seeds. Groups without any such pair have no row. Outcomes, of a metric, are (N, 8)
+or (S, N, 8): what each repair (`riqa.phantom.repair.REPAIRS`) achieves.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,24 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from riqa.evaluate import recapture as repairs
 from riqa.evaluate.bootstrap import pooled_intervals
-from riqa.evaluate.recapture import (
-    N_CODES,
-    best_detail,
-    causes,
-    outcome,
-    raised,
-    repair_any,
-    repair_codes,
-    repair_one,
-    surely,
-    worst_detail,
-)
 from riqa.labels import DETAILS
 from riqa.phantom.repair import repaired_scores, spoilt_details
-from riqa.predictions import OVERALL
 from riqa.results import rows
-from riqa.studies.answers import by_image
+from riqa.studies.answers import answers_of
 
 RIVALS = ("another_detail", "spoilt_detail", "frequent_detail", "teacher")
 """With whose advice the Student's is compared."""
@@ -53,7 +42,7 @@ class Advice:
 
     def achieved(self, who: str, outcomes: np.ndarray) -> np.ndarray:
         """Return what somebody's advice achieves: (S, N), NaN where it is not asked for or nobody knows."""
-        return outcome(self.policies[who], outcomes, self.asked)
+        return repairs.outcome(self.policies[who], outcomes, self.asked)
 
 
 def give_advice(students: pd.DataFrame, teachers: pd.DataFrame, truth: pd.DataFrame | None) -> Advice:
@@ -66,33 +55,29 @@ def give_advice(students: pd.DataFrame, teachers: pd.DataFrame, truth: pd.DataFr
         truth: `truth.parquet` of the set, index image_id; None where nobody knows what is wrong, which leaves
             out the policies "best_detail" and "spoilt_detail".
     """
-    images, own = by_image(students)
-    names, seeds = images["image_id"], sorted(students["seed"].unique())
-    called = students.pivot(index="image_id", columns="seed", values="called").to_numpy().T
-    best_class = students[OVERALL].notna().any().sum() - 1
+    student = answers_of(students)
+    own, worst, seeds = student.details, repairs.worst_detail(student.details), student.keys["seeds"]
+    names, columns = student.images["image_id"], [f"p_{detail}" for detail in DETAILS]
     by_seed = [teachers[teachers["seed"] == seed] for seed in seeds]
-    columns = [f"p_{detail}" for detail in DETAILS]
     of_teacher = np.stack([answers.set_index("image_id").loc[names, columns] for answers in by_seed])
     bad = [answers.loc[answers["split"] == "train", columns].lt(0.5).mean() for answers in by_seed]
     frequent = np.array([often.to_numpy().argmax() for often in bad])[:, None]
-    worst = worst_detail(own)
-    (dataset,), (student,) = students["dataset"].unique(), students["model"].unique()
     policies = {
-        student: repair_one(worst),
-        "teacher": repair_one(worst_detail(of_teacher)),
-        "frequent_detail": repair_one(np.broadcast_to(frequent, worst.shape)),
-        "another_detail": repair_any(worst[..., None] != np.arange(len(DETAILS))),
+        student.keys["model"]: repairs.repair_one(worst),
+        "teacher": repairs.repair_one(repairs.worst_detail(of_teacher)),
+        "frequent_detail": repairs.repair_one(np.broadcast_to(frequent, worst.shape)),
+        "another_detail": repairs.repair_any(worst[..., None] != np.arange(len(DETAILS))),
     }
     if truth is not None:
-        spoilt, best = spoilt_details(truth.loc[names]), best_detail(repaired_scores(truth.loc[names]))
-        policies["spoilt_detail"] = repair_any(np.broadcast_to(spoilt, own.shape))
-        policies["best_detail"] = repair_one(np.broadcast_to(best, worst.shape))
-    policies["all_called_bad"] = surely(repair_codes(own < 0.5))
-    policies["all_details"] = surely(np.full(worst.shape, N_CODES - 1))
-    return Advice(
-        dataset, student, tuple(int(seed) for seed in seeds), images[["image_id", "patient_id"]],
-        called < best_class, worst, own.min(axis=-1) < 0.5, policies,
-    )  # fmt: skip
+        truth = truth.loc[names]
+        best = repairs.best_detail(repaired_scores(truth))
+        policies["spoilt_detail"] = repairs.repair_any(np.broadcast_to(spoilt_details(truth), own.shape))
+        policies["best_detail"] = repairs.repair_one(np.broadcast_to(best, worst.shape))
+    policies["all_called_bad"] = repairs.surely(repairs.repair_codes(own < 0.5))
+    policies["all_details"] = repairs.surely(np.full(worst.shape, repairs.N_CODES - 1))
+    asked, named = student.column("called") < student.n_classes - 1, own.min(axis=-1) < 0.5
+    who, images = (student.keys["dataset"], student.keys["model"]), student.images[["image_id", "patient_id"]]
+    return Advice(*who, seeds, images, asked, worst, named, policies)
 
 
 def described(advice: Advice, **bootstrap: float) -> pd.DataFrame:
@@ -103,9 +88,9 @@ def described(advice: Advice, **bootstrap: float) -> pd.DataFrame:
     same) and `worst_detail`, one per detail.
     """
     same = (advice.policies["teacher"] * advice.policies[advice.student]).sum(axis=-1)
-    shares = {("advice_asked", "overall"): advice.asked.astype(float)}
     said = {("fault_named", "overall"): advice.named, ("same_as_teacher", "overall"): same}
     said |= {("worst_detail", detail): advice.worst == k for k, detail in enumerate(DETAILS)}
+    shares = {("advice_asked", "overall"): advice.asked.astype(float)}
     shares |= {keys: np.where(advice.asked, one, np.nan) for keys, one in said.items()}
     return _rows(shares, ("metric", "target"), advice, **bootstrap).assign(model=advice.student)
 
@@ -113,15 +98,13 @@ def described(advice: Advice, **bootstrap: float) -> pd.DataFrame:
 def compared(
     advice: Advice, outcomes: Mapping[str, np.ndarray], rivals: Iterable[str] = (), **bootstrap: float
 ) -> pd.DataFrame:
-    """Judge everybody's advice by every outcome; or, with rivals, the Student's advice minus theirs.
-
-    Outcomes are metric -> (N, 8) or (S, N, 8), what each repair achieves; rivals keys of `advice.policies`.
-    """
-    values = {(who, "", metric): advice.achieved(who, one)
-              for who in advice.policies for metric, one in outcomes.items()}  # fmt: skip
+    """Judge everybody's advice by every outcome; or, with rivals, the Student's advice minus theirs."""
+    achieved = {(who, metric): advice.achieved(who, one)
+                for who in advice.policies for metric, one in outcomes.items()}  # fmt: skip
+    values = {(who, "", metric): value for (who, metric), value in achieved.items()}
     if rivals:
         own = advice.student
-        values = {(own, rival, metric): values[own, "", metric] - values[rival, "", metric]
+        values = {(own, rival, metric): achieved[own, metric] - achieved[rival, metric]
                   for rival in rivals for metric in outcomes}  # fmt: skip
     return _rows(values, ("model", "rival", "metric"), advice, **bootstrap)
 
@@ -131,10 +114,8 @@ def in_groups(
 ) -> pd.DataFrame:
     """Judge the Student's advice, and what it is compared with, in groups of photographs.
 
-    Outcomes, which the metric names, are (N, 8) or (S, N, 8); groups name -> bool, (N,) or (S, N).
-
-    For each group a row of the metric `share` (of the advice asked for), rows for the Student and those of
-    `IN_GROUPS`, and one for the Student minus another detail.
+    Groups are name -> bool, (N,) or (S, N). For each a row of the metric `share` (of the advice asked for),
+    rows for the Student and those of `IN_GROUPS`, and one for the Student minus another detail.
     """
     student, other = advice.student, IN_GROUPS[0]
     judged = {(who, ""): advice.achieved(who, outcomes) for who in (student, *IN_GROUPS)}
@@ -160,25 +141,17 @@ def choose_scenes(
     Student's does not ("not noticed"). Without grades, where no photograph can be taken again, there is one
     scene per detail that the Student calls worst, and bad.
 
-    Args:
-        advice: What everybody advises.
-        order: Positions of photographs, none of them NaN in `own`.
-        grades: int (N, 8), true grade after each repair, or None.
-        own: (S, N, 8), the Student's class after each repair, NaN where it was not shown; or None.
-        n_classes: Number of grades.
-
-    Returns:
-        Kind -> position; kinds that do not occur are left out.
+    The order is positions of photographs, none of them NaN in `own`; grades are int (N, 8), the true grade
+    after each repair, one of `n_classes`; own is (S, N, 8), the Student's class after each repair, NaN where
+    it was not shown. Returns kind -> position; kinds that do not occur are left out.
     """
     worst = advice.worst[0]
     fits = {detail: (worst == k) & advice.named[0] for k, detail in enumerate(DETAILS)}
     if grades is not None:
         code = np.arange(len(worst)), 2**worst
-        truly, noticed = raised(grades)[code] == 1, raised(own[0])[code] == 1
-        cause = causes(grades, n_classes)
-        wrong = (cause == "one detail would do") & ~truly
-        why = ("several details together", "no detail would do", "already good")
-        failed = [wrong, *(cause == reason for reason in why), truly & ~noticed]
+        truly, noticed = repairs.raised(grades)[code] == 1, repairs.raised(own[0])[code] == 1
+        good, one, several, nothing = (repairs.causes(grades, n_classes) == cause for cause in repairs.CAUSES)
+        failed = one & ~truly, several, nothing, good, truly & ~noticed
         fits = {detail: here & truly & noticed for detail, here in fits.items()}
         fits |= dict(zip(FAILURES, failed, strict=True))
     found = {kind: [n for n in order if advice.asked[0, n] and here[n]] for kind, here in fits.items()}

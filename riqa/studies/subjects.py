@@ -51,36 +51,31 @@ def draw_subjects(store: Store, n: int, seed: int) -> Subjects:
 def draw_located(
     store: Store, roots: Sequence[Path], groups: Sequence[str], n: int, largest_share: float, seed: int
 ) -> Located:
-    """Draw at most n test photographs that are spoilt at places (`riqa.phantom.repair.has_place`).
+    """Draw at most n test photographs of a store that are spoilt at places (`riqa.phantom.repair.has_place`).
 
-    Args:
-        store: Curated images of a phantom or simulated set.
-        roots: Folder of the set's photographs, with `truth.parquet`; for simulated sets also the folder of
-            the real photographs that were spoilt.
-        groups: Which details (and "artifact") count.
-        n: How many photographs at most.
-        largest_share: A defect on more than this share of the field counts as everywhere.
-        seed: Seed of the drawing.
+    Roots are the folder of a made set, with `truth.parquet`, and for simulated sets that of the real
+    photographs that were spoilt. Groups say which details (and "artifact") count. A defect on more than the
+    largest share of the field counts as everywhere.
     """
     root, source_root = roots[0], roots[1] if len(roots) > 1 else None
     truth = pd.read_parquet(root / "truth.parquet").set_index("image_id")
-    candidates = set(truth.index[has_place(truth, tuple(groups))])
+    candidates = truth.index[has_place(truth, tuple(groups))]
     ids, size = store.manifest["image_id"], store.images.shape[1]
-    order = [row for row in _shuffled_test_rows(store, seed) if ids.iloc[row] in candidates]
+    order = _shuffled_test_rows(store, seed)
+    order = order[ids.iloc[order].isin(candidates).to_numpy()]
     rows, clean, places, n_spread = [], [], [], 0
     for row, field in zip(order, curated_fields(store, order), strict=True):
         if len(rows) == n:
             break
         one = curated_case(root, ids.iloc[row], size, source_root=source_root)
         found = regions(one, field, tuple(groups), largest_share)
-        if not found:
-            n_spread += 1
-            continue
-        rows.append(row)
-        clean.append(one.clean)
-        places.append({"all" if defect == "any" else defect: place for defect, place in found.items()})
+        n_spread += not found
+        if found:
+            rows.append(row)
+            clean.append(one.clean)
+            places.append({"all" if defect == "any" else defect: place for defect, place in found.items()})
     own = take(store, rows)
-    pixels = np.stack(clean) if clean else np.zeros((0, size, size, 3), np.uint8)
+    pixels = np.reshape(clean, (-1, size, size, 3)).astype(np.uint8)
     return Located(own.ids, own.images, own.fields, _as_images(pixels), places, n_spread)
 
 
@@ -88,6 +83,6 @@ def _as_images(pixels: np.ndarray) -> Tensor:
     return torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
 
 
-def _shuffled_test_rows(store: Store, seed: int) -> list[int]:
-    rows = np.flatnonzero((store.manifest["split"] == "test").to_numpy())
-    return np.random.default_rng(seed).permutation(rows).tolist()
+def _shuffled_test_rows(store: Store, seed: int) -> np.ndarray:
+    rows = np.flatnonzero(store.manifest["split"] == "test")
+    return np.random.default_rng(seed).permutation(rows)

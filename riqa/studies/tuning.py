@@ -1,10 +1,10 @@
 """What is chosen on validation images: the backbone of chapter 04, the weight of the details in chapter 05.
 
-No test image takes part: comparing candidates on test images would leave no test. Intervals draw patients,
-and seeds where there are several. Chapter 05 asks, too, whether a Teacher's answers survive augmentation.
+No test image takes part: comparing candidates on test images would leave no test. Chapter 05 asks, too,
+whether a Teacher's answers survive augmentation.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -12,8 +12,8 @@ import pandas as pd
 from riqa.evaluate.stats import detail_intervals
 from riqa.labels import DETAILS
 from riqa.predictions import with_answers
-from riqa.results import rows, stack, tidy
-from riqa.studies.answers import by_image, graded
+from riqa.results import stack, tidy
+from riqa.studies.answers import answers_of
 
 COSTS = ("parameters", "gflop", "epochs", "spent")
 """Weights of the network; per image and training step; trained; share of the budget."""
@@ -25,40 +25,31 @@ def costs(table: pd.DataFrame, dataset: str) -> pd.DataFrame:
     return tidy(table.melt("model", COSTS, var_name="metric"), dataset=dataset, method="count")
 
 
-def backbones(
-    predictions: pd.DataFrame, *, confidence: float = 0.95, n_resamples: int = 2_000
-) -> pd.DataFrame:
+def backbones(predictions: pd.DataFrame, *, n_resamples: int = 2_000, **bootstrap: float) -> pd.DataFrame:
     """Score each backbone on what it learned from (group "train") and on validation images (group "val").
 
     Predictions are of `riqa.learn.equal_cost.train_at_equal_cost`, of one seed, the backbone as model; rows
     of macro-F1 of overall quality, and of the mean loss, `cross_entropy`.
     """
     found = []
-    for (model, split), own in with_answers(predictions).groupby(["model", "split"], sort=False):
-        answers = graded(own)
-        score = answers.scores(confidence=confidence, n_resamples=n_resamples)["macro_f1"]
-        loss = -np.log(own.dropna(subset="overall")["p_true"]).mean()
-        keys = {"dataset": own["dataset"].iloc[0], "model": model}
-        keys |= {"n": len(answers.images), "seeds": answers.seeds}
-        found.append(rows({("macro_f1", split): score}, confidence=confidence, **keys))
-        found.append(rows({("cross_entropy", split): loss}, method="mean", **keys))
+    for (_, split), predicted in with_answers(predictions).groupby(["model", "split"], sort=False):
+        own = answers_of(predicted, "overall", n_resamples=n_resamples, **bootstrap)
+        loss = -np.log(own.own["p_true"]).mean()
+        found.append(own.rows({("macro_f1", split): own.scores()["macro_f1"]}))
+        found.append(own.rows({("cross_entropy", split): loss}, method="mean", confidence=np.nan))
     return stack(found)
 
 
 def behind_the_best(
-    predictions: pd.DataFrame, *, confidence: float = 0.95, n_resamples: int = 2_000
+    predictions: pd.DataFrame, *, n_resamples: int = 2_000, **bootstrap: float
 ) -> pd.DataFrame:
     """Subtract the best in validation macro-F1 (the first of equals) from each other backbone."""
-    answered = with_answers(predictions[predictions["split"] == "val"])
-    asked = {model: graded(own) for model, own in answered.groupby("model", sort=False)}
-    best = max(asked, key=lambda model: asked[model].scores(n_resamples=1)["macro_f1"].value)
-    of_best, found = asked.pop(best), []
-    keys = {"rival": best, "dataset": answered["dataset"].iloc[0], "n": len(of_best.images)}
-    for model, answers in asked.items():
-        gap = answers.minus(of_best, confidence=confidence, n_resamples=n_resamples)
-        number = {("macro_f1", "val"): gap}
-        found.append(rows(number, model=model, seeds=answers.seeds, confidence=confidence, **keys))
-    return stack(found)
+    validated = with_answers(predictions[predictions["split"] == "val"]).groupby("model", sort=False)
+    bootstrap["n_resamples"] = n_resamples
+    asked = {model: answers_of(own, "overall", **bootstrap) for model, own in validated}
+    best = max(asked, key=lambda model: asked[model].scores()["macro_f1"].value)
+    of_best = asked.pop(best)
+    return stack(own.rows({("macro_f1", "val"): own.minus(of_best)}, rival=best) for own in asked.values())
 
 
 def candidates(predictions: pd.DataFrame, n_resamples: int = 2_000) -> pd.DataFrame:
@@ -70,18 +61,16 @@ def candidates(predictions: pd.DataFrame, n_resamples: int = 2_000) -> pd.DataFr
         validation images that experts have judged.
     """
     found, by = [], ["trained_on", "lambda_details", "dataset"]
-    for (trained_on, weight, dataset), own in predictions.groupby(by, sort=False):
-        keys = {"dataset": dataset, "seeds": sorted(own["seed"].unique()), "confidence": 0.95}
+    for (trained_on, weight, dataset), predicted in predictions.groupby(by, sort=False):
         if dataset == trained_on:
-            answers = graded(with_answers(own))
-            images, score = answers.images, answers.scores(n_resamples=n_resamples)["macro_f1"]
-            keys |= {"model": "multi_task"}
+            own = answers_of(with_answers(predicted), "overall", n_resamples=n_resamples)
+            score, keys = own.scores()["macro_f1"], {"model": "multi_task"}
         else:
-            images, probs = by_image(own)
-            how = {"groups": images["patient_id"].to_numpy(), "n_resamples": n_resamples}
-            score = detail_intervals(images[list(DETAILS)].to_numpy(), probs, **how)["macro_f1_both_classes"]
-            keys |= {"model": f"multi_task@{trained_on}", "target": "details"}
-        told = rows({("macro_f1", f"validation, lambda {weight:g}"): score}, n=len(images), **keys)
+            own = answers_of(predicted, n_resamples=n_resamples)
+            truth = own.images[list(DETAILS)].to_numpy()
+            score = detail_intervals(truth, own.details, **own.draw())["macro_f1_both_classes"]
+            keys = {"model": f"multi_task@{trained_on}", "target": "details"}
+        told = own.rows({("macro_f1", f"validation, lambda {weight:g}"): score}, **keys)
         found.append(told.assign(trained_on=trained_on, lambda_details=weight))
     return stack(found)
 
@@ -94,25 +83,17 @@ def against_chosen(
     Predictions and choice are those of `riqa.learn.weighting`; rows have one column more, lambda_details.
     """
     found = []
-    own = with_answers(predictions[predictions["dataset"] == predictions["trained_on"]])
-    for dataset, here in own.groupby("dataset", sort=False):
-        asked = {weight: graded(answers) for weight, answers in here.groupby("lambda_details")}
+    at_home = with_answers(predictions[predictions["dataset"] == predictions["trained_on"]])
+    for dataset, here in at_home.groupby("dataset", sort=False):
+        weights = here.groupby("lambda_details")
+        asked = {weight: answers_of(own, "overall", n_resamples=n_resamples) for weight, own in weights}
         best = asked.pop(chosen[dataset])
-        keys = {"dataset": dataset, "model": "multi_task", "rival": "multi_task", "confidence": 0.95}
-        for weight, answers in asked.items():
-            gap = answers.minus(best, n_resamples=n_resamples)
-            number = {("macro_f1", f"validation, lambda {weight:g} minus {chosen[dataset]:g}"): gap}
-            told = rows(number, n=len(answers.images), seeds=answers.seeds, **keys)
+        for weight, own in asked.items():
+            group = f"validation, lambda {weight:g} minus {chosen[dataset]:g}"
+            keys = {"model": "multi_task", "rival": "multi_task"}
+            told = own.rows({("macro_f1", group): own.minus(best)}, **keys)
             found.append(told.assign(lambda_details=weight))
     return stack(found)
-
-
-def weights(chosen: Mapping[str, float], tuned: Collection[str], seeds: Sequence[int]) -> pd.DataFrame:
-    """Return the weight of the details loss of each set's Students: "chosen" by these seeds, or "given"."""
-    found = pd.DataFrame({"dataset": list(chosen), "value": list(chosen.values())})
-    found["method"] = np.where(found["dataset"].isin(list(tuned)), "chosen", "given")
-    found["seeds"] = [tuple(seeds) if method == "chosen" else () for method in found["method"]]
-    return tidy(found, model="multi_task", metric="lambda_details")
 
 
 def flips(table: pd.DataFrame, dataset: str, seed: int) -> pd.DataFrame:

@@ -18,7 +18,7 @@ from riqa.publish.parameters import declared_parameters
 from riqa.publish.plan import plan
 from riqa.publish.profiles import profile_names, read_profile
 from riqa.publish.stage import MEASURED, STATUS_PAGE
-from riqa.studies.overall import READINGS
+from riqa.studies.comparisons import READINGS
 from tests.publish.toy import REPOSITORY
 
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))

@@ -11,7 +11,6 @@ from sklearn.metrics import roc_auc_score
 from riqa import paper
 from riqa.data.adapters import NAMES as ADAPTERS
 from riqa.data.curate import curate
-from riqa.data.findings import Finding
 from riqa.data.manifest import Dataset
 from riqa.data.published import COUNTS
 from riqa.data.set_names import NAMES
@@ -52,22 +51,6 @@ def test_counts_stand_above_those_of_the_set_that_is_played(eyes):
     assert table.loc[("phantom_eyes", "train"), "bad"] == "2<br><small>DeepDRiD: 624</small>"
     assert table.loc[("phantom_grades", "train"), "all"] == "8<br><small>EyeQ: 12,543</small>"
     assert table.loc[("clinic", "train"), ["all", "bad", "usable"]].tolist() == ["8", "4", ""]
-
-
-def test_a_set_is_described_by_its_card_and_itself(eyes):
-    clinic = replace(eyes, name="clinic", manifest=eyes.manifest.assign(source=["b", "a"] * 6))
-    told = curation.described([clinic], {"clinic": "details"})
-    assert told.loc["clinic", ["role", "cameras", "licence"]].tolist() == ["details", "a, b", "MIT"]
-    assert told.loc["clinic", "source"] == "made here"
-
-
-def test_findings_stand_in_the_order_of_the_sets(eyes, monkeypatch):
-    one = Finding("code", "info", "text")
-    between = [("b_set and a_set", one), ("b_set", one), ("a_set", one)]
-    monkeypatch.setattr(curation, "inspect_sets", lambda datasets, jobs: between)
-    found = curation.findings({"b_set": replace(eyes, findings=(one,)), "a_set": eyes})
-    assert found["set"].tolist() == ["b set", "b set", "a set", "b set and a set"]
-    assert found.iloc[0, 1:].tolist() == ["info", "code", "text"]
 
 
 def test_counts_shares_and_what_was_set_aside(tmp_path):

@@ -157,11 +157,6 @@ def test_shares_by_hand_and_a_detail_that_nobody_judged_left_out():
     assert gap["low"] < -0.5 < gap["high"] < 0
     clear = find(found, model="experts", rival="teacher", **keys | {"target": "clarity"})
     assert clear[["value", "low", "high"]].tolist() == [0, 0, 0]
-
-
-@pytest.mark.parametrize("knob", [{"confidence": 0.5}, {"n_resamples": 30}, {"seed": 1}])
-def test_knobs_of_the_shares_are_alive(knob):
-    base, other = (
-        latent.shares_of_good(drawn(0.3), **{"n_resamples": 50} | options) for options in ({}, knob)
-    )
-    assert base["low"].tolist() != other["low"].tolist()
+    base = latent.shares_of_good(drawn(0.3), n_resamples=50)["low"].tolist()
+    for knob in ({"confidence": 0.5}, {"n_resamples": 30}, {"seed": 1}):
+        assert base != latent.shares_of_good(drawn(0.3), **{"n_resamples": 50} | knob)["low"].tolist()

@@ -6,11 +6,10 @@ import pytest
 
 from riqa.labels import DETAILS
 from riqa.phantom.raters import THRESHOLD
-from riqa.predictions import with_answers
 from riqa.results import find
 from riqa.studies import details, mistakes
 from riqa.studies.mistakes import count_flips, flips
-from tests.studies.answers import P, answers, value
+from tests.studies.answers import answers, value
 
 LABELS = [[1, 1, 1], [1, 0, 1], [0, 1, 1], [1, 1, 0], [0, 0, 1], [1, 1, 1]]
 PATTERNS = ["nothing bad", "only clarity bad", "only illumination bad", "only contrast bad", "several bad"]
@@ -114,16 +113,12 @@ def test_against_the_truth_experts_err_and_the_truth_does_not(severities):
     rows = told(severities, labels, np.stack([good, good]))
     experts = mistakes.planted_labels(mistakes.experts(rows))
     assert len(experts) == 60
+    gap = rows.assign(clarity=rows["clarity"].mask(rows["image_id"] == "i000"))
+    assert set(mistakes.experts(gap)["image_id"]) == set(rows["image_id"]) - {"i000"}
     found = details.both_classes(experts, n_resamples=20)
     right = find(found, dataset="set", model="experts", target="clarity", metric="accuracy")
     assert right["value"] == pytest.approx(0.9)
     assert (details.scores(mistakes.planted_labels(rows), n_resamples=20)["value"] == 1).all()
-
-
-def test_images_that_experts_left_out_are_no_answers_of_theirs():
-    rows = mistakes.experts(answers([[1, 0, 1], [1, np.nan, 0]], np.zeros((3, 2, 3))))
-    assert rows["image_id"].tolist() == ["i000"]
-    assert rows[["p_illumination", "p_clarity", "p_contrast"]].to_numpy().tolist() == [[1, 0, 1]]
 
 
 def test_a_lenient_models_threshold_is_higher(severities):
@@ -140,56 +135,45 @@ def test_a_lenient_models_threshold_is_higher(severities):
 
 
 PAIR = ("single_task", "multi_task")
-# image -> truth, probabilities of the first model, of the second
-ANSWERS = {
-    "a": (0, [0.2, 0.7, 0.1], [0.6, 0.3, 0.1]),
-    "b": (0, [0.4, 0.5, 0.1], [0.9, 0.1, 0.0]),
-    "c": (1, [0.1, 0.8, 0.1], [0.5, 0.4, 0.1]),
-    "d": (2, [0.0, 0.0, 1.0], [0.0, 0.1, 0.9]),
-    "e": (np.nan, [1, 0, 0], [0, 1, 0]),
-}
+GRADES = [0, 0, 1, 2, np.nan]
+FIRST = [[0.2, 0.7, 0.1], [0.4, 0.5, 0.1], [0.1, 0.8, 0.1], [0.0, 0.0, 1.0], [1, 0, 0]]
+SECOND = [[0.6, 0.3, 0.1], [0.9, 0.1, 0.0], [0.5, 0.4, 0.1], [0.0, 0.1, 0.9], [0, 1, 0]]
 
 
-def predictions(*seeds):
+def two_models(labels, *sides, probs=(None, None)):
+    """Answers of both models, in no particular order; sides are each seed's, of the first and the second."""
     found = []
-    for seed, sides in seeds:
-        for model, side in zip(PAIR, sides, strict=True):
-            for image, answer in ANSWERS.items():
-                row = {"dataset": "s", "model": model, "seed": seed, "image_id": image, "overall": answer[0]}
-                found.append(row | {f"p_overall_{k}": p for k, p in enumerate(answer[side])})
-    return with_answers(pd.DataFrame(found).iloc[::-1].reset_index(drop=True))
+    for seed, both in enumerate(sides):
+        for model, side, p in zip(PAIR, both, probs, strict=True):
+            p = np.ones((len(labels), 3)) if p is None else p
+            own = answers(labels, p, model=model, overall=GRADES[: len(labels)], p_overall=side)
+            found.append(own.assign(seed=seed))
+    return pd.concat(found).iloc[::-1].reset_index(drop=True)
 
 
-def test_answers_stand_side_by_side():
-    found = flips(predictions((0, (1, 2))), PAIR, ["overall"]).set_index("image_id")
-    assert list(found.index) == ["a", "b", "c", "d"]  # e has no grade
+def test_answers_stand_side_by_side_and_flips_are_averaged_over_seeds():
+    table = two_models(np.full((5, 3), np.nan), (FIRST, SECOND), (FIRST, FIRST))  # the second seed: no change
+    flipped = flips(table, PAIR, ["overall"])
+    found = flipped[flipped["seed"] == 0]
+    assert found["image_id"].tolist() == ["i000", "i001", "i002", "i003"]  # the last has no grade
     assert found["flip"].tolist() == ["wrong_to_right", "wrong_to_right", "right_to_wrong", ""]
     np.testing.assert_allclose(found["moved"], [0.4, 0.5, 0.4, 0.1])
     assert found["group"].tolist() == ["reject", "reject", "usable", "good"]
-
-
-def test_flips_are_counted_by_class_and_averaged_over_seeds():
-    table = predictions((0, (1, 2)), (1, (1, 1)))  # in the second seed nobody changed
-    counts = count_flips(flips(table, PAIR, ["overall"]), "multi_task", "single_task")
+    counts = count_flips(flipped, "multi_task", "single_task")
     wide = counts.pivot(index="group", columns="metric", values="value")
     assert wide["wrong_to_right"].to_dict() == {"reject": 1, "usable": 0, "good": 0, "all": 1}
     assert wide["right_to_wrong"].to_dict() == {"reject": 0, "usable": 0.5, "good": 0, "all": 0.5}
     assert counts.groupby("group")["n"].first().to_dict() == {"reject": 2, "usable": 1, "good": 1, "all": 4}
-    assert set(counts["seeds"]) == {(0, 1)}
-    assert set(counts["method"]) == {"count_mean"}
+    assert (set(counts["seeds"]), set(counts["method"])) == ({(0, 1)}, {"count_mean"})
 
 
 def test_details_are_questions_of_their_own():
-    one = pd.DataFrame({"image_id": ["a", "b"], "seed": 0, "dataset": "s", "p_overall_2": np.nan})
-    one = one.assign(called=np.nan, p_true=np.nan, overall=np.nan)
-    one[list(DETAILS)] = [[0, 1, np.nan], [1, 1, 0]]
-    teacher, student = one.assign(model="teacher"), one.assign(model="multi_task")
-    teacher[P] = [[0.8, 0.9, 0.5], [0.7, 0.2, 0.1]]
-    student[P] = [[0.3, 0.4, 0.5], [0.9, 0.6, 0.2]]
-    found = flips(pd.concat([teacher, student.iloc[::-1]]), ("teacher", "multi_task"), DETAILS)
+    labels = [[0, 1, np.nan], [1, 1, 0]]
+    probs = [[0.8, 0.9, 0.5], [0.7, 0.2, 0.1]], [[0.3, 0.4, 0.5], [0.9, 0.6, 0.2]]
+    found = flips(two_models(labels, (np.nan, np.nan), probs=probs), PAIR, DETAILS)
     assert len(found) == 5  # one label is unknown
     assert list(dict.fromkeys(found["target"])) == list(DETAILS)
-    first = found.set_index(["target", "image_id"]).loc[("illumination", "a")]
+    first = found.set_index(["target", "image_id"]).loc[("illumination", "i000")]
     assert (first["group"], first["flip"]) == ("bad", "wrong_to_right")
     assert first["moved"] == pytest.approx(0.5)  # bad from 0.2 to 0.7
     counts = count_flips(found, "multi_task", "teacher").set_index(["target", "group", "metric"])["value"]

@@ -1,3 +1,4 @@
+from itertools import combinations
 from types import SimpleNamespace
 
 import numpy as np
@@ -30,6 +31,7 @@ def panel(n=24, constant=False, seed=0):
     for s in (0, 1):
         probs = (quality + 0.15 * rng.standard_normal((n, 3))).clip(0, 1)
         frame = pd.DataFrame({"image_id": ids, "patient_id": [f"p{k // 2}" for k in range(n)], "seed": s})
+        frame[["dataset", "model"]] = "seen", "teacher"
         frame[[f"p_{item}" for item in DETAILS]] = 1.0 if constant else probs
         frames.append(frame)
     store = SimpleNamespace(ratings=ratings, root="stores/seen", meta={"name": "seen"})
@@ -74,7 +76,7 @@ def test_ratings_and_answers_are_brought_into_one_order(seen):
     assert found.answers[1, row].tolist() == [float(mine[f"p_{item}"] >= 0.5) for item in DETAILS]
     one = store.ratings.query("image_id == 'i07' and session == 1 and item == 'contrast'").iloc[0]
     assert found.scores[row, found.raters.index(one["rater"]), 2] == one["score"]
-    assert list(seen.patients[:3]) == ["p0", "p0", "p1"]
+    assert list(seen.judged[2][:3]) == ["p0", "p0", "p1"]
 
 
 def test_a_set_without_several_raters_is_refused_with_what_to_do():
@@ -95,19 +97,14 @@ def test_every_number_has_keys_of_its_own_and_only_the_teachers_have_seeds(seen,
 
 
 def test_agreement_holds_the_kappas_of_scikit_learn(seen):
-    found = observers.agreement(seen, **FAST)
     votes, kappas = seen.scores[:, :, 1], []
-    for a in range(4):
-        for b in range(a + 1, 4):
-            both = votes[:, [a, b]][~np.isnan(votes[:, [a, b]]).any(axis=1)]
-            kappas.append(cohen_kappa_score(*both.T))
-    pairs = results.find(found, model="experts", target="clarity", metric="cohen_kappa", method="pairs",
-                         dataset="seen")  # fmt: skip
-    assert (pairs["value"], pairs["low"], pairs["high"]) == pytest.approx(
-        (np.mean(kappas), min(kappas), max(kappas))
-    )
-    share = found.query("target == 'clarity' and metric == 'share_good'")["value"].item()
-    assert share == pytest.approx(np.nanmean(votes))  # all panels have one size
+    for pair in combinations(votes.T, 2):
+        both = np.stack(pair)[:, ~np.isnan(pair).any(axis=0)]
+        kappas.append(cohen_kappa_score(*both))
+    found = observers.agreement(seen, **FAST).query("target == 'clarity'").set_index("metric")
+    ends = found.loc["cohen_kappa", ["value", "low", "high"]].tolist()
+    assert ends == pytest.approx([np.mean(kappas), min(kappas), max(kappas)])
+    assert found.loc["share_good", "value"] == pytest.approx(np.nanmean(votes))  # all panels have one size
 
 
 def test_second_sessions_are_compared_with_first_ones(seen):
@@ -134,10 +131,7 @@ def test_expert_and_teacher_meet_the_majority_of_the_others(seen, against):
         assert value[metric, "teacher", "experts"] == pytest.approx(teacher - score(truth, said))
     assert value["tied", "experts", ""] == (~np.isnan(votes[:, 2]) & (others == 0)).sum()
     assert set(found.query("method == 'others'")["n"]) == {decided.sum()}
-
-
-def test_only_differences_are_tested(against):
-    assert against.query("rival == ''")["p"].isna().all()
+    assert against.query("rival == ''")["p"].isna().all()  # only differences are tested
     assert against.query("rival != ''")["p"].between(0, 1).all()
 
 
@@ -158,14 +152,13 @@ def test_leniency_and_errors_name_whom_they_are_about(seen):
     teacher = found.query("model == 'teacher' and target == 'contrast'")["value"].item()
     panel_share = np.nanmean(seen.scores[:, :, 2], axis=1)
     assert teacher == pytest.approx((seen.answers[:, :, 2].mean(axis=0) - panel_share).mean())
-    errors = observers.errors(seen, **FAST).query("target == 'contrast'")
     wrong = (seen.answers[:, :, 2] != (panel_share > 0.5)).mean(axis=0)
     split = np.isin(panel_share, [0, 1])
-    rates = errors.query("metric == 'error'").set_index("group")["value"]
-    assert rates["unanimous"] == pytest.approx(wrong[split].mean())
-    assert rates["contested"] == pytest.approx(wrong[~split].mean())
-    shares = errors.query("metric == 'share_of_errors'").set_index("group")["value"]
-    assert shares["unanimous"] == pytest.approx(wrong[split].sum() / wrong.sum())
+    errors = observers.errors(seen, **FAST).query("target == 'contrast'")
+    value = errors.set_index(["metric", "group"])["value"]
+    expected = {"error": wrong[split].mean(), "share_of_errors": wrong[split].sum() / wrong.sum()}
+    assert value.xs("unanimous", level="group").to_dict() == pytest.approx(expected)
+    assert value["error", "contested"] == pytest.approx(wrong[~split].mean())
 
 
 def test_labels_are_held_against_the_truth_and_the_vote(seen):

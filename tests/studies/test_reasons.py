@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from riqa.labels import DETAILS
 from riqa.studies import reasons
 from tests.studies.answers import answers, value
 
@@ -57,6 +56,9 @@ def test_quartiles_by_hand():
     assert row[["low", "median", "high", "spread"]].tolist() == pytest.approx([0.4, 0.5, 0.6, 0.2])
     assert row["n"] == 5
     assert found["group"].unique().tolist() == ["reject", "usable", "good"]
+    frame = of_classes([0.2, 0.8])
+    frame.loc[:4, "overall"] = np.nan  # images without a grade, and classes without an image, have no row
+    assert set(reasons.quartiles(frame, {"set": 3})["group"]) == {"usable"}
 
 
 def test_rows_are_means_over_seeds_with_their_range():
@@ -66,12 +68,6 @@ def test_rows_are_means_over_seeds_with_their_range():
     row = found.query("metric == 'median' and group == 'bad' and target == 'illumination'").iloc[0]
     assert row[["value", "low", "high"]].tolist() == pytest.approx([0.35, 0.3, 0.4])
     assert (row["n"], row["seeds"], row["method"]) == (5, (0, 1), "seeds")
-
-
-def test_images_without_a_grade_and_empty_classes_have_no_row():
-    frame = of_classes([0.2, 0.8])
-    frame.loc[:4, "overall"] = np.nan
-    assert set(reasons.quartiles(frame, {"set": 3})["group"]) == {"usable"}
 
 
 def test_the_papers_sentences_hold_where_they_should():
@@ -95,4 +91,3 @@ def test_sentences_about_what_is_not_there_are_open():
     found = reasons.statements({3: no_reject}).set_index("statement")["holds"]
     assert found["EyeQ (three classes): good images cluster at high probabilities"] == 1
     assert pd.isna(found["EyeQ (three classes): rejectable images receive low illumination and clarity"])
-    assert list(DETAILS) == ["illumination", "clarity", "contrast"]

@@ -1,5 +1,6 @@
 import numpy as np
 import pandas as pd
+import pytest
 
 from riqa.labels import DETAILS
 from riqa.studies.special_cases import BORDER_CASES, RULES, special_cases, words
@@ -40,13 +41,12 @@ def test_each_rule_finds_its_image():
     cases = special_cases(IMAGES, NEIGHBOURS, 3)
     assert rows(cases) == {"1": 0, "2": 2, "3": 3, "4a": 5, "4b": 4}  # of equally mixed the less sure first
     assert cases["rule"].tolist() == [RULES["1"], RULES["2"], RULES["3"], RULES["4"], RULES["4"]]
+    assert cases["words"][2] == words(IMAGES.iloc[3], 3)
 
 
 def test_a_taken_image_is_not_taken_again():
-    alone = IMAGES.iloc[[0, 3, 6]].reset_index(drop=True)
-    neighbours = np.array([[1, 2], [0, 2], [1, 0]])
+    alone, neighbours = IMAGES.iloc[[0, 3, 6]].reset_index(drop=True), np.array([[1, 2], [0, 2], [1, 0]])
     assert rows(special_cases(alone, neighbours, 3)) == {"1": 0, "3": 1, "4": 2}
-    assert special_cases(alone.iloc[[0, 2, 2]].reset_index(drop=True), neighbours, 3)["row"].is_unique
 
 
 def test_at_most_so_many_on_the_border():
@@ -59,20 +59,9 @@ def test_at_most_so_many_on_the_border():
 def test_without_grades_only_details_are_left():
     ungraded = IMAGES.assign(overall=np.nan)
     cases = special_cases(ungraded, NEIGHBOURS, None)
-    assert rows(cases) == {"3": 3}
-    assert cases["rule"].tolist() == [RULES["3 (no grades)"]]
-    assert rows(special_cases(ungraded, NEIGHBOURS, 3)) == {}
-    nobody = ungraded.assign(**dict.fromkeys(DETAILS, np.nan))
-    assert special_cases(nobody, NEIGHBOURS, None).empty
-
-
-def test_words_say_label_answer_and_contradictions():
-    assert words(IMAGES.iloc[0], 3) == "usable, called good (0.80); details as labelled"
-    assert words(IMAGES.iloc[3], 3) == "good, called good (0.80); clarity: bad, called good (0.97)"
-    missed = made([(0, REJECT, (1, 0, 1), (0.2, 0.1, 0.5))]).iloc[0]
-    assert words(missed, None) == "illumination: good, called bad (0.80)"
-    assert words(made([(np.nan, GOOD, (np.nan, 1, 1), SURE)]).iloc[0], None) == "details as labelled"
-    assert special_cases(IMAGES, NEIGHBOURS, 3)["words"][2] == words(IMAGES.iloc[3], 3)
+    assert cases[["number", "row", "rule"]].to_numpy().tolist() == [["3", 3, RULES["3 (no grades)"]]]
+    assert special_cases(ungraded, NEIGHBOURS, 3).empty
+    assert special_cases(ungraded.assign(**dict.fromkeys(DETAILS, np.nan)), NEIGHBOURS, None).empty
 
 
 def test_two_grades_work_alike():
@@ -80,4 +69,21 @@ def test_two_grades_work_alike():
     cases = special_cases(binary, NEIGHBOURS, 2)
     assert cases["number"].iloc[0] == "1"
     assert binary["overall"][cases["row"].iloc[0]] == 0
-    assert words(binary.iloc[2], 2).startswith("bad, called good (0.70)")
+
+
+@pytest.mark.parametrize(
+    ("image", "n_classes", "expected"),
+    [
+        ((1, GOOD, FINE, SURE), 3, "usable, called good (0.80); details as labelled"),
+        (
+            (2, GOOD, (1, 0, 1), (0.9, 0.97, 0.9)),
+            3,
+            "good, called good (0.80); clarity: bad, called good (0.97)",
+        ),
+        ((0, REJECT, (1, 0, 1), (0.2, 0.1, 0.5)), None, "illumination: good, called bad (0.80)"),
+        ((np.nan, GOOD, (np.nan, 1, 1), SURE), None, "details as labelled"),
+        ((0, (0.3, 0.7, 0.0), FINE, SURE), 2, "bad, called good (0.70); details as labelled"),
+    ],
+)
+def test_words_say_label_answer_and_contradictions(image, n_classes, expected):
+    assert words(made([image]).iloc[0], n_classes) == expected

@@ -8,59 +8,40 @@ from sklearn.metrics import f1_score, log_loss
 from riqa.labels import DETAILS
 from riqa.learn.augment import Augmentation
 from riqa.learn.flips import AT_RANDOM, strength_text
+from riqa.predictions import OVERALL
 from riqa.results import find, tidy
 from riqa.studies import tuning
+from tests.studies.answers import drawn, graded
 
-CLASSES = ["p_overall_0", "p_overall_1", "p_overall_2"]
-GRADES = np.random.default_rng(0).integers(3, size=60)
-JUDGED = np.random.default_rng(1).integers(2, size=(40, 3)).astype(float)
-P = [f"p_{detail}" for detail in DETAILS]
-RIGHT = {"small": (0.75, 0.75), "large": (0.98, 0.4)}  # how often right: in training, in validation
 WEIGHTS = {0.3: 0.6, 1.0: 0.9}  # weight -> how often it is right
 
 
-def graded(rng, right, **columns):
-    """Answers about sixty images of thirty patients with a grade of three, right with a probability."""
-    said = np.where(rng.random(60) < right, GRADES, (GRADES + 1) % 3)
-    frame = pd.DataFrame(np.eye(3)[said] * 0.7 + 0.1, columns=CLASSES)
-    frame = frame.assign(image_id=[f"i{k:02d}" for k in range(60)], overall=GRADES.astype(float))
-    frame = frame.assign(patient_id=[f"p{k // 2}" for k in range(60)], eye="left", **columns)
-    return frame.assign(**dict.fromkeys([*DETAILS, *P], np.nan))
-
-
-def judged(rng, right, **columns):
-    """Answers about forty images whose details are judged."""
-    said = np.where(rng.random(JUDGED.shape) < right, JUDGED, 1 - JUDGED) * 0.6 + 0.2
-    frame = pd.DataFrame(np.hstack([JUDGED, said]), columns=[*DETAILS, *P])
-    names = [f"d{k:02d}" for k in range(40)]
-    frame = frame.assign(image_id=names, patient_id=names, eye="left", overall=np.nan, **columns)
-    return frame.assign(**dict.fromkeys(CLASSES, np.nan))
-
-
 def macro_f1(rows):
-    return f1_score(rows["overall"], rows[CLASSES].to_numpy().argmax(1), average="macro")
+    return f1_score(rows["overall"], rows[OVERALL].to_numpy().argmax(1), average="macro")
+
+
+def detail_f1(rows):
+    return np.mean([f1_score(rows[d], rows[f"p_{d}"] >= 0.5, average="macro") for d in DETAILS])
 
 
 @pytest.fixture
 def of_backbones():
-    rng, keys = np.random.default_rng(0), {"seed": 3, "dataset": "toy", "trained_on": "toy"}
-    runs = [(model, run) for model, both in RIGHT.items() for run in zip(("train", "val"), both, strict=True)]
+    right = {"train": {"small": 0.7, "large": 0.98}, "val": {"small": 0.7, "large": 0.2}}
     return pd.concat(
-        [graded(rng, right, model=model, split=split, **keys) for model, (split, right) in runs],
-        ignore_index=True,
+        [graded(seeds=(3,), dataset="toy", right=own).assign(split=split) for split, own in right.items()]
     )
 
 
 @pytest.fixture
 def of_weights():
     """Two seeds and two weights, asked about their own set and about one with judged details."""
-    rng, frames = np.random.default_rng(0), []
-    for weight, right in WEIGHTS.items():
-        for seed in (0, 1):
-            keys = {"model": "multi_task", "trained_on": "toy", "seed": seed, "lambda_details": weight}
-            frames.append(graded(rng, right, dataset="toy", split="val", **keys))
-            frames.append(judged(rng, right, dataset="judged", split="val", **keys))
-    return pd.concat(frames, ignore_index=True)
+    own = [graded(dataset="toy", right={"multi_task": right}) for right in WEIGHTS.values()]
+    judged = [drawn(right, n=40, model="multi_task").assign(dataset="judged") for right in WEIGHTS.values()]
+    weighed = [
+        pd.concat(both).assign(lambda_details=w)
+        for w, both in zip(WEIGHTS, zip(own, judged, strict=True), strict=True)
+    ]
+    return pd.concat(weighed).assign(trained_on="toy")
 
 
 def test_costs_are_counted_row_by_row():
@@ -73,27 +54,19 @@ def test_costs_are_counted_row_by_row():
 
 
 def test_scores_and_losses_of_backbones_are_those_of_scikit_learn(of_backbones):
-    table = tuning.backbones(of_backbones, n_resamples=500)
-    for (model, split), own in of_backbones.groupby(["model", "split"]):
+    ungraded = of_backbones["image_id"].isin(["p0-left-0", "p1-left-0", "p2-right-0"])
+    gaps = of_backbones.assign(overall=of_backbones["overall"].where(~ungraded))
+    table, narrow = (tuning.backbones(gaps, n_resamples=500, confidence=level) for level in (0.95, 0.5))
+    for (model, split), own in of_backbones[~ungraded].groupby(["model", "split"]):
         keys = {"dataset": "toy", "model": model, "group": split}
         score = find(table, metric="macro_f1", **keys)
         assert score["value"] == pytest.approx(macro_f1(own))
-        assert score["low"] < score["value"] < score["high"]
-        assert (score["n"], score["seeds"]) == (60, (3,))
+        within = find(narrow, metric="macro_f1", **keys)
+        assert score["low"] < within["low"] < score["value"] < within["high"] < score["high"]
+        assert (score["n"], score["seeds"]) == (57, (3,))
         loss = find(table, metric="cross_entropy", method="mean", **keys)
-        expected = log_loss(own["overall"].astype(int), own[CLASSES].to_numpy(), labels=[0, 1, 2])
+        expected = log_loss(own["overall"].astype(int), own[OVERALL].to_numpy(), labels=[0, 1, 2])
         assert loss["value"] == pytest.approx(expected)
-    narrow = tuning.backbones(of_backbones, n_resamples=500, confidence=0.5)
-    both = narrow["metric"].eq("macro_f1")
-    assert ((narrow["high"] - narrow["low"]) < (table["high"] - table["low"]))[both].all()
-
-
-def test_images_without_a_grade_have_no_part_in_the_loss(of_backbones):
-    ungraded = of_backbones["image_id"].isin(["i00", "i01", "i02"])
-    with_gaps = of_backbones.assign(overall=of_backbones["overall"].where(~ungraded))
-    tables = [tuning.backbones(rows, n_resamples=50) for rows in (with_gaps, of_backbones[~ungraded])]
-    pd.testing.assert_frame_equal(*tables)
-    assert tables[0]["n"].eq(57).all()
 
 
 def test_the_others_are_compared_with_the_best_in_validation(of_backbones):
@@ -109,33 +82,20 @@ def test_the_others_are_compared_with_the_best_in_validation(of_backbones):
 
 def test_weights_are_scored_in_both_tasks_and_compared_with_the_chosen_one(of_weights):
     table = tuning.candidates(of_weights, n_resamples=300)
-    assert set(table["trained_on"]) == {"toy"}
-    for weight in WEIGHTS:
-        own = of_weights[of_weights["lambda_details"] == weight]
-        overall = [macro_f1(rows) for _, rows in own[own["dataset"] == "toy"].groupby("seed")]
-        details = [
-            np.mean([f1_score(rows[d], rows[f"p_{d}"] >= 0.5, average="macro") for d in DETAILS])
-            for _, rows in own[own["dataset"] == "judged"].groupby("seed")
-        ]
-        keys = {"metric": "macro_f1", "group": f"validation, lambda {weight:g}"}
-        row = find(table, dataset="toy", model="multi_task", **keys)
-        assert row["value"] == pytest.approx(np.mean(overall))
-        assert row["low"] < row["value"] < row["high"]
-        assert (row["lambda_details"], row["n"], row["seeds"]) == (weight, 60, (0, 1))
-        row = find(table, dataset="judged", model="multi_task@toy", target="details", **keys)
-        assert (row["value"], row["n"]) == (pytest.approx(np.mean(details)), 40)
+    for (weight, dataset), own in of_weights.groupby(["lambda_details", "dataset"]):
+        keys, n, score = {"model": "multi_task"}, 60, macro_f1
+        if dataset == "judged":
+            keys, n = {"model": "multi_task@toy", "target": "details"}, 40
+            score = detail_f1
+        row = find(table, dataset=dataset, metric="macro_f1", group=f"validation, lambda {weight:g}", **keys)
+        assert row["value"] == pytest.approx(np.mean([score(run) for _, run in own.groupby("seed")]))
+        assert row["low"] <= row["value"] <= row["high"]
+        assert row[["n", "seeds", "trained_on", "lambda_details"]].tolist() == [n, (0, 1), "toy", weight]
     by_weight = table[table["dataset"] == "toy"].set_index("lambda_details")["value"]
     (row,) = tuning.against_chosen(of_weights, {"toy": 1.0}, n_resamples=300).to_dict("records")
     assert row["lambda_details"] == 0.3
     assert row["value"] == pytest.approx(by_weight[0.3] - by_weight[1.0])
     assert row["low"] < row["value"] < row["high"] < 0
-
-
-def test_a_weight_is_chosen_or_given():
-    table = tuning.weights({"a": 0.3, "b": 1.0}, {"a"}, [0, 1])
-    assert table["value"].tolist() == [0.3, 1.0]
-    assert table["method"].tolist() == ["chosen", "given"]
-    assert table["seeds"].tolist() == [(0, 1), ()]
 
 
 def test_of_both_ends_of_an_interval_the_worse_counts():
@@ -148,15 +108,15 @@ def test_of_both_ends_of_an_interval_the_worse_counts():
         (AT_RANDOM, np.nan, 0.1, 0.05, 30, 20),
     ]
     table = tuning.flips(pd.DataFrame(flips, columns=columns), "eyeq", 0)
-    value, n = (table.set_index(["metric", "group"])[key] for key in ("value", "n"))
-    assert len(value) == 8
-    assert value["flipped", "contrast, inside"] == 0.1
-    assert value["flipped_clear", "contrast, inside"] == 0.05
-    assert value["flipped", "contrast, beyond"] == 0.2
-    assert np.isnan(value["flipped_clear", "vertical_flip, inside"])
-    assert value["flipped", f"{AT_RANDOM}, drawn"] == 0.1
-    assert n["flipped_clear", "contrast, inside"] == 20
     pd.testing.assert_frame_equal(table, tidy(table))
+    told = table.set_index(["metric", "group"])[["value", "n"]].astype(float)
+    assert told.loc["flipped"].T.to_dict("list") == {
+        "contrast, beyond": [0.2, 30], "contrast, inside": [0.1, 30],
+        "vertical_flip, inside": [0.3, 30], f"{AT_RANDOM}, drawn": [0.1, 30],
+    }  # fmt: skip
+    clear = told.loc["flipped_clear"]
+    assert clear["value"].tolist() == pytest.approx([0.1, 0.05, np.nan, 0.05], nan_ok=True)
+    assert clear.loc["contrast, inside", "n"] == 20
 
 
 def test_strengths_have_units():

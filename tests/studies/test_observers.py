@@ -31,7 +31,7 @@ def panel(n=24, constant=False, seed=0):
     for s in (0, 1):
         probs = (quality + 0.15 * rng.standard_normal((n, 3))).clip(0, 1)
         frame = pd.DataFrame({"image_id": ids, "patient_id": [f"p{k // 2}" for k in range(n)], "seed": s})
-        frame[["dataset", "model"]] = "seen", "teacher"
+        frame[["dataset", "model"]] = ["seen", "teacher"]
         frame[[f"p_{item}" for item in DETAILS]] = 1.0 if constant else probs
         frames.append(frame)
     store = SimpleNamespace(ratings=ratings, root="stores/seen", meta={"name": "seen"})

@@ -16,7 +16,9 @@ def test_scores_are_means_over_seeds_of_what_is_graded(n_classes):
     first = predictions["image_id"] == "p3-left-0"  # nobody has graded it
     predictions["overall"] = predictions["overall"].mask(first)
     found = overall.scores(predictions, n_resamples=100)
-    of_one, average = ("bad", "binary") if n_classes == 2 else ("all", "macro")
+    of_one, average = (
+        ("bad", {"average": "binary", "pos_label": 0}) if n_classes == 2 else ("all", {"average": "macro"})
+    )
     known = predictions[~first].astype({"overall": int, "called": int})
     for model, rows in known.groupby("model"):
         own = found[found["model"] == model]
@@ -26,7 +28,7 @@ def test_scores_are_means_over_seeds_of_what_is_graded(n_classes):
         assert (row["n"], row["seeds"], row["confidence"]) == (59, (0, 1), 0.95)
         assert row["low"] < row["value"] < row["high"]
         recall = find(own, dataset="fake", model=model, metric="recall", group=of_one)["value"]
-        expected = [recall_score(*run, average=average, pos_label=0) for run in runs]
+        expected = [recall_score(*run, **average) for run in runs]
         assert recall == pytest.approx(np.mean(expected))
         by_class = own[own["metric"] == "f1"]
         assert by_class["group"].tolist() == [["bad", "good"], ["reject", "usable", "good"]][n_classes - 2]

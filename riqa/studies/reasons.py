@@ -26,7 +26,7 @@ def reasons(
         and whose target is a detail, or "worst" for the smallest probability of the three. A class without
         images has no row.
     """
-    found = []
+    found, images = [], predictions.groupby(["dataset", "model"])["image_id"].nunique()  # graded or not
     for own in each(predictions, "overall", n_resamples=n_resamples):
         probs, overall, how = own.details, own.truth, own.draw()
         bad = probs < 0.5  # never, where a model is silent (NaN)
@@ -44,7 +44,8 @@ def reasons(
             for target, values in order.items():
                 key = target, "auc", f"{names[0]} against good"
                 numbers[key] = auc_interval(best, values[:, ends], **how)
-        found.append(own.rows(numbers, ("target", "metric", "group")))
+        n = images[own.keys["dataset"], own.keys["model"]]
+        found.append(own.rows(numbers, ("target", "metric", "group"), n=n))
     return stack(found)
 
 

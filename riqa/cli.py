@@ -82,7 +82,7 @@ def book(
         data = os.path.relpath(data, root)
     os.chdir(root)
     with stopping("What is done is kept; the same command goes on."):
-        build_book(root, profile, data, jobs, console())
+        build_book(Build(root, profile), data, jobs, console())
 
 
 @app.command()
@@ -109,7 +109,7 @@ def run(
     target = out.resolve() if out else None
     os.chdir(root)
     with stopping("The run is incomplete."):
-        rerun_chapter(root, chapter, profile, given, target, jobs, console())
+        rerun_chapter(Build(root, profile), chapter, given, target, jobs, console())
 
 
 @app.command()

@@ -28,11 +28,8 @@ def build_book(build: Build, data: str, jobs: int, console: Console) -> Path:
     """Run what has to run, render the pages, show progress and a summary, and return the page to open.
 
     `data` is the DATA folder as the user gave it; `jobs` chapters, and processes in them, run side by side.
-
-    Raises:
-        InputError: If the profile, the data or a chapter's input cannot be used, or the same profile is being
-            built.
-        BuildError: If a chapter fails, or the pages cannot be rendered.
+    Raises an InputError if the profile, the data or a chapter's input cannot be used, or the same profile is
+    being built; a BuildError if a chapter fails, or the pages cannot be rendered.
     """
     profile = read_profile(build.root, build.profile)
     plan(build.root, build.profile, data)  # refuses bad input before anything starts

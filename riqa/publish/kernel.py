@@ -43,9 +43,8 @@ def execute(
 ) -> dict[str, Any]:
     """Execute a notebook in the current folder into `log`, and return it; `follower` follows papermill's log.
 
-    Raises:
-        InputError: If a cell refuses its input, or the disk is full.
-        BuildError: If a cell fails for another reason, or no picture is left of a figure that it drew.
+    Raises an InputError if a cell refuses its input, or the disk is full; a BuildError if a cell fails for
+    another reason, or no picture is left of a figure that it drew.
     """
     config = Config()
     config.KernelManager.transport_encryption = "auto"  # ipykernel 7 otherwise warns in every notebook

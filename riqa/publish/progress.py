@@ -35,7 +35,6 @@ def duration(seconds: float) -> str:
 class Progress:
     """The state of one chapter's run."""
 
-    chapter: str
     state: str  # running, done, unchanged (all was as in the last run), failed
     started: float  # seconds since the epoch
     cell: int = 0  # the one that runs, from 1
@@ -55,10 +54,10 @@ def read_progress(path: Path) -> Progress | None:
 class ProgressHandler(logging.Handler):
     """Turns what papermill logs (cell starts, streamed output) into a chapter's progress file."""
 
-    def __init__(self, path: Path, chapter: str, cells: int):
+    def __init__(self, path: Path, cells: int):
         """Begin with no cell of so many started."""
         super().__init__(logging.INFO)
-        self.path, self.progress = path, Progress(chapter, "running", time.time(), cells=cells)
+        self.path, self.progress = path, Progress("running", time.time(), cells=cells)
         self.write()
 
     def emit(self, record: logging.LogRecord) -> None:

@@ -41,12 +41,9 @@ def rerun_chapter(
 
     It reads the artifacts of the profile's last build, which is never changed. The executed notebook,
     `artifacts/` and `html/index.html` go into `folder`, by default a new one below the build, which is
-    returned. The chapter may use `jobs` processes side by side.
-
-    Raises:
-        InputError: If the chapter, the profile or a parameter cannot be used, what the chapter needs has not
-            been built, or the folder is in use.
-        BuildError: If the chapter fails, or its page cannot be rendered.
+    returned. The chapter may use `jobs` processes side by side. Raises an InputError if the chapter, the
+    profile or a parameter cannot be used, what the chapter needs has not been built, or the folder is in use;
+    a BuildError if the chapter fails, or its page cannot be rendered.
     """
     chapter = find_chapter(read_chapters(build.root), chapter_name)
     name, profile = chapter.name, read_profile(build.root, build.profile)

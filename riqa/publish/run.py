@@ -52,15 +52,14 @@ class ChapterRun:
 def run_chapter(run: ChapterRun) -> None:
     """Run a chapter, or publish its last run again when nothing that decides the outcome has changed.
 
-    Raises:
-        InputError: If a parameter is not declared or not legal, or the chapter itself refuses its input.
-        BuildError: If a cell fails for another reason, or the chapter ends without writing `results.json` or
-            without the picture of a figure.
+    Raises an InputError if a parameter is not declared or not legal, or the chapter itself refuses its input;
+    a BuildError if a cell fails for another reason, or the chapter ends without writing `results.json` or
+    without the picture of a figure.
     """
     chapter, declared = run.notebook.stem, declared_parameters(run.notebook)
     parameters = check_parameters(run.parameters, declared, chapter)
     cells = len(json.loads(run.notebook.read_text())["cells"]) + 1  # papermill adds one
-    progress = ProgressHandler(run.progress, chapter, cells)
+    progress = ProgressHandler(run.progress, cells)
     try:
         if run.beside("previous").exists():  # the last run was killed before it could put this back
             _put_back(run)

@@ -43,7 +43,7 @@ def stage_book(
         if (folder / "front.md").is_file():  # what a chapter leaves for the first screen
             front = (folder / "front.md").read_text(encoding="utf-8")
             pages["book/front.png"] = (folder / "front.png").read_bytes()
-    for path in sorted((root / "book").rglob("*.md")):
+    for path in _book_files(root, "*.md"):
         text = fill_in(path.read_text(encoding="utf-8"), root / MEASURED).replace(FRONT, front)
         text = Numbers(numbers, path.stem, {}).resolve(text, hover=True)
         pages[path.relative_to(root).as_posix()] = text.encode()
@@ -65,9 +65,8 @@ def common_files(root: Path, repository_url: str = "") -> dict[str, bytes]:
     Where the address of the repository is known, buttons lead there and to Binder.
     """
     config = root / "_config.yml"
-    found = [path for path in (root / "book").rglob("*") if path.is_file() and path.suffix != ".md"]
-    found = [path for path in found if "__pycache__" not in path.parts and not path.name.startswith(".")]
-    files = {path.relative_to(root).as_posix(): path.read_bytes() for path in (*found, config)}
+    paths = [config, *(path for path in _book_files(root) if path.suffix != ".md")]
+    files = {path.relative_to(root).as_posix(): path.read_bytes() for path in paths}
     if repository_url:
         content = yaml.safe_load(config.read_text())
         content["repository"] = {"url": repository_url, "branch": "main"}
@@ -75,6 +74,12 @@ def common_files(root: Path, repository_url: str = "") -> dict[str, bytes]:
         content.setdefault("launch_buttons", {})["binderhub_url"] = "https://mybinder.org"
         files[config.name] = yaml.safe_dump(content, sort_keys=False).encode()
     return files
+
+
+def _book_files(root: Path, pattern: str = "*") -> list[Path]:
+    """List what lies in the book's folder, without caches and hidden files."""
+    found = [path for path in sorted((root / "book").rglob(pattern)) if path.is_file()]
+    return [path for path in found if "__pycache__" not in path.parts and not path.name.startswith(".")]
 
 
 def stage_chapter(
@@ -102,7 +107,7 @@ def stage_chapter(
         tags = cell.metadata.get("tags", [])
         if cell.cell_type == "code":
             cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
-        else:
+        elif cell.cell_type == "markdown":
             files |= _included_files(build.root, source, cell.source)
         if "parameters" in tags:
             table = fill("parameters", declared=declared, given=given)

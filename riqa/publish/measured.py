@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError, model_validator
 
 from riqa.errors import InputError
-from riqa.publish.templates import fill
+from riqa.publish.wording import fill
 
 _PLACE = re.compile(r"^<!-- measured: (\w+) -->$", re.MULTILINE)
 

@@ -21,7 +21,7 @@ from riqa.publish.parameters import declared_parameters
 from riqa.publish.plan import all_values
 from riqa.publish.profiles import Profile
 from riqa.publish.roles import Numbers, read_numbers, resolve_cells
-from riqa.publish.templates import fill
+from riqa.publish.wording import fill
 
 _INCLUDED = re.compile(r"\{literalinclude\} (\S+)")
 STATUS_PAGE = "book/build_status.md"

@@ -15,9 +15,9 @@ chance could have brought about. AC1 is 1 then. Ratings are a table of images x 
 expert did not look; most coefficients only need `counts` (N, K), how many experts chose each class.
 
 Dawid and Skene (1979, doi:10.2307/2346806) give every expert a probability of each answer to each true class,
-and estimate these and the truth together by expectation-maximisation, here by the library crowd-kit. The
-model assumes that experts err independently once the true class is known. A hard image makes all of them err,
-so the model tends to be surer than it should be.
+and estimate these and the truth together by expectation-maximisation, here by the library crowd-kit. Experts
+are assumed to err independently once the true class is known; but a hard image makes all of them err, so the
+model tends to be surer than it should be.
 """
 
 import warnings
@@ -30,7 +30,7 @@ import pandas as pd
 from crowdkit.aggregation import DawidSkene
 from sklearn.metrics import cohen_kappa_score
 
-from riqa.evaluate.bootstrap import Draws, image_weights, percentile_interval
+from riqa.evaluate.bootstrap import Draws, drawn_images, percentile_interval
 from riqa.evaluate.interval import Interval
 
 
@@ -49,17 +49,14 @@ def vote_counts(scores: np.ndarray, n_classes: int = 2) -> np.ndarray:
 
 def raw_agreement(counts: np.ndarray) -> float:
     """Return the share of pairs of experts who agree, mean over images with two ratings; NaN without any."""
-    counts = np.asarray(counts, dtype=float)
+    counts = counts[counts.sum(axis=1) >= 2]
     n = counts.sum(axis=1)
-    agreeing = (counts * (counts - 1)).sum(axis=1)
-    several = n >= 2
-    shares = agreeing[several] / (n * (n - 1))[several]
-    return float(shares.mean()) if several.any() else float("nan")
+    shares = (counts * (counts - 1)).sum(axis=1) / (n * (n - 1))
+    return float(shares.mean()) if len(shares) else float("nan")
 
 
 def class_shares(counts: np.ndarray) -> np.ndarray:
     """Return the share of each class, (K,): the panel's share for an image, mean over rated images."""
-    counts = np.asarray(counts, dtype=float)
     rated = counts[counts.sum(axis=1) > 0]
     if len(rated) == 0:
         return np.full(counts.shape[1], np.nan)
@@ -87,7 +84,6 @@ def gwet_ac1(counts: np.ndarray) -> float:
 
 def krippendorff_alpha(counts: np.ndarray) -> float:
     """Compute Krippendorff's alpha for nominal classes by the library of that name; NaN if undefined."""
-    counts = np.asarray(counts)
     counts = counts[counts.sum(axis=1) >= 2]  # others say nothing
     if (counts.sum(axis=0) > 0).sum() < 2:
         return float("nan")
@@ -109,7 +105,7 @@ def cohen_kappa(first: np.ndarray, second: np.ndarray) -> float:
 
 def pairwise_kappas(scores: np.ndarray) -> list[float]:
     """Compute `cohen_kappa` of every pair of experts in (N, R) codes or NaN."""
-    return [cohen_kappa(a, b) for a, b in combinations(np.asarray(scores).T, 2)]
+    return [cohen_kappa(a, b) for a, b in combinations(scores.T, 2)]
 
 
 COEFFICIENTS = {
@@ -126,8 +122,8 @@ def agreement_intervals(
     seed: int = 0,
 ) -> dict[str, Interval]:  # fmt: skip
     """Compute `COEFFICIENTS` with bootstrap intervals, of those replicates in which they are defined."""
-    weights = image_weights(groups, n_resamples, np.random.default_rng(seed))
-    drawn = [np.repeat(counts, row, axis=0) for row in weights]
+    blocks = drawn_images(groups, n_resamples, np.random.SeedSequence(seed))
+    drawn = [np.repeat(counts, row, axis=0) for weights in blocks for row in weights]
     return {
         name: percentile_interval(of(counts), np.array([of(sample) for sample in drawn]), confidence)
         for name, of in COEFFICIENTS.items()
@@ -146,22 +142,19 @@ def dawid_skene(scores: np.ndarray, n_iter: int = 100) -> np.ndarray:
     image, rater = np.nonzero(~np.isnan(scores))
     if len(image) == 0:
         raise ValueError("no rating to learn from")
-    labels = scores[image, rater].astype(int)
-    data = pd.DataFrame({"task": image, "worker": rater, "label": labels})
+    data = pd.DataFrame({"task": image, "worker": rater, "label": scores[image, rater].astype(int)})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # crowd-kit's, of pandas
         # crowd-kit would stop when its bound no longer rises; but that bound counts the prior once for every
         # rating, not for every image, and falls long before the fit has converged.
-        model = DawidSkene(n_iter, tol=-np.inf).fit(data)
-    p_good = np.full(len(scores), np.nan)
-    posterior = model.probas_.reindex(columns=[0, 1], fill_value=0.0)  # a class that nobody named has none
-    p_good[posterior.index] = posterior[1]
-    return p_good
+        posterior = DawidSkene(n_iter, tol=-np.inf).fit(data).probas_
+    p_good = posterior.reindex(columns=[0, 1], fill_value=0.0)[1]  # a class that nobody named has no column
+    return p_good.reindex(range(len(scores))).to_numpy()
 
 
 def nearness_to_truth(
     labels: Mapping[str, np.ndarray], truth: np.ndarray, groups: np.ndarray, *, baseline: str,
-    n_resamples: int = 2_000, confidence: float = 0.95, seed: int = 0,
+    confidence: float = 0.95, **draws: int,
 ) -> dict[str, tuple[Interval, Interval]]:  # fmt: skip
     """Compare several ways to a label with the truth (N,), on the same images and draws.
 
@@ -176,15 +169,16 @@ def nearness_to_truth(
     """
     if baseline not in labels:
         raise ValueError(f"baseline must be one of {', '.join(labels)}; got {baseline!r}")
-    draws, value, drawn = Draws(groups, n_resamples, seed), {}, {}
+    drawn, shares = Draws(groups, **draws), {}
     for name, given in labels.items():
         given = np.atleast_2d(np.asarray(given, dtype=float))
         right = np.where(np.isnan(given), 0.5, given == truth).T  # (N, S)
-        value[name], drawn[name] = right.mean(), draws.means(right)
+        shares[name] = right.mean(), drawn.means(right)
+    of, replicates = shares[baseline]
     return {
         name: (
-            percentile_interval(value[name], drawn[name], confidence),
-            percentile_interval(value[name] - value[baseline], drawn[name] - drawn[baseline], confidence),
+            percentile_interval(share, own, confidence),
+            percentile_interval(share - of, own - replicates, confidence),
         )
-        for name in labels
+        for name, (share, own) in shares.items()
     }

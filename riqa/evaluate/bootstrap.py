@@ -2,17 +2,22 @@
 
 A replicate draws whole patients with replacement, because photographs of one patient are no independent
 pieces of evidence, and where several seeds were trained it draws seeds as well, independently (the pigeonhole
-bootstrap of Owen 2007, doi:10.1214/07-AOAS122). Everywhere `groups` (N,) says what is drawn as a whole, e.g.
-patient ids (None: single images), `n_resamples` is the number of replicates B, `confidence` the coverage
-aimed at, in (0, 1), and `seed` that of the draws. What depends on confusion counts alone is drawn faster by
+bootstrap of Owen 2007, doi:10.1214/07-AOAS122). What depends on confusion counts alone is drawn faster by
 `riqa.evaluate.stats`.
+
+Everywhere `groups` (N,) says what is drawn as a whole, e.g. patient ids (None: single images); `confidence`,
+in (0, 1), is the coverage aimed at; and `draws` are the options of `Draws`. A ValueError names what is wrong:
+shapes that disagree, a number out of range, or no image to draw from.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
+from numpy.random import SeedSequence, default_rng
 
 from riqa.evaluate.interval import Interval
 
-_NUMBERS_AT_ONCE = 4_000_000  # weights held at once, to bound memory
+_NUMBERS_AT_ONCE = 4_000_000  # numbers drawn in one go, to bound memory at some tens of megabytes
 
 
 def percentile_interval(
@@ -36,19 +41,34 @@ def percentile_interval(
     return Interval(float(value), float(low), float(high), p_value)
 
 
-def image_weights(groups: np.ndarray, n_resamples: int, rng: np.random.Generator) -> np.ndarray:
-    """Draw as many patients as there are: int (B, N), how often each replicate holds each image.
+def drawn_kinds(multiplicity: np.ndarray, n_resamples: int, seed: SeedSequence) -> Iterator[np.ndarray]:
+    """Draw as many as there are, with replacement: how often each kind, of which there are so many (K,).
 
-    Raises:
-        ValueError: If there is no image, or `n_resamples` is below 1.
+    Yields int (b, K), a block of replicates at a time.
     """
     if n_resamples < 1:
         raise ValueError(f"n_resamples must be at least 1, got {n_resamples!r}")
-    if len(groups) == 0:
+    total, rng = multiplicity.sum(), default_rng(seed)
+    if total == 0:
         raise ValueError("no image to draw from")
+    block = max(1, _NUMBERS_AT_ONCE // len(multiplicity))
+    for start in range(0, n_resamples, block):
+        size = min(block, n_resamples - start)
+        yield rng.multinomial(total, multiplicity / total, size=size)
+
+
+def drawn_images(groups: np.ndarray, n_resamples: int, seed: SeedSequence) -> Iterator[np.ndarray]:
+    """Draw as many patients as there are: blocks of int (b, N), how often each replicate holds each image."""
     patients, places = np.unique(np.asarray(groups), return_inverse=True)
-    n = len(patients)
-    return rng.multinomial(n, np.full(n, 1 / n), size=n_resamples)[:, places]
+    for drawn in drawn_kinds(np.ones(len(patients), int), n_resamples, seed):
+        yield drawn[:, places]
+
+
+def drawn_seeds(by_seed: np.ndarray, seed: SeedSequence) -> np.ndarray:
+    """Draw training seeds as well: (B, S, ...) -> (B, ...), each replicate's mean over S seeds drawn anew."""
+    n, n_seeds = by_seed.shape[:2]
+    picks = default_rng(seed).integers(n_seeds, size=(n, n_seeds))
+    return by_seed[np.arange(n)[:, None], picks].mean(axis=1)
 
 
 def drawn_means(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -64,60 +84,55 @@ def drawn_means(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return means.reshape(len(weights), *values.shape[1:])
 
 
-def drawn_seeds(by_seed: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Draw training seeds as well: (B, S, ...) -> (B, ...), each replicate's mean over S seeds drawn anew."""
-    n, n_seeds = by_seed.shape[:2]
-    picks = rng.integers(n_seeds, size=(n, n_seeds))
-    return by_seed[np.arange(n)[:, None], picks].mean(axis=1)
-
-
 class Draws:
-    """Draws of patients, and of training seeds independently: the same for all that is asked of them."""
+    """B draws of patients, and of training seeds independently: the same for all that is asked of them."""
 
-    def __init__(self, groups: np.ndarray, n_resamples: int, seed: int = 0):
-        of_images, self._of_seeds = np.random.SeedSequence(seed).spawn(2)
-        self.weights = image_weights(groups, n_resamples, np.random.default_rng(of_images))  # int (B, N)
+    def __init__(self, groups: np.ndarray, n_resamples: int = 2_000, seed: int = 0):
+        of_images, self._of_seeds = SeedSequence(seed).spawn(2)
+        self.weights = np.concatenate([*drawn_images(groups, n_resamples, of_images)])  # int (B, N)
 
     def over_seeds(self, by_seed: np.ndarray) -> np.ndarray:
         """Apply `drawn_seeds`: (B, S, ...) -> (B, ...)."""
-        return drawn_seeds(by_seed, np.random.default_rng(self._of_seeds))
+        return drawn_seeds(by_seed, self._of_seeds)
 
     def means(self, values: np.ndarray) -> np.ndarray:
         """Average values (N, S, ...), NaN where there is none, over drawn images and seeds -> (B, ...)."""
         return self.over_seeds(drawn_means(values, self.weights))
 
 
-def mean_interval(
-    values: np.ndarray, *, groups: np.ndarray | None = None, n_resamples: int = 2_000,
-    confidence: float = 0.95, seed: int = 0,
-) -> Interval:  # fmt: skip
-    """Compute a mean over images and seeds of values (N,), or (S, N) with one row per seed, none missing.
+def checked_groups(groups: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray:
+    """Return groups as an array of the shape (N,), a group for each image where they are None."""
+    groups = np.arange(*shape) if groups is None else np.asarray(groups)
+    if groups.shape != shape:
+        raise ValueError(f"groups {groups.shape} must be (N,), one for each of the images {shape}")
+    return groups
 
-    Raises:
-        ValueError: If there is no image, or shapes disagree.
-    """
+
+def mean_interval(
+    values: np.ndarray, *, groups: np.ndarray | None = None, confidence: float = 0.95, **draws: int
+) -> Interval:
+    """Compute a mean over images and seeds of values (N,), or (S, N) with one row per seed, none missing."""
     values = np.atleast_2d(np.asarray(values, dtype=float))
-    draws = Draws(checked_groups(groups, values.shape[1:]), n_resamples, seed)
-    return percentile_interval(values.mean(), draws.means(values.T), confidence)
+    drawn = Draws(checked_groups(groups, values.shape[1:]), **draws)
+    return percentile_interval(values.mean(), drawn.means(values.T), confidence)
 
 
 def pooled_intervals(
-    values: np.ndarray, *, groups: np.ndarray, n_resamples: int = 2_000, confidence: float = 0.95,
-    seed: int = 0,
-) -> list[Interval]:  # fmt: skip
+    values: np.ndarray, *, groups: np.ndarray, confidence: float = 0.95, **draws: int
+) -> list[Interval]:
     """Compute means of Q quantities (Q, S, N) over those pairs of seed and image that have a value, not NaN.
 
     Where each seed has images of its own (those that its model calls bad, say), a mean over seeds of means
     over images would give a seed with few images as much weight as one with many. Here every value weighs
     the same, and all quantities meet the same draws. Intervals have the p-value of the hypothesis that the
-    mean is 0; they are NaN without any value. Errors are those of `mean_interval`.
+    mean is 0; they are NaN without any value.
     """
     values = np.asarray(values, dtype=float)
-    draws = Draws(checked_groups(groups, values.shape[2:]), n_resamples, seed)
+    drawn = Draws(checked_groups(groups, values.shape[2:]), **draws)
     known = ~np.isnan(values)
     both = np.stack([np.where(known, values, 0.0), known])  # sums and numbers of values
-    by_seed = np.einsum("bn,kqsn->bskq", draws.weights.astype(float), both, optimize=True)
-    sums, counts = np.moveaxis(draws.over_seeds(by_seed), 1, 0)  # (B, Q) each
+    by_seed = np.einsum("bn,kqsn->bskq", drawn.weights.astype(float), both, optimize=True)
+    sums, counts = np.moveaxis(drawn.over_seeds(by_seed), 1, 0)  # (B, Q) each
     totals = both.sum(axis=(2, 3))
     with np.errstate(invalid="ignore"):
         replicates, means = sums / counts, totals[0] / totals[1]
@@ -126,19 +141,16 @@ def pooled_intervals(
 
 
 def auc_interval(
-    positive: np.ndarray, scores: np.ndarray, *, groups: np.ndarray | None = None, n_resamples: int = 2_000,
-    confidence: float = 0.95, seed: int = 0,
+    positive: np.ndarray, scores: np.ndarray, *, groups: np.ndarray | None = None, confidence: float = 0.95,
+    **draws: int,
 ) -> Interval:  # fmt: skip
     """Compute the AUC: the chance that a positive image scores above a negative one, ties counting half.
 
-    `positive` (N,) is true for the positive class; `scores` (N,), or (S, N) with one row per seed, are higher
-    for more positive, and the AUC is a mean over seeds. A replicate with only one class is left out.
-
-    Raises:
-        ValueError: If shapes disagree, or one of the two classes has no image.
+    `positive` (N,) is true for the positive class, and both classes must occur; `scores` (N,), or (S, N) with
+    one row per seed, are higher for more positive, and the AUC is a mean over seeds. A replicate with only
+    one class is left out.
     """
-    value, replicates = _auc_replicates(positive, scores, groups, n_resamples, seed)
-    return percentile_interval(value, replicates, confidence)
+    return percentile_interval(*_auc_replicates(positive, scores, groups, **draws), confidence)
 
 
 def auc_difference(
@@ -151,37 +163,28 @@ def auc_difference(
     """
     if np.shape(scores) != np.shape(rival):
         raise ValueError(f"scores {np.shape(scores)} and rival {np.shape(rival)} must have the same shape")
-    a, b = (_auc_replicates(positive, one, groups, 2_000, seed) for one in (scores, rival))
+    a, b = (_auc_replicates(positive, one, groups, seed=seed) for one in (scores, rival))
     return percentile_interval(a[0] - b[0], a[1] - b[1], 0.95, test_zero=True)
 
 
-def checked_groups(groups: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray:
-    """Return groups as an array of the shape (N,), a group for each image where they are None."""
-    groups = np.arange(*shape) if groups is None else np.asarray(groups)
-    if groups.shape != shape:
-        raise ValueError(f"groups {groups.shape} must be (N,), one for each of the images {shape}")
-    return groups
-
-
 def _auc_replicates(
-    positive: np.ndarray, scores: np.ndarray, groups: np.ndarray | None, n_resamples: int, seed: int
-) -> tuple[float, np.ndarray]:
-    """Return the AUC and its replicates (B,), which for equal groups and seeds are of the same draws."""
+    positive: np.ndarray, scores: np.ndarray, groups: np.ndarray | None, n_resamples: int = 2_000,
+    seed: int = 0,
+) -> tuple[float, np.ndarray]:  # fmt: skip
+    """Return the AUC and its replicates (B,), on the draws of `Draws`."""
     positive, scores = np.asarray(positive, dtype=bool), np.atleast_2d(np.asarray(scores, dtype=float))
     if scores.shape[1:] != positive.shape:
         raise ValueError(f"positive {positive.shape} must be (N,), scores {scores.shape} (N,) or (S, N)")
     if positive.all() or not positive.any():
         raise ValueError(f"both classes must occur: {positive.sum()} of {len(positive)} images are positive")
-    groups = checked_groups(groups, positive.shape)
-    images_rng, seeds_rng = np.random.default_rng(seed).spawn(2)
-    block = max(1, _NUMBERS_AT_ONCE // len(positive))
-    by_seed = []
-    for start in range(0, n_resamples, block):
-        weights = image_weights(groups, min(block, n_resamples - start), images_rng)
-        by_seed.append(np.stack([_weighted_auc(positive, row, weights) for row in scores], axis=1))
-    once = np.ones((1, len(positive)))
-    value = np.mean([_weighted_auc(positive, row, once)[0] for row in scores])
-    return float(value), drawn_seeds(np.concatenate(by_seed), seeds_rng)
+
+    def by_seed(weights: np.ndarray) -> np.ndarray:
+        return np.stack([_weighted_auc(positive, row, weights) for row in scores], axis=1)
+
+    of_images, of_seeds = SeedSequence(seed).spawn(2)
+    blocks = drawn_images(checked_groups(groups, positive.shape), n_resamples, of_images)
+    replicates = drawn_seeds(np.concatenate([by_seed(weights) for weights in blocks]), of_seeds)
+    return float(by_seed(np.ones((1, len(positive)))).mean()), replicates
 
 
 def _weighted_auc(positive: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.ndarray:

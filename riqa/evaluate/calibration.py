@@ -17,8 +17,9 @@ import numpy as np
 import pandas as pd
 import statsmodels.api as sm
 from scipy.stats import norm
+from statsmodels.tools.sm_exceptions import PerfectSeparationWarning
 
-from riqa.evaluate.bootstrap import Draws, checked_groups, mean_interval, percentile_interval
+from riqa.evaluate.bootstrap import Draws, checked_groups, percentile_interval
 from riqa.evaluate.interval import Interval
 from riqa.evaluate.metrics import expected_calibration_error, reliability_table
 
@@ -40,12 +41,9 @@ def calibration(
     """Measure the calibration of one yes-or-no answer, all seeds' answers in one reliability table.
 
     `y_true` (N,) is 0, 1 or NaN, which is left out; `probs` of 1, in [0, 1], are (N,), or (S, N) with one row
-    per seed; `n_bins` are of equal width. For the rest see `riqa.evaluate.bootstrap`. Drawing anew adds noise
-    to every bin and so, on average, error: the replicates of the ECE are shifted back by that much, and not
-    below zero.
-
-    Raises:
-        ValueError: If shapes disagree, no truth is known, or a number is out of range.
+    per seed; `n_bins` are of equal width. For the rest, and errors, see `riqa.evaluate.bootstrap`. Drawing
+    anew adds noise to every bin and so, on average, error: the replicates of the ECE are shifted back by that
+    much, and not below zero.
     """
     y_true, probs = np.asarray(y_true, dtype=float), np.atleast_2d(np.asarray(probs, dtype=float))
     if probs.shape[1:] != y_true.shape:
@@ -56,7 +54,7 @@ def calibration(
     bins = np.digitize(probs, table["bin_low"].to_numpy()[1:])
 
     draws = Draws(groups, n_resamples, seed)
-    in_bin = bins[..., None] == np.arange(n_bins)  # (S, N, B)
+    in_bin = bins[..., None] == np.arange(n_bins)  # (S, N, bins)
     numbers = np.stack([np.ones_like(probs), np.broadcast_to(truth, probs.shape), probs])
     sums = np.einsum("ksn,snb->nskb", numbers, in_bin)  # what each image adds to each bin
     by_seed = (draws.weights @ sums.reshape(len(truth), -1)).reshape(n_resamples, *sums.shape[1:])
@@ -66,60 +64,50 @@ def calibration(
     errors = np.maximum(0, errors - (errors.mean() - error))  # what drawing anew has added by chance
     shares = positive / np.where(count > 0, count, np.nan)
     ends = [percentile_interval(np.nan, of_bin, confidence) for of_bin in shares.T]
-    labels_rng = np.random.default_rng(seed).spawn(3)[2]  # the first two are those of `Draws`
-    draw = {"groups": groups, "n_resamples": n_resamples, "confidence": confidence, "seed": seed}
+    squares = (probs - truth) ** 2
     return Calibration(
         table=table.assign(low=[end.low for end in ends], high=[end.high for end in ends]),
         ece=percentile_interval(error, errors, confidence),
-        floor=_floor(probs, bins, n_bins, labels_rng),
-        brier=mean_interval((probs - truth) ** 2, **draw),
+        floor=_floor(probs, bins, n_bins, seed),
+        brier=percentile_interval(squares.mean(), draws.means(squares.T), confidence),
     )
 
 
-def _floor(probs: np.ndarray, bins: np.ndarray, n_bins: int, rng: np.random.Generator) -> float:
+def _floor(probs: np.ndarray, bins: np.ndarray, n_bins: int, seed: int) -> float:
     """Average the ECE over 200 truths drawn from the probabilities, one draw an image for all seeds."""
-    drawn = rng.random((200, 1, probs.shape[1])) < probs
+    rng = np.random.default_rng(seed).spawn(3)[2]  # the first two are those of `Draws`
     errors = [
         np.abs(np.bincount(bins.ravel(), weights=(truth - probs).ravel(), minlength=n_bins)).sum()
-        for truth in drawn
+        for truth in rng.random((200, 1, probs.shape[1])) < probs
     ]
     return float(np.mean(errors) / probs.size)
 
 
-@dataclass(frozen=True)
-class Psychometric:
-    """A fitted curve: "bad" has the chance 1 / (1 + exp(-(severity - threshold) 2 ln(3) / width))."""
-
-    threshold: float  # severity at which "bad" and "good" are equally likely
-    low: float  # lower end of the threshold's interval
-    high: float  # upper end
-    width: float  # severity from one "bad" in four to three in four
-
-
 def fit_psychometric(
     severity: np.ndarray, bad: np.ndarray, groups: np.ndarray, confidence: float = 0.95
-) -> Psychometric | None:
+) -> tuple[Interval, float] | None:
     """Fit a logistic psychometric curve to answers `bad` (N,), 0, 1 or shares, at severities (N,) in [0, 1].
 
     The interval of the threshold comes by the delta method from the covariance clustered by `groups` (N,),
     patients: rows of one group are no independent evidence.
 
     Returns:
-        The curve, or None where there is none: one answer only, answers that a severity separates perfectly,
-        fewer than three groups, or "bad" not getting likelier with severity.
+        Threshold and width of the curve, in which "bad" has the chance
+        1 / (1 + exp(-(severity - threshold) 2 ln(3) / width)). Or None where there is no curve: one answer
+        only, answers that a severity separates perfectly, fewer than three groups, or "bad" not getting
+        likelier with severity.
     """
     severity, bad = np.asarray(severity, dtype=float), np.asarray(bad, dtype=float)
     codes = np.unique(groups, return_inverse=True)[1]
     if np.isnan(bad).any() or np.ptp(bad) == 0 or np.ptp(severity) == 0 or codes.max() < 2:
         return None
-    separated = sm.tools.sm_exceptions.PerfectSeparationWarning
     with warnings.catch_warnings():
-        warnings.simplefilter("error", RuntimeWarning)
-        warnings.simplefilter("error", separated)
+        for separated in (RuntimeWarning, PerfectSeparationWarning):
+            warnings.simplefilter("error", separated)
         try:
             model = sm.GLM(bad, sm.add_constant(severity), family=sm.families.Binomial())
             fit = model.fit(cov_type="cluster", cov_kwds={"groups": codes})
-        except (RuntimeWarning, separated, np.linalg.LinAlgError):
+        except (RuntimeWarning, PerfectSeparationWarning, np.linalg.LinAlgError):
             return None
     intercept, slope = fit.params
     if slope <= 0:
@@ -127,4 +115,4 @@ def fit_psychometric(
     threshold = -intercept / slope
     gradient = np.array([-1, -threshold]) / slope
     reach = norm.ppf((1 + confidence) / 2) * np.sqrt(gradient @ fit.cov_params() @ gradient)
-    return Psychometric(threshold, threshold - reach, threshold + reach, 2 * np.log(3) / slope)
+    return Interval(threshold, threshold - reach, threshold + reach), 2 * np.log(3) / slope

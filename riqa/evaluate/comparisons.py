@@ -9,13 +9,11 @@ independent; and a model that is surer of the same decisions wins in probabiliti
 `riqa.evaluate.stats.paired_bootstrap` decides in this book.
 
 How large must a difference be to be found with 160 images (section 5)? Studies are drawn from a table of how
-often truth, model A and model B go together; the share of them that finds A better than B is the power. To
-vary the difference, the table starts from none at all (A and B change places half of the time), and B then
-loses a share of what it gets right, to the errors that it makes anyway. A study is judged by the standard
-error that the bootstrap estimates, in its closed form (the delta method), as thousands take long.
+often truth, model A and model B go together, (K, K, K); the share of them that finds A better than B is the
+power. To vary the difference, the table starts from none at all (A and B change places half of the time), and
+B then loses a share of what it gets right, to the errors that it makes anyway. A study is judged by the
+standard error that the bootstrap estimates, in its closed form (the delta method), as thousands take long.
 """
-
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -24,8 +22,7 @@ from scipy.stats import binom, norm, wilcoxon
 from riqa.evaluate.interval import Interval
 from riqa.evaluate.metrics import scores_from_counts
 
-LOST = (0.0, 0.0025, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.13, 0.17, 0.22, 0.3)
-"""Shares of B's right answers at which a power curve is computed: dense below, for large test sets."""
+_LOST = (0.0, 0.0025, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.13, 0.17, 0.22, 0.3)
 
 
 def wilcoxon_test(a: np.ndarray, b: np.ndarray, alternative: str = "two-sided") -> float:
@@ -84,24 +81,21 @@ def mcnemar_over_seeds(right_a: np.ndarray, right_b: np.ndarray) -> float:
     return float(min(1.0, (2 if len(p_values) > 1 else 1) * np.median(p_values)))
 
 
-class MarginVerdict(NamedTuple):
-    """What the 1 - 2 alpha interval of a difference A minus B says about a margin."""
-
-    equivalent: bool  # A and B differ by less than the margin, in either direction
-    non_inferior: bool  # A is worse than B by less than the margin, if at all
-
-
-def margin_verdict(difference: Interval, margin: float) -> MarginVerdict:
-    """Judge a difference by its interval, because p > 0.05 is not equivalence.
+def margin_verdict(difference: Interval, margin: float) -> tuple[bool, bool]:
+    """Judge a difference A minus B by its interval, because p > 0.05 is not equivalence.
 
     Two one-sided tests at level alpha (Schuirmann, 1987, doi:10.1007/BF01068419) reject "the difference is as
     large as the margin", above 0, on both sides exactly if the 1 - 2 alpha interval lies within the margins:
     at alpha = 0.05 the 90 % interval.
+
+    Returns:
+        Whether they are equivalent (they differ by less than the margin, in either direction), and whether A
+        is non-inferior (worse by less than the margin, if at all).
     """
     if not margin > 0:
         raise ValueError(f"margin must be above 0, got {margin!r}")
     non_inferior = difference.low > -margin
-    return MarginVerdict(non_inferior and difference.high < margin, non_inferior)
+    return non_inferior and difference.high < margin, non_inferior
 
 
 def joint_counts(y_true: np.ndarray, pred_a: np.ndarray, pred_b: np.ndarray, n_classes: int) -> np.ndarray:
@@ -117,21 +111,57 @@ def joint_counts(y_true: np.ndarray, pred_a: np.ndarray, pred_b: np.ndarray, n_c
     return np.bincount(cells.ravel(), minlength=n_classes**3).reshape((n_classes,) * 3)
 
 
-def joint_difference(joint: np.ndarray) -> float:
-    """Return the macro-F1 of A minus that of B in a table (K, K, K) of truth, A and B."""
+def power(joint: np.ndarray, n_images: int, *, n_studies: int = 4_000, seed: int = 0) -> float:
+    """Return the share of simulated studies that find A better than B, at a two-sided level of 0.05.
+
+    Studies of `n_images` independent images (one per patient) are drawn from the world `joint`, counts or
+    shares. A study finds it if its difference in macro-F1 is more than 1.96 of its own standard errors above
+    zero. With no difference at all that is 0.025 of the studies, or a little more in small ones. The power
+    has a standard error of at most 0.5 / sqrt(n_studies).
+    """
+    if min(n_images, n_studies) < 1:
+        raise ValueError(f"n_images and n_studies must be 1 or more, got {n_images!r} and {n_studies!r}")
+    world = joint.ravel() / joint.sum()
+    studies = np.random.default_rng(seed).multinomial(n_images, world, size=n_studies) / n_images
+    studies = studies.reshape(n_studies, *joint.shape)
+    (f1_a, push_a), (f1_b, push_b) = (_macro_f1_and_pushes(studies.sum(axis=axis)) for axis in (3, 2))
+    pushes = push_a[:, :, :, None] - push_b[:, :, None, :]
+    variance = (studies * pushes**2).sum(axis=(1, 2, 3)) / n_images
+    return float((f1_a - f1_b > norm.ppf(0.975) * np.sqrt(variance)).mean())
+
+
+def power_curve(joint: np.ndarray, n_images: int, n_studies: int = 4_000) -> pd.DataFrame:
+    """Compute the power for growing differences: the share `lost` of B's right answers, difference, power.
+
+    Differences are in macro-F1, and dense below, for large test sets.
+    """
+    worlds = [_shifted(joint, share) for share in _LOST]
+    differences = [_difference(world) for world in worlds]
+    found = [power(world, n_images, n_studies=n_studies) for world in worlds]
+    return pd.DataFrame({"lost": _LOST, "difference": differences, "power": found})
+
+
+def detectable_difference(curve: pd.DataFrame) -> float:
+    """Return the smallest difference with a power of 0.8, on a line between rows; NaN beyond them."""
+    enough = np.flatnonzero(curve["power"] >= 0.8)
+    if len(enough) == 0:
+        return float("nan")
+    rows = curve.iloc[max(enough[0] - 1, 0) : enough[0] + 1]
+    return float(np.interp(0.8, rows["power"], rows["difference"]))
+
+
+def _difference(joint: np.ndarray) -> float:
+    """Return the macro-F1 of A minus that of B in a world."""
     of_a, of_b = (scores_from_counts(joint.sum(axis=axis))["macro_f1"] for axis in (2, 1))
     return float(of_a - of_b)
 
 
-def shifted(joint: np.ndarray, lost: float) -> np.ndarray:
-    """Make A and B equally good in a table (K, K, K), then take from B a share of what it gets right.
+def _shifted(joint: np.ndarray, lost: float) -> np.ndarray:
+    """Make A and B equally good in a world, then take from B a share, in [0, 1], of what it gets right.
 
-    The share `lost` of B's right answers, in [0, 1], become errors, spread over the wrong classes as its
-    errors of that true class are (evenly where it makes none). Shares (K, K, K) that sum to 1.
+    These become errors, spread over the wrong classes as its errors of that true class are (evenly where it
+    makes none). Shares (K, K, K) that sum to 1.
     """
-    if not 0 <= lost <= 1:
-        raise ValueError(f"lost must lie in [0, 1], got {lost!r}")
-    joint = np.asarray(joint, dtype=float)
     joint = (joint + joint.swapaxes(1, 2)) / (2 * joint.sum())
     n_classes = len(joint)
     off = ~np.eye(n_classes, dtype=bool)
@@ -144,28 +174,6 @@ def shifted(joint: np.ndarray, lost: float) -> np.ndarray:
         moved[true, :, true] -= right
         moved[true] += right[:, None] * errors[true]
     return moved
-
-
-def power(
-    joint: np.ndarray, n_images: int, *, n_studies: int = 4_000, alpha: float = 0.05, seed: int = 0
-) -> float:
-    """Return the share of simulated studies that find A better than B, at a two-sided level alpha in (0, 1).
-
-    Studies of `n_images` independent images (one per patient) are drawn from the world `joint` (K, K, K),
-    counts or shares of truth, A and B. A study finds it if its difference is more than 1.96 (at alpha = 0.05)
-    of its own standard errors above zero. With no difference at all that is alpha / 2 of the studies, or a
-    little more in small ones. The power has a standard error of at most 0.5 / sqrt(n_studies).
-    """
-    if min(n_images, n_studies) < 1 or not 0 < alpha < 1:
-        raise ValueError(f"n_images and n_studies must be 1 or more, alpha in (0, 1): {alpha!r}")
-    joint = np.asarray(joint, dtype=float)
-    world = joint.ravel() / joint.sum()
-    studies = np.random.default_rng(seed).multinomial(n_images, world, size=n_studies) / n_images
-    studies = studies.reshape(n_studies, *joint.shape)
-    (f1_a, push_a), (f1_b, push_b) = (_macro_f1_and_pushes(studies.sum(axis=axis)) for axis in (3, 2))
-    pushes = push_a[:, :, :, None] - push_b[:, :, None, :]
-    variance = (studies * pushes**2).sum(axis=(1, 2, 3)) / n_images
-    return float((f1_a - f1_b > norm.ppf(1 - alpha / 2) * np.sqrt(variance)).mean())
 
 
 def _macro_f1_and_pushes(tables: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -181,20 +189,3 @@ def _macro_f1_and_pushes(tables: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     loss = f1 * inverse
     pushes = 2 * np.eye(n_classes) * inverse[:, :, None] - loss[:, :, None] - loss[:, None, :]
     return f1.mean(axis=1), pushes / n_classes
-
-
-def power_curve(joint: np.ndarray, n_images: int, **options: float) -> pd.DataFrame:
-    """Compute the power for growing differences in macro-F1: lost (each of `LOST`), difference, power."""
-    worlds = [shifted(joint, share) for share in LOST]
-    differences = [joint_difference(world) for world in worlds]
-    found = [power(world, n_images, **options) for world in worlds]
-    return pd.DataFrame({"lost": LOST, "difference": differences, "power": found})
-
-
-def detectable_difference(curve: pd.DataFrame, wanted: float = 0.8) -> float:
-    """Return the smallest difference found with a power, on a straight line between rows; NaN beyond them."""
-    enough = np.flatnonzero(curve["power"].to_numpy() >= wanted)
-    if len(enough) == 0:
-        return float("nan")
-    rows = curve.iloc[max(enough[0] - 1, 0) : enough[0] + 1]
-    return float(np.interp(wanted, rows["power"], rows["difference"]))

@@ -5,11 +5,11 @@ Pointing game and energy follow Zhang et al. 2018 (arXiv:1608.00507) and Wang et
 average, is the share of the field that the region covers.
 
 Deletion and insertion follow Petsiuk et al. 2018 (RISE, arXiv:1806.07421): pixels of the field are replaced
-by a baseline in the order of the map, the largest first, and the network is asked again at several shares. If
-the map is right, the probability falls fast when its pixels go (a small area under the deletion curve) and
-rises fast when they come (a large one under the insertion curve). Any order changes something, so the
-yardstick is noise as coarse as the map. One curve of noise serves both: its deletion read backwards is the
-insertion of the opposite noise, so both have the same area on average.
+by a baseline in the order of the map, the largest first, and the network is asked again at several shares. A
+right map has a small area under the curve of deletion, where its pixels go, and a large one under that of
+insertion, where they come. Any order changes something, so the yardstick is noise as coarse as the map. One
+curve of noise serves both: its deletion read backwards is the insertion of the opposite noise, so both have
+the same area on average.
 
 A map that stays the same when the weights are destroyed shows the image, not the network (Adebayo et al.
 2018, arXiv:1810.03292). Maps are (N, H, W) and not negative; `fields`, of view, are bool (N, H, W).
@@ -32,9 +32,7 @@ THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 """Shares of a map's maximum at which it is cut for the intersection over union."""
 
 
-def localisation(
-    maps: np.ndarray, regions: np.ndarray, fields: np.ndarray, thresholds: Sequence[float] = THRESHOLDS
-) -> pd.DataFrame:
+def localisation(maps: np.ndarray, regions: np.ndarray, fields: np.ndarray) -> pd.DataFrame:
     """Compare maps with regions, bool (N, H, W), that they should point at.
 
     Returns:
@@ -61,7 +59,7 @@ def localisation(
             "pointing": (peaks & region).sum(axis=1) / np.where(known, peaks.sum(axis=1), np.nan),
             "energy": (flat * region).sum(axis=1) / np.where(known, flat.sum(axis=1), np.nan),
         }
-        for threshold in thresholds:
+        for threshold in THRESHOLDS:
             cut = (flat >= threshold * scale) & field
             union = (cut | region).sum(axis=1)
             columns[f"iou_{threshold:g}"] = np.where(known, (cut & region).sum(axis=1) / union, np.nan)
@@ -75,13 +73,13 @@ def outside(maps: np.ndarray, fields: np.ndarray) -> np.ndarray:
     return (maps * ~fields).sum(axis=(1, 2)) / np.where(total > 0, total, np.nan)
 
 
-def ranks_in_field(maps: np.ndarray, fields: np.ndarray, seed: int = 0) -> np.ndarray:
-    """Order the pixels of each field by the map, the largest first, equal ones at random.
+def ranks_in_field(maps: np.ndarray, fields: np.ndarray) -> np.ndarray:
+    """Order the pixels of each field by the map, the largest first, equal ones at random, alike for all maps.
 
     (N, H, W): the share of the field's pixels that come before each one, in [0, 1); 1 outside the field.
     """
     ranks = np.ones(maps.shape)
-    noise = np.random.default_rng(seed).random(maps.shape[1:])
+    noise = np.random.default_rng(0).random(maps.shape[1:])
     for rank, saliency, field in zip(ranks, maps, fields, strict=True):
         order = np.lexsort((noise[field], -saliency[field]))
         places = np.empty(len(order))

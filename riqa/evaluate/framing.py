@@ -25,7 +25,7 @@ def shrink(images: Sequence[np.ndarray], size: int) -> np.ndarray:
 
 
 def measurements(images: np.ndarray) -> np.ndarray:
-    """Describe images uint8 (N, S, S, 3) RGB by their brightness, spread, and variation at each scale.
+    """Describe images uint8 (N, S, S, 3) RGB, S at least 16, by brightness, spread, and each scale's energy.
 
     Returns:
         float (N, 2 + number of scales): mean and standard deviation of the grey values in [0, 1], then the
@@ -34,21 +34,19 @@ def measurements(images: np.ndarray) -> np.ndarray:
     Raises:
         ValueError: If S is below 16.
     """
-    return np.stack([_scale_energies(image) for image in images])
-
-
-def _scale_energies(image: np.ndarray) -> np.ndarray:
-    """Return the `measurements` of one image."""
-    if min(image.shape[:2]) < 2 * _COARSEST:
-        raise ValueError(f"an image of {image.shape[:2]} pixels has no scale to measure")
-    level = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32) / 255
-    numbers = [level.mean(), level.std()]
-    while min(level.shape) >= 2 * _COARSEST:
-        coarse = cv2.pyrDown(level)
-        detail = level - cv2.pyrUp(coarse, dstsize=level.shape[::-1])
-        numbers.append(np.log(np.mean(detail**2) + 1e-8))
-        level = coarse
-    return np.array(numbers)
+    described = []
+    for image in images:
+        if min(image.shape[:2]) < 2 * _COARSEST:
+            raise ValueError(f"an image of {image.shape[:2]} pixels has no scale to measure")
+        level = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32) / 255
+        numbers = [level.mean(), level.std()]
+        while min(level.shape) >= 2 * _COARSEST:
+            coarse = cv2.pyrDown(level)
+            detail = level - cv2.pyrUp(coarse, dstsize=level.shape[::-1])
+            numbers.append(np.log(np.mean(detail**2) + 1e-8))
+            level = coarse
+        described.append(numbers)
+    return np.array(described)
 
 
 def predict_held_out(

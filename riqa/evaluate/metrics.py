@@ -12,9 +12,6 @@ from sklearn.metrics import confusion_matrix
 
 from riqa.labels import DETAILS, class_names
 
-_LABELS = ("overall", *DETAILS)
-_OWN = ("image_id", "eye", "patient_id", *_LABELS)  # of an image; every other column is of the whole run
-
 
 def overall_scores(y_true: np.ndarray, probs: np.ndarray) -> dict[str, float]:
     """Score overall-quality probabilities, whose most probable class is the answer.
@@ -34,11 +31,9 @@ def overall_scores(y_true: np.ndarray, probs: np.ndarray) -> dict[str, float]:
     y_true, probs = np.asarray(y_true, dtype=float), np.asarray(probs, dtype=float)
     if probs.ndim != 2 or y_true.shape != probs.shape[:1]:
         raise ValueError(f"y_true {y_true.shape} and probs {probs.shape} must be (N,) and (N, K)")
-    known, n_classes = ~np.isnan(y_true), probs.shape[1]
-    class_names(n_classes)  # refuses other numbers of classes
-    _check_probabilities(probs[known])
-    truth, called = _codes(y_true[known], n_classes), probs[known].argmax(axis=1)
-    counts = confusion_matrix(truth, called, labels=range(n_classes))
+    n_classes = len(class_names(probs.shape[1]))  # refuses other numbers of classes
+    truth, probs = _known(y_true, probs, n_classes)
+    counts = confusion_matrix(truth, probs.argmax(axis=1), labels=range(n_classes))
     return {name: float(value) for name, value in scores_from_counts(counts).items()}
 
 
@@ -47,52 +42,39 @@ def scores_from_counts(counts: np.ndarray) -> dict[str, np.ndarray]:
 
     `counts` is (..., K, K), rows the true class, columns the predicted one; K = 2 or 3.
     """
-    counts = np.asarray(counts, dtype=float)
-    n_classes = counts.shape[-1]
-    hits, true, precision, recall, f1 = _by_class(counts)
-    scores = {"macro_f1": f1.mean(axis=-1)}
+    accuracy, f1, precision, recall = scores_by_class(counts)
+    scores, n_classes = {"macro_f1": f1.mean(axis=-1)}, f1.shape[-1]
     if n_classes == 2:
         scores |= {"f1": f1[..., 0], "precision": precision[..., 0], "recall": recall[..., 0]}
     else:
         scores |= {"precision": precision.mean(axis=-1), "recall": recall.mean(axis=-1)}
-    scores["accuracy"] = _ratio(hits.sum(axis=-1), true.sum(axis=-1))
+    scores["accuracy"] = accuracy
     return scores | {f"f1.{name}": f1[..., code] for code, name in enumerate(class_names(n_classes))}
 
 
-def detail_scores(y_true: np.ndarray, probs: np.ndarray) -> dict[str, float]:
-    """Score probabilities of good (N, 3), good from 0.5 on, against 0 bad, 1 good or NaN (N, 3).
+def detail_scores(counts: np.ndarray) -> dict[str, np.ndarray]:
+    """Compute the scores of quality details, each of shape (...), from counts (..., 3, truth, answer).
 
-    Returns:
-        `<detail>.f1`, `<detail>.precision`, `<detail>.recall` of good (NaN for a detail without any truth),
-        `macro_f1` (mean of the details' F1, as in the paper's Table 4) and `macro_f1_both_classes` (mean over
-        details of the mean of the F1 of good and of bad: calling everything good does not do well in it).
-
-    Raises:
-        ValueError: If the arrays are not both (N, 3), or a label is neither 0, 1 nor NaN.
+    `<detail>.f1`, `<detail>.precision`, `<detail>.recall` are of good, and NaN for a detail without any
+    truth; `macro_f1` is the mean of the details' F1, as in the paper's Table 4; `macro_f1_both_classes` the
+    mean of their F1 of good and of bad: calling everything good does not do well in it.
     """
-    y_true, probs = np.asarray(y_true, dtype=float), np.asarray(probs, dtype=float)
-    if y_true.shape != probs.shape or y_true.ndim != 2 or y_true.shape[1] != len(DETAILS):
-        raise ValueError(f"y_true {y_true.shape} and probs {probs.shape} must both be (N, {len(DETAILS)})")
-    counts = np.zeros((len(DETAILS), 2, 2))
-    for k, (truth, p) in enumerate(zip(y_true.T, probs.T, strict=True)):
-        known = ~np.isnan(truth)
-        _check_probabilities(p[known])
-        if known.any():
-            counts[k] = confusion_matrix(_codes(truth[known], 2), p[known] >= 0.5, labels=[0, 1])
-    return {name: float(value) for name, value in detail_scores_from_counts(counts).items()}
-
-
-def detail_scores_from_counts(counts: np.ndarray) -> dict[str, np.ndarray]:
-    """Compute the scores of `detail_scores` from counts (..., 3, 2, 2), each score with shape (...)."""
-    _, true, precision, recall, f1 = _by_class(np.asarray(counts, dtype=float))
-    known = true.sum(axis=-1) > 0
-    f1 = np.where(known[..., None], f1, np.nan)
-    precision, recall = (np.where(known, of[..., 1], np.nan) for of in (precision, recall))
-    of_good = {"f1": f1[..., 1], "precision": precision, "recall": recall}
-    scores = {f"{d}.{name}": of[..., k] for k, d in enumerate(DETAILS) for name, of in of_good.items()}
+    known = np.sum(counts, axis=(-2, -1))[..., None] > 0
+    f1, precision, recall = (np.where(known, score, np.nan) for score in scores_by_class(counts)[1:])
+    by_name = {"f1": f1, "precision": precision, "recall": recall}
+    scores = {f"{d}.{name}": of[..., k, 1] for k, d in enumerate(DETAILS) for name, of in by_name.items()}
     scores["macro_f1"] = mean_of_known(f1[..., 1], axis=-1)
     scores["macro_f1_both_classes"] = mean_of_known(f1.mean(axis=-1), axis=-1)
     return scores
+
+
+def scores_by_class(counts: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Compute accuracy (...), and F1, precision, recall of each class (..., K), from counts (..., K, K)."""
+    counts = np.asarray(counts, dtype=float)
+    hits = np.diagonal(counts, axis1=-2, axis2=-1)
+    true, called = counts.sum(axis=-1), counts.sum(axis=-2)
+    parts = [(hits.sum(axis=-1), true.sum(axis=-1)), (2 * hits, true + called), (hits, called), (hits, true)]
+    return tuple(top / np.where(bottom > 0, bottom, 1) for top, bottom in parts)
 
 
 def mean_of_known(values: np.ndarray, axis: int) -> np.ndarray:
@@ -108,10 +90,7 @@ def reliability_table(y_true: np.ndarray, probs: np.ndarray, n_bins: int = 10) -
         One row per bin: `bin_low`, `bin_high`, `count`, `mean_predicted`, `fraction_positive` (NaN in empty
         bins). A bin holds bin_low <= p < bin_high, the last one also p = 1.
     """
-    y_true, probs = np.asarray(y_true, dtype=float), np.asarray(probs, dtype=float)
-    known = ~np.isnan(y_true)
-    truth, probs = _codes(y_true[known], 2), probs[known]
-    _check_probabilities(probs)
+    truth, probs = _known(np.asarray(y_true, dtype=float), np.asarray(probs, dtype=float), 2)
     edges = np.linspace(0, 1, n_bins + 1)
     places = np.clip(np.searchsorted(edges, probs, side="right") - 1, 0, n_bins - 1)
     count, sum_predicted, n_positive = (
@@ -132,15 +111,12 @@ def expected_calibration_error(table: pd.DataFrame) -> float:
 
 
 def aggregate_eyes(predictions: pd.DataFrame) -> pd.DataFrame:
-    """Average predictions over the views of an eye, as if they were votes on one case.
+    """Average predictions of `riqa.learn.predict.predict` over the views of an eye, as votes on one case.
 
     DeepDRiD's overall quality is a verdict on an eye that was copied to its two views, so results per image,
     as in the paper (section 4.1), carry noise that results per eye do not. Views belong to one eye if
     patient, eye and all columns that describe the run (dataset, split, model, seed, ...) are the same. An
     image whose eye is "unknown" is a case of its own.
-
-    Args:
-        predictions: What `riqa.learn.predict.predict` returns: one row per image.
 
     Returns:
         One row per eye with the columns given, and two more: `n_views`, and `contradicts`, whether its views
@@ -148,43 +124,30 @@ def aggregate_eyes(predictions: pd.DataFrame) -> pd.DataFrame:
         one that all views with a label share, and NaN where they contradict each other.
     """
     probabilities = [column for column in predictions if column.startswith("p_")]
-    labels = [column for column in _LABELS if column in predictions]
-    run = [column for column in predictions if column not in (*_OWN, *probabilities)]
+    labels = [column for column in ("overall", *DETAILS) if column in predictions]
+    run = predictions.columns.drop(["image_id", "eye", "patient_id", *labels, *probabilities])
     # Sorted, so that sums do not depend on the order of the rows, not even in their last bit.
     views = predictions.sort_values([*run, "image_id"], kind="stable").reset_index(drop=True)
     alone = views["image_id"].where(views["eye"] == "unknown", "").rename("_alone")
-    groups = views.groupby([*run, "patient_id", "eye", alone], dropna=False, sort=True)
-    eyes, eye = groups[list(predictions.columns)].head(1).copy(), groups.ngroup()
-    eyes.index = eye[eyes.index]
+    eye = views.groupby([*run, "patient_id", "eye", alone], dropna=False).ngroup()
     by_eye = views.groupby(eye)
+    eyes, distinct = by_eye.head(1).set_index(eye[~eye.duplicated()]), by_eye[labels].nunique()
     eyes[probabilities] = by_eye[probabilities].mean()
-    distinct = by_eye[labels].nunique()
     eyes[labels] = by_eye[labels].first().where(distinct == 1)
     eyes["n_views"] = by_eye.size()
     eyes["contradicts"] = distinct["overall"] > 1 if "overall" in labels else False
     return eyes.sort_index().reset_index(drop=True)
 
 
-def _by_class(counts: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Return hits, true images, precision, recall and F1 of each class (..., K) from counts (..., K, K)."""
-    hits = np.diagonal(counts, axis1=-2, axis2=-1)
-    true, called = counts.sum(axis=-1), counts.sum(axis=-2)
-    return hits, true, _ratio(hits, called), _ratio(hits, true), _ratio(2 * hits, true + called)
-
-
-def _codes(values: np.ndarray, n_classes: int) -> np.ndarray:
-    if len(values) == 0:
+def _known(y_true: np.ndarray, probs: np.ndarray, n_classes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the codes that are known, int (M,), and their probabilities (M, ...); refuse wrong ones."""
+    known = ~np.isnan(y_true)
+    truth, probs = y_true[known], probs[known]
+    if len(truth) == 0:
         raise ValueError("no image with a known label to score")
-    wrong = values[~np.isin(values, range(n_classes))]
+    wrong = truth[~np.isin(truth, range(n_classes))]
     if len(wrong):
         raise ValueError(f"label {wrong[0]!r} is outside the codes 0..{n_classes - 1}")
-    return values.astype(int)
-
-
-def _check_probabilities(probs: np.ndarray) -> None:
     if not ((probs >= 0) & (probs <= 1)).all():  # NaN fails, too
         raise ValueError("probabilities must lie in [0, 1], without NaN")
-
-
-def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
-    return numerator / np.where(denominator > 0, denominator, 1)
+    return truth.astype(int), probs

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial.distance import pdist
 from scipy.stats import spearmanr
-from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE, trustworthiness
 from sklearn.metrics import pairwise_distances
 
@@ -182,11 +181,6 @@ def tsne_map(
     return tsne.fit_transform(features).astype(float)
 
 
-def pca_map(features: np.ndarray) -> np.ndarray:
-    """Project features (N, D) on the two directions in which they vary most; float64 (N, 2)."""
-    return PCA(n_components=2, svd_solver="full").fit_transform(np.asarray(features, dtype=float))
-
-
 def neighbours_kept(here: np.ndarray, there: np.ndarray, k: int) -> float:
     """Return the mean share of an image's k nearest images in one space that are also so in another.
 
@@ -219,26 +213,3 @@ def map_quality(
         "distance_ranks": float(spearmanr(*pairs).statistic),
         "crowding_ranks": float(spearmanr(*radii).statistic),
     }
-
-
-def three_clouds(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Draw three clouds of 40 points, a known truth to compare maps with: positions (120, 2), cloud (120,).
-
-    Cloud 0 is ten times as wide as 1; and 2 is five times as far from 0 as 1 is.
-    """
-    cloud = np.repeat([0, 1, 2], 40)
-    centres, spread = np.array([[0.0, 0.0], [12.0, 0.0], [60.0, 0.0]]), np.array([3.0, 0.3, 1.0])
-    noise = np.random.default_rng(seed).normal(size=(len(cloud), 2))
-    return centres[cloud] + spread[cloud, None] * noise, cloud
-
-
-def cloud_ratios(positions: np.ndarray, cloud: np.ndarray) -> tuple[float, float]:
-    """Return the two ratios that `three_clouds` has planted, as positions (N, 2) show them.
-
-    The width of cloud 0 over that of 1 (root mean square distances to their centres), and the distance of
-    centres 0 and 2 over that of 0 and 1.
-    """
-    centres = [positions[cloud == code].mean(axis=0) for code in range(3)]
-    widths = [np.sqrt(((positions[cloud == code] - centres[code]) ** 2).mean()) for code in range(2)]
-    far = np.linalg.norm(centres[2] - centres[0]) / np.linalg.norm(centres[1] - centres[0])
-    return float(widths[0] / widths[1]), float(far)

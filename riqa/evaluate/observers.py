@@ -7,8 +7,8 @@ same images, those seen by the expert, so that their difference is paired.
 
 Everywhere `scores` (N, R, I) are those of R experts on I items of N images: 0 bad, 1 good, NaN not seen;
 `answers` (S, N, I) a model's, 0 or 1, one block per training seed; and `groups` (N,) patient ids. The
-bootstrap draws patients and seeds (`riqa.evaluate.bootstrap`), but no experts: intervals hold for these
-experts and other patients, not for other experts.
+bootstrap draws patients and seeds (`draws` and `confidence` as in `riqa.evaluate.bootstrap`), but no experts:
+intervals hold for these experts and other patients, not for other experts.
 """
 
 from collections.abc import Sequence
@@ -20,11 +20,10 @@ import pandas as pd
 from riqa.evaluate.agreement import cohen_kappa, gwet_ac1, vote_counts
 from riqa.evaluate.bootstrap import Draws, drawn_means, percentile_interval
 from riqa.evaluate.interval import Interval
-from riqa.evaluate.metrics import mean_of_known
+from riqa.evaluate.metrics import mean_of_known, scores_by_class
 from riqa.labels import DETAILS
 
-TIES = {"leave_out": np.nan, "good": 1.0, "bad": 0.0}
-"""Rule -> what a tie of the others is called."""
+_TIES = {"leave_out": np.nan, "good": 1.0, "bad": 0.0}  # rule -> what a tie of the others is called
 
 METRICS = ("agreement", "f1", "precision", "recall")
 """Share of the same answers; and, with *good* as the positive class, those of Table 5."""
@@ -72,76 +71,70 @@ def majority(scores: np.ndarray) -> np.ndarray:
     return np.where(2 * good == n, np.nan, (2 * good > n).astype(float))
 
 
-def majority_of_others(scores: np.ndarray, ties: str = "leave_out") -> tuple[np.ndarray, np.ndarray]:
-    """Find, for each expert, what the majority of the others says of the images that the expert has seen.
-
-    Returns:
-        reference: (N, R, I) of 0, 1; NaN where the expert or all others did not look, or a tie is left out.
-        tied: bool (N, R, I), where the others tie.
-    """
-    if ties not in TIES:
-        raise ValueError(f"ties must be one of {tuple(TIES)}, got {ties!r}")
-    seen = ~np.isnan(scores)
-    good = np.nansum(scores, axis=1, keepdims=True) - np.where(seen, scores, 0)
-    n = seen.sum(axis=1, keepdims=True) - seen
-    usable = seen & (n > 0)
-    tied = usable & (2 * good == n)
-    reference = np.where(tied, TIES[ties], (2 * good > n).astype(float))
-    return np.where(usable, reference, np.nan), tied
-
-
 def against_others(
-    scores: np.ndarray, answers: np.ndarray, groups: np.ndarray, *, ties: str = "leave_out",
-    n_resamples: int = 2_000, seed: int = 0,
-) -> AgainstOthers:  # fmt: skip
-    """Score every expert, and the model beside each, against the majority of the other experts."""
+    scores: np.ndarray, answers: np.ndarray, groups: np.ndarray, *, ties: str = "leave_out", **draws: int
+) -> AgainstOthers:
+    """Score every expert, and the model beside each, against the majority of the other experts.
+
+    An image that the others did not see, or on which they tie (`ties` may call that "good" or "bad" instead
+    of "leave_out"), has no reference.
+
+    Raises:
+        ValueError: If shapes disagree, or the rule of ties is unknown.
+    """
     n, n_raters, n_items = scores.shape
     if answers.shape[1:] != (n, n_items) or len(groups) != n:
         raise ValueError(f"scores {scores.shape}, answers {answers.shape}, groups {len(groups)} disagree")
-    reference, tied = majority_of_others(scores, ties)
+    if ties not in _TIES:
+        raise ValueError(f"ties must be one of {tuple(_TIES)}, got {ties!r}")
+    good, n_others, asked = _others(scores)
+    tied = asked & (2 * good == n_others)
+    called = np.where(tied, _TIES[ties], 2 * good > n_others)
+    reference = np.where(asked, called, np.nan)  # (N, R, I)
     models = np.broadcast_to(answers.transpose(1, 0, 2)[:, None], (n, n_raters, len(answers), n_items))
     judged = np.concatenate([scores[:, :, None], models], axis=2)  # (N, R, 1 + S, I)
     cells = 2 * reference[:, :, None] + judged  # NaN, so in no cell, without a reference
     one_hot = (cells[..., None] == np.arange(4)).reshape(n, -1).astype(float)
-    draws = Draws(groups, n_resamples, seed)
-    weights = np.concatenate([np.ones((1, n), int), draws.weights])  # the first are the images as they are
+    drawn = Draws(groups, **draws)
+    weights = np.concatenate([np.ones((1, n), int), drawn.weights])  # the first are the images as they are
     counts = (weights @ one_hot).reshape(-1, n_raters, 1 + len(answers), n_items, 2, 2)
+    agreement, *by_class = scores_by_class(counts)
     value, replicates = {}, {}
-    for metric, found in _scores(counts).items():
+    for metric, found in zip(METRICS, [agreement, *(of[..., 1] for of in by_class)], strict=True):
+        found = np.where(counts.sum(axis=(-2, -1)) > 0, found, np.nan)
         rater, model = found[:, :, 0], found[:, :, 1:]  # (1 + B, R, I), (1 + B, R, S, I)
         value[metric] = np.stack([rater[0], model[0].mean(axis=1)], axis=1)
-        replicates[metric] = np.stack([rater[1:], draws.over_seeds(np.swapaxes(model[1:], 1, 2))], axis=2)
+        replicates[metric] = np.stack([rater[1:], drawn.over_seeds(np.swapaxes(model[1:], 1, 2))], axis=2)
     n_tied = tied.sum(axis=0) * (ties == "leave_out")
     return AgainstOthers((~np.isnan(reference)).sum(axis=0), n_tied, value, replicates)
 
 
-def _scores(counts: np.ndarray) -> dict[str, np.ndarray]:
-    """Compute `METRICS` from counts (..., truth, answer) of 0 bad, 1 good; NaN without any image."""
-    hits = counts[..., 1, 1]
-    true, called, n = counts[..., 1, :].sum(axis=-1), counts[..., 1].sum(axis=-1), counts.sum(axis=(-2, -1))
-    parts = [(hits + counts[..., 0, 0], n), (2 * hits, true + called), (hits, called), (hits, true)]
-    return {
-        name: np.where(n > 0, top / np.where(bottom > 0, bottom, 1), np.nan)
-        for name, (top, bottom) in zip(METRICS, parts, strict=True)
-    }
+def _others(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Count, beside each expert, others who say good, and all others who saw the image; were any asked?
+
+    All (N, R, I); the last is whether the expert and at least one other have seen the image.
+    """
+    seen = ~np.isnan(scores)
+    good = np.nansum(scores, axis=1, keepdims=True) - np.where(seen, scores, 0)
+    n = seen.sum(axis=1, keepdims=True) - seen
+    return good, n, seen & (n > 0)
 
 
-def average_gaps(
-    found: AgainstOthers, *, metric: str = "agreement", confidence: float = 0.95
-) -> list[Interval]:
-    """Average the model's score minus the expert's over experts, each counting the same.
+def average_gaps(found: AgainstOthers, *, confidence: float = 0.95) -> list[Interval]:
+    """Average the model's agreement minus the expert's over experts, each counting the same.
 
     With a margin the lower bound is a one-sided test: is the model no worse than an average expert, up to
     that margin? (Walker and Nowacki 2011, doi:10.1007/s11606-010-1513-8.) `confidence`, in (0.5, 1), is that
-    of each of the two one-sided bounds, `metric` one of `METRICS`.
+    of each of the two one-sided bounds.
 
     Returns:
         One per item, then one for the mean over items; NaN where there is nothing to compare.
     """
-    if metric not in METRICS or not 0.5 < confidence < 1:
-        raise ValueError(f"no bounds with metric={metric!r}, confidence={confidence!r}")
-    value = mean_of_known(found.value[metric][:, 1] - found.value[metric][:, 0], axis=0)
-    drawn = mean_of_known(found.replicates[metric][:, :, 1] - found.replicates[metric][:, :, 0], axis=1)
+    if not 0.5 < confidence < 1:
+        raise ValueError(f"no bounds with confidence={confidence!r}")
+    value, drawn = found.value["agreement"], found.replicates["agreement"]
+    value = mean_of_known(value[:, 1] - value[:, 0], axis=0)
+    drawn = mean_of_known(drawn[:, :, 1] - drawn[:, :, 0], axis=1)
     columns = [*zip(value, drawn.T, strict=True), (mean_of_known(value, 0), mean_of_known(drawn, 1))]
     return [percentile_interval(v, d, 2 * confidence - 1) for v, d in columns]
 
@@ -166,43 +159,39 @@ def intra_rater(ratings: pd.DataFrame, image_ids: Sequence[str]) -> pd.DataFrame
 
 
 def rater_bias(
-    scores: np.ndarray, answers: np.ndarray, groups: np.ndarray, *, n_resamples: int = 2_000,
-    confidence: float = 0.95, seed: int = 0,
-) -> pd.DataFrame:  # fmt: skip
+    scores: np.ndarray, answers: np.ndarray, groups: np.ndarray, *, confidence: float = 0.95, **draws: int
+) -> pd.DataFrame:
     """Compare how often an expert says *good* with how often the others do, on the same images.
 
     Panels differ from image to image, so plain shares would compare different images.
 
     Returns:
-        One row per expert and item: judge (0..R-1; R is the model), item (0..I-1), n, share (called good),
-        others (mean over images of the share of others who say good), value (share - others), low, high.
+        One row per expert and item: judge (0..R-1; R is the model, compared with the whole panel), item
+        (0..I-1), n, value (share called good, minus the mean over images of the others' share), low, high.
     """
-    seen = ~np.isnan(scores)
-    n, good = seen.sum(axis=1, keepdims=True), np.nansum(scores, axis=1, keepdims=True)
+    good, n_others, asked = _others(scores)
+    n = (~np.isnan(scores)).sum(axis=1, keepdims=True)
     with np.errstate(invalid="ignore", divide="ignore"):
-        others = np.where(seen & (n > 1), (good - np.where(seen, scores, 0)) / (n - seen), np.nan)
-        panel = np.where(n > 0, good / n, np.nan)  # (N, 1, I), what the model is compared with
-    draws = Draws(groups, n_resamples, seed)
-    drawn = drawn_means(scores - others, draws.weights)
-    drawn_model = draws.means(answers.transpose(1, 0, 2) - panel)
-    replicates = np.concatenate([drawn, drawn_model[:, None]], axis=1)  # (B, R + 1, I)
+        others = np.where(asked, good / n_others, np.nan)
+        panel = np.where(n > 0, np.nansum(scores, axis=1, keepdims=True) / n, np.nan)  # (N, 1, I)
+    drawn = Draws(groups, **draws)
+    of_experts = drawn_means(scores - others, drawn.weights)
+    of_model = drawn.means(answers.transpose(1, 0, 2) - panel)
+    replicates = np.concatenate([of_experts, of_model[:, None]], axis=1)  # (B, R + 1, I)
     called = np.concatenate([scores, answers.mean(axis=0)[:, None]], axis=1)  # (N, R + 1, I)
-    reference = np.concatenate([others, panel], axis=1)
-    rows = []
+    reference, rows = np.concatenate([others, panel], axis=1), []
     for judge, item in np.ndindex(*called.shape[1:]):
         here = ~np.isnan(reference[:, judge, item])
         if here.any():
-            share, other = called[here, judge, item].mean(), reference[here, judge, item].mean()
-            found = percentile_interval(share - other, replicates[:, judge, item], confidence)
-            rows.append((judge, item, here.sum(), share, other, found.value, found.low, found.high))
-    columns = ["judge", "item", "n", "share", "others", "value", "low", "high"]
-    return pd.DataFrame(rows, columns=columns)
+            lead = called[here, judge, item].mean() - reference[here, judge, item].mean()
+            found = percentile_interval(lead, replicates[:, judge, item], confidence)
+            rows.append((judge, item, here.sum(), found.value, found.low, found.high))
+    return pd.DataFrame(rows, columns=["judge", "item", "n", "value", "low", "high"])
 
 
 def errors_by_consent(
-    scores: np.ndarray, answers: np.ndarray, groups: np.ndarray, *, n_resamples: int = 2_000,
-    confidence: float = 0.95, seed: int = 0,
-) -> pd.DataFrame:  # fmt: skip
+    scores: np.ndarray, answers: np.ndarray, groups: np.ndarray, *, confidence: float = 0.95, **draws: int
+) -> pd.DataFrame:
     """Split a model's errors against the majority of the panel into unanimous and contested images.
 
     Images with fewer than two ratings, or with a tie, are left out.
@@ -215,7 +204,7 @@ def errors_by_consent(
     label, n, good = majority(scores), (~np.isnan(scores)).sum(axis=1), np.nansum(scores, axis=1)
     usable, unanimous = (n > 1) & ~np.isnan(label), (good == 0) | (good == n)
     wrong = np.where(usable, answers != label, np.nan).transpose(1, 0, 2)  # (N, S, I)
-    draws, rows = Draws(groups, n_resamples, seed), []
+    drawn, rows = Draws(groups, **draws), []
     for item in range(scores.shape[2]):
         errors = wrong[:, :, item]
         total = np.nansum(errors)
@@ -223,7 +212,7 @@ def errors_by_consent(
             here = usable[:, item] & members[:, item]
             part = np.where(here[:, None], errors, np.nan)
             value = part[here].mean() if here.any() else np.nan
-            found = percentile_interval(value, draws.means(part), confidence)
+            found = percentile_interval(value, drawn.means(part), confidence)
             share = np.nansum(part) / total if total else np.nan
             rows.append((item, consent, here.sum(), found.value, found.low, found.high, share))
     columns = ["item", "consent", "n", "value", "low", "high", "share_of_errors"]

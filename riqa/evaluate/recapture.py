@@ -34,13 +34,12 @@ def worst_detail(probs: np.ndarray) -> np.ndarray:
 
 def repair_one(detail: np.ndarray) -> np.ndarray:
     """Repair one detail per image: positions int (...) in `DETAILS` -> policy (..., 8)."""
-    return surely(_BIT[np.asarray(detail)])
+    return surely(_BIT[detail])
 
 
 def repair_any(candidates: np.ndarray) -> np.ndarray:
     """Repair one of the candidates at random, none without any: bool (..., 3) -> policy (..., 8)."""
-    candidates = np.asarray(candidates, dtype=bool)
-    n = candidates.sum(axis=-1)
+    n = np.sum(candidates, axis=-1)
     policy = np.zeros((*n.shape, N_CODES))
     policy[..., _BIT] = candidates / np.maximum(n, 1)[..., None]
     policy[..., 0] = n == 0
@@ -49,7 +48,7 @@ def repair_any(candidates: np.ndarray) -> np.ndarray:
 
 def best_detail(scores: np.ndarray) -> np.ndarray:
     """Find the detail whose repair leaves the lowest true score: (N, 8) after each repair -> int (N,)."""
-    return np.argmin(np.asarray(scores)[..., _BIT], axis=-1)
+    return np.argmin(scores[..., _BIT], axis=-1)
 
 
 def outcome(policy: np.ndarray, outcomes: np.ndarray, asked: np.ndarray) -> np.ndarray:
@@ -62,7 +61,6 @@ def outcome(policy: np.ndarray, outcomes: np.ndarray, asked: np.ndarray) -> np.n
 
 def raised(grades: np.ndarray) -> np.ndarray:
     """Tell if each repair raises the class: grades (..., 8), NaN unknown -> float (..., 8), 1, 0, NaN."""
-    grades = np.asarray(grades, dtype=float)
     before = grades[..., :1]
     return np.where(np.isnan(grades) | np.isnan(before), np.nan, grades > before)
 
@@ -74,6 +72,5 @@ def causes(grades: np.ndarray, n_classes: int) -> np.ndarray:
     several do; or not even all three do, because artifacts hold it down.
     """
     up = raised(grades) == 1
-    good = np.asarray(grades)[:, 0] == n_classes - 1
-    which = np.select([good, up[:, _BIT].any(axis=-1), up[:, -1]], [0, 1, 2], default=3)
-    return np.array(CAUSES)[which]
+    cases = [grades[:, 0] == n_classes - 1, up[:, _BIT].any(axis=-1), up[:, -1]]
+    return np.array(CAUSES)[np.select(cases, [0, 1, 2], default=3)]

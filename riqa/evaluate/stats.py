@@ -1,49 +1,37 @@
 """Bootstrap intervals and paired comparisons of scores that are functions of confusion counts.
 
-A replicate draws images, or with `groups` whole patients, and training seeds as in `riqa.evaluate.bootstrap`.
-Nothing is recomputed image by image: every score here is a function of confusion counts, so a replicate only
-needs to know how often each *kind* of image was drawn, and these numbers follow a multinomial law. Images (or
-groups) are of one kind when their truth and all their predictions agree. The distribution is exactly that of
-drawing them one at a time.
+A replicate draws images, or whole patients, and training seeds as in `riqa.evaluate.bootstrap`, which
+explains the options `groups` and `confidence`; `n_resamples` is 10,000 and `seed` 0 unless given. Nothing is
+recomputed image by image: a replicate only needs to know how often each *kind* of image was drawn, and these
+numbers follow a multinomial law. Images (or groups) are of one kind when their truth and all predictions
+agree. The distribution is exactly that of drawing them one at a time.
 
 With S seeds, drawing them anew gives only (S - 1) / S of the variance between seeds: intervals from three
 seeds are somewhat too narrow in that respect, and more seeds are the only cure.
+
+Everywhere `y_true` (N,) holds codes 0..K-1, K = `n_classes` being 2 or 3, none missing, and predicted codes
+are (N,), or (S, N) with one row per training seed. A ValueError names what is wrong with them or the options.
 """
 
 from collections.abc import Callable
 
 import numpy as np
 
-from riqa.evaluate.bootstrap import checked_groups, percentile_interval
+from riqa.evaluate.bootstrap import checked_groups, drawn_kinds, drawn_seeds, percentile_interval
 from riqa.evaluate.interval import Interval
-from riqa.evaluate.metrics import detail_scores_from_counts, scores_from_counts
+from riqa.evaluate.metrics import detail_scores, scores_from_counts
 from riqa.labels import DETAILS
-
-_CELLS_AT_ONCE = 4_000_000  # numbers drawn in one go, to bound memory at some tens of megabytes
 
 
 def paired_bootstrap(
     y_true: np.ndarray, pred_a: np.ndarray, pred_b: np.ndarray, *, n_classes: int, metric: str = "macro_f1",
-    groups: np.ndarray | None = None, n_resamples: int = 10_000, confidence: float = 0.95, seed: int = 0,
+    **options: object,
 ) -> Interval:  # fmt: skip
     """Compare two models on the same images: the difference of a score, A minus B, with its p-value.
 
-    Both models meet the same draws of images, so what makes an image hard for both cancels out. Row s of
-    `pred_a` and of `pred_b` are taken as one pair (the same training seed): seeds are drawn as pairs, too.
-
-    Args:
-        y_true: (N,) codes 0..K-1, none missing.
-        pred_a: (N,) predicted codes of model A, or (S, N) with one row per training seed.
-        pred_b: Those of model B, of the same shape.
-        n_classes: K, 2 or 3.
-        metric: A key of `riqa.evaluate.metrics.overall_scores`.
-        groups: (N,) what is drawn as a whole, e.g. patient ids; None draws single images.
-        n_resamples: Number of bootstrap replicates.
-        confidence: Coverage aimed at, in (0, 1).
-        seed: Seed of the draws.
-
-    Raises:
-        ValueError: If shapes disagree, a code or a number is out of range, or the metric is unknown.
+    Both models meet the same draws of images, so what makes an image hard for both cancels out. Predictions
+    are of one shape; row s of both are taken as one pair (the same training seed), and seeds are drawn as
+    pairs, too. `metric` is a key of `riqa.evaluate.metrics.overall_scores`.
     """
     pred_a, pred_b = np.atleast_2d(pred_a), np.atleast_2d(pred_b)
     if pred_a.shape != pred_b.shape:
@@ -56,33 +44,26 @@ def paired_bootstrap(
             raise ValueError(f"metric must be one of {', '.join(scores)}; got {metric!r}")
         return {metric: scores[metric][:, 0] - scores[metric][:, 1]}
 
-    return _intervals(one_hot, difference, groups, n_resamples, confidence, seed, test_zero=True)[metric]
+    return _intervals(one_hot, difference, test_zero=True, **options)[metric]
 
 
 def bootstrap_interval(
-    y_true: np.ndarray, pred: np.ndarray, *, n_classes: int, groups: np.ndarray | None = None,
-    n_resamples: int = 10_000, confidence: float = 0.95, seed: int = 0,
-) -> dict[str, Interval]:  # fmt: skip
-    """Compute every score of `overall_scores`, mean over seeds, with its interval.
-
-    Arguments and errors are those of `paired_bootstrap`, with the predictions of one model.
-    """
+    y_true: np.ndarray, pred: np.ndarray, *, n_classes: int, **options: object
+) -> dict[str, Interval]:
+    """Compute every score of `riqa.evaluate.metrics.overall_scores`, mean over seeds, with its interval."""
     one_hot = _one_hot(y_true, np.atleast_2d(pred), n_classes)
 
     def scores(sums: np.ndarray) -> dict[str, np.ndarray]:
         return scores_from_counts(sums.reshape(len(sums), -1, n_classes, n_classes))
 
-    return _intervals(one_hot, scores, groups, n_resamples, confidence, seed)
+    return _intervals(one_hot, scores, **options)
 
 
-def detail_intervals(
-    y_true: np.ndarray, probs: np.ndarray, *, groups: np.ndarray | None = None, n_resamples: int = 10_000,
-    confidence: float = 0.95, seed: int = 0,
-) -> dict[str, Interval]:  # fmt: skip
+def detail_intervals(y_true: np.ndarray, probs: np.ndarray, **options: object) -> dict[str, Interval]:
     """Compute every score of `detail_scores`, mean over seeds, with its interval.
 
-    `y_true` (N, 3) is 0 bad, 1 good, NaN unknown; `probs` of good are (N, 3), or (S, N, 3) with one block per
-    seed, and known where the truth is. The rest, and errors, are as of `paired_bootstrap`.
+    Here `y_true` (N, 3) is 0 bad, 1 good, NaN unknown; `probs` of good are (N, 3), or (S, N, 3) with one
+    block per seed, and known where the truth is. From 0.5 on the answer is good.
     """
     y_true, probs = np.asarray(y_true, dtype=float), np.asarray(probs, dtype=float)
     probs = probs[None] if probs.ndim == 2 else probs
@@ -95,21 +76,21 @@ def detail_intervals(
     one_hot = cells.transpose(1, 0, 2)[..., None] == np.arange(4)  # (N, S, 3, 4)
 
     def scores(sums: np.ndarray) -> dict[str, np.ndarray]:
-        return detail_scores_from_counts(sums.reshape(len(sums), len(probs), len(DETAILS), 2, 2))
+        return detail_scores(sums.reshape(len(sums), len(probs), len(DETAILS), 2, 2))
 
-    return _intervals(one_hot.reshape(len(y_true), -1), scores, groups, n_resamples, confidence, seed)
+    return _intervals(one_hot.reshape(len(y_true), -1), scores, **options)
 
 
 def _one_hot(y_true: np.ndarray, preds: np.ndarray, n_classes: int) -> np.ndarray:
     """Mark each image's cell (truth, prediction) in each row of `preds` (M, N) -> (N, M * K * K), bool."""
-    y_true, preds = np.asarray(y_true), np.asarray(preds)
+    y_true = np.asarray(y_true)
     if y_true.ndim != 1 or preds.shape[1:] != y_true.shape:
         raise ValueError(f"y_true {y_true.shape} must be (N,), predictions {preds.shape} (N,) or (S, N)")
     for name, codes in (("y_true", y_true), ("predictions", preds)):
         if not np.isin(codes, range(n_classes)).all():
             raise ValueError(f"{name} must hold codes 0..{n_classes - 1}, got {np.unique(codes)}")
     cells = (y_true.astype(int) * n_classes + preds.astype(int)).T
-    return (cells[..., None] == np.arange(n_classes**2)).reshape(len(y_true), -1)
+    return (cells[..., None] == np.arange(n_classes**2)).reshape(len(y_true), len(preds) * n_classes**2)
 
 
 def _kinds(one_hot: np.ndarray, groups: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
@@ -126,28 +107,17 @@ def _kinds(one_hot: np.ndarray, groups: np.ndarray | None) -> tuple[np.ndarray, 
 
 
 def _intervals(
-    one_hot: np.ndarray, scores: Callable[[np.ndarray], dict[str, np.ndarray]], groups: np.ndarray | None,
-    n_resamples: int, confidence: float, seed: int, test_zero: bool = False,
+    one_hot: np.ndarray, scores: Callable[[np.ndarray], dict[str, np.ndarray]], *,
+    groups: np.ndarray | None = None, n_resamples: int = 10_000, confidence: float = 0.95, seed: int = 0,
+    test_zero: bool = False,
 ) -> dict[str, Interval]:  # fmt: skip
     """Bootstrap `scores`, which maps sums of counts (R, F) to metric -> (R, S)."""
-    if n_resamples < 1:
-        raise ValueError(f"n_resamples must be at least 1, got {n_resamples!r}")
     kinds, multiplicity = _kinds(one_hot, groups)
-    total = multiplicity.sum()
-    if total == 0:
-        raise ValueError("no image to draw from")
-    images_rng, seeds_rng = np.random.default_rng(seed).spawn(2)
-    observed = scores((multiplicity @ kinds)[None])
-    block, blocks = max(1, _CELLS_AT_ONCE // len(multiplicity)), []
-    for start in range(0, n_resamples, block):  # a block of replicates at a time
-        size = min(block, n_resamples - start)
-        drawn = images_rng.multinomial(total, multiplicity / total, size=size)
-        blocks.append(scores(drawn.astype(float) @ kinds))
-    n_seeds = next(iter(observed.values())).shape[1]
-    picks = seeds_rng.integers(n_seeds, size=(n_resamples, n_seeds))
+    of_kinds, of_seeds = np.random.SeedSequence(seed).spawn(2)
+    drawn = drawn_kinds(multiplicity, n_resamples, of_kinds)
+    blocks = [scores(numbers.astype(float) @ kinds) for numbers in drawn]
     intervals = {}
-    for metric, values in observed.items():
-        by_seed = np.concatenate([block[metric] for block in blocks])
-        replicates = np.take_along_axis(by_seed, picks, axis=1).mean(axis=1)
+    for metric, values in scores((multiplicity @ kinds)[None]).items():
+        replicates = drawn_seeds(np.concatenate([block[metric] for block in blocks]), of_seeds)
         intervals[metric] = percentile_interval(values.mean(), replicates, confidence, test_zero=test_zero)
     return intervals

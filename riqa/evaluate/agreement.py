@@ -35,11 +35,7 @@ from riqa.evaluate.interval import Interval
 
 
 def vote_counts(scores: np.ndarray, n_classes: int = 2) -> np.ndarray:
-    """Count the experts who chose each class: codes 0..K-1 or NaN (N, R) -> int (N, K).
-
-    Raises:
-        ValueError: If a code is outside 0..K-1.
-    """
+    """Count the experts who chose each class: codes 0..K-1 or NaN, all else is refused: (N, R) -> (N, K)."""
     scores = np.asarray(scores, dtype=float)
     known = scores[~np.isnan(scores)]
     if not np.isin(known, range(n_classes)).all():
@@ -133,11 +129,7 @@ def agreement_intervals(
 def dawid_skene(scores: np.ndarray, n_iter: int = 100) -> np.ndarray:
     """Fit Dawid and Skene's model to ratings (N, R) of 0 bad, 1 good, NaN not seen, in `n_iter` iterations.
 
-    Returns:
-        (N,) posterior probability of good; NaN for images without a rating.
-
-    Raises:
-        ValueError: If there is no rating.
+    Returns the posterior probability of good (N,), NaN for images without a rating; one rating must exist.
     """
     image, rater = np.nonzero(~np.isnan(scores))
     if len(image) == 0:
@@ -159,13 +151,11 @@ def nearness_to_truth(
     """Compare several ways to a label with the truth (N,), on the same images and draws.
 
     Labels are (N,), or (S, N) with one row per training seed, of 0 bad, 1 good; NaN is no answer (a tie) and
-    counts as half right. They are not derived anew in each replicate.
+    counts as half right. They are not derived anew in each replicate. The rest is as in
+    `riqa.evaluate.bootstrap`.
 
     Returns:
         Name -> (share that is right, that share minus the one of the label named `baseline`).
-
-    Raises:
-        ValueError: If the baseline is not among the labels.
     """
     if baseline not in labels:
         raise ValueError(f"baseline must be one of {', '.join(labels)}; got {baseline!r}")

@@ -42,10 +42,7 @@ def percentile_interval(
 
 
 def drawn_kinds(multiplicity: np.ndarray, n_resamples: int, seed: SeedSequence) -> Iterator[np.ndarray]:
-    """Draw as many as there are, with replacement: how often each kind, of which there are so many (K,).
-
-    Yields int (b, K), a block of replicates at a time.
-    """
+    """Draw as many as there are: blocks of int (b, K), how often each kind, of which there are so many."""
     if n_resamples < 1:
         raise ValueError(f"n_resamples must be at least 1, got {n_resamples!r}")
     total, rng = multiplicity.sum(), default_rng(seed)
@@ -157,10 +154,7 @@ def auc_difference(
     positive: np.ndarray, scores: np.ndarray, rival: np.ndarray, *, groups: np.ndarray | None = None,
     seed: int = 0,
 ) -> Interval:  # fmt: skip
-    """Compute the AUC of `scores` minus that of `rival`, of the same shape, on the same 2,000 draws.
-
-    With its 95 % interval, and the p-value of the hypothesis that there is no difference.
-    """
+    """Compute the AUC of `scores` minus that of `rival`, of one shape, with its 95 % interval and p-value."""
     if np.shape(scores) != np.shape(rival):
         raise ValueError(f"scores {np.shape(scores)} and rival {np.shape(rival)} must have the same shape")
     a, b = (_auc_replicates(positive, one, groups, seed=seed) for one in (scores, rival))

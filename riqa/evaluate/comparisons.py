@@ -1,18 +1,19 @@
 """Two models on the same images: classical tests, a margin, and what a test set of a given size can find.
 
 The paper used "one- or two-tailed Wilcoxon signed-rank tests and bootstrap resampling" (section 3.3), but
-does not say on what pairs; `riqa.studies.overall.READINGS` lists three. Each image's probability of its true
-class gives as many pairs as images, and they can be ranked. Correctness cannot: all differences are of one
-size, and the test becomes McNemar's. Scores by seed would be the best pairs, but with S seeds no two-tailed
-p-value is below 2 / 2^S: five seeds never reach 0.05. Both tests take photographs of one patient as
-independent; and a model that is surer of the same decisions wins in probabilities. So
-`riqa.evaluate.stats.paired_bootstrap` decides in this book.
+does not say on what pairs (`riqa.studies.overall.READINGS` lists three). Probabilities of the true class can
+be ranked image by image. Correctness cannot: all differences are of one size, and the test becomes McNemar's.
+Scores by seed would be the best pairs, but with S seeds no two-tailed p-value is below 2 / 2^S: five never
+reach 0.05. Both tests take photographs of one patient as independent; and a model that is surer of the same
+decisions wins in probabilities. So `riqa.evaluate.stats.paired_bootstrap` decides in this book.
 
 How large must a difference be to be found with 160 images (section 5)? Studies are drawn from a table of how
 often truth, model A and model B go together, (K, K, K); the share of them that finds A better than B is the
 power. To vary the difference, the table starts from none at all (A and B change places half of the time), and
 B then loses a share of what it gets right, to the errors that it makes anyway. A study is judged by the
 standard error that the bootstrap estimates, in its closed form (the delta method), as thousands take long.
+
+A ValueError names what is wrong with arguments: shapes that disagree, missing values, a number out of range.
 """
 
 import numpy as np
@@ -30,14 +31,8 @@ def wilcoxon_test(a: np.ndarray, b: np.ndarray, alternative: str = "two-sided") 
 
     Pairs without a difference are left out, as Wilcoxon did. With 50 pairs or fewer and no tie the p-value is
     exact (`scipy.stats.wilcoxon`). Differences are rounded to twelve digits first, so that equal ones stay
-    equal whatever the order in which their numbers were summed.
-
-    Returns:
-        The p-value for `alternative` "two-sided", "greater" (one-tailed: A is better) or "less"; 1 where
-        nothing differs.
-
-    Raises:
-        ValueError: If shapes disagree, there is no pair, a value is missing, or `alternative` is unknown.
+    equal whatever the order in which their numbers were summed. The p-value is for the `alternative`
+    "two-sided", "greater" (one-tailed: A is better) or "less"; it is 1 where nothing differs.
     """
     a, b = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
     if a.shape != b.shape or a.ndim != 1 or len(a) == 0 or np.isnan(a - b).any():
@@ -55,9 +50,6 @@ def mcnemar_test(correct_a: np.ndarray, correct_b: np.ndarray, method: str = "mi
     follows Binomial(n, 1/2). The method "exact" is this test, conservative; in "mid-p" the observed point
     counts half, which is recommended by Fagerland et al. 2013 (doi:10.1186/1471-2288-13-91). It compares two
     *trained* networks: one seed each.
-
-    Raises:
-        ValueError: If shapes disagree, or `method` is unknown.
     """
     a, b = np.asarray(correct_a, dtype=bool), np.asarray(correct_b, dtype=bool)
     if a.shape != b.shape or a.ndim != 1:

@@ -105,7 +105,7 @@ def perturbation_curves(
     model: QualityNet, images: Tensor, baselines: Tensor, orders: dict[str, tuple[np.ndarray, bool]],
     classes: np.ndarray, shares: Sequence[float],
 ) -> dict[str, np.ndarray]:  # fmt: skip
-    """Ask a network for the probability of each image's class (N,) while more and more of it is replaced.
+    """Ask for the probability of each image's class while more and more of it is replaced: curves (N, K).
 
     Args:
         model: In evaluation mode, with an overall head.
@@ -115,9 +115,6 @@ def perturbation_curves(
             at the baseline, and the image's pixels come in the order of the ranks.
         classes: (N,).
         shares: K places to ask, rising from 0 to 1. The ends need no order and are computed once.
-
-    Returns:
-        (N, K) for each curve.
     """
     if len(shares) < 2 or shares[0] != 0 or shares[-1] != 1 or (np.diff(shares) <= 0).any():
         raise ValueError(f"shares must rise from 0 to 1, got {list(shares)}")

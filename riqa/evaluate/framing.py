@@ -30,9 +30,6 @@ def measurements(images: np.ndarray) -> np.ndarray:
     Returns:
         float (N, 2 + number of scales): mean and standard deviation of the grey values in [0, 1], then the
         natural logarithm of the mean square of each level of a Laplacian pyramid, finest first.
-
-    Raises:
-        ValueError: If S is below 16.
     """
     described = []
     for image in images:
@@ -54,12 +51,8 @@ def predict_held_out(
 ) -> np.ndarray:
     """Predict a yes-or-no label (N,) of patients (N,) not seen before from `measurements` (N, K).
 
-    Returns:
-        (N,) probability of the label, each image's by the regression that did not see its patient, in five
-        folds by `seed`.
-
-    Raises:
-        ValueError: If fewer than five images have the label, or have it not.
+    The probability (N,) of each image is that of the regression that did not see its patient, in five folds
+    by `seed`; so five images or more must have the label, and five or more not.
     """
     if min(positive.sum(), (~positive).sum()) < _FOLDS:
         raise ValueError(

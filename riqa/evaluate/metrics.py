@@ -16,9 +16,7 @@ from riqa.labels import DETAILS, class_names
 def overall_scores(y_true: np.ndarray, probs: np.ndarray) -> dict[str, float]:
     """Score overall-quality probabilities, whose most probable class is the answer.
 
-    Args:
-        y_true: (N,) codes (0 reject, 1 usable, 2 good; binary 0 bad, 1 good), or NaN.
-        probs: (N, K) in [0, 1], K = 2 or 3; they need not sum to 1.
+    Truth (N,) is a code of `riqa.labels` or NaN; probabilities (N, K) in [0, 1] need not sum to 1.
 
     Returns:
         `macro_f1`, `precision`, `recall`, `accuracy` and `f1.<class>`. With three classes, precision and
@@ -26,7 +24,7 @@ def overall_scores(y_true: np.ndarray, probs: np.ndarray) -> dict[str, float]:
         With two they belong to the class `bad`, and so does `f1`, which only then exists.
 
     Raises:
-        ValueError: If shapes disagree, a code is outside 0..K-1, or no truth is known.
+        ValueError: If shapes disagree, a code or a probability is out of range, or no truth is known.
     """
     y_true, probs = np.asarray(y_true, dtype=float), np.asarray(probs, dtype=float)
     if probs.ndim != 2 or y_true.shape != probs.shape[:1]:
@@ -119,9 +117,9 @@ def aggregate_eyes(predictions: pd.DataFrame) -> pd.DataFrame:
     image whose eye is "unknown" is a case of its own.
 
     Returns:
-        One row per eye with the columns given, and two more: `n_views`, and `contradicts`, whether its views
-        have different labels of overall quality. `image_id` is that of its first view. A true label is the
-        one that all views with a label share, and NaN where they contradict each other.
+        One row per eye, called after its first view, with the columns given, and two more: `n_views`, and
+        `contradicts`, whether its views have different labels of overall quality. A true label is the one
+        that all views with a label share, and NaN where they contradict each other.
     """
     probabilities = [column for column in predictions if column.startswith("p_")]
     labels = [column for column in ("overall", *DETAILS) if column in predictions]

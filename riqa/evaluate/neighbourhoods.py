@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial.distance import pdist
 from scipy.stats import spearmanr
-from sklearn.manifold import TSNE, trustworthiness
+from sklearn.manifold import trustworthiness
 from sklearn.metrics import pairwise_distances
 
 MEASURES = ("purity", "silhouette")
@@ -160,25 +160,6 @@ def _silhouette_without_each(
         less, fewer = far[:, out] @ one_hot[out], apart[:, out].astype(float) @ one_hot[out]
         values.append(_from_sums(sums - less, counts - fewer, one_hot)[~out].mean())
     return np.array(values)
-
-
-def fitting_perplexity(perplexity: float, n: int) -> float:
-    """Lower a perplexity where there are too few images: t-SNE looks at three times as many neighbours."""
-    return float(min(perplexity, (n - 1) / 3))
-
-
-def tsne_map(
-    features: np.ndarray, perplexity: float, *, seed: int = 0, init: str = "pca", metric: str = "euclidean"
-) -> np.ndarray:
-    """Lay out features (N, D) on a plane, float64 (N, 2), by t-SNE (van der Maaten, Hinton 2008; Figure 7).
-
-    The perplexity, about how many neighbours each image heeds, is lowered by `fitting_perplexity`. The start
-    `init` is ``pca``, the two widest directions, or ``random``, by `seed`; `metric` is a name of
-    scikit-learn's.
-    """
-    fitting = fitting_perplexity(perplexity, len(features))
-    tsne = TSNE(perplexity=fitting, init=init, metric=metric, random_state=seed)
-    return tsne.fit_transform(features).astype(float)
 
 
 def neighbours_kept(here: np.ndarray, there: np.ndarray, k: int) -> float:

@@ -44,13 +44,10 @@ def score_cube(
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """Lay ratings of details (image_id, rater, item, score, session) out by image, expert and detail.
 
-    Session 1, or 2 for the blinded second one; of the N images, in the order given.
+    Session 1, or 2 for the blinded second one; an expert judges a detail of an image once in it.
 
     Returns:
         float (N, R, 3), NaN where an expert did not judge; and the R experts who judged anything, in order.
-
-    Raises:
-        ValueError: If an expert judged a detail of an image twice in the session.
     """
     image_ids, cell = list(image_ids), ["image_id", "rater", "item"]
     chosen = ratings[ratings["image_id"].isin(image_ids) & ratings["item"].isin(DETAILS)]
@@ -78,9 +75,6 @@ def against_others(
 
     An image that the others did not see, or on which they tie (`ties` may call that "good" or "bad" instead
     of "leave_out"), has no reference.
-
-    Raises:
-        ValueError: If shapes disagree, or the rule of ties is unknown.
     """
     n, n_raters, n_items = scores.shape
     if answers.shape[1:] != (n, n_items) or len(groups) != n:
@@ -110,10 +104,7 @@ def against_others(
 
 
 def _others(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Count, beside each expert, others who say good, and all others who saw the image; were any asked?
-
-    All (N, R, I); the last is whether the expert and at least one other have seen the image.
-    """
+    """Count others who say good, and who saw the image; did the expert and another see it? All (N, R, I)."""
     seen = ~np.isnan(scores)
     good = np.nansum(scores, axis=1, keepdims=True) - np.where(seen, scores, 0)
     n = seen.sum(axis=1, keepdims=True) - seen

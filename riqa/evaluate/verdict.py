@@ -22,10 +22,7 @@ def against_constants(images: pd.DataFrame, truth: np.ndarray, probs: np.ndarray
     """Compare a Teacher with always saying good and always saying bad, each by the F1 that favours it.
 
     Of one detail: `images`, N rows with patient_id, drawn as a whole; truth (N,), 0 bad, 1 good; and
-    probabilities of good (S, N), one row per seed.
-
-    Returns:
-        For "always good" and "always bad" the difference, Teacher minus constant, with its 95 % interval.
+    probabilities of good (S, N), one row per seed. Returns Teacher minus constant for both constants.
     """
     called, patients = (probs >= 0.5).astype(int), images["patient_id"].to_numpy()
     return {
@@ -63,8 +60,8 @@ def reasons_against(
         answers: Rows of `riqa.learn.predict.predict` on large sets, which are judged by their training
             photographs; only sets with the classes of `low` are.
         detail: The detail.
-        low: Least possible share of bad, one row per class in the order of codes.
-        high: Largest possible share.
+        low: `possible_shares`, one row per class in the order of codes.
+        high: The other end.
     """
     found = [
         f'on {name(dataset)} it does not beat the answer "{constant}" '
@@ -93,19 +90,3 @@ def refuse_to_drop_all(unfit: Sequence[str]) -> None:
             "if_unfit is drop, and no detail of the Teacher passes: nothing is left for a Student to learn; "
             "set it to warn or to calibrate, or train a better Teacher"
         )
-
-
-def teacher_warnings(verdicts: Mapping[str, Sequence[str]], if_unfit: str) -> list[str]:
-    """Return what readers must know of a Student that learned from this Teacher.
-
-    A sentence, without a full stop, for every detail that fails by `reasons_against`, with the first reason
-    and how many more there are; or that the detail was dropped, if `if_unfit` is drop.
-    """
-    failed = {detail: why for detail, why in verdicts.items() if why}
-    if if_unfit == "drop":
-        return [f"{detail} is not judged: the Teacher failed in it" for detail in failed]
-    return [
-        f"the Teacher's answers on {detail} did not pass their test: {why[0]}"
-        + f", and {len(why) - 1} more" * (len(why) > 1)
-        for detail, why in failed.items()
-    ]

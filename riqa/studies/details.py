@@ -131,9 +131,9 @@ def findings(differences: pd.DataFrame, within: pd.DataFrame, margin: float) -> 
     """
     found = []
     for p, row in zip(differences["holm"], within.itertuples(), strict=True):
-        verdict = margin_verdict(Interval(row.value, row.low, row.high), margin)
-        words = ["differs"] * (p < 0.05) + ["equivalent"] * verdict.equivalent
-        words += ["non-inferior"] * (verdict.non_inferior and not verdict.equivalent)
+        equivalent, non_inferior = margin_verdict(Interval(row.value, row.low, row.high), margin)
+        words = ["differs"] * (p < 0.05) + ["equivalent"] * equivalent
+        words += ["non-inferior"] * (non_inferior and not equivalent)
         found.append(", ".join(words) or "undecided")
     return found
 

@@ -16,7 +16,6 @@ import pandas as pd
 
 from riqa.evaluate.bootstrap import mean_interval
 from riqa.evaluate.calibration import fit_psychometric
-from riqa.evaluate.interval import Interval
 from riqa.labels import DETAILS, class_names
 from riqa.phantom.raters import THRESHOLD
 from riqa.predictions import OVERALL
@@ -155,8 +154,7 @@ def severity_curves(predictions: pd.DataFrame, confidence: float = 0.95) -> pd.D
             severity = images[f"severity_{detail}"].to_numpy()
             curve = fit_psychometric(severity, bad[:, k], images["patient_id"].to_numpy(), confidence)
             if curve is not None:
-                threshold = Interval(curve.threshold, curve.low, curve.high)
-                numbers = {("severity_threshold",): threshold, ("severity_width",): curve.width}
+                numbers = {("severity_threshold",): curve[0], ("severity_width",): curve[1]}
                 found.append(rows(numbers, ("metric",), target=detail, n=len(images), **keys, **how))
     return stack(found)
 

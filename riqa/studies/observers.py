@@ -166,7 +166,7 @@ def leniency(observed: Observed, **options: float) -> pd.DataFrame:
         model=np.where(teacher, "teacher", "experts"),
         group=found["judge"].map([*observed.raters, "all"].__getitem__),
         target=found["item"].map(DETAILS.__getitem__),
-    ).drop(columns=["judge", "item", "share", "others"])
+    ).drop(columns=["judge", "item"])
     keys = {"rival": "others", "metric": "share_good", "method": "others_share"}
     return observed.rows(found, confidence=options.get("confidence", 0.95), **keys)
 

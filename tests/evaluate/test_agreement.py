@@ -1,3 +1,5 @@
+"""Agreement among experts: published examples, hand-made tables, loops, libraries; and Dawid and Skene."""
+
 import warnings
 from itertools import combinations
 
@@ -6,7 +8,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats import inter_rater
 
 from riqa.evaluate import agreement
@@ -28,23 +29,23 @@ def pair(both_good, first_only, second_only, both_bad):
     return np.repeat(cells, [both_good, first_only, second_only, both_bad], axis=0).astype(float)
 
 
+def coefficients(counts):
+    return [of(counts) for of in agreement.COEFFICIENTS.values()]
+
+
 def test_coefficients_are_those_published_for_panels_of_unequal_size():
     counts = agreement.vote_counts(np.transpose(FOUR_RATERS) - 1, 5)
-    assert agreement.raw_agreement(counts) == pytest.approx(0.81818, abs=1e-5)
-    assert agreement.fleiss_kappa(counts) == pytest.approx(0.76117, abs=1e-5)
-    assert agreement.gwet_ac1(counts) == pytest.approx(0.77544, abs=1e-5)
-    assert agreement.krippendorff_alpha(counts) == pytest.approx(0.743421, abs=1e-6)
+    assert coefficients(counts) == pytest.approx([0.81818, 0.76117, 0.743421, 0.77544], abs=1e-5)
 
 
 def test_coefficients_by_hand_for_two_raters():
     counts = agreement.vote_counts(pair(4, 1, 2, 3))
     # 7 of 10 agree; good has the share (5 + 6) / 20 = 0.55
-    assert agreement.raw_agreement(counts) == pytest.approx(0.7)
     assert agreement.class_shares(counts) == pytest.approx([0.45, 0.55])
-    assert agreement.fleiss_kappa(counts) == pytest.approx((0.7 - 0.505) / (1 - 0.505))
-    assert agreement.gwet_ac1(counts) == pytest.approx((0.7 - 0.495) / (1 - 0.495))
     # alpha: of the 20 values 9 are bad and 11 good; expected disagreement 2 * 9 * 11 / (20 * 19)
-    assert agreement.krippendorff_alpha(counts) == pytest.approx(1 - 0.3 / (2 * 9 * 11 / (20 * 19)))
+    alpha = 1 - 0.3 / (2 * 9 * 11 / (20 * 19))
+    kappa, ac1 = (0.7 - 0.505) / (1 - 0.505), (0.7 - 0.495) / (1 - 0.495)
+    assert coefficients(counts) == pytest.approx([0.7, kappa, alpha, ac1])
     assert agreement.cohen_kappa(*pair(4, 1, 2, 3).T) == pytest.approx((0.7 - 0.5) / (1 - 0.5))
 
 
@@ -62,7 +63,7 @@ ratings = st.lists(
 ).map(np.array)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(ratings)
 def test_coefficients_of_random_panels_are_those_of_loops_and_libraries(scores):
     counts = agreement.vote_counts(scores)
@@ -78,13 +79,16 @@ def test_coefficients_of_random_panels_are_those_of_loops_and_libraries(scores):
         warnings.simplefilter("error")
         found = agreement.pairwise_kappas(scores)
     for kappa, pair_of in zip(found, combinations(range(4), 2), strict=True):
-        both = scores[:, pair_of]
-        both = both[~np.isnan(both).any(axis=1)].astype(int)
-        expected = cohen_kappa_score(*both.T) if len(np.unique(both)) > 1 else NAN
+        both = scores[:, pair_of][~np.isnan(scores[:, pair_of]).any(axis=1)]
+        expected = NAN
+        if len(np.unique(both)) > 1:
+            first, second = both.mean(axis=0)
+            chance = first * second + (1 - first) * (1 - second)
+            expected = ((both[:, 0] == both[:, 1]).mean() - chance) / (1 - chance)
         assert kappa == pytest.approx(expected, nan_ok=True)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.lists(st.sampled_from([0, 1, 2]), min_size=3, max_size=3), min_size=2, max_size=20))
 def test_fleiss_kappa_is_that_of_statsmodels_where_panels_are_equal(scores):
     counts = agreement.vote_counts(np.array(scores, dtype=float), 3)
@@ -92,18 +96,14 @@ def test_fleiss_kappa_is_that_of_statsmodels_where_panels_are_equal(scores):
         assert agreement.fleiss_kappa(counts) == pytest.approx(inter_rater.fleiss_kappa(counts))
 
 
-def test_constant_ratings_have_no_kappa_but_an_ac1():
-    counts = agreement.vote_counts(np.ones((6, 3)))
-    assert agreement.raw_agreement(counts) == agreement.gwet_ac1(counts) == 1
+def test_what_says_nothing_has_no_coefficient_and_other_codes_are_refused():
+    counts = agreement.vote_counts(np.ones((6, 3)))  # all alike: no kappa, but an AC1
+    assert coefficients(counts) == pytest.approx([1, NAN, NAN, 1], nan_ok=True)
     found = agreement.agreement_intervals(counts, np.arange(6), n_resamples=20)
-    for name in ("fleiss_kappa", "krippendorff_alpha"):
-        assert np.isnan([found[name].value, found[name].low]).all()
-    assert found["gwet_ac1"].low == 1
-
-
-def test_images_that_one_rater_saw_say_nothing_and_other_codes_are_refused():
-    counts = agreement.vote_counts(np.array([[1, NAN], [0, NAN], [NAN, NAN]]))
-    assert all(np.isnan(of(counts)) for of in agreement.COEFFICIENTS.values())
+    lows = [found[name].low for name in agreement.COEFFICIENTS]
+    assert lows == pytest.approx([1, NAN, NAN, 1], nan_ok=True)
+    alone = agreement.vote_counts(np.array([[1, NAN], [0, NAN], [NAN, NAN]]))
+    assert np.isnan(coefficients(alone)).all()
     with pytest.raises(ValueError, match=r"codes 0\.\.1 or NaN"):
         agreement.vote_counts(np.array([[0, 2]]))
 
@@ -118,17 +118,17 @@ def panels(n):
 
 def test_intervals_are_those_of_a_plain_loop_over_patients():
     counts, groups = panels(60), np.arange(60) // 2
-    found = agreement.agreement_intervals(counts, groups, n_resamples=4_000)
+    found = agreement.agreement_intervals(counts, groups, n_resamples=2_000)
     rng = np.random.default_rng(9)
     drawn = [np.concatenate([[2 * g, 2 * g + 1] for g in rng.integers(30, size=30)]) for _ in range(1_000)]
     for name, of in agreement.COEFFICIENTS.items():
         loop = [of(counts[rows]) for rows in drawn]
         ends = (found[name].low, found[name].high)
-        assert ends == pytest.approx(np.quantile(loop, [0.025, 0.975]), abs=0.2 * np.std(loop))
+        assert ends == pytest.approx(np.quantile(loop, [0.025, 0.975]), abs=0.25 * np.std(loop))
         assert found[name].value == of(counts)
 
 
-def slow_dawid_skene(scores, n_iter=100):
+def slow_dawid_skene(scores, n_iter):
     """Transcribe equations 2.3 to 2.5 of Dawid and Skene (1979) for two classes, image by image."""
     posterior = np.nanmean(scores, axis=1)
     for _ in range(n_iter):
@@ -146,9 +146,9 @@ def slow_dawid_skene(scores, n_iter=100):
     return posterior
 
 
-def noisy(n=300, seed=0):
+def noisy(n):
     """A truth, and five raters of whom the last is nearly blind; each image is seen by three or more."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     truth = (rng.random(n) < 0.6).astype(float)
     right = np.array([0.95, 0.9, 0.85, 0.8, 0.55])
     scores = np.where(rng.random((n, 5)) < right, truth[:, None], 1 - truth[:, None])
@@ -157,29 +157,29 @@ def noisy(n=300, seed=0):
 
 
 def test_the_posterior_is_that_of_a_plain_transcription():
-    _, scores = noisy()
+    _, scores = noisy(80)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = agreement.dawid_skene(scores)
-    assert found == pytest.approx(slow_dawid_skene(scores), abs=1e-6)
+        found = agreement.dawid_skene(scores, 10)
+    assert found == pytest.approx(slow_dawid_skene(scores, 10), abs=1e-6)
     assert not np.allclose(agreement.dawid_skene(scores, 1), found)
 
 
-def test_the_fit_goes_on_until_nothing_changes():
+def test_the_fit_goes_on_where_the_librarys_own_rule_would_stop():
     """Strict and lenient experts, more bad images than good: crowd-kit's own rule stops after two iterations."""
     rng = np.random.default_rng(0)
     quality = rng.normal(size=(160, 1)) - 0.8
     leniency = np.linspace(-0.8, 0.8, 8)
     scores = (quality + leniency + 0.5 * rng.normal(size=(160, 8)) > 0).astype(float)
-    found = agreement.dawid_skene(scores)
-    assert found == pytest.approx(slow_dawid_skene(scores, 200), abs=1e-6)
+    found = agreement.dawid_skene(scores, 20)
+    assert found == pytest.approx(slow_dawid_skene(scores, 20), abs=1e-6)
     assert np.abs(found - slow_dawid_skene(scores, 2)).max() > 0.3
 
 
 def test_images_without_ratings_and_constant_ratings_are_no_failure():
     scores = np.array([[1, 1, 1], [NAN, NAN, NAN], [1, 1, NAN]])
-    assert np.array_equal(agreement.dawid_skene(scores), [1, NAN, 1], equal_nan=True)
-    assert agreement.dawid_skene(1 - scores)[0] == 0
+    assert np.array_equal(agreement.dawid_skene(scores, 2), [1, NAN, 1], equal_nan=True)
+    assert agreement.dawid_skene(1 - scores, 2)[0] == 0
     with pytest.raises(ValueError, match="no rating"):
         agreement.dawid_skene(np.full((3, 2), NAN))
 
@@ -214,11 +214,10 @@ def kappas(groups, **options):
 
 @pytest.mark.parametrize("of", [nearness, kappas])
 @pytest.mark.parametrize(
-    ("knob", "value"),
-    [("n_resamples", 150), ("seed", 1), ("confidence", 0.5), ("groups", np.arange(60) // 2)],
+    "knob", [{"n_resamples": 150}, {"seed": 1}, {"confidence": 0.5}, {"groups": np.arange(60) // 2}]
 )
-def test_every_knob_of_the_intervals_is_alive(of, knob, value):
+def test_every_knob_of_the_intervals_is_alive(of, knob):
     options = {"groups": np.arange(60), "n_resamples": 100, "seed": 0, "confidence": 0.95}
-    before, after = list(of(**options)), list(of(**options | {knob: value}))
+    before, after = list(of(**options)), list(of(**options | knob))
     assert [one.value for one in before] == [one.value for one in after]
     assert before != after

@@ -1,3 +1,5 @@
+"""Means and areas under the ROC curve over drawn patients and seeds: by hand, and against plain loops."""
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,7 +9,6 @@ from sklearn.metrics import roc_auc_score
 from riqa.evaluate import bootstrap
 from riqa.evaluate.bootstrap import Draws, auc_difference, auc_interval, mean_interval, pooled_intervals
 
-SHARE = np.repeat([1.0, 0.0], [60, 140])
 NOISE = np.random.default_rng(0).random((2, 40))
 
 
@@ -32,6 +33,8 @@ def test_seeds_are_drawn_by_replicate_and_alike_at_each_call():
     assert np.unique(drawn).tolist() == [0, 0.5, 1]
     assert drawn.var() == pytest.approx(1 / 8, rel=0.1)
     assert np.array_equal(drawn, draws.over_seeds(by_seed))
+    found = mean_interval(np.array([np.ones(50), np.zeros(50)]))  # seeds that disagree
+    assert [found.value, *ends(found)] == [0.5, 0.0, 1.0]
 
 
 def test_means_leave_out_what_is_missing():
@@ -41,57 +44,45 @@ def test_means_leave_out_what_is_missing():
 
 
 def test_the_interval_of_a_share_is_that_of_the_binomial_and_wider_where_patients_have_copies():
-    found = mean_interval(SHARE, n_resamples=4_000)
+    share = np.repeat([1.0, 0.0], [60, 140])
+    found = mean_interval(share, n_resamples=4_000)
     half = 1.96 * np.sqrt(0.3 * 0.7 / 200)
-    assert found.value == 0.3
-    assert ends(found) == pytest.approx([0.3 - half, 0.3 + half], abs=0.01)
+    assert [found.value, *ends(found)] == pytest.approx([0.3, 0.3 - half, 0.3 + half], abs=0.01)
     pairs = np.repeat(np.arange(100), 2)  # two equal images a patient: half the evidence
-    together = mean_interval(SHARE, groups=pairs, n_resamples=4_000)
+    together = mean_interval(share, groups=pairs, n_resamples=4_000)
     assert np.ptp(ends(together)) / np.ptp(ends(found)) == pytest.approx(np.sqrt(2), rel=0.08)
 
 
-def test_seeds_that_disagree_widen_the_interval():
-    found = mean_interval(np.array([np.ones(50), np.zeros(50)]), n_resamples=2_000)
-    assert (found.value, found.low, found.high) == (0.5, 0.0, 1.0)
-
-
-def test_a_pooled_mean_weighs_every_value_alike():
+def test_a_pooled_mean_weighs_every_value_alike_and_is_tested_against_zero():
     values = np.array([[1.0, 1.0, np.nan, np.nan], [0.0, np.nan, np.nan, np.nan]])
     (found,) = pooled_intervals(values[None], groups=np.arange(4), n_resamples=200)
     assert found.value == pytest.approx(2 / 3)
-    complete, groups = np.random.default_rng(0).random((2, 3, 40)), np.arange(40)
-    for pooled, one in zip(pooled_intervals(complete, groups=groups), complete, strict=True):
-        plain = mean_interval(one, groups=groups)
-        assert [pooled.value, *ends(pooled)] == pytest.approx([plain.value, *ends(plain)])
-
-
-def test_a_pooled_interval_is_that_of_a_plain_loop():
-    rng = np.random.default_rng(3)
-    values, groups = rng.random((2, 30)), np.arange(30) // 2
-    values[0, :12], values[1, 20:] = np.nan, np.nan
-    (found,) = pooled_intervals(values[None], groups=groups, n_resamples=8_000)
-    replicates = []
-    for _ in range(8_000):
-        rows = np.concatenate([np.flatnonzero(groups == g) for g in rng.integers(15, size=15)])
-        replicates.append(np.nanmean(values[rng.integers(2, size=2)][:, rows]))
-    assert ends(found) == pytest.approx(np.quantile(replicates, [0.025, 0.975]), abs=0.012)
-
-
-def test_a_pooled_difference_is_tested_against_zero_and_nothing_has_no_mean():
     values = np.random.default_rng(0).normal(0.5, 1, (1, 100))
     found = pooled_intervals([values, 0 * values, np.nan * values], groups=np.arange(100))
+    plain = mean_interval(values)  # none is missing: nothing to pool
+    assert [found[0].value, *ends(found[0])] == pytest.approx([plain.value, *ends(plain)])
     assert found[0].p_value < 0.01
     assert found[1].p_value == 1
     assert np.isnan([found[2].value, *ends(found[2])]).all()
 
 
-def test_the_auc_by_hand_with_a_tie():
-    # pairs (positive, negative): 0.9 beats 0.5 and 0.1; 0.5 ties with 0.5 and beats 0.1
-    interval = auc_interval(np.array([1, 1, 0, 0]), np.array([0.9, 0.5, 0.5, 0.1]), n_resamples=50)
-    assert interval.value == pytest.approx(3.5 / 4)
+def drawn_rows(groups, times):
+    """Yield the rows of whole pairs of images drawn one by one, and two seeds."""
+    rng = np.random.default_rng(3)
+    for _ in range(times):
+        drawn = rng.integers(groups, size=groups)
+        yield (drawn[:, None] * 2 + [0, 1]).ravel(), rng.integers(2, size=2)
 
 
-@settings(max_examples=40, deadline=None)
+def test_a_pooled_interval_is_that_of_a_plain_loop():
+    values = np.random.default_rng(3).random((2, 30))
+    values[0, :12], values[1, 20:] = np.nan, np.nan
+    (found,) = pooled_intervals(values[None], groups=np.arange(30) // 2, n_resamples=8_000)
+    loop = [np.nanmean(values[seeds][:, rows]) for rows, seeds in drawn_rows(15, 4_000)]
+    assert ends(found) == pytest.approx(np.quantile(loop, [0.025, 0.975]), abs=0.015)
+
+
+@settings(max_examples=30, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(4, 40))
 def test_the_weighted_auc_is_that_of_scikit_learn(seed, n):
     rng = np.random.default_rng(seed)
@@ -107,16 +98,21 @@ def test_intervals_of_an_auc_and_of_a_difference_are_those_of_a_plain_loop(monke
     positive, groups = rng.random(150) < 0.3, np.arange(150) // 2
     scores = positive * 0.8 + rng.normal(size=(2, 150))
     worse = scores[0] + rng.normal(size=150)
-    auc, slow, gaps = lambda rows, s: roc_auc_score(positive[rows], s[rows]), [], []
-    for _ in range(800):
-        rows = (rng.integers(75, size=75)[:, None] * 2 + [0, 1]).ravel()
-        slow.append(np.mean([auc(rows, scores[s]) for s in rng.integers(2, size=2)]))
-        gaps.append(auc(rows, scores[0]) - auc(rows, worse))
+
+    def auc(s, rows=slice(None)):
+        """Compare every positive with every negative image; there are no ties."""
+        up, down = s[rows][positive[rows]], s[rows][~positive[rows]]
+        return (up[:, None] > down).mean()
+
+    slow, gaps = [], []
+    for rows, seeds in drawn_rows(75, 800):
+        slow.append(np.mean([auc(scores[s], rows) for s in seeds]))
+        gaps.append(auc(scores[0], rows) - auc(worse, rows))
     fast = auc_interval(positive, scores, groups=groups, n_resamples=6000)
-    assert fast.value == pytest.approx(np.mean([roc_auc_score(positive, row) for row in scores]))
+    assert fast.value == pytest.approx(np.mean([auc(row) for row in scores]))
     assert ends(fast) == pytest.approx(np.quantile(slow, [0.025, 0.975]), abs=0.02)
     found = auc_difference(positive, scores[0], worse, groups=groups)
-    assert found.value == pytest.approx(auc(slice(None), scores[0]) - auc(slice(None), worse))
+    assert found.value == pytest.approx(auc(scores[0]) - auc(worse))
     assert ends(found) == pytest.approx(np.quantile(gaps, [0.025, 0.975]), abs=0.02)
     same = auc_difference(positive, worse, worse, groups=groups)
     assert (same.low, same.high, same.p_value) == (0, 0, 1)
@@ -128,18 +124,19 @@ def auc_of_noise(values, **options):
     return auc_interval(np.arange(values.shape[1]) % 2, values, **options)
 
 
+def pooled(values, groups=np.arange(40), **options):  # noqa: B008
+    return pooled_intervals(values[None], groups=groups, **options)[0]
+
+
+@pytest.mark.parametrize("of", [mean_interval, auc_of_noise, pooled])
 @pytest.mark.parametrize(
     "knob", [{"n_resamples": 50}, {"confidence": 0.5}, {"seed": 1}, {"groups": np.arange(40) // 2}]
 )
-def test_every_knob_is_alive(knob):
-    def pooled(values, **options):
-        return pooled_intervals(values[None], **{"groups": np.arange(40)} | options)[0]
-
-    for of in (mean_interval, auc_of_noise, pooled):
-        before, after = of(NOISE), of(NOISE, **knob)
-        assert before == of(NOISE)
-        assert before.value == after.value
-        assert ends(before) != ends(after)
+def test_every_knob_is_alive(of, knob):
+    before, after = of(NOISE), of(NOISE, **knob)
+    assert before == of(NOISE)
+    assert before.value == after.value
+    assert ends(before) != ends(after)
 
 
 @pytest.mark.parametrize(
@@ -152,6 +149,7 @@ def test_every_knob_is_alive(knob):
         (lambda: pooled_intervals(np.zeros((1, 1, 5)), groups=np.arange(4)), r"groups \(4,\)"),
         (lambda: auc_interval(np.ones(3), np.arange(3)), "both classes must occur"),
         (lambda: auc_interval(np.array([1, 0]), np.arange(3)), "must be"),
+        (lambda: auc_interval(np.array([1, 0]), np.arange(2), n_resamples=0), "at least 1, got 0"),
         (lambda: auc_difference(np.array([1, 0]), np.arange(2), np.zeros((2, 2))), "same shape"),
     ],
 )

@@ -13,7 +13,7 @@ def net(backbone="resnet10", side=64, n_details=0):
 
 
 def on_backbone(backbone, n_features):
-    """Return a network of three classes on a backbone of the test's own."""
+    """Return a network of three classes on a backbone of the test's own, which is called vit_tiny."""
     model = net(side=32)
     model.architecture["backbone"] = "vit_tiny"
     model.backbone, model.heads["overall"] = backbone, nn.Linear(n_features, 3)

@@ -54,11 +54,6 @@ def test_a_map_peaks_where_the_signal_was_planted(task, target, places, layout):
         assert saliency.max() == pytest.approx(1, abs=0.3)  # interpolation may pass the cell's own value by
 
 
-def test_where_nothing_speaks_for_the_target_the_map_is_empty():
-    # The weight of contrast is positive on blue: blue speaks for good, and nothing for bad.
-    assert not grad_cam(spot_net(), spots(), task="details", target=2).any()
-
-
 def drawn(raw, side):
     """Bring cells (N, h, w) to the side of the image, each map scaled to [0, 1] before and after."""
     raw = raw - raw.amin(dim=(1, 2), keepdim=True)
@@ -116,9 +111,8 @@ def test_it_is_the_formula_on_the_maps_of_a_swin_transformer():
     np.testing.assert_allclose(found, drawn(raw, 32), atol=2e-3)
 
 
-@pytest.mark.parametrize("training", [True, False])
-def test_the_model_is_left_as_it_was(training):
-    model, images = net(n_details=3).train(training), torch.rand(2, 3, 64, 64)
+def test_the_model_is_left_as_it_was():
+    model, images = net(n_details=3).train(), torch.rand(2, 3, 64, 64)
     model.backbone.layer2.eval()
     model.backbone.conv1.requires_grad_(False)
     model.heads["overall"].weight.grad = torch.ones_like(model.heads["overall"].weight)
@@ -139,21 +133,16 @@ def test_the_model_is_left_as_it_was(training):
     assert not any(module._forward_hooks for module in model.modules())
 
 
-def test_hooks_are_released_when_the_network_fails():
-    model = spot_net()
-    with pytest.raises(RuntimeError):  # not an image that the pooling can take
-        grad_cam(model, torch.rand(1, 3, 32, 2), task="overall", target=0)
-    assert not any(module._forward_hooks for module in model.modules())
-
-
-def test_batches_and_repetition_and_no_grad_do_not_matter():
-    model, images = net(side=32), torch.rand(70, 3, 32, 32)
+def test_batches_and_no_grad_do_not_matter_and_without_evidence_the_map_is_empty():
+    model, images = net(side=32), torch.rand(66, 3, 32, 32)
     together = grad_cam(model, images, task="overall", target=2)
     with torch.inference_mode():
         np.testing.assert_array_equal(grad_cam(model, images, task="overall", target=2), together)
     alone = grad_cam(model, images[65:66], task="overall", target=2)
     np.testing.assert_allclose(alone[0], together[65], atol=1e-4)
     assert grad_cam(model, images[:0], task="overall", target=2).shape == (0, 32, 32)
+    # The weight of contrast is positive on blue: blue speaks for good, and nothing for bad.
+    assert not grad_cam(spot_net(), spots(), task="details", target=2).any()
 
 
 @pytest.mark.parametrize(
@@ -204,15 +193,14 @@ def test_the_layer_is_found_in_any_backbone(backbone, side, shape):
     assert maps.any()
 
 
-def test_min_side_chooses_the_layer():
-    model, images = net(), torch.rand(2, 3, 64, 64)
+def test_min_side_chooses_the_layer_that_the_map_shows():
+    model, images, maps = net(), torch.rand(2, 3, 64, 64), []
     with torch.no_grad():
         model.heads["overall"].weight.abs_()  # so that something speaks for every class
-    maps = []
     for side, layer in ((2, "layer4"), (4, "layer3"), (8, "layer2")):
         assert find_map_layer(model, images, side)[0] is getattr(model.backbone, layer)
         maps.append(grad_cam(model, images, task="overall", target=0, min_side=side))
-        assert maps[-1].any()
+    assert all(one.any() for one in maps)
     assert not np.allclose(maps[0], maps[1])
     assert not np.allclose(maps[1], maps[2])
 
@@ -227,7 +215,7 @@ def test_a_sequence_without_a_class_token_is_a_map_to_its_end():
     torch.testing.assert_close(cells[0, :, 1, 0], layers[:3](normalised(model, images))[0, 12])
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("channels_last", [False, True])
 def test_a_cube_of_numbers_is_a_map_either_way(seed, channels_last):
     """Sixteen channels of 16 x 16 cells: the shape does not say which of the three is what."""
@@ -244,16 +232,14 @@ def test_a_cube_of_numbers_is_a_map_either_way(seed, channels_last):
 
 def test_cubes_of_known_networks_are_read_rightly():
     """ResNet's first layer has 32 channels of 32 x 32 cells at 64 pixels; this Swin's 16 of 16 x 16."""
-    model, images = net(), torch.rand(1, 3, 64, 64)
+    model, swin, images = net(), swin_of([2, 1]), torch.rand(1, 3, 64, 64)
     of = model.backbone
-    layer, cells = map_of(model, images, min_side=32)
-    assert layer is of.relu
     with torch.no_grad():
+        layer, cells = map_of(model, images, min_side=32)
+        assert layer is of.relu
         torch.testing.assert_close(cells, of.relu(of.bn1(of.conv1(normalised(model, images)))))
-    swin = swin_of([2, 1])
-    layer, cells = map_of(on_backbone(swin, 32), images, min_side=16)
-    assert layer is swin.features[1]
-    with torch.no_grad():
+        layer, cells = map_of(on_backbone(swin, 32), images, min_side=16)
+        assert layer is swin.features[1]
         torch.testing.assert_close(cells, swin.features[:2](normalised(model, images)).permute(0, 3, 1, 2))
 
 

@@ -27,21 +27,21 @@ DEFECT[0, :, 0] = True  # a tenth of the field
 
 
 def test_a_uniform_map_scores_chance_and_the_region_itself_one():
-    row = localisation(np.ones((1, 10, 10)), DEFECT, FIELD, (0.5,)).iloc[0]
-    assert row.to_dict() == pytest.approx(dict.fromkeys(["share", "pointing", "energy", "iou_0.5"], 0.1))
-    row = localisation(DEFECT.astype(float), DEFECT, FIELD, (0.5, 1.0)).iloc[0]
-    assert row[["pointing", "energy", "iou_0.5", "iou_1"]].tolist() == [1, 1, 1, 1]
+    row = localisation(np.ones((1, 10, 10)), DEFECT, FIELD).iloc[0]
+    assert row.tolist() == pytest.approx([0.1] * 12)
+    row = localisation(DEFECT.astype(float), DEFECT, FIELD).iloc[0]
+    assert row.drop("share").tolist() == [1] * 11
 
 
 def test_localisation_by_hand():
     saliency = np.array([[[4.0, 2, 0], [1, 1, 0]]])
     region = np.array([[[True, False, False], [True, False, True]]])
     field = np.array([[[True, True, True], [True, True, False]]])
-    row = localisation(saliency, region, field, (0.25, 0.5)).iloc[0]
+    row = localisation(saliency, region, field).iloc[0]
     assert row["share"] == 2 / 5  # of the region's three pixels one is outside
     assert row["pointing"] == 1
     assert row["energy"] == (4 + 1) / 8
-    assert row["iou_0.25"] == 2 / 4  # 4, 2, 1, 1 reach a quarter of 4; two of them are inside
+    assert row["iou_0.2"] == 2 / 4  # 4, 2, 1, 1 reach a fifth of 4; two of them are inside
     assert row["iou_0.5"] == 1 / 3  # 4 and 2 reach half; union with the region has three pixels
 
 
@@ -54,6 +54,10 @@ def test_what_lies_outside_the_field_counts_for_nothing_and_an_empty_map_points_
     assert row["share"] == 0.1
     assert row.drop("share").isna().all()
     assert np.isnan(outside(np.zeros((1, 10, 10)), FIELD)).all()
+    with pytest.raises(ValueError, match="must be alike"):
+        localisation(np.ones((1, 10, 9)), DEFECT, FIELD)
+    with pytest.raises(ValueError, match="empty"):
+        localisation(np.ones((1, 10, 10)), DEFECT, ~FIELD)
 
 
 @given(st.integers(0, 2**32 - 1))
@@ -65,13 +69,6 @@ def test_chance_is_the_mean_over_all_places_of_the_region(seed):
     shifts = [np.roll(region, (i, j), (0, 1)) for i in range(4) for j in range(4)]
     table = localisation(np.repeat(saliency[None], 16, 0), np.stack(shifts), np.ones((16, 4, 4), bool))
     assert table[["pointing", "energy"]].mean().tolist() == pytest.approx([0.25, 0.25])
-
-
-def test_arrays_that_do_not_fit_are_refused():
-    with pytest.raises(ValueError, match="must be alike"):
-        localisation(np.ones((1, 10, 9)), DEFECT, FIELD)
-    with pytest.raises(ValueError, match="empty"):
-        localisation(np.ones((1, 10, 10)), DEFECT, ~FIELD)
 
 
 SHARES = (0, 0.25, 0.5, 0.75, 1)
@@ -112,38 +109,28 @@ def test_curves_are_those_worked_by_hand_of_each_image_s_own_class(red_net):
     np.testing.assert_allclose(curves["insertion"], sigmoid([4 * inserted, -4 * inserted]), atol=1e-6)
 
 
-def test_a_faithful_map_beats_its_opposite_and_noise_lies_between(red_net):
-    asked = {"right": LEFT, "noise": random_maps(1, 8, 4, seed=0), "wrong": 1 - LEFT}
+def test_a_faithful_map_beats_its_opposite_noise_lies_between_and_one_curve_of_it_serves_both(red_net):
+    noise = random_maps(1, 8, 4, seed=0)
+    asked = {"right": LEFT, "noise": noise, "wrong": 1 - LEFT}
     orders = {name: (ranks_in_field(saliency, FIELDS), False) for name, saliency in asked.items()}
+    orders["opposite"] = ranks_in_field(-np.random.default_rng(0).random((1, 8, 8)), FIELDS), True
+    orders["itself"] = ranks_in_field(np.random.default_rng(0).random((1, 8, 8)), FIELDS), False
     curves = perturbation_curves(red_net, HALF_RED, BLACK, orders, np.array([0]), SHARES)
-    right, between, wrong = (area_under(curves[name], SHARES)[0] for name in orders)
+    right, between, wrong = (area_under(curves[name], SHARES)[0] for name in asked)
     assert right < between < wrong
+    # Deletion read backwards is the insertion of the opposite order.
+    np.testing.assert_allclose(curves["itself"][:, ::-1], curves["opposite"], atol=1e-6)
+    assert area_under(np.array([[1, 0.5, 0]]), (0, 0.5, 1)).tolist() == [0.5]
 
 
-def test_deletion_read_backwards_is_the_insertion_of_the_opposite_order(red_net):
-    """Why one curve of noise serves both."""
-    saliency = np.random.default_rng(0).random((1, 8, 8))
-    orders = {
-        "deletion": (ranks_in_field(saliency, FIELDS), False),
-        "insertion": (ranks_in_field(-saliency, FIELDS), True),
-    }
-    curves = perturbation_curves(red_net, HALF_RED, BLACK, orders, np.array([0]), SHARES)
-    np.testing.assert_allclose(curves["deletion"][:, ::-1], curves["insertion"], atol=1e-6)
-
-
-def test_ranks_follow_the_map_within_the_field():
+def test_ranks_follow_the_map_within_the_field_and_equal_pixels_come_at_random():
     saliency = np.array([[[0.1, 0.9, 0.5, 0.7]]])
     field = np.array([[[True, True, False, True]]])  # what is outside has the rank 1: it is never replaced
     np.testing.assert_allclose(ranks_in_field(saliency, field), [[[2 / 3, 0, 1, 1 / 3]]])
-
-
-def test_equal_pixels_come_at_random_and_the_same_each_time():
-    flat = np.zeros((1, 8, 8))
-    one, again, other = (ranks_in_field(flat, FIELDS, seed) for seed in (0, 0, 1))
-    np.testing.assert_array_equal(one, again)
-    assert not np.array_equal(one, other)
-    assert not np.array_equal(one.ravel(), np.sort(one.ravel()))
-    np.testing.assert_allclose(np.sort(one.ravel()), np.arange(64) / 64)
+    flat = ranks_in_field(np.zeros((2, 8, 8)), np.ones((2, 8, 8), bool)).reshape(2, 64)
+    np.testing.assert_array_equal(flat[0], flat[1])  # the same each time
+    assert not np.array_equal(flat[0], np.sort(flat[0]))
+    np.testing.assert_allclose(np.sort(flat[0]), np.arange(64) / 64)
 
 
 def test_the_baseline_is_the_mean_colour_of_the_field():
@@ -162,10 +149,6 @@ def test_noise_is_as_coarse_as_asked():
     assert not np.array_equal(fine, random_maps(3, 16, 8, seed=1))
 
 
-def test_area_of_a_triangle():
-    assert area_under(np.array([[1, 0.5, 0]]), (0, 0.5, 1)).tolist() == [0.5]
-
-
 @pytest.mark.parametrize("shares", [(0, 0.5), (0.1, 1), (0, 0.6, 0.5, 1), (0,)])
 def test_shares_must_rise_from_0_to_1(red_net, shares):
     with pytest.raises(ValueError, match="must rise from 0 to 1"):
@@ -178,30 +161,21 @@ def model():
     return QualityNet("resnet10", n_overall=3, n_details=3, image_size=32).eval()
 
 
-def test_every_weight_is_shuffled_and_none_is_lost(model):
-    shuffled = with_shuffled_weights(model, seed=1)
-    for (name, before), after in zip(model.named_parameters(), shuffled.parameters(), strict=True):
-        assert torch.equal(before.flatten().sort().values, after.flatten().sort().values)
-        if before.unique().numel() > 10:
-            assert not torch.equal(before, after), name
-    images = torch.rand(2, 3, 32, 32)
-    assert not torch.allclose(model(images)["overall"], shuffled(images)["overall"])
-
-
-def test_heads_only_leaves_the_backbone(model):
-    shuffled = with_shuffled_weights(model, seed=1, heads_only=True)
-    for before, after in zip(model.backbone.parameters(), shuffled.backbone.parameters(), strict=True):
-        assert torch.equal(before, after)
-    for head in ("overall", "details"):
-        assert not torch.equal(model.heads[head].weight, shuffled.heads[head].weight)
-
-
-def test_the_seed_decides_and_the_original_is_untouched(model):
+def test_every_weight_is_shuffled_by_the_seed_none_is_lost_and_the_original_is_untouched(model):
     before = [weight.clone() for weight in model.parameters()]
     one, again, other = (with_shuffled_weights(model, seed) for seed in (1, 1, 2))
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), before, strict=True))
     assert all(torch.equal(a, b) for a, b in zip(one.parameters(), again.parameters(), strict=True))
     assert not torch.equal(one.heads["overall"].weight, other.heads["overall"].weight)
+    for (name, weight), after in zip(model.named_parameters(), one.parameters(), strict=True):
+        assert torch.equal(weight.flatten().sort().values, after.flatten().sort().values)
+        if weight.unique().numel() > 10:
+            assert not torch.equal(weight, after), name
+    heads = with_shuffled_weights(model, seed=1, heads_only=True)
+    for weight, after in zip(model.backbone.parameters(), heads.backbone.parameters(), strict=True):
+        assert torch.equal(weight, after)
+    for head in ("overall", "details"):
+        assert not torch.equal(model.heads[head].weight, heads.heads[head].weight)
 
 
 def test_rank_correlation_is_scipy_s_within_the_field_and_knows_order_alone():

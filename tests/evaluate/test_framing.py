@@ -1,3 +1,5 @@
+"""Simple numbers of images: by hand, and what they tell of blur and of nothing."""
+
 import numpy as np
 import pytest
 

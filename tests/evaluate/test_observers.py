@@ -1,3 +1,5 @@
+"""Experts and a model against the other experts: by hand, by scikit-learn, and against plain loops."""
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -41,35 +43,23 @@ def test_ratings_are_laid_out_by_image_rater_and_item():
         observers.score_cube(pd.concat([ratings, ratings[:1]]), ["i1"])
 
 
-def test_leaving_one_of_three_out_leaves_a_tie_that_is_left_out_and_counted():
-    # Raters a, b, c say good, good, bad: without c all is good, without a or b the others tie.
-    scores = np.array([[1, 1, 0], [1, 1, 1], [NAN, 0, 0], [NAN, NAN, 1]])[:, :, None]
-    reference, tied = observers.majority_of_others(scores)
-    expected = [[NAN, NAN, 1], [1, 1, 1], [NAN, 0, 0], [NAN, NAN, NAN]]
-    assert np.array_equal(reference[:, :, 0], expected, equal_nan=True)
-    assert tied[:, :, 0].tolist() == [[True, True, False], *[[False] * 3] * 3]
-    for ties, called in (("good", 1), ("bad", 0)):
-        reference, _ = observers.majority_of_others(scores, ties)
-        assert reference[0, :, 0].tolist() == [called, called, 1]
-        assert np.isnan(reference[3]).all()  # nobody else looked: no tie, nothing to agree with
-    with pytest.raises(ValueError, match="ties must be one of"):
-        observers.majority_of_others(scores, "coin")
-
-
 def test_the_majority_of_a_panel():
     scores = np.array([[1, 1, 0], [1, 0, NAN], [NAN, NAN, NAN], [0, 0, 1]])[:, :, None]
     assert np.array_equal(observers.majority(scores)[:, 0], [1, NAN, NAN, 0], equal_nan=True)
 
 
-def test_a_rater_is_not_compared_with_a_majority_that_holds_it():
+def test_leaving_one_of_three_out_leaves_a_tie_that_is_left_out_and_counted():
     # The trap: against the majority of *all three*, rater c would be wrong once, and a, b never.
-    scores = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 1]], float)[:, :, None]
-    found = observers.against_others(scores, np.ones((1, 4, 1)), np.arange(4), n_resamples=5)
     # Each rater has two ties, one image on which the others agree against it, and one with all of one mind.
-    assert found.n_tied[:, 0].tolist() == [2, 2, 2]
-    assert found.value["agreement"][:, 0, 0] == pytest.approx([0.5] * 3)
-    called = observers.against_others(scores, np.ones((1, 4, 1)), np.arange(4), ties="good", n_resamples=5)
-    assert called.n_tied[:, 0].tolist() == [0, 0, 0]
+    # Nobody else looked at the last image: no tie, nothing to agree with.
+    scores = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 1], [NAN, NAN, 1]], float)[:, :, None]
+    for ties, n, n_tied, agreement in (("leave_out", 2, 2, 0.5), ("good", 4, 0, 0.25), ("bad", 4, 0, 0.75)):
+        found = observers.against_others(scores, np.ones((1, 5, 1)), np.arange(5), ties=ties, n_resamples=5)
+        assert (found.n == n).all()
+        assert (found.n_tied == n_tied).all()
+        assert found.value["agreement"][:, 0, 0] == pytest.approx([agreement] * 3)
+    with pytest.raises(ValueError, match="ties must be one of"):
+        observers.against_others(scores, np.ones((1, 5, 1)), np.arange(5), ties="coin")
 
 
 def test_scores_are_those_of_scikit_learn_rater_by_rater_and_detail_by_detail():
@@ -91,8 +81,8 @@ def test_scores_are_those_of_scikit_learn_rater_by_rater_and_detail_by_detail():
 def test_replicates_draw_patients_and_seeds():
     scores, answers, groups = panels(n_seeds=1)
     found = observers.against_others(scores, answers, groups, n_resamples=4_000)
-    reference, _ = observers.majority_of_others(scores)
-    same = np.where(np.isnan(reference), NAN, scores == reference)[:, 2, 1]
+    good, n_others, asked = (of[:, 2, 1] for of in observers._others(scores))
+    same = np.where(asked & (2 * good != n_others), scores[:, 2, 1] == (2 * good > n_others), NAN)
     rng, loop = np.random.default_rng(5), []
     for _ in range(2_000):
         rows = np.concatenate([[2 * g, 2 * g + 1] for g in rng.integers(40, size=40)])
@@ -105,14 +95,6 @@ def test_replicates_draw_patients_and_seeds():
     found = observers.against_others(np.ones((80, 3, 3)), both, groups, n_resamples=4_000)
     assert found.value["agreement"][0, 1, 0] == 0.5
     assert found.replicates["agreement"][:, 0, 1, 0].var() == pytest.approx(1 / 8, rel=0.1)
-
-
-def test_a_model_that_copies_the_first_rater_differs_from_it_by_nothing():
-    scores, _, groups = panels(n_raters=3)
-    found = observers.against_others(scores, scores[None, :, 0], groups, n_resamples=50)
-    for name in observers.METRICS:
-        assert np.array_equal(found.value[name][0, 0], found.value[name][0, 1])
-        assert np.array_equal(found.replicates[name][:, 0, 0], found.replicates[name][:, 0, 1])
 
 
 def model_with_errors(share, n=400):
@@ -140,29 +122,29 @@ def test_bounds_find_a_loss_its_absence_or_neither_and_nothing_without_others():
 
 
 def test_the_difference_is_averaged_over_raters_and_then_over_details():
-    found = observers.against_others(*panels(), n_resamples=500)
-    *by_detail, together = observers.average_gaps(found, metric="f1", confidence=0.9)
-    gaps = found.value["f1"][:, 1] - found.value["f1"][:, 0]
-    assert [gap.value for gap in by_detail] == pytest.approx(list(gaps.mean(axis=0)))
-    assert together.value == pytest.approx(gaps.mean())
-    drawn = (found.replicates["f1"][:, :, 1] - found.replicates["f1"][:, :, 0]).mean(axis=(1, 2))
-    assert (together.low, together.high) == pytest.approx(tuple(np.quantile(drawn, [0.1, 0.9])))
-    for wrong in ({"metric": "kappa"}, {"confidence": 0.5}):
-        with pytest.raises(ValueError, match=next(iter(wrong))):
-            observers.average_gaps(found, **wrong)
     scores, answers, groups = panels()
+    found = observers.against_others(scores, answers, groups, n_resamples=500)
+    *by_detail, together = observers.average_gaps(found, confidence=0.9)
+    gaps = found.value["agreement"][:, 1] - found.value["agreement"][:, 0]
+    assert [gap.value for gap in by_detail] == pytest.approx(list(gaps.mean(axis=0)))
+    drawn = found.replicates["agreement"]
+    drawn = (drawn[:, :, 1] - drawn[:, :, 0]).mean(axis=(1, 2))
+    expected = [gaps.mean(), *np.quantile(drawn, [0.1, 0.9])]
+    assert [together.value, together.low, together.high] == pytest.approx(expected)
+    with pytest.raises(ValueError, match="confidence"):
+        observers.average_gaps(found, confidence=0.5)
     with pytest.raises(ValueError, match="disagree"):
         observers.against_others(scores, answers[:, :-1], groups)
 
 
-KNOBS = {"n_resamples": 201, "seed": 1, "ties": "good", "confidence": 0.9, "metric": "f1"}
+KNOBS = {"n_resamples": 201, "seed": 1, "ties": "good", "confidence": 0.9}
 
 
 @pytest.mark.parametrize("knob", KNOBS)
 def test_every_knob_of_the_gaps_is_alive(knob):
     ends = []
     for chosen in ({}, {knob: KNOBS[knob]}):
-        of_gaps = {key: chosen.pop(key) for key in ("confidence", "metric") if key in chosen}
+        of_gaps = {"confidence": chosen.pop("confidence")} if "confidence" in chosen else {}
         found = observers.against_others(*panels(), **{"n_resamples": 200} | chosen)
         gap = observers.average_gaps(found, **of_gaps)[3]
         ends.append((gap.low, gap.high))
@@ -190,11 +172,11 @@ def test_leniency_is_measured_on_the_same_images():
     scores = np.array([[0, 0, 0]] * 3 + [[0, 0, 1]] + [[1, 1, NAN]] * 4)[:, :, None]
     answers = np.array([[1] * 8, [0] * 8])[:, :, None].astype(float)
     found = observers.rater_bias(scores, answers, np.arange(8), n_resamples=200).set_index("judge")
-    assert found.loc[2, ["n", "share", "others", "value"]].tolist() == [4, 0.25, 0, 0.25]
+    assert found.loc[2, ["n", "value"]].tolist() == [4, 0.25]
     # a's others: on bad images b and c (one half once), on good ones b alone
-    assert found.loc[0, ["others", "value"]].tolist() == pytest.approx([(0.5 + 4) / 8, -0.5 / 8])
+    assert found.loc[0, "value"] == pytest.approx(4 / 8 - (0.5 + 4) / 8)
     # the model, mean of two seeds, against the whole panel
-    assert found.loc[3, ["share", "others"]].tolist() == pytest.approx([0.5, (1 / 3 + 4) / 8])
+    assert found.loc[3, "value"] == pytest.approx(0.5 - (1 / 3 + 4) / 8)
     assert found[["low", "value", "high"]].T.apply(lambda row: row.is_monotonic_increasing).all()
     assert found.loc[3, "low"] < -0.3  # the seeds are drawn as well: two that always say bad
     assert found.loc[3, "high"] > 0.2

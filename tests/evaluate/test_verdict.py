@@ -12,7 +12,6 @@ from riqa.evaluate.verdict import (
     possible_shares,
     reasons_against,
     refuse_to_drop_all,
-    teacher_warnings,
 )
 
 
@@ -61,14 +60,6 @@ def test_a_detail_fails_for_every_reason_that_there_is():
     # Neither other splits, nor a set of two classes, are asked for shares of three.
     assert len(reasons_against(experts, impossible.assign(split="val"), "clarity", low, high)) == 1
     assert len(reasons_against(experts, answers({0: 0.05, 1: 0.25}), "clarity", low, high)) == 1
-
-
-def test_warnings_name_what_fails_and_nothing_else():
-    verdicts = {"clarity": ["one", "two", "three"], "contrast": []}
-    text = "the Teacher's answers on clarity did not pass their test: one, and 2 more"
-    assert teacher_warnings(verdicts, "warn") == [text]
-    assert teacher_warnings(verdicts, "drop") == ["clarity is not judged: the Teacher failed in it"]
-    assert teacher_warnings({"clarity": []}, "warn") == []
 
 
 def test_dropping_every_detail_is_refused():

@@ -154,7 +154,8 @@ def severity_curves(predictions: pd.DataFrame, confidence: float = 0.95) -> pd.D
             severity = images[f"severity_{detail}"].to_numpy()
             curve = fit_psychometric(severity, bad[:, k], images["patient_id"].to_numpy(), confidence)
             if curve is not None:
-                numbers = {("severity_threshold",): curve[0], ("severity_width",): curve[1]}
+                threshold, width = curve
+                numbers = {("severity_threshold",): threshold, ("severity_width",): width}
                 found.append(rows(numbers, ("metric",), target=detail, n=len(images), **keys, **how))
     return stack(found)
 

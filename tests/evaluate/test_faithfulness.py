@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import spearmanr
 from torch import nn
@@ -60,6 +60,7 @@ def test_what_lies_outside_the_field_counts_for_nothing_and_an_empty_map_points_
         localisation(np.ones((1, 10, 10)), DEFECT, ~FIELD)
 
 
+@settings(max_examples=30, deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_chance_is_the_mean_over_all_places_of_the_region(seed):
     """Over all shifts of a region round a torus, any map scores the region's share on average."""

@@ -120,7 +120,7 @@ def test_views_of_an_eye_are_averaged_and_their_label_is_what_all_share():
 SIDES, GRADES = st.sampled_from(["left", "right", "unknown"]), st.sampled_from([0.0, 1.0, np.nan])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from("12"), SIDES, st.floats(0, 1), GRADES), min_size=1, max_size=12),
     st.integers(0, 100),

@@ -141,10 +141,9 @@ def chapters(
         values = resolve_parameters(read_profile(root, profile), found.name, declared, {})
         columns = ("parameter", "type", "default", profile, "meaning", "legal")
         table = Table(*columns, box=None, title=found.name, title_justify="left")
-        for name, parameter in declared.items():
+        for name, one in declared.items():
             given = repr(values[name]) if name in values else ""
-            told = (repr(parameter.default), given, parameter.meaning, parameter.legal.text)
-            table.add_row(name, parameter.type, *told)
+            table.add_row(name, one.type, repr(one.default), given, one.meaning, one.legal.text)
     console().print(table)
 
 

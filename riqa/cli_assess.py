@@ -134,14 +134,17 @@ def answers_table(answers: Sequence) -> Group:
     for name in ["overall"] * has_overall + judged:
         table.add_column(name, no_wrap=True)
     table.add_column("advice")
+    times = Counter()
     for answer in answers:
-        name = Text(shown(os.path.relpath(answer.path, folder) if folder else answer.path))
+        why = f"{answer.reason}; " if answer.abstains else ""
+        said = [why + sentence for sentence in answer.advice] + [answer.warning] * bool(answer.warning)
+        times.update(said)
+        name = shown(os.path.relpath(answer.path, folder) if folder else answer.path)
         cells = [_overall(answer)] * has_overall + [_detail(answer.details.get(detail)) for detail in judged]
-        table.add_row(name, *cells, Text("\n".join(map(_matter, _said(answer)))))
-    times = Counter(said for answer in answers for said in _said(answer))
-    lines = [Text(f"{said} ({n})") for said, n in times.most_common()]
+        table.add_row(Text(name), *cells, Text("\n".join(map(_matter, said))))
     # The folder has a line of its own, as a title would be broken where its table ends.
     where = [Text(shown(folder), style="dim", overflow="fold")] * bool(folder)
+    lines = [Text(f"{said} ({n})") for said, n in times.most_common()]
     return Group(*where, table, Text(), Text("In full (photographs):", style="bold"), *lines)
 
 
@@ -150,22 +153,15 @@ def summary(answers: Sequence, n_unreadable: int, passed: object = "") -> str:
 
     What was passed over, in words, and the answers' warning, in short, stand at its end.
     """
-    labels = Counter(answer.label for answer in answers)
-    abstained = sum(answer.abstains for answer in answers)
-    counts = [(labels[name], name) for name in ("good", "usable", "reject", "bad")]
-    counts += [(labels[None] - abstained, "judged by details"), (abstained, "without answer")]
+    labels = Counter("without answer" if one.abstains else one.label for one in answers)
+    labels["judged by details"] = labels.pop(None, 0)
+    order = ("good", "usable", "reject", "bad", "judged by details", "without answer")
     line = f"{len(answers)} photograph{'s' * (len(answers) != 1)}: "
-    line += ", ".join(f"{n} {what}" for n, what in counts if n)
+    line += ", ".join(f"{labels[name]} {name}" for name in order if labels[name])
     line += f"; {n_unreadable} could not be read" if n_unreadable else ""
     line += f"; passed over: {passed}" if str(passed) else ""
     warned = next((answer.warning for answer in answers if answer.warning), None)
     return line + (f"; {_matter(warned)}" if warned else "")
-
-
-def _said(answer) -> list[str]:
-    """Return all sentences about a photograph and about the model."""
-    why = f"{answer.reason}; " if answer.abstains else ""
-    return [why + sentence for sentence in answer.advice] + [answer.warning] * bool(answer.warning)
 
 
 def _matter(sentence: str) -> str:
@@ -174,11 +170,13 @@ def _matter(sentence: str) -> str:
 
 
 def _overall(answer) -> Text:
+    """Write the overall class with its probability."""
     label = answer.label
     return Text(f"{label} {answer.overall[label]:.2f}", style=_STYLES[label]) if label else Text("-")
 
 
 def _detail(p_good: float | None) -> Text:
+    """Write the probability that a detail is good."""
     if p_good is None:
         return Text("-")
     return Text(f"{p_good:.2f} bad", style="red") if p_good < BAD_BELOW else Text(f"{p_good:.2f}")

@@ -1,17 +1,19 @@
 """What seaborn does not draw in one line: the book's theme, forest plots, and rows of confusion matrices.
 
-Figures keep a white background, so that they read alike on the light and the dark theme of the book. Each
-function returns a closed figure: a notebook shows it once, as the value of the cell's last line.
+Figures keep a white background, so that they read alike on the light and the dark theme of the book. None is
+one of pyplot's, which would show it a second time: a notebook shows the value of a cell's last line.
 """
 
 from collections.abc import Mapping, Sequence
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
 import seaborn.objects as so
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from riqa.show import name, names, p_text
 
@@ -26,6 +28,8 @@ THEME = sns.axes_style("white") | sns.plotting_context("notebook", font_scale=0.
     "text.color": "#222222",
 }  # fmt: skip
 
+_ZERO = {"color": "black", "lw": 1, "ls": "--", "zorder": 0}
+
 
 def theme() -> None:
     """Give every figure of the session the book's look."""
@@ -34,8 +38,9 @@ def theme() -> None:
 
 def _panels(n_rows: int, n_columns: int, height: float, **how: object) -> tuple[Figure, np.ndarray]:
     """Return a figure of the book's width, and its axes (rows, columns)."""
-    how |= {"squeeze": False, "layout": "constrained", "figsize": (WIDTH, height)}
-    return plt.subplots(n_rows, n_columns, **how)
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    FigureCanvasAgg(figure)  # seaborn measures labels on it
+    return figure, figure.subplots(n_rows, n_columns, squeeze=False, **how)
 
 
 def forest(rows: pd.DataFrame, xlabel: str, margin: float = 0.0, y: str = "comparison") -> Figure:
@@ -53,7 +58,7 @@ def forest(rows: pd.DataFrame, xlabel: str, margin: float = 0.0, y: str = "compa
     shown = names(rows).assign(clear=(rows["low"] > 0) | (rows["high"] < 0))
     panels = list(shown.groupby("set", sort=False))
     sizes = [len(panel) for _, panel in panels]
-    height = 0.5 * sum(sizes) + 0.5 * len(panels) + 0.5
+    height = 0.5 * (sum(sizes) + len(panels) + 1)
     figure, axes = _panels(len(panels), 1, height, sharex=True, height_ratios=sizes)
     for (title, panel), axis in zip(panels, axes.flat, strict=True):
         plot = so.Plot(panel, y=y, color="clear").scale(color={True: BLUE, False: GREY})
@@ -67,13 +72,12 @@ def forest(rows: pd.DataFrame, xlabel: str, margin: float = 0.0, y: str = "compa
             axis.text(0, place - 0.18, label, va="bottom", **text)
             if pd.notna(p):
                 axis.text(1.01, place, p_text(p, "p"), va="center", **text)
-        axis.axvline(0, color="black", lw=1, ls="--", zorder=0)
+        axis.axvline(0, **_ZERO)
         axis.axvspan(-margin, margin, color=GREEN, alpha=0.15 * bool(margin), lw=0)
         axis.spines["left"].set_visible(False)
         axis.label_outer()
     axes[-1, 0].set_xlabel(xlabel)
     figure.get_layout_engine().set(h_pad=0.08)
-    plt.close(figure)
     return figure
 
 
@@ -95,7 +99,6 @@ def confusions(matrices: Mapping[tuple[str, str], pd.DataFrame]) -> Figure:
     for dataset, axis in zip(datasets, axes[:, 0], strict=True):
         axis.set_ylabel(f"{name(dataset)}\ntruly")
     figure.get_layout_engine().set(h_pad=0.08)
-    plt.close(figure)
     return figure
 
 
@@ -113,10 +116,8 @@ def images(pictures: Sequence[np.ndarray], titles: Sequence[str] = (), columns: 
     for axis in axes.flat:
         axis.set_axis_off()
     for axis, picture, title in zip(axes.flat, pictures, titles or [""] * len(pictures), strict=False):
-        grey = {"cmap": "gray", "vmin": 0, "vmax": 1 if picture.dtype.kind == "f" else 255}
-        axis.imshow(picture, **grey if picture.ndim == 2 else {})
+        axis.imshow(picture, cmap="gray", vmin=0, vmax=1 if picture.dtype.kind == "f" else 255)
         axis.set_title(title, fontsize="small", pad=3)
-    plt.close(figure)
     return figure
 
 
@@ -134,37 +135,36 @@ def dots(
         zero: Whether to draw a line at zero.
     """
     shown = names(rows)
-    sets, titles, models = (list(dict.fromkeys(shown[key])) for key in ("set", columns, "comparison"))
-    labels = {key: list(dict.fromkeys(own[y])) for key, own in shown.groupby("set", sort=False)}
+    sets, titles, models = (list(shown[key].unique()) for key in ("set", columns, "comparison"))
+    labels = {key: list(own[y].unique()) for key, own in shown.groupby("set", sort=False)}
     heights = [len(labels[key]) * (0.16 + 0.09 * len(models)) + 0.3 for key in sets]
     shared = {"sharex": "col", "sharey": "row", "height_ratios": heights}
     figure, axes = _panels(len(sets), len(titles), sum(heights) + 0.8, **shared)
     colours = dict(zip(models, sns.color_palette("colorblind"), strict=False))
     for (dataset, title), own in shown.groupby(["set", columns], sort=False):
         axis = axes[sets.index(dataset), titles.index(title)]
-        place = own[y].map(labels[dataset].index)
-        shift = (own["comparison"].map(models.index) - (len(models) - 1) / 2) * 0.7 / len(models)
-        axis.hlines(place + shift, own["low"], own["high"], own["comparison"].map(colours), lw=1.8)
-        axis.scatter(own["value"], place + shift, 22, own["comparison"].map(colours), zorder=3)
+        line, colour = own[y].map(labels[dataset].index), own["comparison"].map(colours)
+        place = line + (own["comparison"].map(models.index) - (len(models) - 1) / 2) * 0.7 / len(models)
+        axis.hlines(place, own["low"], own["high"], colour, lw=1.8)
+        axis.scatter(own["value"], place, 22, colour, zorder=3)
         if mark:
-            axis.vlines(own[mark], place - 0.4, place + 0.4, "black", lw=1.6)
+            axis.vlines(own[mark], line - 0.4, line + 0.4, "black", lw=1.6)
         if zero:
-            axis.axvline(0, color="black", lw=1, ls="--", zorder=0)
-        lines = range(len(labels[dataset]))
-        axis.set(yticks=lines, yticklabels=labels[dataset], ylim=(len(lines) - 0.4, -0.6))
+            axis.axvline(0, **_ZERO)
+        n = len(labels[dataset])
+        axis.set(yticks=range(n), yticklabels=labels[dataset], ylim=(n - 0.4, -0.6))
         axis.set_title(name(title) if len(titles) > 1 and dataset == sets[0] else "", fontsize="medium")
         axis.set_xlabel(xlabel if dataset == sets[-1] else "")
         axis.grid(axis="x", color="#e6e6e6")
     for dataset, axis in zip(sets, axes[:, 0], strict=True):
         axis.set_ylabel(dataset if len(sets) > 1 else "", weight="bold")
-    handles = [plt.Line2D([], [], color=colours[m], marker="o", ms=4.5, label=m) for m in models]
-    handles += [plt.Line2D([], [], color="black", lw=1.6, label=name(mark))] if mark else []
+    handles = [Line2D([], [], color=colours[m], marker="o", ms=4.5, label=m) for m in models]
+    handles += [Line2D([], [], color="black", lw=1.6, label=name(mark))] if mark else []
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
-    plt.close(figure)
     return figure
 
 
-def as_maps(axes: plt.Axes | np.ndarray) -> None:
+def as_maps(axes: Axes | np.ndarray) -> None:
     """Give axes that show maps equal units in both directions, and no ticks: a map has no axes to read."""
     for axis in np.ravel(axes):
         axis.set(xticks=[], yticks=[], xlabel="", ylabel="")
@@ -179,9 +179,10 @@ def curves(history: pd.DataFrame) -> pd.DataFrame:
         The columns that are no curve, models and sets by the names that readers know; `panel` ("loss" or
         "macro-F1"), `images` ("training" or "validation") and `value`. The start has no loss in training.
     """
-    told = {"train_loss": ("loss", "training"), "val_loss": ("loss", "validation")}
-    told |= {"val_score": ("macro-F1", "validation")}
-    long = history.melt(history.columns.difference([*told], sort=False), [*told], var_name="curve")
-    panel, images = (long["curve"].map(lambda name, k=k: told[name][k]) for k in (0, 1))
+    panels = {"train_loss": "loss", "val_loss": "loss", "val_score": "macro-F1"}
+    long = history.melt(history.columns.difference([*panels], sort=False), [*panels], var_name="curve")
     known = {key: long[key].map(name) for key in ("model", "trained_on") if key in long}
-    return long.drop(columns="curve").assign(**known, panel=panel, images=images).dropna(subset="value")
+    known |= {"panel": long["curve"].map(panels), "images": "validation"}
+    told = long.assign(**known).dropna(subset="value")
+    told.loc[told["curve"] == "train_loss", "images"] = "training"
+    return told.drop(columns="curve")

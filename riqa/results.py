@@ -4,7 +4,6 @@ The columns in `KEYS` say what a number is, and no two rows share all of them; t
 it is and how sure. For readers outside, a name is made from the keys; nothing takes it apart.
 """
 
-import json
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -14,7 +13,7 @@ import pandas as pd
 
 from riqa.errors import InputError
 from riqa.evaluate.interval import Interval
-from riqa.files import atomic_write
+from riqa.files import atomic_write, write_json
 
 DEFAULTS = {
     "chapter": "",
@@ -27,7 +26,8 @@ DEFAULTS = {
     "method": "bootstrap",  # a key of METHODS: one difference may be judged in several ways
 }
 KEYS = list(DEFAULTS)
-VALUES = ["value", "low", "high", "confidence", "p", "n", "seeds"]
+_NUMBERS = ["value", "low", "high", "confidence", "p"]
+VALUES = [*_NUMBERS, "n", "seeds"]
 FILES = ("results.parquet", "results.json")
 
 METHODS = {
@@ -104,29 +104,22 @@ def stack(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
 def tidy(frame: pd.DataFrame, **shared: object) -> pd.DataFrame:
     """Complete a table that has `value` and some other columns of results: defaults, types, order.
 
-    Args:
-        frame: One row per number.
-        **shared: Columns that are the same in all rows.
-
-    Raises:
-        TypeError: If a column is none of results.
+    `shared` are columns that are the same in all rows. A TypeError names a column that is none of results.
     """
-    numbers = ["value", "low", "high", "confidence", "p"]
-    known = DEFAULTS | dict.fromkeys(numbers[1:], np.nan) | {"n": None, "seeds": ()}
+    known = DEFAULTS | dict.fromkeys(_NUMBERS[1:], np.nan) | {"n": None, "seeds": ()}
     if unknown := {*frame.columns, *shared} - {*KEYS, *VALUES}:
         raise TypeError(f"not a column of results: {', '.join(sorted(unknown))}")
     given = {column: value for column, value in known.items() if column not in frame} | shared
     frame = frame.assign(**{column: [value] * len(frame) for column, value in given.items()})
-    frame["seeds"] = [tuple(int(seed) for seed in seeds) for seeds in frame["seeds"]]
-    types = dict.fromkeys(numbers, float) | dict.fromkeys(KEYS, str) | {"n": "Int64"}
+    frame["seeds"] = [tuple(map(int, seeds)) for seeds in frame["seeds"]]
+    types = dict.fromkeys(_NUMBERS, float) | dict.fromkeys(KEYS, str) | {"n": "Int64"}
     return frame[KEYS + VALUES].astype(types).reset_index(drop=True)
 
 
 def find(table: pd.DataFrame, **keys: str) -> pd.Series:
     """Return the one row with these keys; a key that is not given has its default, the chapter any value.
 
-    Raises:
-        KeyError: If no row, or more than one, has them.
+    A KeyError says that no row, or more than one, has them.
     """
     wanted = {key: value for key, value in DEFAULTS.items() if key != "chapter"} | keys
     found = table[(table[list(wanted)] == pd.Series(wanted)).all(axis=1)]
@@ -149,12 +142,7 @@ def holm(table: pd.DataFrame, family: str | list[str]) -> pd.Series:
 
 
 def write(folder: str | Path, tables: Iterable[pd.DataFrame], chapter: str) -> pd.DataFrame:
-    """Write a chapter's tables as one: `FILES`, the second made from the first.
-
-    Args:
-        folder: The chapter's artifacts.
-        tables: Rows of results.
-        chapter: Stem of the notebook.
+    """Write the rows of a chapter (stem of its notebook) into its folder: `FILES`, the second from the first.
 
     Raises:
         ValueError: If two rows have the same keys, a number is infinite, or a method is unknown.
@@ -162,28 +150,22 @@ def write(folder: str | Path, tables: Iterable[pd.DataFrame], chapter: str) -> p
     table = pd.concat(tables, ignore_index=True).assign(chapter=chapter)
     if (twice := table.duplicated(KEYS)).any():
         raise ValueError(f"two results have the same keys: {address(table[twice].iloc[0])}")
-    if np.isinf(table[["value", "low", "high", "p"]]).any(axis=None):
+    if np.isinf(table[_NUMBERS]).any(axis=None):
         raise ValueError("a result must be finite or missing")
     if unknown := set(table["method"]) - METHODS.keys():
         raise ValueError(f"no method of results: {', '.join(sorted(unknown))}")
-    records = table[["value", "low", "high", "confidence", "p", "n"]].astype(object)
+    records = table[[*_NUMBERS, "n"]].astype(object)
     records = records.where(records.notna(), None)
     records.insert(0, "name", table.apply(address, axis=1))
     records["seeds"], records["method"] = table["seeds"].map(list), table["method"].map(METHODS)
-    text = json.dumps(records.to_dict("records"), indent=1, allow_nan=False) + "\n"
-    Path(folder).mkdir(parents=True, exist_ok=True)
     parquet, document = (Path(folder) / name for name in FILES)
     atomic_write(parquet, table.to_parquet)
-    atomic_write(document, lambda path: path.write_text(text, encoding="utf-8"))
+    write_json(document, records.to_dict("records"))
     return table
 
 
 def read(folder: str | Path) -> pd.DataFrame:
-    """Read what `write` wrote.
-
-    Raises:
-        InputError: If nothing readable is there.
-    """
+    """Read what `write` wrote; an InputError if nothing readable is there."""
     path = Path(folder) / FILES[0]
     try:
         table = pd.read_parquet(path)

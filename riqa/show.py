@@ -43,8 +43,6 @@ NAMES = {
     "agreement": "raw agreement", "cohen_kappa": "Cohen's κ", "fleiss_kappa": "Fleiss' κ",
     "krippendorff_alpha": "Krippendorff's α", "gwet_ac1": "Gwet's AC1", "dawid_skene": "Dawid and Skene",
     "severity_threshold": "threshold", "severity_width": "width",
-    "teacher_intercepts": "one intercept", "teacher_class_intercepts": "one per class",
-    "teacher_proportions": "proportions",
 }
 # fmt: on
 
@@ -87,7 +85,7 @@ def typeset(text: str) -> str:
     return re.sub(r"(?<=\d)%", "\N{NO-BREAK SPACE}%", re.sub(r"(?<!\w)-(?=\d)", "−", text))
 
 
-def interval(row: pd.Series) -> str:
+def _interval(row: pd.Series) -> str:
     """Write the interval of a row; that of a difference with signs."""
     return number(row, "{low:+.3f} to {high:+.3f}" if row["rival"] else "{low:.3f} to {high:.3f}")
 
@@ -100,16 +98,18 @@ def p_text(p: float, symbol: str = "") -> str:
 
 def cell(row: pd.Series) -> str:
     """Write a number, below it its interval, and below that its p-value, where it has them."""
-    small = [interval(row)] if pd.notna(row["low"]) else []
-    return _lines(number(row), *small, *([p_text(row["p"], "p")] if pd.notna(row["p"]) else []))
+    small = [_interval(row)] if pd.notna(row["low"]) else []
+    small += [p_text(row["p"], "p")] if pd.notna(row["p"]) else []
+    return _stacked(number(row), *small)
 
 
 def p_cell(row: pd.Series) -> str:
     """Write a p-value, and below it the corrected one where the row has it."""
-    return _lines(p_text(row["p"]), *([p_text(row["holm"], "Holm")] if "holm" in row else []))
+    return _stacked(p_text(row["p"]), *([p_text(row["holm"], "Holm")] if "holm" in row else []))
 
 
-def _lines(*lines: str) -> str:
+def _stacked(*lines: str) -> str:
+    """Put lines below each other, all but the first in small letters."""
     first, *small = (line.replace("<", "&lt;") for line in lines)
     return "<br>".join([first, *(f"<small>{line}</small>" for line in small)])
 
@@ -145,11 +145,10 @@ def table(frame: pd.DataFrame, caption: str, **formats: str) -> Styler:
     shown = shown.astype(object).where(shown.notna(), "–")
     identity = re.sub(r"\W+", "-", caption.lower()).strip("-")
     styler = Styler(shown, uuid=identity, cell_ids=False, caption=caption)
-    styler = styler.format_index(name, axis="columns").hide(axis="columns", names=True)
+    for axis in ("columns", "index"):
+        styler = styler.format_index(name, axis=axis).hide(axis=axis, names=True)
     if isinstance(frame.index, pd.RangeIndex):
         styler = styler.hide(axis="index")
-    else:
-        styler = styler.format_index(name, axis="index").hide(axis="index", names=True)
     return styler.set_table_attributes('class="dataframe riqa-table"')
 
 
@@ -157,7 +156,7 @@ def say(row: pd.Series) -> str:
     """Return one sentence on what a paired difference shows."""
     a, b, score = name(row["model"]), name(row["rival"]), name(row["metric"])
     score += "" if row["target"] == "overall" else f" of {row['target']}"
-    ends = number(row, "{confidence:.0%} interval ") + interval(row)
+    ends = number(row, "{confidence:.0%} interval ") + _interval(row)
     if row["value"] == row["low"] == row["high"] == 0:
         text = f"{a} and {b} have the same {score} in every draw ({ends})."
     elif row["low"] <= 0 <= row["high"]:
@@ -171,7 +170,7 @@ def say(row: pd.Series) -> str:
 
 def source(row: pd.Series) -> str:
     """Return where a number comes from: what it is, its interval, how it was made, and in which chapter."""
-    ends = f", {number(row, '{confidence:.0%}')} interval {interval(row)}" if pd.notna(row["low"]) else ""
+    ends = f", {number(row, '{confidence:.0%}')} interval {_interval(row)}" if pd.notna(row["low"]) else ""
     target = "" if row["target"] == "overall" else f"{row['target']}, "
     what = f"{row['comparison']}, {target}{row['score']}, {row['set']}{ends}"
     images = f"{row['n']:,} images; " if pd.notna(row["n"]) else ""

@@ -24,7 +24,7 @@ from riqa.learn.predict import MOST_CLASSES, in_batches, probabilities
 from riqa.learn.standing import Standing, most_likely, read_standing, share_below
 from riqa.names import shown
 
-NO_NOVELTY = (
+_NO_NOVELTY = (
     "this model came without its .novelty.safetensors, so it does not recognise photographs unlike those of "
     "training; train it again to have that"
 )
@@ -35,7 +35,7 @@ PHANTOM_MODEL = (
 NO_FUNDUS = f"no fundus: {NO_FIELD}"
 UNLIKE = "unlike the training photographs"
 
-_WITHOUT_FIELD = {  # reason and advice by what reading says
+_NO_FIELD = {  # reason and advice by what reading says
     NO_FIELD: (NO_FUNDUS, "look at what the photograph shows, and retake"),
     NOT_ALONE: (NOT_ALONE, "cut out each photograph, to a file of its own"),
 }
@@ -80,10 +80,8 @@ class Session:
 def open_session(model: Path, given: Sequence[Path], *, accept_phantoms: bool = False) -> Session:
     """Load a model, named by one of its files or their common stem, and find the images in `given`.
 
-    One that was trained on phantoms has a warning, unless `accept_phantoms`.
-
-    Raises:
-        InputError: If there is no such model, a file of it is cut short, or there is no image.
+    One that was trained on phantoms has a warning, unless `accept_phantoms`. Raises an InputError if there is
+    no such model, a file of it is cut short, or there is no image.
     """
     stem = model.with_name(re.sub(r"((\.novelty)?\.safetensors|\.json)\Z", "", model.name))
     network, description = load_model(stem)
@@ -93,7 +91,7 @@ def open_session(model: Path, given: Sequence[Path], *, accept_phantoms: bool = 
     # Descriptions of before did not say it, but no other set has such a name.
     drawn = description.get("drawn", description.get("trained_on") in MADE)
     warning = PHANTOM_MODEL if drawn and not accept_phantoms else None
-    notes = [NO_NOVELTY] * (novelty is None) + [*map(str, description.get("warnings") or [])]
+    notes = [_NO_NOVELTY] * (novelty is None) + [*map(str, description.get("warnings") or [])]
     return Session(network, novelty, standing, warning, notes, stem.name, *found)
 
 
@@ -101,11 +99,8 @@ def find_images(given: Sequence[Path]) -> tuple[list[Path], list[Unreadable], Pa
     """List the files named, whatever their ending, and the images in the folders named and below them.
 
     Returns:
-        Each file once, in the order given, a folder's sorted by path; the folders without images, or that
-        cannot be entered; and what was passed over in folders.
-
-    Raises:
-        InputError: If there is no file at all.
+        Each file once, in the order given, a folder's sorted by path (an InputError if there is none at all);
+        the folders without images, or that cannot be entered; and what was passed over in folders.
     """
     passed = PassedOver()
     mixed = len({path.is_absolute() for path in given}) > 1  # a file may be named in both ways
@@ -157,7 +152,7 @@ class Answer:
     @property
     def label(self) -> str | None:
         """The most probable overall class, None where there is none."""
-        return max(self.overall, key=self.overall.__getitem__) if self.overall else None
+        return max(self.overall, key=self.overall.get, default=None)
 
     @property
     def abstains(self) -> bool:
@@ -185,10 +180,8 @@ def assess(
 ) -> Iterator[Answer | Unreadable]:
     """Judge what `read_crop` has read, in order, `batch_size` crops at a time; pass on what is unreadable.
 
-    The model answers as far as its heads go, and where `Novelty.threshold(quantile)` lets it.
-
-    Raises:
-        ValueError: If `batch_size` is below 1, or `quantile` outside (0, 1].
+    The model answers as far as its heads go, and where `Novelty.threshold(quantile)` lets it. Raises a
+    ValueError if `batch_size` is below 1, or `quantile` outside (0, 1].
     """
     if batch_size < 1:
         raise ValueError(f"batch_size is {batch_size}, must be at least 1")
@@ -203,25 +196,27 @@ def assess(
 
 
 def _answer_all(session: Session, waiting: list[Read], quantile: float) -> Iterator[Answer | Unreadable]:
+    """Judge what was read at once."""
     crops = [photograph.crop for photograph in waiting if photograph.crop is not None]
     judged = _judge(session, np.stack(crops), quantile) if crops else iter(())
     for photograph in waiting:
-        told = {"path": photograph.path, "crop": photograph.crop, "warning": session.warning}
         if isinstance(photograph, Unreadable):
             yield photograph
-        elif photograph.crop is None:
-            reason, what = _WITHOUT_FIELD[photograph.reason]
-            yield Answer(overall={}, details={}, advice=[what], reason=reason, **told)
-        else:
-            yield Answer(**next(judged), **told)
+            continue
+        told = next(judged) if photograph.crop is not None else _without(*_NO_FIELD[photograph.reason])
+        yield Answer(photograph.path, **told, crop=photograph.crop, warning=session.warning)
+
+
+def _without(reason: str, what: str) -> dict:
+    """Return what an `Answer` says where the model abstains, and what to do instead."""
+    return {"overall": {}, "details": {}, "advice": [what], "reason": reason}
 
 
 def _judge(session: Session, images: np.ndarray, quantile: float) -> Iterator[dict]:
     """Yield what an `Answer` says of each crop of a batch, (n, size, size, 3)."""
     model, novelty, standing = session.model, session.novelty, session.standing
-    outputs = in_batches(
-        model, partial(outputs_with_stages, model), unlabelled(images), batch_size=len(images)
-    )
+    seen = partial(outputs_with_stages, model)
+    outputs = in_batches(model, seen, unlabelled(images), batch_size=len(images))
     unlike = [None] * len(images)
     if novelty is not None:
         scores, limit = novelty.scores(outputs, images), novelty.threshold(quantile)
@@ -230,12 +225,12 @@ def _judge(session: Session, images: np.ndarray, quantile: float) -> Iterator[di
     names = class_names(n_overall) if n_overall else ()
     for k, probs in enumerate(probabilities(outputs)):
         if unlike[k]:
-            yield {"overall": {}, "details": {}, "advice": ["let a person judge it"], "reason": unlike[k]}
+            yield _without(unlike[k], "let a person judge it")
             continue
         overall = dict(zip(names, probs[:n_overall].tolist(), strict=True))
         answered = zip(DETAILS, probs[MOST_CLASSES:].tolist(), strict=True)
         details = {detail: p_good for detail, p_good in answered if p_good == p_good}  # silent where NaN
         ranks = share_below(standing, outputs["details"][k].double().numpy()) if standing else {}
         likely = most_likely(ranks) if ranks else None
-        told = advice(details, max(overall, key=overall.__getitem__, default=None), likely)
+        told = advice(details, max(overall, key=overall.get, default=None), likely)
         yield {"overall": overall, "details": details, "advice": told, "ranks": ranks}

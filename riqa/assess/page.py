@@ -16,7 +16,7 @@ from riqa.data.fov import NoFieldError, read_and_crop
 from riqa.data.read import UnreadableError, read_photograph
 from riqa.errors import InputError
 from riqa.evaluate.explain import grad_cam
-from riqa.files import atomic_write
+from riqa.files import write_whole
 from riqa.labels import DETAILS
 from riqa.learn.model import QualityNet
 from riqa.names import shown
@@ -42,12 +42,12 @@ def card(model: QualityNet, answer: Answer, *, picture: bool) -> Card:
 
     The map is Grad-CAM's, of the strongest claim against the photograph (paper, Figure 1).
     """
-    bare = replace(answer, crop=None)
+    plain = Card(replace(answer, crop=None))
     image = crop_for_page(answer) if picture else None
     if image is None:
-        return Card(bare)
+        return plain
     framing = "all of the photograph" if answer.crop is None else "cropped to the field of view"
-    plain = Card(bare, framing, data_uri(image))
+    plain = replace(plain, framing=framing, photograph=data_uri(image))
     if answer.abstains:
         return plain
     p, task, target, claim = speaks_against(answer)
@@ -67,14 +67,10 @@ def speaks_against(answer: Answer) -> tuple[float, str, int, str]:
 
     Returns its probability; task and target for `riqa.evaluate.explain.grad_cam`; the claim in words.
     """
-    claims = [
-        (1 - p_good, "details", DETAILS.index(detail), f"{detail} is bad")
-        for detail, p_good in answer.details.items()
-    ]
-    if answer.overall:
-        lowest, p = next(iter(answer.overall.items()))
-        claims.append((p, "overall", 0, f"overall quality is {lowest}"))
-    return max(claims)
+    p_bad = {detail: 1 - p_good for detail, p_good in answer.details.items()}
+    claims = [(p, "details", DETAILS.index(detail), f"{detail} is bad") for detail, p in p_bad.items()]
+    lowest = [*answer.overall.items()][:1]
+    return max(claims + [(p, "overall", 0, f"overall quality is {name}") for name, p in lowest])
 
 
 def crop_for_page(answer: Answer) -> np.ndarray | None:
@@ -115,11 +111,11 @@ def data_uri(image: np.ndarray) -> str:
 
 
 def write_page(file: Path, cards: Sequence[Card], notes: Sequence[str] = (), **facts: object) -> None:
-    """Write the page, aside and then renamed; raise `InputError` if the file cannot be written.
+    """Write the page, one card per photograph, aside and then renamed; an InputError if that cannot be.
 
     Args:
         file: Path of the page.
-        cards: One card per photograph.
+        cards: What `card` has made.
         notes: What readers must know before the answers, besides what the cards note.
         **facts: `model_name`; `summary`, one line with the counts; `unreadable`, the files that could not be
             read; `most_pictures`, most cards with pictures, which is stated where there are more cards.
@@ -130,11 +126,12 @@ def write_page(file: Path, cards: Sequence[Card], notes: Sequence[str] = (), **f
     facts |= {"cards": cards, "notes": notes, "bad_below": BAD_BELOW}
     text = environment.get_template("page.html").render(facts)
     try:
-        atomic_write(file, lambda aside: aside.write_text(text, encoding="utf-8"))
+        write_whole(file, text)
     except OSError as error:
         why = f"{file} cannot be written ({error.strerror}); give another file to --html"
         raise InputError(why) from None
 
 
 def _printable(value: object) -> object:
+    """Make names of files fit to be printed; all that the template fills in passes here."""
     return shown(value) if isinstance(value, str | PurePath) else value

@@ -63,14 +63,15 @@ def parts() -> pd.DataFrame:
 
 def quoted(table: pd.DataFrame, what: str) -> pd.DataFrame:
     """Find the rows of all chapters' results that a part, or one of `others` in `claims.yaml`, asks for."""
-    asked = (_yaml("claims")["parts"] | _yaml("claims")["others"])[what]
+    told = _yaml("claims")
+    asked = (told["parts"] | told["others"])[what]
     return table[table["chapter"] == asked["chapter"]].query(asked["query"], engine="python")
 
 
 def _yaml(name: str) -> dict:
-    return parse_yaml((files(__name__) / f"{name}.yaml").read_text(encoding="utf-8"))
+    return parse_yaml(files(__name__).joinpath(f"{name}.yaml").read_text(encoding="utf-8"))
 
 
 def _csv(name: str) -> pd.DataFrame:
-    with (files(__name__) / f"{name}.csv").open(encoding="utf-8") as file:
+    with files(__name__).joinpath(f"{name}.csv").open(encoding="utf-8") as file:
         return pd.read_csv(file, keep_default_na=False, dtype={"paper": float})

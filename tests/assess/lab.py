@@ -24,8 +24,7 @@ class Lab:
 
 
 def make_lab(root):
-    sizes = {"n_train": 160, "n_test": 40, "size": 128, "validation": 0.25}
-    dataset = phantom_grades(root / "photographs", **sizes)
+    dataset = phantom_grades(root / "photographs", n_train=160, n_test=40, size=128, validation=0.25)
     store = curate(dataset, root / "store", 32)
     config = TrainingConfig(epochs=4, batch_size=16, augmentation=Augmentation(0), precision="float32")
     run = TrainingRun("multi_task", "toy", store.root, 3, 3, config, root / "models")

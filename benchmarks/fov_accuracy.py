@@ -6,7 +6,6 @@ the default takes five to ten minutes on one core. Run by `make bench-fov`, in a
 """
 
 import argparse
-import json
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 
 from riqa.data.fov import FieldOfView, find_fov
 from riqa.data.peers import installed_peers, peer_field
+from riqa.files import write_json
 from riqa.phantom.degrade import DEFECTS
 from riqa.phantom.fundus import CAMERAS, Field
 from riqa.phantom.photograph import JPEG_QUALITY, Exposure, render_clean, run_all, spoil
@@ -86,16 +86,9 @@ def summarise(rows: list[dict]) -> list[dict]:
     for surround in SURROUNDS:
         for name in dict.fromkeys(row["by"] for row in rows):
             values = [row["iou"] for row in rows if row["by"] == name and row["surround"] == surround]
-            table.append(
-                {
-                    "surround": surround,
-                    "by": name,
-                    "n": len(values),
-                    "median": float(np.median(values)),
-                    "first_percentile": float(np.quantile(values, 0.01)),
-                    "set_aside": int(np.sum(np.equal(values, 0))),
-                }
-            )
+            told = {"surround": surround, "by": name, "n": len(values), "median": float(np.median(values))}
+            told["first_percentile"] = float(np.quantile(values, 0.01))
+            table.append(told | {"set_aside": values.count(0)})
     return table
 
 
@@ -158,9 +151,7 @@ def main() -> None:
     for row in sorted((row for row in rows if row["by"] == "ours"), key=lambda row: row["iou"])[:6]:
         case = f"{row['camera']}, {row['defect']} {row['severity']}, {row['surround']} margin"
         print(f"  {row['iou']:.3f}  {case}, seed {row['seed']}")
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    result = {"asked": dict(asked), "table": table, "photographs": rows}
-    options.out.write_text(json.dumps(result, indent=1) + "\n")
+    write_json(options.out, {"asked": dict(asked), "table": table, "photographs": rows})
 
 
 if __name__ == "__main__":

@@ -119,13 +119,14 @@ def test_a_card_without_picture_or_answer_has_no_heat_map(lab, judged, model):
 
 def test_the_heat_map_is_that_of_what_most_speaks_against(judged, model, monkeypatch):
     asked, real = [], module.grad_cam
-    noted = lambda model, images, **what: asked.append((images, what)) or real(model, images, **what)  # noqa: E731
-    monkeypatch.setattr(module, "grad_cam", noted)
+    monkeypatch.setattr(
+        module, "grad_cam", lambda *seen, **what: asked.append((*seen, what)) or real(*seen, **what)
+    )
     for answer in judged:
         made = card(model, answer, picture=True)
         faults = {("details", k): 1 - answer.details[detail] for k, detail in enumerate(DETAILS)}
         faults["overall", 0] = answer.overall["reject"]
-        images, what = asked.pop()
+        _, images, what = asked.pop()
         assert (what["task"], what["target"]) == max(faults, key=faults.get)
         assert torch.equal(images, torch.from_numpy(answer.crop.transpose(2, 0, 1)[None] / np.float32(255)))
         assert made.claim.endswith(f"{speaks_against(answer)[3]} ({max(faults.values()):.2f})")

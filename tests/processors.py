@@ -12,22 +12,12 @@ import time
 
 import torch
 
-TESTS = (
-    "tests/learn/test_augment.py",
-    "tests/learn/test_checkpoint.py",
-    "tests/learn/test_device.py",
-    "tests/learn/test_flips.py",
-    "tests/learn/test_model.py",
-    "tests/learn/test_novelty.py",
-    "tests/learn/test_predict.py",
-    "tests/learn/test_runs.py",
-    "tests/learn/test_tasks.py",
-    "tests/learn/test_train.py",
-    "tests/learn/test_weighting.py",
-    "tests/assess/test_answers.py",
-    "tests/evaluate/test_explain.py",
-    "tests/evaluate/test_faithfulness.py",
-)
+FOLDERS = {
+    "learn": "augment checkpoint device flips model novelty predict runs tasks train weighting",
+    "assess": "answers",
+    "evaluate": "explain faithfulness",
+}
+TESTS = [f"tests/{folder}/test_{name}.py" for folder, names in FOLDERS.items() for name in names.split()]
 """Those that train, or compare floating-point numbers of networks."""
 
 OTHER_ROUNDING = ("-m", "not other_processes", "-p", "tests.other_rounding")
@@ -42,36 +32,31 @@ PLAYED = {
 """Instruction sets: what a processor must have for them, and how libraries are told to use no newer one."""
 
 
-def run(arguments: list[str], settings: dict[str, str]) -> tuple[bool, str]:
-    """Run the tests in a process of their own; return whether they passed, and pytest's last line."""
+def passes(name: str, arguments: list[str], settings: dict[str, str]) -> bool:
+    """Run the tests in a process of their own, print a line about them, and return whether they passed."""
     began = time.monotonic()
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-r", "f", "-p", "no:cacheprovider", *TESTS, *arguments],
-        env=os.environ | {"OMP_NUM_THREADS": "1"} | settings,
-        stdout=subprocess.PIPE,
-        text=True,
-        check=False,
-    )
+    command = [sys.executable, "-m", "pytest", "-q", "-r", "f", "-p", "no:cacheprovider", *TESTS, *arguments]
+    variables = os.environ | {"OMP_NUM_THREADS": "1"} | settings
+    done = subprocess.run(command, env=variables, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:
         print(done.stdout)
-    told = (done.stdout.strip().splitlines() or [""])[-1].partition(" in ")[0]
-    return not done.returncode, f"{told.strip('= ')}, {time.monotonic() - began:.0f} s"
+    told = (done.stdout.strip().splitlines() or [""])[-1].partition(" in ")[0].strip("= ")
+    verdict = "FAILED" if done.returncode else "passed"
+    print(f"{name:<24} {verdict}: {told}, {time.monotonic() - began:.0f} s", flush=True)
+    return not done.returncode
 
 
 def main(arguments: list[str]) -> int:
-    """Play every processor, print a line for each; return 1 if a test failed on one of them."""
+    """Play every processor; return 1 if a test failed on one of them."""
     has = torch.cpu.get_capabilities()
     passed = []
     for name, (needs, settings) in PLAYED.items():
-        if not has.get(needs, False):
+        if has.get(needs, False):
+            passed.append(passes(name, arguments, settings))
+        else:
             print(f"{name:<24} cannot be played: this processor has no {needs}", flush=True)
-            continue
-        ok, told = run(arguments, settings)
-        passed.append(ok)
-        print(f"{name:<24} {'passed' if ok else 'FAILED'}: {told}", flush=True)
-    ok, told = run([*arguments, *OTHER_ROUNDING], {})
-    print(f"{'any other rounding':<24} {'passed' if ok else 'FAILED'}: {told}", flush=True)
-    return 0 if all([*passed, ok]) else 1
+    passed.append(passes("any other rounding", [*arguments, *OTHER_ROUNDING], {}))
+    return 0 if all(passed) else 1
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import stat
 import subprocess
 import sys
 import time
@@ -21,11 +22,18 @@ RIQA = [sys.executable, "-m", "riqa.cli"]
 
 @pytest.fixture
 def plan(tmp_path, monkeypatch):
+    before = os.umask(0o027)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     store, file = write_toy_store(tmp_path), tmp_path / "plan.yaml"
     training = "{epochs: 2, batch_size: 8, precision: float32}"
     file.write_text(f"{{store: {store.root}, out: {tmp_path}/models, seeds: [0, 1], training: {training}}}")
-    return file
+    yield file
+    os.umask(before)
+
+
+def modes(folder):
+    """Return which permissions the files below a folder have; the umask of these tests leaves 640."""
+    return {stat.S_IMODE(path.stat().st_mode) for path in folder.rglob("[!.]*") if path.is_file()}
 
 
 def change(plan, old, new):
@@ -48,6 +56,7 @@ def left(tmp_path):
 def results(out):
     """Return history and predictions of two seeds, after a look at them."""
     assert not (out / "checkpoints").exists()
+    assert modes(out) == {0o640}
     history, predictions = pd.read_csv(out / "history.csv"), pd.read_parquet(out / "predictions.parquet")
     assert history.groupby("seed")["epoch"].apply(list).tolist() == [[0, 1, 2]] * 2
     assert predictions.groupby(["seed", "split"])["image_id"].nunique().tolist() == [8, 8, 8, 8]
@@ -115,7 +124,8 @@ def test_one_training_has_its_folder_alone_and_leaves_nothing_when_it_is_killed(
     variables = os.environ | {"TMPDIR": str(long), "XDG_RUNTIME_DIR": str(short)}
     process = subprocess.Popen(command, env=variables, stderr=subprocess.DEVNULL)
     try:
-        until(lambda: list((tmp_path / "models" / "checkpoints").glob("*")), process)
+        until(lambda: list((tmp_path / "models" / "checkpoints").glob("[!.]*")), process)
+        assert modes(tmp_path / "models" / "checkpoints") | modes(tmp_path / "store") == {0o640}
         busy = f"riqa: {tmp_path}/models is being written by another process; wait until it ends, or give "
         assert riqa(2, "train", "--config", plan).err == f"{busy}another folder\n"
         assert any(short.iterdir())

@@ -6,7 +6,6 @@ import os
 import stat
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -25,7 +24,6 @@ from riqa.files import (
     writing,
 )
 from tests.data.expect import refused
-from tests.learn.chain import a_run, write_toy_store
 
 
 def write_into(folder, prefix=(), then="pass"):
@@ -95,18 +93,6 @@ def test_the_mode_is_that_of_any_new_file(tmp_path, umask, writer):
         assert mode(file) == 0o666 & ~umask
         assert [path.name for path in file.parent.iterdir()] == ["file"]
         file.chmod(0o640)
-
-
-@pytest.mark.parametrize("umask", [0o027], indirect=True)
-def test_every_file_of_a_training_has_it(tmp_path, umask):
-    from riqa.learn.runs import execute
-
-    store = write_toy_store(tmp_path)
-    execute(a_run(store, tmp_path, checkpoints=tmp_path / "kept"))
-    files = [path for path in tmp_path.rglob("*") if path.is_file()]
-    kinds = {Path(*path.relative_to(tmp_path).parts[:1], path.suffix).as_posix() for path in files}
-    assert {"store/.npy", "models/.safetensors", "models/.json", "kept/.safetensors"} <= kinds
-    assert {path.name: mode(path) for path in files} == {path.name: 0o666 & ~umask for path in files}
 
 
 def test_after_an_error_the_old_file_is_there_and_nothing_else(tmp_path):

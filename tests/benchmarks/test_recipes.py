@@ -14,8 +14,8 @@ from tests.learn.chain import write_toy_store
 
 
 def test_a_contest_compares_the_best_epochs_at_an_eighth_of_the_passes(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(recipes, "PAPER", replace(recipes.PAPER, epochs=8, batch_size=8))
-    monkeypatch.setattr(recipes, "FASTER_EPOCHS", 1)
+    monkeypatch.setattr(recipes, "PAPER", replace(recipes.PAPER, epochs=16, batch_size=8))
+    monkeypatch.setattr(recipes, "FASTER_EPOCHS", 2)
     options = Namespace(
         name="toy", store=write_toy_store(tmp_path).root, backbone="resnet10", weights="none", seeds=[0, 1],
         learning_rate=0.05, start_scale=1.0, ema_decay=0.0, only=None, jobs=1, out=tmp_path / "out",
@@ -23,7 +23,7 @@ def test_a_contest_compares_the_best_epochs_at_an_eighth_of_the_passes(tmp_path,
     found = recipes.contest(options)
     assert (found["passes"], found["n_train"], found["n_validation"]) == (1 / 8, 24, 8)
     best = {}
-    for recipe, epochs in (("paper", 8), ("faster", 1)):
+    for recipe, epochs in (("paper", 16), ("faster", 2)):
         curve = pd.DataFrame(found["recipes"][recipe]["curve"])
         assert curve.groupby("seed")["cost"].max().tolist() == [epochs * 24] * 2
         best[recipe] = curve.groupby("seed")["score"].max().mean()

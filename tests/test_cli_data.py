@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from riqa.data.audit import audit
-from riqa.data.fetch import SOURCES, Download, Source
+from riqa.data.fetch import SOURCES
 from riqa.data.store import open_store
 from tests.data.layouts import write_deepdrid, write_eyeq, write_eyeq_d, write_fives, write_mshf, write_table
 from tests.data.photographs import disc
@@ -113,14 +113,6 @@ def test_fetch_lists_what_there_is_and_gives_instructions(riqa):
     told = riqa(0, "fetch", "eyepacs", "--to", "photographs").out
     assert "kaggle competitions download -c diabetic-retinopathy-detection" in told
     assert "riqa check eyeq --root photographs" in told
-
-
-def test_fetch_offline_is_one_line(tmp_path, monkeypatch, riqa):
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    file = Download("http://127.0.0.1:9/labels", "labels.csv", "0" * 64)
-    monkeypatch.setitem(SOURCES, "eyeq", Source("labels", "free", "small", (file,), "done"))
-    told = riqa(2, "fetch", "eyeq", "--to", tmp_path / "eyeq")
-    assert (told.out, told.err.count("\n"), (tmp_path / "eyeq").exists()) == ("", 1, False)
 
 
 def test_what_is_fetched_is_named_as_the_adapter_reads_it(tmp_path, eyeq):

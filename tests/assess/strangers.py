@@ -10,10 +10,6 @@ from sklearn.datasets import load_sample_image
 SIDE = 256
 
 
-def noise(rng: np.random.Generator) -> np.ndarray:
-    return rng.integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
-
-
 def text_page(rng: np.random.Generator) -> np.ndarray:
     page = np.full((SIDE, SIDE, 3), 245, np.uint8)
     for y in range(14, SIDE, 12):
@@ -48,15 +44,6 @@ def holiday(rng: np.random.Generator) -> np.ndarray:
     return cv2.resize(picture[y : y + side, x : x + side], (SIDE, SIDE), interpolation=cv2.INTER_AREA)
 
 
-def grey(rng: np.random.Generator) -> np.ndarray:
-    return np.full((SIDE, SIDE, 3), rng.integers(60, 220), np.uint8)
-
-
-def orange(rng: np.random.Generator) -> np.ndarray:
-    """One colour, that of a retina."""
-    return np.tile((np.array([190, 95, 45]) * rng.uniform(0.7, 1.2)).astype(np.uint8), (SIDE, SIDE, 1))
-
-
 def in_a_disc(picture: Callable[[np.random.Generator], np.ndarray]) -> Callable:
     """Show a picture through a camera's round aperture, which deceives every search for a field of view."""
 
@@ -68,12 +55,19 @@ def in_a_disc(picture: Callable[[np.random.Generator], np.ndarray]) -> Callable:
     return draw
 
 
-_PICTURES = {"noise": noise, "text": text_page, "fur": fur, "holiday": holiday}
-_COLOURS = {"grey": grey, "orange": orange}
-STRANGERS: dict[str, Callable[[np.random.Generator], np.ndarray]] = {
-    **_PICTURES,
-    **_COLOURS,
-    **{f"{kind} in a disc": in_a_disc(draw) for kind, draw in _PICTURES.items()},
-    **{f"{kind} disc": in_a_disc(draw) for kind, draw in _COLOURS.items()},
+_PICTURES = {
+    "noise": lambda rng: rng.integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8),
+    "text": text_page,
+    "fur": fur,
+    "holiday": holiday,
 }
+_COLOURS = {
+    "grey": lambda rng: np.full((SIDE, SIDE, 3), rng.integers(60, 220), np.uint8),
+    "orange": lambda rng: np.full(
+        (SIDE, SIDE, 3), np.array([190, 95, 45]) * rng.uniform(0.7, 1.2), np.uint8
+    ),  # a retina's
+}
+_DISCS = {f"{kind} in a disc": in_a_disc(draw) for kind, draw in _PICTURES.items()}
+_DISCS |= {f"{kind} disc": in_a_disc(draw) for kind, draw in _COLOURS.items()}
+STRANGERS: dict[str, Callable[[np.random.Generator], np.ndarray]] = _PICTURES | _COLOURS | _DISCS
 """How to draw each kind: a function of a generator that returns uint8 (256, 256, 3) RGB."""

@@ -111,7 +111,7 @@ def furnish(lab: Lab) -> None:
     (table / "img").mkdir(parents=True)
     for k in range(3 * N_GOOD):
         camera = list(CAMERAS)[k % len(CAMERAS)]
-        shot = Exposure("phantom_grades", 1, k, k, "left", "macula", camera, 160, {})
+        shot = Exposure("phantom_grades", 1, k, k, "left", "macula", camera, 160)
         write_jpeg(table / "img" / f"{k:03d}.jpg", render_clean(shot).image)
     write_labels(table, 3 * N_GOOD).to_csv(table / "labels.csv", index=False)
     curate(load("table", table), lab.folder / "store", 32)

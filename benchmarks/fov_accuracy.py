@@ -18,7 +18,7 @@ from riqa.data.fov import FieldOfView, find_fov
 from riqa.data.peers import installed_peers, peer_field
 from riqa.phantom.degrade import DEFECTS
 from riqa.phantom.fundus import CAMERAS, Field
-from riqa.phantom.photograph import JPEG_QUALITY, Exposure, render_clean, run_all, spoil
+from riqa.phantom.photograph import JPEG_QUALITY, Exposure, render_clean, run_all
 
 MEDIAN, FIRST_PERCENTILE = 0.99, 0.95
 """Intersection over union that is asked for."""
@@ -28,9 +28,10 @@ SURROUNDS = ("dark", "white")
 
 def truth_mask(field: Field) -> np.ndarray:
     """Return the true field of view as bool (H, W): circle between its cuts, without notches."""
-    ys, xs = np.ogrid[: field.height, : field.width]
-    inside = (xs - field.cx) ** 2 + (ys - field.cy) ** 2 <= field.radius**2
-    return inside & (np.abs(ys - field.cy) <= field.cut * field.radius) if field.cut < 1 else inside
+    width, height, x, y, radius, cut = field
+    ys, xs = np.ogrid[:height, :width]
+    inside = (xs - x) ** 2 + (ys - y) ** 2 <= radius**2
+    return inside & (np.abs(ys - y) <= cut * radius) if cut < 1 else inside
 
 
 def cases(
@@ -46,10 +47,8 @@ def photographs(
 ) -> Iterator[tuple[dict, np.ndarray, np.ndarray]]:
     """Yield a case on each surround: what it is, its decoded JPEG uint8 (H, W, 3), and its true mask."""
     side, view = ("left", "right")[number % 2], ("macula", "macula", "disc")[number % 3]
-    shot = Exposure("phantom_grades", seed, number, number, side, view, camera, size, {defect: severity})
-    clean = render_clean(shot)
-    image, _ = spoil(clean.image, clean.fov_mask, shot.study, seed, number, shot.severities)
-    mask = truth_mask(clean.field)
+    clean = render_clean(Exposure("phantom_grades", seed, number, number, side, view, camera, size))
+    image, mask = clean.spoil({defect: severity}).image, truth_mask(Field(**clean.geometry))
     for surround in SURROUNDS:
         if surround == "white":
             page = np.full_like(image, 255)

@@ -13,7 +13,7 @@ from torch.nn import functional
 from riqa.learn.augment import TRANSFORMS, Augmentation
 from riqa.learn.examples import Examples
 from riqa.learn.flips import AT_RANDOM, flip_table, strengths_of
-from riqa.phantom.photograph import Exposure, render_clean, spoil
+from riqa.phantom.photograph import Exposure, render_clean
 
 MARGIN = 0.1  # answers nearer to one half are on the fence: any change may tip them
 DEFECTS = ("under_exposure", "defocus", "haze")  # of illumination, clarity, contrast
@@ -26,11 +26,10 @@ def phantoms(first, n):
     images = np.empty((n, SIDE, SIDE, 3), np.uint8)
     for k, number in enumerate(range(first, first + n)):
         bad = {defect: 0.9 for defect, good in zip(DEFECTS, details[k], strict=True) if not good}
-        study, side = ("phantom_details", 0), ("left", "right")[k % 2]
-        fundus = render_clean(Exposure(*study, number, number, side, "macula", "tabletop_b", 96, bad))
-        image, _ = spoil(fundus.image, fundus.fov_mask, *study, number, bad)
+        shot = number, number, ("left", "right")[k % 2], "macula", "tabletop_b", 96
+        fundus = render_clean(Exposure("phantom_details", 0, *shot)).spoil(bad)
         rows, columns = (np.flatnonzero(fundus.fov_mask.any(axis)) for axis in (1, 0))
-        field = image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        field = fundus.image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
         images[k] = cv2.resize(field, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
     return Examples(images, np.arange(n), {"details": torch.from_numpy(details.astype(np.float32))})
 

@@ -164,6 +164,41 @@ def dots(
     return figure
 
 
+def findings(rows: pd.DataFrame, least_images: int) -> Figure:
+    """Draw differences, their intervals and what they say: one panel per question, one line per difference.
+
+    Args:
+        rows: title (of the question), label, value, low, high, edge (the margin, on the side where it
+            counts), finding (for, against, undecided), and few (whether there are too few images to decide).
+        least_images: How many would be enough, for the legend.
+    """
+    colours = {"for": BLUE, "against": "#D55E00", "undecided": GREY}
+    shapes = {"for": "o", "against": "X", "undecided": "s"}
+    panels = list(rows.groupby("title", sort=False))
+    sizes = [len(own) for _, own in panels]
+    height = 0.25 * sum(sizes) + 0.5 * len(panels) + 0.9
+    heights = [n + 0.5 for n in sizes]
+    figure, axes = _panels(len(panels), 1, height, sharex=True, height_ratios=heights)
+    for (title, own), axis in zip(panels, axes.flat, strict=True):
+        own = own.assign(place=range(len(own)))
+        for finding, told in own.groupby("finding"):
+            colour = colours[finding]
+            axis.hlines(told["place"], told["low"], told["high"], colour)
+            fill = {"c": np.where(told["few"], "white", colour), "edgecolors": colour}
+            axis.scatter(told["value"], told["place"], s=34, marker=shapes[finding], zorder=3, **fill)
+        axis.plot(own["edge"], own["place"], "|", color=GREEN, ms=9, mew=2)
+        axis.axvline(0, color="black", ls="--", lw=1, zorder=0)
+        axis.set(yticks=own["place"], yticklabels=own["label"], ylim=(len(own) - 0.4, -0.6))
+        axis.tick_params(axis="y", labelsize=9)
+        axis.set_title(title, loc="left", weight="bold", fontsize="medium")
+    axes[-1, 0].set_xlabel("difference, and interval")
+    marks = [(colours[told], shapes[told], {"label": told}) for told in colours]
+    marks.append((GREY, "s", {"mfc": "white", "label": f"fewer than {least_images} images"}))
+    handles = [plt.Line2D([], [], color=colour, marker=shape, **how) for colour, shape, how in marks]
+    figure.legend(handles=handles, loc="outside upper left", ncols=4)
+    return figure
+
+
 def as_maps(axes: plt.Axes | np.ndarray) -> None:
     """Give axes that show maps equal units in both directions, and no ticks: a map has no axes to read."""
     for axis in np.ravel(axes):

@@ -11,7 +11,7 @@ import pandas as pd
 from riqa.paper import quoted
 from riqa.results import KEYS as ALL_KEYS
 from riqa.results import holm, tidy
-from riqa.show import name
+from riqa.show import name, typeset
 
 KEYS = [key for key in ALL_KEYS if key != "chapter"]
 FINDINGS = ("for", "against", "undecided")
@@ -129,6 +129,37 @@ def weigh(claims: pd.DataFrame, evidence: pd.DataFrame) -> pd.DataFrame:
         counts = {finding: int((own["finding"] == finding).sum()) for finding in FINDINGS}
         weighed[key] = counts | {"verdict": verdict([*own["finding"], *["undecided"] * missing])}
     return pd.DataFrame(weighed).T
+
+
+def counted(told: pd.Series) -> str:
+    """Say how many answers are for, against and undecided, from their numbers by finding."""
+    return ", ".join(f"{told[finding]} {finding}" for finding in FINDINGS if told[finding]) or "none"
+
+
+def conclude(claim: pd.Series, evidence: pd.DataFrame, parts: pd.DataFrame) -> str:
+    """Say the verdict on a claim, the answers by part, and what could be hidden where a question is open.
+
+    Args:
+        claim: A row of `riqa.paper.claims`.
+        evidence: What `judge` returns.
+        parts: The questions, as `riqa.paper.parts` reads them.
+
+    Returns:
+        Markdown.
+    """
+    word = weigh(claim.to_frame().T, evidence)["verdict"].item()
+    lines, given = [f"**Verdict: {word}** ({VERDICTS[word]}).", ""], answers(evidence)
+    for part in claim["parts"]:
+        own = evidence[evidence["part"] == part]
+        told = given.loc[given["part"] == part, "finding"].value_counts()
+        told = counted(told.reindex(FINDINGS, fill_value=0)) if len(own) else "this build has no such number"
+        left = own[(own["finding"] == "undecided") & own["low"].notna()]
+        if len(left):
+            gain = parts.loc[part, "rule"] == "better"
+            far, way = (left["high"].max(), "up") if gain else (left["low"].min(), "down")
+            told += typeset(f"; where it is open, the interval reaches {way} to {far:+.3f}")
+        lines.append(f"- *{parts.loc[part, 'title']}*: {told}.")
+    return "\n".join([*lines, "", f"**To settle it:** {claim['settle']}"])
 
 
 def rows_of(claims: pd.DataFrame, evidence: pd.DataFrame) -> pd.DataFrame:

@@ -7,7 +7,7 @@ import pytest
 from riqa import paper
 from riqa.publish.chapters import read_chapters
 from riqa.results import tidy
-from riqa.studies.claims import VERDICTS, answers, find, judge, rows_of, verdict, weigh
+from riqa.studies.claims import VERDICTS, answers, conclude, find, judge, rows_of, verdict, weigh
 from tests.publish.toy import REPOSITORY
 
 MARGINS = {"margin": 0.05, "margin_overall": 0.01}
@@ -201,3 +201,21 @@ def test_the_papers_numbers_are_those_of_its_tables():
     students = paper.numbers("Table 4").query("metric == 'f1' and model == 'multi_task'")
     same = (students["significant"] == "").sum()
     assert f"{same} of {len(students)} F1 values" in CLAIMS.loc["contribution_2", "paper"]
+
+
+def test_a_conclusion_tells_each_part_and_how_far_an_open_one_reaches():
+    claim = pd.Series({"parts": ["overall", "advice", "released"], "settle": "more eyes"}, name="c")
+    rows = (
+        row("overall", -0.02, 0.031),
+        row("overall", -0.02, 0.04, dataset="deepdrid"),
+        row("advice", 0.1, 0.3),
+    )
+    assert conclude(claim, judge(found(*rows)), PARTS).split("\n") == [
+        f"**Verdict: supported in part** ({VERDICTS['supported in part']}).",
+        "",
+        f"- *{PARTS.loc['overall', 'title']}*: 2 undecided; where it is open, the interval reaches up to +0.040.",
+        f"- *{PARTS.loc['advice', 'title']}*: 1 for.",
+        f"- *{PARTS.loc['released', 'title']}*: this build has no such number.",
+        "",
+        "**To settle it:** more eyes",
+    ]

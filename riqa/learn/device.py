@@ -63,11 +63,11 @@ def keep_freed_memory() -> bool:
 
     A training step frees thousands of arrays that the next step asks for anew. glibc hands large ones
     back to the kernel, which must find and clear the same pages again at every step: a fifth of the time of
-    an EfficientNet-Lite0 on a virtual machine. Arrays above 32 MB, the most that glibc allows, are still
-    given back, and of what is free at the top at most 64 MB is kept. torch asks for pages of 2 MB (see
-    `riqa.learn`), which cost less to clear.
+    an EfficientNet-Lite0 on a virtual machine. Arrays above 16 MB are still given back, and of what is free
+    at the top at most 64 MB is kept: with 32 MB a ResNet-18 would need 2.4 GB instead of 1.9. torch asks for
+    pages of 2 MB (see `riqa.learn`), which cost less to clear.
     """
-    settings = ((_MMAP_THRESHOLD, 32 << 20), (_TRIM_THRESHOLD, 64 << 20))
+    settings = ((_MMAP_THRESHOLD, 16 << 20), (_TRIM_THRESHOLD, 64 << 20))
     return all(_c_library("mallopt", *setting) for setting in settings)
 
 

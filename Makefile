@@ -29,7 +29,7 @@ serve: .venv/.ok ## read the built book of PROFILE at http://localhost:PORT
 test: lint unit-test book-test ## all tests: lint, the module, and the smoke book in a browser
 
 unit-test: .venv/.ok ## the module's tests alone
-	.venv/bin/pytest -q -n 2 -m 'not book'
+	.venv/bin/pytest -q -n 2 --durations=15 -m 'not book'
 
 test-isa: .venv/.ok ## tests that compute with networks, as on other processors (AVX2, AVX-512 and so on; minutes)
 	.venv/bin/python -m tests.processors -n 2
@@ -39,7 +39,7 @@ bad-inputs: .venv/.ok ## a thousand generated bad inputs, each judged by how the
 
 book-test: .venv/.ok ## the smoke book, built and looked at page by page
 	@$(RIQA) book --profile smoke
-	.venv/bin/pytest -q -n 2 --dist loadfile -m book
+	.venv/bin/pytest -q -n 2 --durations=15 --dist loadfile -m book
 
 lint: .venv/.ok ## style, types of slips that a tool finds, and outputs left in notebooks
 	.venv/bin/ruff check

@@ -7,8 +7,6 @@
 """
 
 import json
-import os
-from pathlib import Path
 
 from riqa.publish.layout import Build, find_root
 from riqa.publish.plan import plan
@@ -18,49 +16,35 @@ ROOT = find_root()
 PROFILE = read_profile(ROOT, str(config.get("profile", "quick")))
 BUILD = Build(ROOT, PROFILE.name)
 JOBS = plan(ROOT, PROFILE.name, str(config.get("data", "")))
+NAMES = [job.chapter.name for job in JOBS]
 
 
-def relative(path):
-    """Return a path as Snakemake records it, so that a moved repository is not built anew."""
-    return os.path.relpath(path, ROOT)
-
-
+# Paths are relative, so that a moved repository is not built anew.
 rule all:
     input:
-        [relative(BUILD.executed(job.chapter.name)) for job in JOBS],
-        [relative(BUILD.artifacts(job.chapter.name)) for job in JOBS],
+        [BUILD.shown(BUILD.executed(name)) for name in NAMES],
+        [BUILD.shown(BUILD.artifacts(name)) for name in NAMES],
 
 
-for place, job in enumerate(JOBS):
-    chapter = job.chapter
+for place, (name, job) in enumerate(zip(NAMES, JOBS)):
 
     rule:
         name:
-            chapter.name
+            name
         input:
-            [relative(path) for path in job.inputs],
+            [BUILD.shown(path) for path in job.inputs],
         output:
-            executed=relative(BUILD.executed(chapter.name)),
-            artifacts=relative(BUILD.artifacts(chapter.name)),
+            executed=BUILD.shown(BUILD.executed(name)),
+            artifacts=BUILD.shown(BUILD.artifacts(name)),
         params:
             # What is here and changes makes the chapter run again; the number of jobs and threads is not.
             run=json.dumps(
-                {
-                    "chapter": chapter.name,
-                    "parameters": job.parameters,
-                    "fingerprint": job.data_digest,
-                    "profile": PROFILE.name,
-                    "data": PROFILE.source,
-                    "notebook": relative(chapter.notebook),
-                    "out": relative(BUILD.work / chapter.name),
-                    "executed": relative(BUILD.executed(chapter.name)),
-                    "log": relative(BUILD.log(chapter.name)),
-                    "progress": relative(BUILD.progress(chapter.name)),
-                    "record": relative(BUILD.record(chapter.name)),
-                }
+                BUILD.places(name)
+                | {"profile": PROFILE.name, "data": PROFILE.source}
+                | {"parameters": job.parameters, "fingerprint": job.data_digest}
             ),
         # In reading order, which leaves what nothing waits for to the end.
         priority: len(JOBS) - place
-        threads: min(chapter.threads, PROFILE.processes or chapter.threads)
+        threads: min(job.chapter.threads, PROFILE.processes or job.chapter.threads)
         shell:
             "python -m riqa.publish.run {params.run:q} --workers {threads} --inputs {input}"

@@ -26,7 +26,8 @@ import numpy as np
 
 os.environ["OMP_NUM_THREADS"] = "1"  # and no thread is started in this process, which forks
 
-from benchmarks.bad_input_kinds import KINDS, Case, Lab
+from benchmarks.bad_input_kinds import KINDS
+from benchmarks.bad_input_lab import Case, Lab, furnish
 
 LIMIT = 120  # seconds after which a command counts as hanging
 DAC_OVERRIDE, DAC_READ_SEARCH = 1, 2  # Linux capabilities by which a superuser is refused no file
@@ -46,14 +47,10 @@ def obey_permissions() -> None:
 
 
 def run_apart(work: Callable[[], None], told: Path) -> int | None:
-    """Run something in a forked process, with its output in files.
+    """Run something, which may end by `sys.exit`, in a forked process, with its output in files.
 
-    Args:
-        work: What to run; it may end by `sys.exit`.
-        told: Stem of the files ``.out`` and ``.err``.
-
-    Returns:
-        Its exit code, negative for a signal, or None if it hung.
+    `told` is the stem of the files ``.out`` and ``.err``. Returns the exit code, negative for a signal, or
+    None if it hung.
     """
     child = os.fork()
     if child == 0:
@@ -109,13 +106,10 @@ def flaws(case: Case, code: int | None, out: str, err: str) -> Iterator[str]:
 
 
 def try_inputs(count: int, seed: int, show: Callable[[str], None] = print) -> Counter:
-    """Make inputs in turn of each kind, run them, and count how many fail, by kind.
-
-    Returns:
-        Number of inputs by (kind, whether it passed).
-    """
+    """Make inputs in turn of each kind, run them, and count them by (kind, whether it passed)."""
     import riqa.cli
-    from benchmarks import bad_input_kinds  # what the commands import late is imported once, before forking
+
+    # What the commands import late is imported once, before forking.
     from riqa.assess import answers, page  # noqa: F401
     from riqa.data import adapters, audit, curate  # noqa: F401
     from riqa.learn import plan_file, runs  # noqa: F401
@@ -125,7 +119,7 @@ def try_inputs(count: int, seed: int, show: Callable[[str], None] = print) -> Co
     with tempfile.TemporaryDirectory(prefix="riqa-bad-inputs-") as name:
         folder = Path(name)
         lab = Lab(folder / "lab")
-        if run_apart(lambda: bad_input_kinds.furnish(lab), folder / "lab_told") != 0:
+        if run_apart(lambda: furnish(lab), folder / "lab_told") != 0:
             raise SystemExit((folder / "lab_told.err").read_text())
         for number in range(count):
             kind = list(KINDS)[number % len(KINDS)]
@@ -140,10 +134,8 @@ def try_inputs(count: int, seed: int, show: Callable[[str], None] = print) -> Co
                 riqa.cli.main([os.fsdecode(part) for part in case.arguments])
 
             code = run_apart(command, told)
-            out, err = (
-                Path(f"{told}{ending}").read_bytes().decode("utf-8", "surrogateescape")
-                for ending in (".out", ".err")
-            )
+            written = (Path(f"{told}{ending}").read_bytes() for ending in (".out", ".err"))
+            out, err = (said.decode("utf-8", "surrogateescape") for said in written)
             wrong = list(flaws(case, code, out, err))
             tally[kind, not wrong] += 1
             if wrong:
@@ -163,9 +155,8 @@ def main() -> None:
     for kind in KINDS:
         print(f"{kind:12} {tally[kind, True]:4} passed, {tally[kind, False]:3} failed")
     failed = sum(n for (_, passed), n in tally.items() if not passed)
-    print(
-        f"{given.count} bad inputs, seed {given.seed}: {failed} failed, {time.perf_counter() - began:.0f} s"
-    )
+    seconds = time.perf_counter() - began
+    print(f"{given.count} bad inputs, seed {given.seed}: {failed} failed, {seconds:.0f} s")
     print(json.dumps({"count": given.count, "seed": given.seed, "failed": failed}))
     sys.exit(1 if failed else 0)
 

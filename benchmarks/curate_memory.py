@@ -18,6 +18,7 @@ import pandas as pd
 import psutil
 
 from riqa.data.manifest import Dataset, save_dataset
+from riqa.files import write_json
 from riqa.phantom.study import phantom_grades
 
 SPLITS = {"train": 11_289, "val": 1_254, "test": 16_249}  # EyeQ's images, a tenth of train held out
@@ -93,9 +94,7 @@ def main() -> None:
         "peak_mb": round(peak, 1),
         "images_per_second": round(given.images / seconds, 1),
     }
-    out = Path("_build/bench/curate_memory.json")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
+    write_json(Path("_build/bench/curate_memory.json"), measured)
     print(
         f"{given.images:,} images of {given.size} px, {given.workers} workers: peak {peak:.0f} MB, "
         f"{measured['images_per_second']} images/s, {store['n_set_aside']} set aside"

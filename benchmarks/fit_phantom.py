@@ -39,7 +39,7 @@ Observed = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 def observed(folder: Path) -> tuple[Observed, np.ndarray]:
     """Return what `summary` does, of EyeQ-D's labels, and the number of photographs of each class."""
-    rows = read_catalogue("eyeq_d", folder).table
+    rows = read_catalogue("eyeq_d", folder).manifest
     bad = 1 - rows[list(DETAILS)].to_numpy(dtype=float)
     overall = rows["overall"].to_numpy(dtype=int)
     count = np.bincount(overall)
@@ -72,12 +72,13 @@ def drawn(values: Mapping[str, dict[str, float]], reject_above: float, n: int, s
     """Draw photographs, have their details and overall quality judged, and return their `summary`."""
     rng = np.random.default_rng(seed)
     severities = trouble.draw_severities(n, values["chances"], rng, values["loadings"], values["shapes"])
-    perceived = np.stack([raters.perceived_severity(severities, name) for name in DETAILS], axis=1)
-    scores = raters.rate_details(perceived, raters.experts(), rng)
+    perceived = raters.perceived_severity(severities)
+    seen = np.stack([perceived[detail] for detail in DETAILS], axis=1)
+    scores = raters.EXPERTS.rate(seen, [raters.THRESHOLD], rng)
     good = raters.majority(scores, raters.draw_panels(n, rng))
     thresholds = (raters.GRADE_THRESHOLDS[0], reject_above)
     score = raters.overall_score(severities, values["weights"])
-    overall = np.median(raters.rate_overall(score, raters.graders(), thresholds, rng), axis=1)
+    overall = np.median(raters.GRADERS.rate(score[:, None], thresholds, rng)[..., 0], axis=1)
     return summary(1 - good, overall.astype(int), mix)
 
 

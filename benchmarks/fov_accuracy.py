@@ -6,7 +6,6 @@ the default takes five to ten minutes on one core. Run by `make bench-fov`, in a
 """
 
 import argparse
-import json
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,10 +14,11 @@ import cv2
 import numpy as np
 
 from riqa.data.fov import FieldOfView, find_fov
-from riqa.data.peers import installed_peers, peer_field
+from riqa.data.peers import installed_peers
+from riqa.files import write_json
 from riqa.phantom.degrade import DEFECTS
 from riqa.phantom.fundus import CAMERAS, Field
-from riqa.phantom.photograph import JPEG_QUALITY, Exposure, render_clean, run_all, spoil
+from riqa.phantom.photograph import JPEG_QUALITY, Exposure, render_clean, run_all
 
 MEDIAN, FIRST_PERCENTILE = 0.99, 0.95
 """Intersection over union that is asked for."""
@@ -28,9 +28,10 @@ SURROUNDS = ("dark", "white")
 
 def truth_mask(field: Field) -> np.ndarray:
     """Return the true field of view as bool (H, W): circle between its cuts, without notches."""
-    ys, xs = np.ogrid[: field.height, : field.width]
-    inside = (xs - field.cx) ** 2 + (ys - field.cy) ** 2 <= field.radius**2
-    return inside & (np.abs(ys - field.cy) <= field.cut * field.radius) if field.cut < 1 else inside
+    width, height, x, y, radius, cut = field
+    ys, xs = np.ogrid[:height, :width]
+    inside = (xs - x) ** 2 + (ys - y) ** 2 <= radius**2
+    return inside & (np.abs(ys - y) <= cut * radius) if cut < 1 else inside
 
 
 def cases(
@@ -46,10 +47,8 @@ def photographs(
 ) -> Iterator[tuple[dict, np.ndarray, np.ndarray]]:
     """Yield a case on each surround: what it is, its decoded JPEG uint8 (H, W, 3), and its true mask."""
     side, view = ("left", "right")[number % 2], ("macula", "macula", "disc")[number % 3]
-    shot = Exposure("phantom_grades", seed, number, number, side, view, camera, size, {defect: severity})
-    clean = render_clean(shot)
-    image, _ = spoil(clean.image, clean.fov_mask, shot.study, seed, number, shot.severities)
-    mask = truth_mask(clean.field)
+    clean = render_clean(Exposure("phantom_grades", seed, number, number, side, view, camera, size))
+    image, mask = clean.spoil({defect: severity}).image, truth_mask(Field(**clean.geometry))
     for surround in SURROUNDS:
         if surround == "white":
             page = np.full_like(image, 255)
@@ -69,6 +68,24 @@ def overlap(found: FieldOfView | None, mask: np.ndarray) -> float:
     return float((inside & mask).sum() / (inside | mask).sum())
 
 
+def peer_field(name: str, image: np.ndarray) -> FieldOfView | None:
+    """Return the field that an installed peer finds on a photograph, uint8 (H, W, 3); its score is NaN."""
+    height, width = shape = image.shape[:2]
+    if name == "fundus-image-toolbox":
+        from fundus_image_toolbox.circle_crop.eyeq_preprocess import get_mask
+
+        try:
+            _, _, (y, x), radius = get_mask(image)
+        except (ValueError, IndexError):  # its own `crop` gives up in the same way
+            return None
+        return FieldOfView(shape, (float(x), float(y)), float(radius), (0, 0, width, height), np.nan)
+    from rtnls_fundusprep.mask_extraction import get_cfi_bounds
+
+    found = get_cfi_bounds(image)
+    box = found.min_x, found.min_y, found.max_x, found.max_y
+    return FieldOfView(shape, (float(found.cx), float(found.cy)), float(found.radius), box, np.nan)
+
+
 def examine(seed: int, size: int, number: int, camera: str, defect: str, severity: float) -> list[dict]:
     """Return one row per surround and contestant of a case: what it is, `by` whom it was found, and `iou`."""
     rows = []
@@ -86,16 +103,9 @@ def summarise(rows: list[dict]) -> list[dict]:
     for surround in SURROUNDS:
         for name in dict.fromkeys(row["by"] for row in rows):
             values = [row["iou"] for row in rows if row["by"] == name and row["surround"] == surround]
-            table.append(
-                {
-                    "surround": surround,
-                    "by": name,
-                    "n": len(values),
-                    "median": float(np.median(values)),
-                    "first_percentile": float(np.quantile(values, 0.01)),
-                    "set_aside": int(np.sum(np.equal(values, 0))),
-                }
-            )
+            told = {"surround": surround, "by": name, "n": len(values), "median": float(np.median(values))}
+            told["first_percentile"] = float(np.quantile(values, 0.01))
+            table.append(told | {"set_aside": values.count(0)})
     return table
 
 
@@ -158,9 +168,7 @@ def main() -> None:
     for row in sorted((row for row in rows if row["by"] == "ours"), key=lambda row: row["iou"])[:6]:
         case = f"{row['camera']}, {row['defect']} {row['severity']}, {row['surround']} margin"
         print(f"  {row['iou']:.3f}  {case}, seed {row['seed']}")
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    result = {"asked": dict(asked), "table": table, "photographs": rows}
-    options.out.write_text(json.dumps(result, indent=1) + "\n")
+    write_json(options.out, {"asked": dict(asked), "table": table, "photographs": rows})
 
 
 if __name__ == "__main__":

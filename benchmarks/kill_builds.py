@@ -7,7 +7,6 @@ build made. Run: python benchmarks/kill_builds.py
 """
 
 import argparse
-import json
 import random
 import shutil
 import subprocess
@@ -18,7 +17,7 @@ from pathlib import Path
 
 import psutil
 
-from riqa.files import read_json, tree_digests
+from riqa.files import read_json, tree_digests, write_json
 from riqa.publish.chapters import read_chapters
 from riqa.publish.layout import Build, find_root
 from riqa.publish.progress import read_progress
@@ -107,19 +106,16 @@ def main() -> None:
                 print(f"killed in {hit}, {time.time() - begun:.0f} s", flush=True)
             left.remove(hit)
 
-        differing = [
-            name
-            for name in chapters
-            if tree_digests(disturbed.work / name) != tree_digests(undisturbed.work / name)
+        made = [
+            {name: tree_digests(one.work / name) for name in chapters} for one in (disturbed, undisturbed)
         ]
+        differing = [name for name in chapters if made[0][name] != made[1][name]]
         leavings = [path.name for path in disturbed.work.glob(".*")]
     verdict = {"kills": kills, "never_killed": sorted(set(chapters) - set(kills)), "differing": differing}
     verdict |= {"leavings": leavings, "seed": options.seed}
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(verdict, indent=1) + "\n")
-    print(
-        f"{len(kills)} kills; differing chapters: {differing or 'none'}; left behind: {leavings or 'nothing'}"
-    )
+    write_json(options.out, verdict)
+    told = f"differing chapters: {differing or 'none'}; left behind: {leavings or 'nothing'}"
+    print(f"{len(kills)} kills; {told}")
     if differing or leavings:
         raise SystemExit(1)
 

@@ -15,7 +15,7 @@ def phantom_files(folder: Path, n: int = 6, width: int = 2600) -> list[Path]:
     for number, camera in zip(range(n), itertools.cycle(CAMERAS), strict=False):
         files.append(folder / f"{number}_{camera}.jpg")
         if not files[-1].is_file():
-            shot = Exposure("phantom_grades", 0, number, number, "left", "macula", camera, width, {})
+            shot = Exposure("phantom_grades", 0, number, number, "left", "macula", camera, width)
             write_jpeg(files[-1], render_clean(shot).image)
     return files
 

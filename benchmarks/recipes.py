@@ -19,7 +19,6 @@ python benchmarks/recipes.py phantom_few --store _build/quick/work/01_curate_ima
 """
 
 import argparse
-import json
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -34,6 +33,7 @@ from riqa.data.curate import curate
 from riqa.data.manifest import Dataset, grouped_stratified_split
 from riqa.data.store import open_store
 from riqa.evaluate.stats import paired_bootstrap
+from riqa.files import write_json
 from riqa.learn.augment import Augmentation
 from riqa.learn.config import TrainingConfig
 from riqa.learn.runs import TrainingRun, run_all
@@ -95,21 +95,12 @@ def runs_of(
 
 def curve(history: pd.DataFrame, config: TrainingConfig, side: int, n_images: int) -> list[dict]:
     """Return for every epoch and seed what it had cost by then, and how good the model was."""
-    rows = []
-    for seed, records in history[history["epoch"] > 0].groupby("seed"):
-        sides = np.array([image_side(side, epoch, config) for epoch in records["epoch"]])
-        rows += [
-            {
-                "seed": int(seed),
-                "epoch": int(epoch),
-                "cost": float(cost),
-                "score": score,
-            }
-            for epoch, cost, score in zip(
-                records["epoch"], n_images * np.cumsum((sides / side) ** 2), records["val_score"], strict=True
-            )
-        ]
-    return rows
+    told = history.loc[history["epoch"] > 0, ["seed", "epoch", "val_score"]].sort_values(
+        "seed", kind="stable"
+    )
+    sides = told["epoch"].map(lambda epoch: image_side(side, epoch, config))
+    told["cost"] = n_images * ((sides / side) ** 2).groupby(told["seed"]).cumsum()
+    return told.rename(columns={"val_score": "score"}).to_dict("records")
 
 
 def contest(options: argparse.Namespace) -> dict | None:
@@ -140,16 +131,12 @@ def contest(options: argparse.Namespace) -> dict | None:
         told[recipe] = {
             "config": asdict(config),
             "curve": curve(history, config, side, n_images),
-            "best": {
-                int(seed): {"epoch": int(row["epoch"]), "score": row["val_score"]}
-                for seed, row in best.iterrows()
-            },
+            "best": best[["epoch", "val_score"]].rename(columns={"val_score": "score"}).to_dict("index"),
             "seconds": seconds,
         }
         columns = [f"p_overall_{k}" for k in range(n_classes)]
-        predictions[recipe] = np.stack(
-            [own[columns].to_numpy().argmax(1) for _, own in answers.groupby("seed")]
-        )
+        called = [own[columns].to_numpy().argmax(1) for _, own in answers.groupby("seed")]
+        predictions[recipe] = np.stack(called)
         each = ", ".join(f"{score:.3f}" for score in best["val_score"])
         print(f"{recipe}: {best['val_score'].mean():.3f} ({each}), {seconds:.0f} s", flush=True)
     if options.only:
@@ -213,8 +200,7 @@ def main() -> None:
         options.store = curate(images, folder / "store", SIDE, options.jobs).root
     found = contest(options)
     if found is not None:
-        options.out.mkdir(parents=True, exist_ok=True)
-        (options.out / f"{options.name}.json").write_text(json.dumps(found, indent=1) + "\n")
+        write_json(options.out / f"{options.name}.json", found)
         tell(found, options.out.parent)
 
 

@@ -7,7 +7,6 @@ benchmarks/measured, from which the book's page "Cost and speed" is made (`make 
 """
 
 import datetime
-import json
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from riqa import __version__
+from riqa.files import write_json
 from riqa.publish.provenance import hardware, versions
 
 BUILT, KEPT = Path("_build/bench"), Path("benchmarks/measured")
@@ -104,8 +104,7 @@ def _write(out: Path, conditions: str, found: dict, packages: tuple[str, ...] = 
         "versions": {"riqa": __version__} | versions() | {name: version(name) for name in packages},
         "conditions": conditions,
     }
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(told | found, indent=1) + "\n", encoding="utf-8")
+    write_json(out, told | found)
 
 
 def keep(built: Path, kept: Path) -> list[str]:

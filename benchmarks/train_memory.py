@@ -26,7 +26,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.results import compare, report
-from riqa.data.curate import field_numbers
+from riqa.data.fields import field_numbers
 from riqa.data.fov import FieldOfView
 from riqa.data.manifest import Dataset
 from riqa.data.store import Plan, Row, write_store

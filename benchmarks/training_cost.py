@@ -6,7 +6,6 @@ python benchmarks/training_cost.py
 """
 
 import argparse
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import pandas as pd
 import torch
 
+from benchmarks.precision_speed import trainer
 from benchmarks.results import tabulate
 from riqa.data.published import COUNTS, VALIDATION
 from riqa.labels import DETAILS
@@ -77,37 +77,18 @@ def trainings(root: Path, profile_name: str) -> list[dict[str, Any]]:
         ("05_train_multi_task", multi, name, 2 * len(multi["seeds"]) + n_trials * (name in tuned))
         for name in multi["overall_sets"]
     ]
-    return [
-        {
-            "chapter": chapter,
-            "set": name,
-            "models": models,
-            "images": TRAINING_IMAGES[name],
-            "epochs": values["epochs"],
-        }
-        for chapter, values, name, models in planned
-    ]
+    keys = ("chapter", "set", "models", "images", "epochs")
+    counted = ((c, name, n, TRAINING_IMAGES[name], values["epochs"]) for c, values, name, n in planned)
+    return [dict(zip(keys, row, strict=True)) for row in counted]
 
 
 def step_rate(backbone: str, side: int, batch_size: int, steps: int) -> float:
-    """Return how many images per second one core trains on, in float32; the first step is left out."""
+    """Return how many images per second one core trains on, in float32; as many first steps are left out."""
     torch.set_num_threads(1)
     keep_freed_memory()
-    model = (
-        QualityNet(backbone, n_overall=3, n_details=len(DETAILS))
-        .to(memory_format=torch.channels_last)
-        .train()
-    )
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
-    images = torch.rand(batch_size, 3, side, side).contiguous(memory_format=torch.channels_last)
-    for step in range(steps + 1):
-        if step == 1:
-            begun = time.perf_counter()
-        loss = sum(logits.square().mean() for logits in model(images).values())
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    return steps * batch_size / (time.perf_counter() - begun)
+    rate = trainer(backbone, side, "float32", batch_size, steps)
+    rate()
+    return rate()
 
 
 def cost_table(measured: Mapping[str, Any]) -> pd.DataFrame:
@@ -144,15 +125,9 @@ def time_table(measured: Mapping[str, Any]) -> pd.DataFrame:
     here = measured["images_per_second"] * measured["gflop_per_image"] / 1e3
     speeds = {"one core of the processor below, float32 (measured)": here} | ASSUMED_SPEEDS
     hours = {name: pflop * 1e3 / speed / 3600 for name, speed in speeds.items()}
-    return pd.DataFrame(
-        {
-            "on": list(speeds),
-            "TFLOP/s": [f"{speed:.3g}" for speed in speeds.values()],
-            "time": [
-                f"{value / 24:.0f} days" if value > 48 else f"{value:.1f} hours" for value in hours.values()
-            ],
-        }
-    )
+    told = [f"{value / 24:.0f} days" if value > 48 else f"{value:.1f} hours" for value in hours.values()]
+    rates = [f"{speed:.3g}" for speed in speeds.values()]
+    return pd.DataFrame({"on": list(speeds), "TFLOP/s": rates, "time": told})
 
 
 def main() -> None:

@@ -82,7 +82,7 @@ def book(
         data = os.path.relpath(data, root)
     os.chdir(root)
     with stopping("What is done is kept; the same command goes on."):
-        build_book(root, profile, data, jobs, console())
+        build_book(Build(root, profile), data, jobs, console())
 
 
 @app.command()
@@ -109,7 +109,7 @@ def run(
     target = out.resolve() if out else None
     os.chdir(root)
     with stopping("The run is incomplete."):
-        rerun_chapter(root, chapter, profile, given, target, jobs, console())
+        rerun_chapter(Build(root, profile), chapter, given, target, jobs, console())
 
 
 @app.command()
@@ -141,10 +141,9 @@ def chapters(
         values = resolve_parameters(read_profile(root, profile), found.name, declared, {})
         columns = ("parameter", "type", "default", profile, "meaning", "legal")
         table = Table(*columns, box=None, title=found.name, title_justify="left")
-        for name, parameter in declared.items():
+        for name, one in declared.items():
             given = repr(values[name]) if name in values else ""
-            told = (repr(parameter.default), given, parameter.meaning, parameter.legal.text)
-            table.add_row(name, parameter.type, *told)
+            table.add_row(name, one.type, repr(one.default), given, one.meaning, one.legal.text)
     console().print(table)
 
 

@@ -46,6 +46,10 @@ def assess(
         float,
         typer.Option(min=0.5, max=1.0, help="Share of photographs like the model's own to count as such."),
     ] = 0.99,
+    coverage: Annotated[
+        float,
+        typer.Option(min=0.01, max=1.0, help="Share to answer, the surest; set by validation photographs."),
+    ] = 1.0,
     accept_phantoms: Annotated[
         bool,
         typer.Option("--accept-phantoms", help="No warning with a model that was trained on phantoms."),
@@ -54,6 +58,7 @@ def assess(
     """Judge photographs: overall quality, what is wrong, what to do.
 
     No answer is given where there is no fundus, nor for photographs unlike those that the model learned from.
+    With --coverage 0.8, none where it is less sure than of the surest 80 % of its validation photographs.
     A model that has learned from phantoms says so with every photograph.
     Exit codes: 0 all assessed, 1 some files could not be read, 2 nothing could be assessed.
 
@@ -69,7 +74,7 @@ def assess(
         raise InputError(f"{html} is a folder; give --html a file, such as {html / 'assessment.html'}")
     keep_freed_memory()  # every batch asks for the same large arrays again
     with stopping("What is printed holds; no page was written."):
-        session = open_session(model, images, accept_phantoms=accept_phantoms)
+        session = open_session(model, images, accept_phantoms=accept_phantoms, coverage=coverage)
         for note in session.notes:
             print(f"riqa: {shown(note)}", file=sys.stderr)
         done, cards, unreadable = [], [], [*session.empty]

@@ -75,7 +75,9 @@ def check(
     if as_json:
         print(json_text(report.to_json(), indent=1))
     else:
-        _show_report(report, console())
+        if report.parts:
+            console().print(_counts(report), "")
+        _show_findings(report.findings, console())
     if not report.usable:
         reason = [finding.message for finding in report.findings if finding.severity == "error"][-1]
         print(f"riqa: {dataset} is not usable: {reason}", file=sys.stderr)
@@ -99,49 +101,40 @@ def curate(
 
     Example: riqa curate eyeq --root data/eyeq --out stores/eyeq_256 --size 256 --jobs 2
     """
+    import pandas as pd
+
     from riqa.data.adapters import load
+    from riqa.data.checks import class_counts
     from riqa.data.curate import curate as curate_dataset
 
     with stopping("What is done is kept; the same command goes on."):
         loaded = load(dataset, root, seed=seed, strict=strict)
         store = curate_dataset(loaded, out, size, workers=jobs)
-    _show_store(store, loaded.findings, console())
-
-
-def _show_report(report, console: Console) -> None:
-    """Print counts by split and class beside the published ones, then every finding."""
-    from riqa.data.catalogue import ALL
-
-    if report.parts:
-        table = Table("split", "class", box=None, title=Text(shown(report.dataset)), title_justify="left")
-        for name in ("labels", "images there", "published"):
-            table.add_column(name, justify="right")
-        for part in report.parts:
-            label = part.name
-            for name in sorted(part.labelled, key=lambda name: name == ALL):
-                counts = (part.labelled[name], part.there.get(name, 0), part.published.get(name, ""))
-                table.add_row(label, name, *map(str, counts))
-                label = ""
-        console.print(table)
-        console.print()
-    _show_findings(report.findings, console)
-
-
-def _show_store(store, findings, console: Console) -> None:
-    """Print where a store is, its images by split, why others were set aside, and the warnings."""
-    import pandas as pd
-
-    from riqa.data.checks import class_counts
-
-    reasons = pd.read_csv(store.root / "set_aside.csv")["reason"].value_counts()
+    set_aside = store.root / "set_aside.csv"
+    reasons = pd.read_csv(set_aside)["reason"].value_counts()
     for line in (
         f"{store.meta['n_images']} images of {store.images.shape[1]} pixels in {shown(store.root)}",
         class_counts(store.manifest, store.meta["n_classes"]).to_string(),
-        f"set aside: {reasons.sum()} (named in {shown(store.root / 'set_aside.csv')})",
+        f"set aside: {reasons.sum()} (named in {shown(set_aside)})",
         *(f"  {n} {reason}" for reason, n in reasons.items()),
     ):
-        console.print(line, **_PLAIN)
-    _show_findings([one for one in findings if one.severity != "info" or one.code == "passed-over"], console)
+        console().print(line, **_PLAIN)
+    told = [one for one in loaded.findings if one.severity != "info" or one.code == "passed-over"]
+    _show_findings(told, console())
+
+
+def _counts(report) -> Table:
+    """Lay out counts by split and class beside the published ones."""
+    from riqa.data.catalogue import ALL
+
+    table = Table("split", "class", box=None, title=Text(shown(report.dataset)), title_justify="left")
+    for name in ("labels", "images there", "published"):
+        table.add_column(name, justify="right")
+    for part in report.parts:
+        for k, name in enumerate(sorted(part.labelled, key=lambda name: name == ALL)):
+            counts = (part.labelled[name], part.there.get(name, 0), part.published.get(name, ""))
+            table.add_row("" if k else part.name, name, *map(str, counts))
+    return table
 
 
 def _show_findings(findings, console: Console) -> None:

@@ -66,18 +66,17 @@ def train(
         launched_processes(device) as processes,
         only_writer(plan.out, KEPT) if processes.is_main else nullcontext(),
     ):
+        on_cpu, alone = device.type == "cpu", processes.n == 1
         if processes.is_main:
             if restart:
                 shutil.rmtree(checkpoints, ignore_errors=True)
-            apart = ", which batch-normalise each its own images" if device.type == "cpu" else ""
-            together = f", {processes.n} processes for each{apart}" if processes.n > 1 else ""
-            said = f"riqa: {len(runs)} model(s) on {device.type}{together}, computing in {precision}"
-            print(said, file=sys.stderr)
-            if device.type == "cpu" and processes.n == 1:
+            where = device.type if alone else f"{device.type}, {processes.n} processes for each"
+            where += ", which batch-normalise each its own images" * (on_cpu and not alone)
+            print(f"riqa: {len(runs)} model(s) on {where}, computing in {precision}", file=sys.stderr)
+            if on_cpu and alone:
                 _hint_at_idle_cores(plan.threads, min(jobs, len(runs)))
         processes.wait()
-        done = run_together(runs, processes) if processes.n > 1 else run_all(runs, jobs)
-        history, predictions = done
+        history, predictions = run_all(runs, jobs) if alone else run_together(runs, processes)
         processes.wait()
         if not processes.is_main:
             return
@@ -95,9 +94,7 @@ def _hint_at_idle_cores(threads: int, side_by_side: int) -> None:
     from riqa.publish.provenance import hardware
 
     cores = hardware()["cores"]  # that this process may use: a batch job has a few of its machine's
-    each = cores // side_by_side
-    if each > threads:
+    if cores // side_by_side > threads:
         used = f"riqa: {threads * side_by_side} of {cores} cores are used"
-        print(
-            f"{used}; 'threads: {each}' in the file uses more, and changes the last digits", file=sys.stderr
-        )
+        more = f"'threads: {cores // side_by_side}' in the file uses more, and changes the last digits"
+        print(f"{used}; {more}", file=sys.stderr)

@@ -17,9 +17,11 @@ from riqa.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
-_FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
-_NO_PLACE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP)
+_REFUSALS = (
+    *(errno.ENOSPC, errno.EDQUOT),  # no room
+    *(errno.EACCES, errno.EPERM, errno.EROFS),  # forbidden
+    *(errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP),  # no place
+)
 _NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)  # what file systems without locks answer
 KEPT = "what is done is kept: "
 
@@ -82,7 +84,7 @@ def file_digest(path: Path) -> str:
 
 
 def tree_digests(folder: Path, skip: str = "") -> dict[str, str]:
-    """Return the SHA-256 of every file below a folder by relative path (with `/`), sorted, but of `skip`.
+    """Return `file_digest` of every file below a folder by relative path (with `/`), sorted, but of `skip`.
 
     A missing folder has no files.
     """
@@ -102,7 +104,7 @@ def writing(folder: Path, kept: str = "") -> Iterator[None]:
     except OSError as error:
         where = Path(os.fsdecode(error.filename or folder))  # the folder, one above it, or what lies in it
         related = where.is_relative_to(folder) or folder.is_relative_to(where)
-        if error.errno not in (*_NO_ROOM, *_FORBIDDEN, *_NO_PLACE) or not related:
+        if error.errno not in _REFUSALS or not related:
             raise
         raise InputError(
             f"{folder} cannot be written ({error.strerror}); {kept}make room or give another folder, and run "
@@ -111,10 +113,7 @@ def writing(folder: Path, kept: str = "") -> Iterator[None]:
 
 
 def lock(stream: IO, busy: str) -> None:
-    """Lock an open file for this process alone, or raise InputError(busy) if another has locked it.
-
-    The lock ends with the process, however that ends.
-    """
+    """Lock an open file for this process alone, until it ends, or raise InputError(busy) if another has."""
     try:
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

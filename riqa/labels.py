@@ -13,15 +13,9 @@ This is the code of Telesco et al. (2025). EyeQ's own label files use the revers
 DETAILS: tuple[str, ...] = ("illumination", "clarity", "contrast")
 """The three quality details, in the order of every array that has a details axis."""
 
-_CLASS_NAMES = {2: ("bad", "good"), 3: ("reject", "usable", "good")}
-
 
 def class_names(n_classes: int) -> tuple[str, ...]:
-    """Return the names of 2 or 3 overall-quality classes; the position of a name is its code.
-
-    Raises:
-        ValueError: If `n_classes` is neither 2 nor 3.
-    """
-    if n_classes not in _CLASS_NAMES:
+    """Return the names of 2 or 3 overall-quality classes, at their codes; a ValueError for another number."""
+    if n_classes not in (2, 3):
         raise ValueError(f"n_classes must be 2 or 3, got {n_classes!r}")
-    return _CLASS_NAMES[n_classes]
+    return ("bad", "good") if n_classes == 2 else ("reject", "usable", "good")

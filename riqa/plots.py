@@ -169,11 +169,12 @@ def findings(rows: pd.DataFrame, least_images: int) -> Figure:
 
     Args:
         rows: title (of the question), label, value, low, high, edge (the margin, on the side where it
-            counts), finding (for, against, undecided), and few (whether there are too few images to decide).
+            counts), finding (for, too small, against, undecided), and few (whether there are too few images
+            to decide).
         least_images: How many would be enough, for the legend.
     """
-    colours = {"for": BLUE, "against": "#D55E00", "undecided": GREY}
-    shapes = {"for": "o", "against": "X", "undecided": "s"}
+    colours = {"for": BLUE, "too small": "#DE8F05", "against": "#D55E00", "undecided": GREY}
+    shapes = {"for": "o", "too small": "D", "against": "X", "undecided": "s"}
     panels = list(rows.groupby("title", sort=False))
     sizes = [len(own) for _, own in panels]
     height = 0.25 * sum(sizes) + 0.5 * len(panels) + 0.9
@@ -195,7 +196,7 @@ def findings(rows: pd.DataFrame, least_images: int) -> Figure:
     marks = [(colours[told], shapes[told], {"label": told}) for told in colours]
     marks.append((GREY, "s", {"mfc": "white", "label": f"fewer than {least_images} images"}))
     handles = [plt.Line2D([], [], color=colour, marker=shape, **how) for colour, shape, how in marks]
-    figure.legend(handles=handles, loc="outside upper left", ncols=4)
+    figure.legend(handles=handles, loc="outside upper left", ncols=5)
     return figure
 
 

@@ -17,30 +17,29 @@ def read_predictions(
 ) -> pd.DataFrame:
     """Read what models of several chapters (stems of notebooks) answered, one row per image, model and seed.
 
-    They wrote rows of `riqa.learn.predict.predict`; `model` comes as results have it, and two columns are
-    added: see `named` and `with_answers`.
+    They wrote rows of `riqa.learn.predict.predict`; models come as `named` leaves them.
     """
-    paths = [Path(work) / chapter / "predictions.parquet" for chapter in chapters]
-    table = pd.concat(map(pd.read_parquet, paths), ignore_index=True)
+    tables = [pd.read_parquet(Path(work) / chapter / "predictions.parquet") for chapter in chapters]
+    table = pd.concat(tables, ignore_index=True)
     return named(table[table["split"].isin(splits)].reset_index(drop=True))
 
 
 def named(table: pd.DataFrame) -> pd.DataFrame:
     """Name the models of predictions as results do, and add the columns of `with_answers`.
 
-    A network that is judged on another set than its own is `multi_task@<its set>`; there is one Teacher
-    only.
+    A network judged on another set than its own is `multi_task@<its set>`; there is one Teacher only.
     """
     own = (table["dataset"] == table["trained_on"]) | (table["model"] == "teacher")
-    model = table["model"].where(own, table["model"] + "@" + table["trained_on"])
-    return with_answers(table.assign(model=model))
+    return with_answers(
+        table.assign(model=table["model"].where(own, table["model"] + "@" + table["trained_on"]))
+    )
 
 
 def with_answers(table: pd.DataFrame) -> pd.DataFrame:
     """Add `called`, the most probable class, and `p_true`, the probability of the true one (NaN: none)."""
     probs, truth = table[OVERALL].to_numpy(), table["overall"].to_numpy(dtype=float)
     answered = ~np.isnan(probs).all(axis=1)
-    called = np.where(answered, np.where(np.isnan(probs), -1, probs).argmax(axis=1), np.nan)
+    called = np.where(answered, np.nan_to_num(probs, nan=-1).argmax(axis=1), np.nan)
     graded = answered & ~np.isnan(truth)
     p_true = np.full(len(table), np.nan)
     p_true[graded] = probs[graded, truth[graded].astype(int)]
@@ -51,13 +50,11 @@ def pick(
     predictions: pd.DataFrame, datasets: Sequence[str], models: Sequence[str], seeds: Sequence[int]
 ) -> pd.DataFrame:
     """Pick datasets, models and seeds in the order asked for; an InputError if one is not there."""
+    asked = pd.MultiIndex.from_product([datasets, models], names=["dataset", "model"])
     own = predictions[predictions["seed"].isin(seeds)]
-    runs = own.groupby(["dataset", "model"])["seed"].unique()
-    for asked in pd.MultiIndex.from_product([datasets, models]):
-        missing = sorted(set(seeds) - set(runs.get(asked, [])))
-        if missing:
-            model, dataset = asked[1], asked[0]
+    runs = own.groupby(asked.names)["seed"].unique()
+    for dataset, model in asked:
+        if missing := sorted(set(seeds) - set(runs.get((dataset, model), []))):
             told = f"{model} has no predictions on {dataset} with seed {missing[0]}"
             raise InputError(f"{told}; build its chapter again")
-    asked = pd.MultiIndex.from_product([datasets, models], names=["dataset", "model"])
     return own.set_index(asked.names).loc[asked].reset_index()

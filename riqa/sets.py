@@ -30,34 +30,26 @@ def build_set(
     Raises:
         InputError: If no set has that name, or its data is missing or wrong.
     """
+    if name in PUBLISHED:
+        return load(name, real_folder(name, data), seed=seed)
+    if name not in NAMES or name == TABLE:
+        return to_dataset(read_table(own_folder(name, data), seed=seed, name=name))
+    from riqa.phantom import study
+
     common = {"seed": seed, "workers": workers, "size": sizes["photograph_size"]}
-    match name:
-        case "phantom_details" | "phantom_grades":
-            from riqa.phantom.study import phantom_details, phantom_grades
-
-            make = {"phantom_details": phantom_details, "phantom_grades": phantom_grades}[name]
-            n_train, n_test = (sizes[f"{name.replace('phantom', 'n')}_{part}"] for part in ("train", "test"))
-            return make(out, n_train=n_train, n_test=n_test, **common)
-        case "phantom_eyes":
-            from riqa.phantom.study import phantom_eyes
-
-            n_train, n_test = sizes["n_eyes_train"] + sizes["n_eyes_val"], sizes["n_eyes_test"]
-            held_out = sizes["n_eyes_val"] / n_train if n_train else 0.0
-            return phantom_eyes(out, n_train=n_train, n_test=n_test, validation=held_out, **common)
-        case "phantom_observers":
-            from riqa.phantom.study import phantom_observers
-
-            n_test = sizes["n_observers"]
-            return phantom_observers(out, n_test=n_test, n_repeat=n_test // 4, **common)
-        case "simulated_details":
-            from riqa.phantom.study import simulated_details
-
-            # The splits of EyeQ are kept, so that the Teacher never meets a patient of its test set.
-            return simulated_details(load("eyeq", real_folder("eyeq", data), seed=seed), out, **common)
-        case _ if name in PUBLISHED:
-            return load(name, real_folder(name, data), seed=seed)
-        case _:
-            return to_dataset(read_table(own_folder(name, data), seed=seed, name=name))
+    if name == "simulated_details":
+        # The splits of EyeQ are kept, so that the Teacher never meets a patient of its test set.
+        return study.simulated_details(load("eyeq", real_folder("eyeq", data), seed=seed), out, **common)
+    match group := name.removeprefix("phantom_"):
+        case "details" | "grades":
+            n = {"n_train": sizes[f"n_{group}_train"], "n_test": sizes[f"n_{group}_test"]}
+        case "eyes":
+            n_val = sizes["n_eyes_val"]
+            n = {"n_train": sizes["n_eyes_train"] + n_val, "n_test": sizes["n_eyes_test"]}
+            n["validation"] = n_val / max(n["n_train"], 1)
+        case "observers":
+            n = {"n_test": sizes["n_observers"], "n_repeat": sizes["n_observers"] // 4}
+    return getattr(study, name)(out, **n, **common)
 
 
 def real_folder(name: str, data: str) -> Path:
@@ -91,12 +83,13 @@ def own_folder(name: str, data: str) -> Path:
     if not data and name != TABLE:
         raise InputError(f"{known} in the DATA folder, once the profile says what DATA must hold")
     root, folder = Path(data), real_folder(name, data)
+    described = root / DESCRIPTION
     if folder != root and (folder / DESCRIPTION).is_file():
         read_description(folder / DESCRIPTION)
         return folder
-    if name != TABLE and not (root / DESCRIPTION).is_file():
-        raise InputError(f"{known}, which {root / name / DESCRIPTION} or {root / DESCRIPTION} must describe")
-    said = read_description(root / DESCRIPTION)["name"]
+    if name != TABLE and not described.is_file():
+        raise InputError(f"{known}, which {root / name / DESCRIPTION} or {described} must describe")
+    said = read_description(described)["name"]
     if name not in (TABLE, said):
-        raise InputError(f"{known}: {root / DESCRIPTION} says name: {said}")
+        raise InputError(f"{known}: {described} says name: {said}")
     return root

@@ -11,7 +11,9 @@ from riqa.results import METHODS
 NAMES = {
     # models and sets
     "teacher": "Teacher", "single_task": "single-task", "single_task_control": "control",
-    "multi_task": "multi-task", "mcf_net": "MCF-Net", "quickqual": "QuickQual",
+    "multi_task": "multi-task", "multi_task_or_start": "multi-task or its start",
+    "truth_known": "truth known", "details_known": "details known",
+    "mcf_net": "MCF-Net", "quickqual": "QuickQual",
     "eyeq": "EyeQ", "deepdrid": "DeepDRiD", "mshf": "MSHF", "eyeq_d": "EyeQ-D", "fives": "FIVES",
     "resnet10": "ResNet-10", "wide_resnet10_2": "Wide ResNet-10-2", "vit_tiny": "ViT-Tiny",
     "resnet18": "ResNet-18", "resnet50": "ResNet-50", "swin_t": "Swin-T",
@@ -24,15 +26,22 @@ NAMES = {
     "image_probability": "probability of the true class, by image",
     "image_correct": "right or wrong, by image", "seed_score": "macro-F1, by seed",
     "wilcoxon": "Wilcoxon, two-tailed", "wilcoxon_greater": "Wilcoxon, one-tailed",
-    "bootstrap": "paired bootstrap", "mcnemar": "McNemar", "mcnemar_exact": "McNemar",
+    "aurc": "AURC", "quadratic_kappa": "κ, quadratic weights", "set_size": "classes in the set",
+    "covered": "true class in the set", "conformal": "one limit", "conformal_class": "a limit per class",
+    "pooled": "by the most probable class", "pooled_cost": "by costs",
+    "bootstrap": "paired bootstrap", "mrmc": "seeds as readers",
+    "mcnemar": "McNemar", "mcnemar_exact": "McNemar",
     # maps
     "shuffled": "shuffled weights", "outside": "share outside the field of view",
-    "empty": "share of empty maps", "heads_shuffled": "heads shuffled",
-    "all_shuffled": "all weights shuffled", "other_seed": "another training seed",
+    "empty": "share of empty maps", "alike": "rank correlation of two maps",
+    "heads": "heads shuffled", "last_quarter": "and the last quarter of layers",
+    "last_half": "and the last half", "last_three_quarters": "and three quarters",
+    "every_layer": "and every layer", "other_seed": "another training seed",
     "pointing": "pointing game", "pointing_gain": "pointing above chance",
     "energy": "energy inside", "energy_gain": "energy above chance", "iou_0.5": "IoU at half maximum",
     "deletion_gain": "gain by deletion", "insertion_gain": "gain by insertion",
-    "repair_gain": "gain by repair", "repair_best": "gain by repair in the true order",
+    "repair_gain": "gain by repair", "repair_truth": "gain by repair in the true order",
+    "fall": "fall of p on the blank", "answer_lost": "share with an answer to lose",
     # advice
     "another_detail": "another detail at random", "spoilt_detail": "a spoilt detail at random",
     "frequent_detail": "always the most frequent detail", "best_detail": "best detail, truth known",
@@ -74,7 +83,7 @@ def number(row: pd.Series, form: str = "") -> str:
         form: A number's format, "+.3f"; or text with columns in it, "{low:.3f} to {high:.3f}"; or "p", the
             row's p-value. If empty, three digits, a difference with its sign.
     """
-    if pd.isna(row["value"]):
+    if pd.isna(row["value"]) or ("{low" in form and pd.isna(row["low"])):
         return "–"
     if form == "p":
         return p_text(row["p"], "p")
@@ -87,7 +96,7 @@ def typeset(text: str) -> str:
     return re.sub(r"(?<=\d)%", "\N{NO-BREAK SPACE}%", re.sub(r"(?<!\w)-(?=\d)", "−", text))
 
 
-def interval(row: pd.Series) -> str:
+def _interval(row: pd.Series) -> str:
     """Write the interval of a row; that of a difference with signs."""
     return number(row, "{low:+.3f} to {high:+.3f}" if row["rival"] else "{low:.3f} to {high:.3f}")
 
@@ -100,16 +109,18 @@ def p_text(p: float, symbol: str = "") -> str:
 
 def cell(row: pd.Series) -> str:
     """Write a number, below it its interval, and below that its p-value, where it has them."""
-    small = [interval(row)] if pd.notna(row["low"]) else []
-    return _lines(number(row), *small, *([p_text(row["p"], "p")] if pd.notna(row["p"]) else []))
+    small = [_interval(row)] if pd.notna(row["low"]) else []
+    small += [p_text(row["p"], "p")] if pd.notna(row["p"]) else []
+    return _stacked(number(row), *small)
 
 
 def p_cell(row: pd.Series) -> str:
     """Write a p-value, and below it the corrected one where the row has it."""
-    return _lines(p_text(row["p"]), *([p_text(row["holm"], "Holm")] if "holm" in row else []))
+    return _stacked(p_text(row["p"]), *([p_text(row["holm"], "Holm")] if "holm" in row else []))
 
 
-def _lines(*lines: str) -> str:
+def _stacked(*lines: str) -> str:
+    """Put lines below each other, all but the first in small letters."""
     first, *small = (line.replace("<", "&lt;") for line in lines)
     return "<br>".join([first, *(f"<small>{line}</small>" for line in small)])
 
@@ -145,11 +156,10 @@ def table(frame: pd.DataFrame, caption: str, **formats: str) -> Styler:
     shown = shown.astype(object).where(shown.notna(), "–")
     identity = re.sub(r"\W+", "-", caption.lower()).strip("-")
     styler = Styler(shown, uuid=identity, cell_ids=False, caption=caption)
-    styler = styler.format_index(name, axis="columns").hide(axis="columns", names=True)
+    for axis in ("columns", "index"):
+        styler = styler.format_index(name, axis=axis).hide(axis=axis, names=True)
     if isinstance(frame.index, pd.RangeIndex):
         styler = styler.hide(axis="index")
-    else:
-        styler = styler.format_index(name, axis="index").hide(axis="index", names=True)
     return styler.set_table_attributes('class="dataframe riqa-table"')
 
 
@@ -157,8 +167,10 @@ def say(row: pd.Series) -> str:
     """Return one sentence on what a paired difference shows."""
     a, b, score = name(row["model"]), name(row["rival"]), name(row["metric"])
     score += "" if row["target"] == "overall" else f" of {row['target']}"
-    ends = number(row, "{confidence:.0%} interval ") + interval(row)
-    if row["value"] == row["low"] == row["high"] == 0:
+    ends = number(row, "{confidence:.0%} interval ") + _interval(row)
+    if pd.isna(row["low"]):
+        text = f"{a} minus {b} is {number(row)} in {score}: one network of each says nothing about methods."
+    elif row["value"] == row["low"] == row["high"] == 0:
         text = f"{a} and {b} have the same {score} in every draw ({ends})."
     elif row["low"] <= 0 <= row["high"]:
         text = f"{a} minus {b} is {number(row)} in {score}, and its {ends} includes zero: "
@@ -171,7 +183,7 @@ def say(row: pd.Series) -> str:
 
 def source(row: pd.Series) -> str:
     """Return where a number comes from: what it is, its interval, how it was made, and in which chapter."""
-    ends = f", {number(row, '{confidence:.0%}')} interval {interval(row)}" if pd.notna(row["low"]) else ""
+    ends = f", {number(row, '{confidence:.0%}')} interval {_interval(row)}" if pd.notna(row["low"]) else ""
     target = "" if row["target"] == "overall" else f"{row['target']}, "
     what = f"{row['comparison']}, {target}{row['score']}, {row['set']}{ends}"
     images = f"{row['n']:,} images; " if pd.notna(row["n"]) else ""

@@ -72,12 +72,13 @@ def _short_folder() -> Path:
 @contextmanager
 def in_own_folder() -> Iterator[None]:
     """Let what is temporary, of this process and of those that it starts meanwhile, lie in its own folder."""
-    before = os.environ.get("TMPDIR"), tempfile.tempdir
+    variable, known = os.environ.get("TMPDIR"), tempfile.tempdir
     os.environ["TMPDIR"] = tempfile.tempdir = str(own_folder())
     try:
         yield
     finally:
-        os.environ.pop("TMPDIR")
-        if before[0] is not None:
-            os.environ["TMPDIR"] = before[0]
-        tempfile.tempdir = before[1]
+        tempfile.tempdir = known
+        if variable is None:
+            del os.environ["TMPDIR"]
+        else:
+            os.environ["TMPDIR"] = variable

@@ -40,11 +40,7 @@ def progress_bar(*arguments: object, shown: bool = True, **options: object) -> t
 
 def interrupt_when_terminated() -> None:
     """Let a plain kill (SIGTERM) do what Ctrl-C does."""
-
-    def stop(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 @contextmanager

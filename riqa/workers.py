@@ -12,9 +12,8 @@ import threading
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from functools import partial
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import BaseContext
@@ -128,19 +127,13 @@ def _work(connection: Connection, function: Callable, tells: bool) -> None:
     with suppress(EOFError, ConnectionError):  # nobody asks or listens any more
         while True:
             number, job = connection.recv()
-            if tells:
-                job = (*job, partial(_tell, connection, number))
             try:
-                answer = ("result", number, function(*job))
+                news = (lambda told, n=number: connection.send(("news", n, told)),) if tells else ()
+                answer = ("result", number, function(*job, *news))
             except Exception as error:
                 error.add_note(f"raised in a worker process:\n{traceback.format_exc()}")
                 answer = ("failure", number, error)
             connection.send(answer)
-
-
-def _tell(connection: Connection, number: int, news: object) -> None:
-    """Send a message of a running call to the process that asked for it."""
-    connection.send(("news", number, news))
 
 
 def _end_with_parent() -> None:
@@ -161,7 +154,7 @@ def work_ahead(
     if threads < 1 or ahead < 1:
         raise ValueError(f"threads and ahead must be at least 1, got {threads} and {ahead}")
     pool = ThreadPoolExecutor(threads, thread_name_prefix="ahead")
-    waiting: deque[Future[Result]] = deque()
+    waiting = deque()
     try:
         for item in items:
             if len(waiting) == ahead:

@@ -28,7 +28,6 @@ class _Texts(yaml.SafeLoader):
     yaml_implicit_resolvers = {}  # noqa: RUF012
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
-        """Build a mapping."""
         seen = set()
         for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
             if key.value in seen:
@@ -43,12 +42,13 @@ class _Values(_Texts):
 
     yaml_implicit_resolvers = {}  # noqa: RUF012
 
+    def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
+        return int(self.construct_scalar(node).replace("_", ""))
+
 
 for _tag, (_form, _first) in _FORMS.items():
     _Values.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"(?:{_form})$"), list(_first))
-_Values.add_constructor(
-    "tag:yaml.org,2002:int", lambda loader, node: int(loader.construct_scalar(node).replace("_", ""))
-)
+_Values.add_constructor("tag:yaml.org,2002:int", _Values.construct_yaml_int)
 
 
 def parse_yaml(text: str, as_text: bool = False) -> Any:

@@ -1,7 +1,5 @@
 """What holds for all tests."""
 
-import os
-import shutil
 import signal
 
 import pytest
@@ -48,9 +46,6 @@ def riqa(capsys, monkeypatch):
 @pytest.fixture
 def without_roots_power():
     """What to put before a command so that permissions hold for it, even where the tests are root's."""
-    if os.geteuid():
-        return []
-    if shutil.which("setpriv") is None:
-        pytest.skip("root may write everywhere, and there is no setpriv")
-    powers = "-dac_override,-dac_read_search"
-    return ["setpriv", "--bounding-set", powers, "--inh-caps", powers]
+    from tests.powers import without_powers
+
+    return without_powers()

@@ -1,4 +1,4 @@
-"""Run Python as somebody to whom permissions apply, which the superuser is not."""
+"""Run commands as somebody to whom permissions apply, which the superuser is not."""
 
 import os
 import subprocess
@@ -7,17 +7,20 @@ from pathlib import Path
 
 import pytest
 
-_WITHOUT = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"]
+
+def without_powers() -> list[str]:
+    """Return what to put before a command; skip the test where the superuser cannot give up its powers."""
+    powers = "-dac_override,-dac_read_search"
+    without = ["setpriv", "--bounding-set", powers, "--inh-caps", powers] if not os.geteuid() else []
+    try:
+        subprocess.run([*without, "true"], capture_output=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("the superuser cannot give up its powers here")
+    return without
 
 
 def python_without_powers(*arguments: object) -> subprocess.CompletedProcess:
-    """Run Python with arguments; skip the test where the superuser cannot give up reading everything."""
-    without = [] if os.geteuid() else _WITHOUT
-    try:
-        if without:
-            subprocess.run([*without, "true"], capture_output=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        pytest.skip("the superuser cannot give up its powers here")
+    """Run Python with arguments, without powers."""
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
-    command = [*without, sys.executable, *map(str, arguments)]
+    command = [*without_powers(), sys.executable, *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)

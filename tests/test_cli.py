@@ -1,3 +1,5 @@
+"""The command line as a whole: help that teaches, refusals in one line, and no heavy import before its time."""
+
 import subprocess
 import sys
 
@@ -17,9 +19,8 @@ def rows(told):
 
 def test_help_teaches_by_example(riqa):
     told = riqa(0, "--help").out
-    for expected in ("book", "run 05 -p lambda_details=0.5", "chapters 05", "check"):
-        assert f"riqa {expected}" in told
-    assert "Exit codes" in told
+    for expected in ("riqa book", "riqa run 05 -p lambda_details=0.5", "riqa chapters 05", "Exit codes"):
+        assert expected in told
     for command in ("book", "run", "chapters", "profiles", "serve", "fetch", "check", "curate", "assess"):
         assert f"Example: riqa {command}" in riqa(0, command, "--help").out
 
@@ -43,11 +44,14 @@ def test_bad_input_ends_with_2_and_says_why(toy, riqa, arguments):
     assert "Traceback" not in told.err
 
 
-def test_outside_of_the_repository_one_line_says_so(tmp_path, monkeypatch, riqa):
+def test_what_the_file_system_refuses_and_a_place_outside_are_one_line(tmp_path, monkeypatch, riqa):
     monkeypatch.chdir(tmp_path)
-    told = riqa(2, "book")
-    assert "not inside the riqa repository" in told.err
-    assert told.err.count("\n") == 1
+    told = riqa(2, "check", "table", "--root", tmp_path / ("n" * 300)).err
+    assert told.endswith("cannot be used (File name too long); name another file or folder\n")
+    outside = riqa(2, "book").err
+    assert "not inside the riqa repository" in outside
+    for line in (told, outside):
+        assert (line[:6], line.count("\n")) == ("riqa: ", 1)
 
 
 @pytest.mark.parametrize(
@@ -61,10 +65,3 @@ def test_nothing_heavy_is_imported_before_a_command_needs_it(modules, heavy):
     program = f"import sys, riqa.cli, {modules}; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
-
-
-def test_what_the_file_system_refuses_is_one_line(tmp_path, riqa):
-    told = riqa(2, "check", "table", "--root", tmp_path / ("n" * 300)).err
-    assert told.startswith("riqa: ")
-    assert told.endswith("cannot be used (File name too long); name another file or folder\n")
-    assert told.count("\n") == 1

@@ -162,6 +162,34 @@ def test_a_model_without_novelty_says_so_and_answers(copy, clinic, tmp_path, riq
     assert "This model came without its .novelty.safetensors" in (tmp_path / "page.html").read_text()
 
 
+def test_a_model_without_a_temperature_says_so_and_cannot_leave_answers_out(copy, clinic, riqa):
+    description = Path(f"{copy}.json")
+    content = json.loads(description.read_text())
+    temperature = content.pop("confidence")["temperature"]
+    (first, *_) = answers(riqa(0, "assess", copy, clinic, "--json").out)
+    assert first["temperature"] == temperature
+    description.write_text(json.dumps(content))
+    told = riqa(0, "assess", copy, clinic, "--json")
+    assert "riqa: this model came without a temperature" in told.err
+    assert {one["temperature"] for one in answers(told.out)} == {None}
+    assert "no --coverage with this model" in why(riqa(2, "assess", copy, clinic, "--coverage", 0.8))
+    description.write_text(json.dumps(content | {"confidence": {"temperature": -1}}))
+    assert "confidence.temperature" in why(riqa(2, "assess", copy, clinic))
+
+
+def test_with_less_coverage_the_least_sure_answers_are_left_out(lab, clinic, riqa):
+    given = ("assess", lab.stem, clinic, "--json", "--quantile", 1)
+    left_out = []
+    for coverage in (1, 0.6, 0.01):
+        found = answers(riqa(0, *given, "--coverage", coverage).out)
+        left_out.append({one["path"] for one in found if (one["reason"] or "").startswith("not sure enough")})
+    assert left_out[0] == set()
+    assert left_out[0] <= left_out[1] <= left_out[2]
+    assert left_out[2]
+    for coverage in (0, 1.1):
+        assert riqa(2, *given, "--coverage", coverage).out == ""
+
+
 @pytest.mark.parametrize("accepted", [False, True])
 def test_a_phantom_model_says_so_everywhere_unless_accepted(lab, clinic, tmp_path, riqa, accepted):
     """The set was given the name toy: what was drawn is known from the set, not from a name."""

@@ -20,7 +20,7 @@ def test_curves_have_one_row_per_point():
 def test_findings_have_a_panel_per_question_and_open_marks_where_images_are_few():
     rows = pd.DataFrame({"title": ["a", "a", "b"], "label": ["x", "y", "z"], "value": [0.1, 0.2, -0.1]})
     rows = rows.assign(low=rows["value"] - 0.1, high=rows["value"] + 0.1, edge=[0.05, 0.05, -0.05])
-    rows = rows.assign(finding=["for", "undecided", "against"], few=[False, True, False])
+    rows = rows.assign(finding=["for", "undecided", "too small"], few=[False, True, False])
     figure = plots.findings(rows, 20)
     first, second = figure.axes
     assert [axis.get_title(loc="left") for axis in figure.axes] == ["a", "b"]

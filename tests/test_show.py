@@ -1,3 +1,5 @@
+"""How results are shown: names, cells, tables and sentences."""
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,7 +12,7 @@ from riqa.results import rows
 def difference(low, high, p=None):
     found = Interval((low + high) / 2, low, high, p)
     keys = {"model": "multi_task", "rival": "single_task_control", "confidence": 0.95}
-    return rows({("macro_f1", "all"): found}, dataset="eyeq", n=1200, **keys)
+    return rows({("macro_f1", "all"): found}, dataset="eyeq", n=1200, **keys).assign(chapter="06_x")
 
 
 def test_names():
@@ -29,31 +31,46 @@ def test_names():
         (0.0, 0.0, "have the same macro-F1 in every draw (95\N{NO-BREAK SPACE}% interval +0.000 to +0.000)."),
     ],
 )  # fmt: skip
-def test_a_sentence_says_what_the_interval_shows(low, high, said):
-    assert show.say(difference(low, high).iloc[0]).endswith(said)
+def test_a_sentence_says_what_the_interval_shows_and_the_source_where_it_comes_from(low, high, said):
+    row = show.names(difference(low, high)).iloc[0]
+    assert show.say(row).endswith(said)
+    ends = f"{low:+.3f} to {high:+.3f}".replace("-", "−")
+    told = show.source(row)
+    assert told.startswith(f"multi-task minus control, macro-F1, EyeQ, 95\N{NO-BREAK SPACE}% interval {ends}")
+    assert told.endswith("1,200 images; chapter 06_x")
+
+
+def test_one_network_of_each_says_nothing_about_methods():
+    row = difference(-0.01, 0.03).iloc[0].copy()
+    row[["low", "high"]] = np.nan
+    assert (
+        show.say(row)
+        == "Multi-task minus control is +0.010 in macro-F1: one network of each says nothing about methods."
+    )
+    assert show.number(row, "{low:+.3f} to {high:+.3f}") == "–"
+    assert show.number(row) == "+0.010"
 
 
 def test_cells_hold_number_interval_and_p_value():
-    assert show.cell(difference(-0.01, 0.03, 0.0004).iloc[0]) == (
-        "+0.010<br><small>−0.010 to +0.030</small><br><small>p &lt; 0.001</small>"
+    row = difference(-0.01, 0.03, 0.0004).iloc[0]
+    assert show.cell(row) == "+0.010<br><small>−0.010 to +0.030</small><br><small>p &lt; 0.001</small>"
+    assert (
+        show.p_cell(pd.concat([row, pd.Series({"holm": 0.04})]))
+        == "&lt; 0.001<br><small>Holm = 0.040</small>"
     )
     assert show.cell(rows({("auc", "all"): 0.5}).iloc[0]) == "0.500"
-    assert show.p_text(0.25) == "0.250"
-    assert show.number(difference(-0.01, 0.03, 0.0004).iloc[0], "p") == "p < 0.001"
+    assert (show.p_text(0.25), show.number(row, "p")) == ("0.250", "p < 0.001")
 
 
 def test_a_table_keeps_the_order_of_its_rows():
-    numbers = pd.concat(
-        [rows({("macro_f1", "all"): v}, dataset=d, model=m) for v, (d, m) in enumerate(
-            [("z", "teacher"), ("z", "multi_task"), ("a", "teacher"), ("a", "multi_task")])], ignore_index=True
-    )  # fmt: skip
+    asked = [("z", "teacher"), ("z", "multi_task"), ("a", "teacher"), ("a", "multi_task")]
+    numbers = {(dataset, model, "macro_f1"): value for value, (dataset, model) in enumerate(asked)}
+    numbers = rows(numbers, ("dataset", "model", "metric"))
     wide = show.wide(numbers, ["set", "score"], "model")
-    assert [set_ for set_, _ in wide.index] == ["z", "a"]
+    assert [key for key, _ in wide.index] == ["z", "a"]
     assert list(wide) == ["teacher", "multi_task"]
     assert wide.loc[("a", "macro-F1"), "teacher"] == "2.000"
-    by_set = show.wide(numbers[:3], ["set"], "model")
-    assert by_set.index.tolist() == ["z", "a"]
-    assert by_set.loc["a"].tolist() == ["2.000", "–"]
+    assert show.wide(numbers[:3], ["set"], "model").loc["a"].tolist() == ["2.000", "–"]
 
 
 def test_a_styled_table_has_names_a_dash_and_the_same_bytes_each_time():
@@ -62,11 +79,3 @@ def test_a_styled_table_has_names_a_dash_and_the_same_bytes_each_time():
     for text in ("macro-F1", "multi-task", "EyeQ", "0.500", "–", "−0.25", "+0.10", "Two numbers"):
         assert text in page
     assert page == show.table(frame, "Two numbers", gain="+.2f").to_html()
-
-
-def test_the_source_of_a_number():
-    told = show.source(show.names(difference(0.01, 0.05).assign(chapter="06_x")).iloc[0])
-    assert told.startswith(
-        "multi-task minus control, macro-F1, EyeQ, 95\N{NO-BREAK SPACE}% interval +0.010 to +0.050"
-    )
-    assert told.endswith("1,200 images; chapter 06_x")

@@ -16,18 +16,17 @@ TELL = "import time\nfrom riqa.temporary import own_folder\nprint(own_folder(), 
 
 
 def start(code, **variables):
-    command = [sys.executable, "-c", code]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen(command, text=True, env=os.environ | variables, **pipes)
+    return subprocess.Popen(
+        [sys.executable, "-c", code], text=True, env=os.environ | variables, stdout=subprocess.PIPE
+    )
 
 
 def gone(folder, seconds=20.0):
     """Tell whether a folder vanishes within some seconds."""
-    for _ in range(round(10 * seconds)):
-        if not os.path.exists(folder):
-            return True
+    until = time.monotonic() + seconds
+    while os.path.exists(folder) and time.monotonic() < until:
         time.sleep(0.1)
-    return False
+    return not os.path.exists(folder)
 
 
 @pytest.fixture
@@ -79,20 +78,14 @@ def test_what_a_dead_owner_left_is_removed_and_what_has_an_owner_or_is_none_stay
         assert (short / "riqa-models" / "model").is_file()
 
 
-def test_where_names_are_too_long_for_sockets_another_folder_is_taken(short):
+def test_a_usual_folder_that_is_missing_or_too_long_for_sockets_is_no_obstacle(short):
     """The TMPDIR of a cluster's job, LMCache/LMCache#3529."""
     long = short / "users" / ("x" * 80)
     long.mkdir(parents=True)
     (short / "run").mkdir()
-    process = start(TELL, TMPDIR=str(long), XDG_RUNTIME_DIR=str(short / "run"))
-    assert process.communicate()[0].startswith(str(short / "run" / "riqa-"))
-
-
-def test_a_folder_that_is_not_there_is_no_obstacle(short):
-    out, _ = start(TELL, TMPDIR=str(short / "missing")).communicate()
-    assert Path(out).name.startswith("riqa-")
-
-
-def test_sockets_fit_into_the_longest_name_that_is_taken():
-    assert LONGEST + len("/riqa-12345678/pymp-12345678/listener-12345678") < 104
-    assert LONGEST + len("/riqa-12345678/kernel-ipc-99") < 104
+    told = start(TELL, TMPDIR=str(long), XDG_RUNTIME_DIR=str(short / "run")).communicate()[0]
+    assert told.startswith(str(short / "run" / "riqa-"))
+    told = start(TELL, TMPDIR=str(short / "missing")).communicate()[0]
+    assert Path(told).name.startswith("riqa-")
+    for socket in ("/riqa-12345678/pymp-12345678/listener-12345678", "/riqa-12345678/kernel-ipc-99"):
+        assert LONGEST + len(socket) < 104

@@ -13,16 +13,11 @@ from riqa.workers import WorkerKilledError, call_in_workers, work_ahead
 
 
 def after(seconds, answer):
-    """Answer after some seconds."""
+    """Answer after some seconds, or raise what is an error."""
     time.sleep(seconds)
+    if isinstance(answer, Exception):
+        raise answer
     return answer
-
-
-def answer_or_fail(seconds, fails):
-    """Answer or raise after some seconds."""
-    time.sleep(seconds)
-    if fails:
-        raise LookupError("nothing there")
 
 
 def touch(path, seconds):
@@ -50,14 +45,11 @@ def workers_now():
     return [process for process in active_children() if process.daemon]
 
 
-def test_results_come_in_the_order_of_the_jobs():
+def test_results_come_in_the_order_of_the_jobs_from_no_more_workers_than_jobs():
     durations = [0.3, 0, 0, 0.1, *[0] * 60]
     jobs = [(seconds, number) for number, seconds in enumerate(durations)]
     assert list(call_in_workers(after, jobs, 2)) == list(range(64))
     assert workers_now() == []
-
-
-def test_no_more_workers_than_jobs_and_none_for_none():
     results = call_in_workers(after, [(0, "a")], 4)
     assert next(results) == "a"
     assert len(workers_now()) == 1
@@ -75,8 +67,8 @@ def test_what_waits_for_its_turn_is_limited(tmp_path):
 def test_news_come_while_a_call_goes_on():
     news = []
     assert list(call_in_workers(count, [(3,), (2,)], 2, on_news=news.append)) == [3, 2]
+    assert sorted(news) == [(2, 0), (2, 1), (3, 0), (3, 1), (3, 2)]
     assert [number for n, number in news if n == 3] == [0, 1, 2]
-    assert [number for n, number in news if n == 2] == [0, 1]
 
 
 def test_a_worker_killed_while_it_hands_over_is_told(tmp_path):
@@ -106,9 +98,9 @@ def test_a_worker_killed_at_work_is_told_though_another_goes_on(method):
 def test_a_failure_is_raised_at_once_and_says_where():
     began = time.monotonic()
     with pytest.raises(LookupError, match="nothing there") as caught:
-        list(call_in_workers(answer_or_fail, [(60, False), (0, True)], 2))
+        list(call_in_workers(after, [(60, "a"), (0, LookupError("nothing there"))], 2))
     assert time.monotonic() - began < 30
-    assert "in answer_or_fail" in caught.value.__notes__[0]
+    assert "in after" in caught.value.__notes__[0]
     assert workers_now() == []
 
 
@@ -148,18 +140,13 @@ def test_so_many_side_by_side_and_no_more_ahead_in_order(threads, ahead):
     assert most == min(threads, ahead)
 
 
-def test_the_next_is_done_while_one_is_used():
-    done = [threading.Event() for _ in range(5)]
-    for item in work_ahead(lambda item: done[item].set() or item, range(5)):
-        assert done[min(item + 1, 4)].wait(10)
-
-
-def test_who_stops_taking_stops_the_work():
-    begun = []
-    results = work_ahead(begun.append, range(50), ahead=3)
-    next(results)
+def test_the_next_is_done_while_one_is_used_and_who_stops_taking_stops_the_work():
+    done = [threading.Event() for _ in range(50)]
+    results = work_ahead(lambda item: done[item].set() or item, range(50))
+    for item in (next(results) for _ in range(5)):
+        assert done[item + 1].wait(10)
     results.close()
-    assert len(begun) <= 4
+    assert sum(event.is_set() for event in done) <= 7
 
 
 def test_an_error_comes_when_it_is_its_turn():

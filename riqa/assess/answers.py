@@ -17,6 +17,7 @@ from riqa.data.set_names import MADE
 from riqa.data.walk import SUFFIXES, PassedOver, as_on_disk, walk_images
 from riqa.errors import InputError
 from riqa.labels import DETAILS, class_names
+from riqa.learn.confidence import Confidence, read_confidence, tempered
 from riqa.learn.examples import unlabelled
 from riqa.learn.model import QualityNet, load_model, model_file
 from riqa.learn.novelty import QUANTILE, VIEWS, Novelty, load_novelty, outputs_with_stages
@@ -28,12 +29,17 @@ NO_NOVELTY = (
     "this model came without its .novelty.safetensors, so it does not recognise photographs unlike those of "
     "training; train it again to have that"
 )
+NO_CONFIDENCE = (
+    "this model came without a temperature, so its probabilities of classes are as it learned to give them, "
+    "and may be too high; train it again to have one"
+)
 PHANTOM_MODEL = (
     "phantom model: it has learned from drawn photographs alone; believe nothing that it says of a patient"
 )
 """Warning in every answer of such a model; a colon separates the problem from the advice."""
 NO_FUNDUS = f"no fundus: {NO_FIELD}"
 UNLIKE = "unlike the training photographs"
+UNSURE = "not sure enough"
 
 _WITHOUT_FIELD = {  # reason and advice by what reading says
     NO_FIELD: (NO_FUNDUS, "look at what the photograph shows, and retake"),
@@ -69,6 +75,8 @@ class Session:
     model: QualityNet
     novelty: Novelty | None = None  # when a photograph is too unlike those of training; None: never
     standing: Standing = field(default_factory=dict)  # where its training photographs stand, if that is known
+    confidence: Confidence | None = None  # how sure its answers are; None: as it was trained to give them
+    least: float = 0.0  # probability of the most probable class below which it abstains
     warning: str | None = None  # what every answer says of the model
     notes: list[str] = field(default_factory=list)  # what to know before trusting an answer
     name: str = ""  # the file name of the model without ending
@@ -77,13 +85,17 @@ class Session:
     passed: PassedOver = field(default_factory=PassedOver)  # what was passed over in the folders
 
 
-def open_session(model: Path, given: Sequence[Path], *, accept_phantoms: bool = False) -> Session:
+def open_session(
+    model: Path, given: Sequence[Path], *, accept_phantoms: bool = False, coverage: float = 1.0
+) -> Session:
     """Load a model, named by one of its files or their common stem, and find the images in `given`.
 
-    One that was trained on phantoms has a warning, unless `accept_phantoms`.
+    One that was trained on phantoms has a warning, unless `accept_phantoms`. With a `coverage` below 1 it
+    abstains where it is less sure than of that share of its validation photographs.
 
     Raises:
-        InputError: If there is no such model, a file of it is cut short, or there is no image.
+        InputError: If there is no such model, a file of it is cut short, or there is no image; or if a model
+            without a temperature is to abstain.
     """
     stem = model.with_name(re.sub(r"((\.novelty)?\.safetensors|\.json)\Z", "", model.name))
     network, description = load_model(stem)
@@ -93,8 +105,15 @@ def open_session(model: Path, given: Sequence[Path], *, accept_phantoms: bool = 
     # Descriptions of before did not say it, but no other set has such a name.
     drawn = description.get("drawn", description.get("trained_on") in MADE)
     warning = PHANTOM_MODEL if drawn and not accept_phantoms else None
-    notes = [NO_NOVELTY] * (novelty is None) + [*map(str, description.get("warnings") or [])]
-    return Session(network, novelty, standing, warning, notes, stem.name, *found)
+    confidence = read_confidence(description, model_file(stem, "json"))
+    if coverage < 1 and confidence is None:
+        why = "it does not know how sure it is of overall quality; train a model anew that judges it"
+        raise InputError(f"{stem}: no --coverage with this model: {why}")
+    least = confidence.least(coverage) if coverage < 1 else 0.0
+    notes = [NO_NOVELTY] * (novelty is None)
+    notes += [NO_CONFIDENCE] * bool(network.architecture["n_overall"] and confidence is None)
+    notes += map(str, description.get("warnings") or [])
+    return Session(network, novelty, standing, confidence, least, warning, notes, stem.name, *found)
 
 
 def find_images(given: Sequence[Path]) -> tuple[list[Path], list[Unreadable], PassedOver]:
@@ -153,6 +172,7 @@ class Answer:
     # in it, see `riqa.learn.standing`; empty where the model does not know.
     ranks: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     warning: str | None = None  # what to know of the model before believing the answer
+    temperature: float | None = None  # at which the classes have their probabilities; None: as trained
 
     @property
     def label(self) -> str | None:
@@ -177,6 +197,7 @@ class Answer:
             "abstain": self.abstains,
             "reason": self.reason,
             "warning": self.warning,
+            "temperature": self.temperature,
         }
 
 
@@ -185,7 +206,8 @@ def assess(
 ) -> Iterator[Answer | Unreadable]:
     """Judge what `read_crop` has read, in order, `batch_size` crops at a time; pass on what is unreadable.
 
-    The model answers as far as its heads go, and where `Novelty.threshold(quantile)` lets it.
+    The model answers as far as its heads go, and where `Novelty.threshold(quantile)` and `Session.least` let
+    it.
 
     Raises:
         ValueError: If `batch_size` is below 1, or `quantile` outside (0, 1].
@@ -207,6 +229,7 @@ def _answer_all(session: Session, waiting: list[Read], quantile: float) -> Itera
     judged = _judge(session, np.stack(crops), quantile) if crops else iter(())
     for photograph in waiting:
         told = {"path": photograph.path, "crop": photograph.crop, "warning": session.warning}
+        told["temperature"] = session.confidence.temperature if session.confidence else None
         if isinstance(photograph, Unreadable):
             yield photograph
         elif photograph.crop is None:
@@ -229,6 +252,11 @@ def _judge(session: Session, images: np.ndarray, quantile: float) -> Iterator[di
     n_overall = model.architecture["n_overall"]
     names = class_names(n_overall) if n_overall else ()
     for k, probs in enumerate(probabilities(outputs)):
+        if session.confidence and n_overall:
+            probs[:n_overall] = tempered(probs[:n_overall], session.confidence.temperature)
+        surest = max(probs[:n_overall], default=1.0)
+        if not unlike[k] and surest < session.least:
+            unlike[k] = f"{UNSURE}: no class reaches {session.least:.2f}"
         if unlike[k]:
             yield {"overall": {}, "details": {}, "advice": ["let a person judge it"], "reason": unlike[k]}
             continue

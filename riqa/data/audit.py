@@ -1,21 +1,23 @@
 """Is this folder the dataset that was published? Labels against published counts, traps, leakage, images."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from itertools import combinations
 from pathlib import Path
 
-from riqa.data.adapters import read_catalogue
-from riqa.data.catalogue import ALL, Catalogue, no_image, to_dataset
-from riqa.data.findings import Finding, to_json
-from riqa.data.inspection import inspect_images
-from riqa.data.manifest import SPLITS, patients_in_several_splits
-from riqa.errors import InputError
-from riqa.labels import class_names
+import pandas as pd
 
-_UNLABELLED = "unlabelled"
-Counts = Mapping[str, Mapping[str, int]]
-"""Images: split -> class name -> number; `unlabelled` for those without overall quality."""
+from riqa.data.adapters import read_catalogue
+from riqa.data.catalogue import ALL, no_image, to_dataset
+from riqa.data.checks import class_counts
+from riqa.data.findings import Finding, found
+from riqa.data.inspection import inspect_images
+from riqa.data.manifest import SPLITS, Dataset, patients_in_several_splits
+from riqa.data.published import COUNTS
+from riqa.errors import InputError
+
+_UNLABELLED = "unlabelled"  # images without overall quality
 
 
 @dataclass(frozen=True)
@@ -43,18 +45,12 @@ class Report:
         dataset: Name of the dataset.
         usable: Whether it can be curated; if not, a finding is an error.
         findings: What is wrong or worth knowing: of the labels first, then of the images.
-        counts: Images that are there.
-        labelled: The same for all images that the labels name, there or not.
-        published: Published counts, see `riqa.data.catalogue.Catalogue`.
-        parts: The splits, and those that were published together, see `divide`.
+        parts: The splits, and those that were published together, see `divide`; none of unusable labels.
     """
 
     dataset: str
     usable: bool
     findings: tuple[Finding, ...]
-    counts: Counts = field(default_factory=dict)
-    labelled: Counts = field(default_factory=dict)
-    published: Counts = field(default_factory=dict)
     parts: tuple[Part, ...] = ()
 
     def status(self, strict: bool = False) -> int:
@@ -63,11 +59,23 @@ class Report:
             return 2
         return int(strict and any(finding.severity == "warning" for finding in self.findings))
 
+    def counts(self, which: str) -> dict[str, dict[str, int]]:
+        """Return the numbers of images, `labelled` or `there`, by split and class (or `unlabelled`)."""
+        splits = [part for part in self.parts if part.name in SPLITS and part.labelled[ALL]]
+        return {
+            part.name: {name: n for name, n in getattr(part, which).items() if name != ALL} for part in splits
+        }
+
     def to_json(self) -> dict:
         """Return the report as JSON values."""
-        counts = {"counts": self.counts, "labelled": self.labelled, "published": self.published}
-        findings = to_json(self.findings)
-        return {"dataset": self.dataset, "usable": self.usable, **counts, "findings": findings}
+        return {
+            "dataset": self.dataset,
+            "usable": self.usable,
+            "counts": self.counts("there"),
+            "labelled": self.counts("labelled"),
+            "published": COUNTS.get(self.dataset, {}) if self.parts else {},
+            "findings": [asdict(finding) for finding in self.findings],
+        }
 
 
 def audit(name: str, root: Path | str, *, seed: int = 0, images: bool = True, jobs: int = 1) -> Report:
@@ -84,17 +92,15 @@ def audit(name: str, root: Path | str, *, seed: int = 0, images: bool = True, jo
         catalogue = read_catalogue(name, root, seed)
     except InputError as error:
         return Report(name, False, (Finding("labels-unusable", "error", str(error)),))
-    there = catalogue.table[catalogue.table["path"].notna()]
+    there = catalogue.manifest[catalogue.manifest["path"].notna()]
     parts = divide(catalogue)
     findings = [*catalogue.findings]
     for part in parts:
         findings += compare_with_published(part)
     # Of images that are not there only if none is.
-    leaking = patients_in_several_splits(catalogue.table if there.empty else there)
-    if leaking:
-        text = f"{len(leaking)} patients have images in several splits"
-        text += "; correct the splits, each patient to one"
-        findings.append(Finding("patients-across-splits", "error", text, tuple(leaking)))
+    leaking = patients_in_several_splits(catalogue.manifest if there.empty else there)
+    text = "{n} patients have images in several splits; correct the splits, each patient to one"
+    findings += found("patients-across-splits", "error", leaking, text)
     if there.empty:
         findings.append(Finding("no-images", "error", no_image(catalogue)))
     elif not _has_error(findings):
@@ -104,73 +110,46 @@ def audit(name: str, root: Path | str, *, seed: int = 0, images: bool = True, jo
             findings.append(Finding("not-usable", "error", str(error)))
     if images and len(there):
         findings += inspect_images(there, catalogue.root, jobs)
-    return Report(
-        dataset=catalogue.name,
-        usable=not _has_error(findings),
-        findings=tuple(findings),
-        counts=_count(catalogue, there=True),
-        labelled=_count(catalogue, there=False),
-        published=catalogue.published,
-        parts=parts,
-    )
+    return Report(catalogue.name, not _has_error(findings), tuple(findings), parts)
 
 
 def _has_error(findings: list[Finding]) -> bool:
+    """Tell whether a finding is an error."""
     return any(finding.severity == "error" for finding in findings)
 
 
-def _count(catalogue: Catalogue, there: bool) -> dict[str, dict[str, int]]:
-    """Count the images that the labels name, or those that are there, for each split with labels."""
-    table, counts = catalogue.table, {}
-    names = class_names(catalogue.n_classes) if catalogue.n_classes else ()
-    for split in SPLITS:
-        rows = table[table["split"] == split]
-        if rows.empty:
-            continue
-        overall = rows.loc[rows["path"].notna() | (not there), "overall"]
-        counts[split] = {name: int((overall == code).sum()) for code, name in enumerate(names)}
-        if overall.isna().any():
-            counts[split][_UNLABELLED] = int(overall.isna().sum())
-    return counts
+def _told(counts: pd.Series) -> dict[str, int]:
+    """Return counts without that of unlabelled images where there are none."""
+    return {name: int(n) for name, n in counts.items() if n or name != _UNLABELLED}
 
 
-def divide(catalogue: Catalogue) -> tuple[Part, ...]:
+def divide(catalogue: Dataset) -> tuple[Part, ...]:
     """Return every split, and those that were only published together as one part.
 
     Where no validation split was published, its images belong to the published training part. Where splits
     were drawn here (`own-splits`), the labels together should be one or several published parts.
     """
-    labelled, there = _count(catalogue, there=False), _count(catalogue, there=True)
-    published = catalogue.published
+    every, published = catalogue.manifest, COUNTS.get(catalogue.name, {})
+    tables = [class_counts(rows, catalogue.n_classes) for rows in (every, every[every["path"].notna()])]
+    tables[1] = tables[1].reindex(tables[0].index, fill_value=0)
+    for table in tables:
+        table[_UNLABELLED] = 2 * table[ALL] - table.sum(axis=1)  # the sum counts all and every class
 
-    def part(name: str, splits: tuple[str, ...], known: Mapping[str, int]) -> Part:
-        return Part(name, _total(labelled, splits), _total(there, splits), known)
+    def part(name: str, splits: Sequence[str], known: Mapping[str, int]) -> Part:
+        rows = [table[table.index.isin(splits)] for table in tables]
+        return Part(name, *(_told(own.sum()) if len(own) else {ALL: 0} for own in rows), known)
 
+    splits = [split for split in SPLITS if split in tables[0].index or split in published]
     if published and any(finding.code == "own-splits" for finding in catalogue.findings):
-        total = _total(labelled, SPLITS)
+        whole = part("all splits", SPLITS, {})
         choices = [parts for n in range(1, len(published) + 1) for parts in combinations(published, n)]
-        known = [_total(published, parts) for parts in choices]
-        match = next((counts for counts in known if not _differences(total, counts)), known[-1])
-        return (*(part(split, (split,), {}) for split in labelled), part("all splits", SPLITS, match))
-    together = "val" in labelled and "val" not in published and "train" in published
-    parts = []
-    for split in SPLITS:
-        if split in labelled or split in published:
-            known = {} if together and split == "train" else published.get(split, {})
-            parts.append(part(split, (split,), known))
-    if together:
-        parts.append(part("train and val", ("train", "val"), published["train"]))
-    return tuple(parts)
-
-
-def _total(counts: Counts, splits: tuple[str, ...]) -> dict[str, int]:
-    """Add up the counts of some splits; `all` is the number of images."""
-    total = {ALL: 0}
-    for split in splits:
-        classes = counts.get(split, {})
-        for name, n in ({ALL: sum(classes.values())} | dict(classes)).items():
-            total[name] = total.get(name, 0) + n
-    return total
+        known = [dict(sum((Counter(published[one]) for one in parts), Counter())) for parts in choices]
+        match = next((counts for counts in known if not _differences(whole.labelled, counts)), known[-1])
+        return (*(part(split, [split], {}) for split in tables[0].index), replace(whole, published=match))
+    known, together = dict(published), []
+    if "val" in tables[0].index and "val" not in published and "train" in published:
+        together = [part("train and val", ["train", "val"], known.pop("train"))]
+    return (*(part(split, [split], known.get(split, {})) for split in splits), *together)
 
 
 def _differences(found: Mapping[str, int], published: Mapping[str, int]) -> tuple[str, ...]:

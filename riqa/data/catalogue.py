@@ -1,12 +1,12 @@
-"""The catalogue of a folder: every image that a dataset's labels name, there or not, and what is wrong.
+"""What adapters have in common: people and splits that a publisher does not tell, images that are there.
 
-Partial downloads are normal, so a catalogue may lack images, even all of them; `to_dataset` keeps those that
-are there, and refuses what could not be trusted.
+An adapter returns a catalogue: a `riqa.data.manifest.Dataset` of every image that the labels name. Partial
+downloads are normal, so its `path` is None where the image is not there, and `split` is the one that the
+paper uses all the same (None where only an image's absent file could tell). Nothing in it is checked.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import replace
 
 import pandas as pd
 
@@ -15,36 +15,7 @@ from riqa.data.manifest import COLUMNS, SPLITS, Dataset, grouped_stratified_spli
 from riqa.errors import InputError
 
 ALL = "all"
-"""Key of a split's total in `Catalogue.published`."""
-
-
-@dataclass(frozen=True)
-class Catalogue:
-    """A dataset as its labels describe it; what is not said here is as in `riqa.data.manifest.Dataset`.
-
-    Attributes:
-        table: One row per labelled image with `riqa.data.manifest.COLUMNS`; `path` is None where the image is
-            not there. `split` is the one that the paper uses, whether or not the image is there; None where
-            only an image's absent file could tell.
-        published: Published counts, split -> class name or `all` -> images. Where `val` has no entry,
-            the published training set includes the validation images.
-    """
-
-    name: str
-    root: Path
-    table: pd.DataFrame
-    n_classes: int | None
-    citation: str
-    licence: str
-    findings: tuple[Finding, ...] = ()
-    published: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    ratings: pd.DataFrame | None = None
-
-
-def found(code: str, severity: str, items: Iterable[str], text: str) -> list[Finding]:
-    """Return one finding about `items`, or none where there are none; {n} in `text` is their number."""
-    items = tuple(items)
-    return [Finding(code, severity, text.replace("{n}", str(len(items))), items)] if items else []
+"""Key of a split's total in `riqa.data.published.COUNTS`."""
 
 
 def all_strangers(table: pd.DataFrame) -> list[Finding]:
@@ -56,12 +27,11 @@ def all_strangers(table: pd.DataFrame) -> list[Finding]:
 
 def hold_out(table: pd.DataFrame, share: float, seed: int, strata: Sequence[str] = ("overall",)) -> None:
     """Make a share of the images for training the validation split, by patient and stratified."""
-    rows = table["split"] == "train"
-    shares = {"train": 1 - share, "val": share}
+    rows, shares = table["split"] == "train", {"train": 1 - share, "val": share}
     table.loc[rows, "split"] = grouped_stratified_split(table[rows], shares, seed, strata)
 
 
-def to_dataset(catalogue: Catalogue, strict: bool = False) -> Dataset:
+def to_dataset(catalogue: Dataset, strict: bool = False) -> Dataset:
     """Keep the images that are there.
 
     Args:
@@ -71,7 +41,7 @@ def to_dataset(catalogue: Catalogue, strict: bool = False) -> Dataset:
     Raises:
         InputError: If a finding is an error, a split would be empty, or an image is missing under `strict`.
     """
-    root, table = catalogue.root, catalogue.table.reindex(columns=list(COLUMNS))
+    root, table = catalogue.root, catalogue.manifest.reindex(columns=list(COLUMNS))
     for finding in catalogue.findings:
         if finding.severity == "error":
             raise InputError(f"{root}: {finding.message}")
@@ -90,16 +60,14 @@ def to_dataset(catalogue: Catalogue, strict: bool = False) -> Dataset:
                 f"{root}: the {split} split would be empty, as none of its {rows.sum()} images is there; "
                 f"add some, e.g. {table.loc[rows, 'image_id'].iloc[0]}"
             )
-    manifest = validate_manifest(table[present], catalogue.n_classes)
-    kept = {name: getattr(catalogue, name) for name in ("n_classes", "citation", "licence", "findings")}
-    ratings = catalogue.ratings
+    manifest, ratings = validate_manifest(table[present], catalogue.n_classes), catalogue.ratings
     if ratings is not None:
         ratings = ratings[ratings["image_id"].isin(manifest["image_id"])].reset_index(drop=True)
-    return Dataset(catalogue.name, root, manifest, ratings=ratings, **kept)
+    return replace(catalogue, manifest=manifest, ratings=ratings)
 
 
-def no_image(catalogue: Catalogue) -> str:
+def no_image(catalogue: Dataset) -> str:
     """Return the message for a dataset without any image."""
-    text = f"{catalogue.root} holds none of the {len(catalogue.table)} labelled images"
+    text = f"{catalogue.root} holds none of the {len(catalogue.manifest)} labelled images"
     why = [one.message for one in catalogue.findings if one.code in ("images-unread", "folders-barred")]
     return f"{text} that can be read: {why[0]}" if why else f"{text}; add them"

@@ -1,9 +1,8 @@
-"""Checks of curated data: counts, label shift between splits, fields of view against the truth."""
+"""Checks of labels: how many images each split and class has, and how far splits differ."""
 
-import numpy as np
 import pandas as pd
 
-from riqa.data.fov import FieldOfView
+from riqa.data.fields import field_agreement  # noqa: F401 - a page asks for it here
 from riqa.data.manifest import SPLITS
 from riqa.labels import class_names
 
@@ -18,12 +17,10 @@ def class_counts(manifest: pd.DataFrame, n_classes: int | None) -> pd.DataFrame:
     Returns:
         One row per split that occurs, in the order train, val, test; one column per class, and `all`.
     """
-    splits = [split for split in SPLITS if (manifest["split"] == split).any()]
-    counts = pd.DataFrame(index=pd.Index(splits, name="split"))
-    for code, name in enumerate(class_names(n_classes) if n_classes else ()):
-        counts[name] = [int(((manifest["split"] == s) & (manifest["overall"] == code)).sum()) for s in splits]
-    counts["all"] = [int((manifest["split"] == split).sum()) for split in splits]
-    return counts
+    names = class_names(n_classes) if n_classes else ()
+    is_of = {name: manifest["overall"] == code for code, name in enumerate(names)} | {"all": True}
+    counts = pd.DataFrame(is_of, index=manifest.index).groupby(manifest["split"]).sum()
+    return counts.reindex([split for split in SPLITS if split in counts.index])
 
 
 def label_shift(manifest: pd.DataFrame, before: str = "train", after: str = "test") -> float:
@@ -37,28 +34,3 @@ def label_shift(manifest: pd.DataFrame, before: str = "train", after: str = "tes
     if not {before, after} <= set(shares.index):
         return float("nan")
     return float((shares.loc[before] - shares.loc[after]).abs().sum() / 2)
-
-
-def field_agreement(fields: pd.DataFrame, truth: pd.DataFrame) -> pd.Series:
-    """Compare the fields of view found with the true ones of a phantom, as intersection over union.
-
-    Args:
-        fields: `fields.parquet` of a store.
-        truth: `truth.parquet` of the phantom: fov_x, fov_y, fov_radius in pixels, fov_cut in radii.
-
-    Returns:
-        Intersection over union in [0, 1] of each row of `fields`; notches on the rim are not counted.
-    """
-    true = truth.set_index("image_id").loc[fields["image_id"]]
-    values = []
-    for found, real in zip(fields.itertuples(), true.itertuples(), strict=True):
-        height, width = shape = int(found.height), int(found.width)
-        box = found.left, found.top, found.right, found.bottom
-        one = FieldOfView(shape, (found.x, found.y), found.radius, box, found.score).mask()
-        whole = (0, 0, width, height)
-        other = FieldOfView(shape, (real.fov_x, real.fov_y), real.fov_radius, whole, 1.0).mask()
-        if real.fov_cut < 1:
-            rows = np.arange(height)[:, None]
-            other &= np.abs(rows - real.fov_y) <= real.fov_cut * real.fov_radius
-        values.append((one & other).sum() / (one | other).sum())
-    return pd.Series(values, index=fields["image_id"], name="iou")

@@ -2,13 +2,15 @@
 
 import hashlib
 from collections.abc import Generator, Iterator
+from itertools import starmap
 from pathlib import Path
 
 import cv2
 import numpy as np
 import PIL
 
-from riqa.data.fov import FieldOfView, read_and_crop
+from riqa.data.fields import field_numbers
+from riqa.data.fov import read_and_crop
 from riqa.data.manifest import Dataset
 from riqa.data.read import UnreadableError
 from riqa.data.store import Curated, Plan, Store, write_store
@@ -69,13 +71,6 @@ def curate_photograph(path: Path, size: int) -> Curated:
     return image, field_numbers(fov)
 
 
-def field_numbers(fov: FieldOfView) -> dict[str, float]:
-    """Return a field of view as a flat row: height, width, x, y, radius, left, top, right, bottom, score."""
-    names = ("height", "width", "x", "y", "radius", "left", "top", "right", "bottom", "score")
-    numbers = (*fov.shape, *fov.center, fov.radius, *fov.box, fov.score)
-    return {name: float(number) for name, number in zip(names, numbers, strict=True)}
-
-
 def _digest(dataset: Dataset) -> str:
     """Return a digest of the photographs: order, names, and each file's size and time of change."""
     digest = hashlib.sha256()
@@ -91,12 +86,11 @@ def _digest(dataset: Dataset) -> str:
 
 def _curate_in_order(paths: list[Path], size: int, workers: int) -> Iterator[Curated]:
     """Return the curated photographs in order, made in `workers` processes, or in this one if that is 1."""
-    if workers == 1:
-        return (_curate_on_one_thread(path, size) for path in paths)
-    return call_in_workers(_curate_on_one_thread, [(path, size) for path in paths], workers)
+    jobs = [(path, size) for path in paths]
+    return starmap(_curate_alone, jobs) if workers == 1 else call_in_workers(_curate_alone, jobs, workers)
 
 
-def _curate_on_one_thread(path: Path, size: int) -> Curated:
+def _curate_alone(path: Path, size: int) -> Curated:
     """Curate one photograph; OpenCV would start threads in every process."""
     cv2.setNumThreads(1)
     return curate_photograph(path, size)

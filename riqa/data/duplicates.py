@@ -24,8 +24,7 @@ pair among 51,040. Copies that are mirrored, turned, or cropped to another frame
 photographs without any structure.
 """
 
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Iterator
 
 import cv2
 import imagehash
@@ -89,11 +88,3 @@ def _close_hashes(hashes: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]
         first, second = np.nonzero(np.triu(products >= least, k=1))
         for part in range(0, len(first), _PAIRS):
             yield start + first[part : part + _PAIRS], start + second[part : part + _PAIRS]
-
-
-def identical_files(digests: Sequence[bytes]) -> list[tuple[int, int]]:
-    """Return pairs (i, j) of files with the same digest; of n such files each is paired with the next."""
-    groups: dict[bytes, list[int]] = {}
-    for index, digest in enumerate(digests):
-        groups.setdefault(digest, []).append(index)
-    return [pair for group in groups.values() for pair in pairwise(group)]

@@ -1,8 +1,9 @@
-"""The field of view of curated images: which of their pixels show retina."""
+"""Fields of view as rows of numbers, as a store keeps them, and what can be made of such rows."""
 
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 
 from riqa.data.fov import FieldOfView, crop_to_fov
 from riqa.data.store import Store
@@ -11,23 +12,52 @@ from riqa.files import read_parquet
 _FINER = 4  # the photograph is thought of as this many times larger than its crop, not as large as it was
 
 
+def field_numbers(fov: FieldOfView) -> dict[str, float]:
+    """Return a field of view as a flat row: height, width, x, y, radius, left, top, right, bottom, score."""
+    names = ("height", "width", "x", "y", "radius", "left", "top", "right", "bottom", "score")
+    numbers = (*fov.shape, *fov.center, fov.radius, *fov.box, fov.score)
+    return {name: float(number) for name, number in zip(names, numbers, strict=True)}
+
+
+def field_from(row: tuple) -> FieldOfView:
+    """Return the field of view of a row of `field_numbers`, as `itertuples` gives it."""
+    box = int(row.left), int(row.top), int(row.right), int(row.bottom)
+    return FieldOfView((int(row.height), int(row.width)), (row.x, row.y), row.radius, box, row.score)
+
+
 def curated_fields(store: Store, rows: Sequence[int]) -> np.ndarray:
     """Return the fields of view of the images at some positions of a store, to a pixel.
 
     Returns:
         bool (N, size, size), True inside the field.
     """
-    numbers = read_parquet(store.root / "fields.parquet").iloc[list(rows)]
-    size = store.images.shape[1]
-    fields = [_crop_of_field(row, size) for row in numbers.itertuples()]
+    size, fields = store.images.shape[1], []
+    for row in read_parquet(store.root / "fields.parquet").iloc[list(rows)].itertuples():
+        fov = field_from(row)
+        left, top, right, bottom = fov.box
+        scale = min(1.0, _FINER * size / max(right - left, bottom - top))
+        fov = fov.scaled(tuple(max(1, round(side * scale)) for side in fov.shape))
+        # A white photograph is cropped as the real one was.
+        fields.append(crop_to_fov(np.full((*fov.shape, 3), 255, np.uint8), fov, size).any(axis=2))
     return np.stack(fields) if fields else np.zeros((0, size, size), bool)
 
 
-def _crop_of_field(row: tuple, size: int) -> np.ndarray:
-    """Crop a white photograph as the real one was: `row` is one of `riqa.data.curate.field_numbers`."""
-    left, top, right, bottom = box = int(row.left), int(row.top), int(row.right), int(row.bottom)
-    height, width = int(row.height), int(row.width)
-    fov = FieldOfView((height, width), (row.x, row.y), row.radius, box, row.score)
-    scale = min(1.0, _FINER * size / max(right - left, bottom - top))
-    fov = fov.scaled((max(1, round(height * scale)), max(1, round(width * scale))))
-    return crop_to_fov(np.full((*fov.shape, 3), 255, np.uint8), fov, size).any(axis=2)
+def field_agreement(fields: pd.DataFrame, truth: pd.DataFrame) -> pd.Series:
+    """Compare the fields of view found with the true ones of a phantom, as intersection over union.
+
+    Args:
+        fields: `fields.parquet` of a store.
+        truth: `truth.parquet` of the phantom: fov_x, fov_y, fov_radius in pixels, fov_cut in radii.
+
+    Returns:
+        Intersection over union in [0, 1] of each row of `fields`; notches on the rim are not counted.
+    """
+    true, values = truth.set_index("image_id").loc[fields["image_id"]], []
+    for row, real in zip(fields.itertuples(), true.itertuples(), strict=True):
+        fov = field_from(row)
+        height, width = fov.shape
+        cut = real.fov_cut * real.fov_radius if real.fov_cut < 1 else np.inf
+        whole = FieldOfView(fov.shape, (real.fov_x, real.fov_y), real.fov_radius, (0, 0, width, height), 1.0)
+        one, other = fov.mask(), whole.mask() & (np.abs(np.arange(height) - real.fov_y) <= cut)[:, None]
+        values.append((one & other).sum() / (one | other).sum())
+    return pd.Series(values, index=fields["image_id"], name="iou")

@@ -1,7 +1,7 @@
 """Findings: what is wrong with a dataset, or worth knowing about it."""
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from riqa.names import shown
 
@@ -36,11 +36,10 @@ class Finding:
         return self.message
 
 
-def to_json(findings: Iterable[Finding]) -> list[dict]:
-    """Return findings as JSON values: code, severity, message, items."""
-    return [asdict(finding) | {"items": list(finding.items)} for finding in findings]
-
-
-def from_json(values: Iterable[dict]) -> tuple[Finding, ...]:
-    """Return the findings that `to_json` described."""
-    return tuple(Finding(**value) for value in values)
+def found(code: str, severity: str, items: Iterable[str], text: str) -> list[Finding]:
+    """Return a finding about `items`, none without any; {n} in `text` is their number, {first} the first."""
+    items = tuple(items)
+    if not items:
+        return []
+    text = text.replace("{n}", str(len(items)), 1).replace("{first}", items[0], 1)
+    return [Finding(code, severity, text, items)]

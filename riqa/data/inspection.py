@@ -1,20 +1,21 @@
 """Inspection of every photograph: which cannot be read, their sizes, which are there twice."""
 
-import hashlib
 import warnings
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 
-from riqa.data.duplicates import identical_files, near_duplicates, take_print
-from riqa.data.findings import Finding
+from riqa.data.duplicates import near_duplicates, take_print
+from riqa.data.findings import Finding, found
 from riqa.data.manifest import Dataset
 from riqa.data.read import UnreadableError, read_with_shape
+from riqa.files import file_digest
 from riqa.names import to_path
 from riqa.terminal import progress_bar
 
@@ -41,23 +42,20 @@ def inspect_sets(datasets: Mapping[str, Dataset], jobs: int = 1) -> list[tuple[s
         Pairs of a set's name and a finding; of findings about two sets the names are joined by " and ".
     """
     tables = {name: _look_at_all(data.manifest, data.root, jobs) for name, data in datasets.items()}
-    found = [(name, finding) for name, table in tables.items() for finding in _findings(table)]
+    findings = [(name, finding) for name, table in tables.items() for finding in _findings(table)]
     every = pd.concat([table.assign(set=name) for name, table in tables.items()], ignore_index=True)
-    return found + _copies_between_sets(every[every["reason"].isna()])
+    return findings + _copies_between_sets(every[every["reason"].isna()])
 
 
 def _look_at_all(table: pd.DataFrame, root: Path, jobs: int) -> pd.DataFrame:
     """Return a table of photographs with what is kept of each, `_KEPT`."""
     paths = [root / to_path(path) for path in table["path"]]
     progress = {"total": len(paths), "desc": "look at every image", "unit": "image"}
-    if jobs == 1:
-        looks = list(progress_bar(map(_look_at, paths), **progress))
-    else:
-        made = Parallel(n_jobs=jobs, return_as="generator")(delayed(_look_at)(path) for path in paths)
-        with warnings.catch_warnings(), closing(made):
-            # A user who stops it knows that work is lost.
-            warnings.filterwarnings("ignore", message=r"\d+ tasks", module="joblib")
-            looks = list(progress_bar(made, **progress))
+    made = Parallel(n_jobs=jobs, return_as="generator")(delayed(_look_at)(path) for path in paths)
+    with warnings.catch_warnings(), closing(made):
+        # A user who stops it knows that work is lost.
+        warnings.filterwarnings("ignore", message=r"\d+ tasks", module="joblib")
+        looks = list(progress_bar(made, **progress))
     known = table[["image_id", "split", "source", "overall"]].reset_index(drop=True)
     return pd.concat([known, pd.DataFrame(looks, columns=_KEPT)], axis=1)
 
@@ -66,8 +64,7 @@ def _look_at(path: Path) -> dict:
     """Read one photograph: why it cannot be read, or its size upright, digest, and print."""
     try:
         image, (height, width) = read_with_shape(path, _MIN_SIDE)
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").digest()
+        digest = file_digest(path)
     except UnreadableError as error:
         return {"reason": str(error)}
     except OSError as error:
@@ -78,16 +75,13 @@ def _look_at(path: Path) -> dict:
 
 def _findings(table: pd.DataFrame) -> list[Finding]:
     """Say what looks at one set's photographs have shown."""
-    findings, known = [], table["reason"].isna()
-    if len(bad := table[~known]):
-        items = tuple(bad["image_id"] + ": " + bad["reason"])
-        counted = ", ".join(f"{reason} {n}" for reason, n in Counter(bad["reason"]).most_common())
-        text = f"{len(bad)} of {len(table)} images cannot be read, and curation will set them aside"
-        findings.append(Finding("images-unreadable", "warning", f"{text}: {counted}", items))
-    if known.any():
-        table = table[known].astype({"height": int, "width": int})
-        findings += [_sizes(table), *_resolution_by_source(table), *_copies(table)]
-    return findings
+    known = table["reason"].isna()
+    bad, seen = table[~known], table[known].astype({"height": int, "width": int})
+    counted = ", ".join(f"{reason} {n}" for reason, n in Counter(bad["reason"]).most_common())
+    text = f"{{n}} of {len(table)} images cannot be read, and curation will set them aside: {counted}"
+    items = [f"{image}: {reason}" for image, reason in zip(bad["image_id"], bad["reason"], strict=True)]
+    findings = found("images-unreadable", "warning", items, text)
+    return findings + ([_sizes(seen), *_resolution_by_source(seen), *_copies(seen)] if len(seen) else [])
 
 
 def _sizes(table: pd.DataFrame) -> Finding:
@@ -120,13 +114,9 @@ def _resolution_by_source(table: pd.DataFrame) -> list[Finding]:
         if high < below or low > above or not shorter[~own].between(low, high).any():
             sides = f"shorter side {low:.0f} to {high:.0f}, elsewhere {below:.0f} to {above:.0f}"
             apart.append(f"{name}: {sides}")
-    if not apart:
-        return []
-    text = (
-        f"resolution is confounded with source: the size alone tells {len(apart)} source(s) from the others, "
-        "so compare quality between sources only after resizing all alike"
-    )
-    return [Finding("resolution-by-source", "warning", text, tuple(apart))]
+    text = "resolution is confounded with source: the size alone tells {n} source(s) from the others, so "
+    text += "compare quality between sources only after resizing all alike"
+    return found("resolution-by-source", "warning", apart, text)
 
 
 def _copies(table: pd.DataFrame) -> list[Finding]:
@@ -140,11 +130,10 @@ def _copies(table: pd.DataFrame) -> list[Finding]:
         ("near-duplicates-across-splits", "warning", crossing, across),
         ("near-duplicates", "info", ~crossing, "within a split"),
     ):
-        if rows.any():
-            text = f"{rows.sum()} pairs of images are copies of each other {where}"
-            if differ[rows].any():
-                text += f"; {differ[rows].sum()} of them have different overall labels"
-            findings.append(Finding(code, severity, text, tuple(names[rows])))
+        text = f"{{n}} pairs of images are copies of each other {where}"
+        if n := (differ & rows).sum():
+            text += f"; {n} of them have different overall labels"
+        findings += found(code, severity, names[rows], text)
     return findings
 
 
@@ -152,7 +141,7 @@ def _copies_between_sets(table: pd.DataFrame) -> list[tuple[str, Finding]]:
     """Find photographs of one set that are in another; a copy on the other side of a test is a warning."""
     one, other, names = _pairs(table)
     leak = (one["split"] == "test") != (other["split"] == "test")
-    between, found = one["set"] + " and " + other["set"], []
+    between, findings = one["set"] + " and " + other["set"], []
     for sets in between[one["set"] != other["set"]].unique():
         rows = between == sets
         first, second = one.loc[rows, "set"].iloc[0], other.loc[rows, "set"].iloc[0]
@@ -160,13 +149,16 @@ def _copies_between_sets(table: pd.DataFrame) -> list[tuple[str, Finding]]:
         if leaks := leak[rows].sum():
             text += f"; in {leaks} of them one is for testing and the other is not"
         severity = "warning" if leaks else "info"
-        found.append((sets, Finding("near-duplicates-between-sets", severity, text, tuple(names[rows]))))
-    return found
+        told = Finding("near-duplicates-between-sets", severity, text, tuple(names[rows]))
+        findings.append((sets, told))
+    return findings
 
 
 def _pairs(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.Series]:
     """Return the rows of the first and of the second image of every pair of copies, and their names."""
-    pairs = set(identical_files(table["digest"].tolist()))
+    # Of n files with the same bytes, which may show nothing that a print holds, each is paired with the next.
+    same = table.groupby("digest").indices.values()
+    pairs = {(int(i), int(j)) for rows in same for i, j in pairwise(rows)}
     if len(table):
         pairs |= set(near_duplicates(np.stack(table["bits"]), np.stack(table["structure"])))
     sides = np.array(sorted(pairs), dtype=int).reshape(-1, 2).T

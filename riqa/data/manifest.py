@@ -1,19 +1,19 @@
 """The manifest, the table (one row per image) that every dataset becomes: checks, patient-wise splits."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from riqa.data.findings import Finding, from_json, to_json
+from riqa.data.findings import Finding
 from riqa.data.set_names import MADE
 from riqa.data.split_sizes import moves_to_sizes, split_sizes
 from riqa.errors import InputError
-from riqa.files import atomic_write, read_parquet, write_parquet
+from riqa.files import atomic_write, read_parquet, write_parquet, write_whole
 from riqa.labels import DETAILS, class_names
 
 SPLITS = ("train", "val", "test")
@@ -37,7 +37,7 @@ class Dataset:
     Attributes:
         name: Short name, also in the manifest's `dataset` column.
         root: Folder that the manifest's paths are relative to.
-        manifest: Validated table with `COLUMNS`.
+        manifest: Validated table with `COLUMNS` (an adapter's is not yet that, see `riqa.data.catalogue`).
         n_classes: Number of overall-quality classes (2 or 3), or None when overall quality is not labelled.
         citation: Key in the book's bibliography, or a sentence for data that is made here.
         licence: Licence of the photographs and labels.
@@ -70,8 +70,7 @@ def validate_manifest(frame: pd.DataFrame, n_classes: int | None = None) -> pd.D
             value lies outside its code, an image_id occurs twice, or a patient has images in two splits.
     """
     name = str(frame["dataset"].iloc[0]) if "dataset" in frame and len(frame) else "unnamed"
-    missing = [column for column in COLUMNS if column not in frame]
-    if missing:
+    if missing := [column for column in COLUMNS if column not in frame]:
         raise InputError(
             f"dataset {name}: manifest lacks the column(s) {', '.join(missing)}; add them (NaN if unknown)"
         )
@@ -86,35 +85,29 @@ def validate_manifest(frame: pd.DataFrame, n_classes: int | None = None) -> pd.D
         ) from None
     # Text that is missing stays missing here, so that it can be refused instead of being read as "nan".
     frame = frame.astype(dict.fromkeys(_TEXT, "str"))
-    for column, fault, rows in _faults(frame, n_classes):
-        if rows.any():
-            row = frame[rows].iloc[0]
-            fault = fault.format(row[column])
-            raise InputError(f"dataset {name}: column {column}: image {row['image_id']}{fault}")
+    codes = {"eye": EYES, "split": SPLITS} | dict.fromkeys(DETAILS, (0, 1))
+    codes["overall"] = range(len(class_names(n_classes))) if n_classes else ()
+    for column, values in frame.items():
+        faults = {": value is missing; correct it": values.isna() & (column in _TEXT)}
+        if column in codes:
+            legal = ", ".join(map(repr, codes[column])) or "missing only"
+            outside = values.notna() & ~values.isin(codes[column])
+            faults[f" has {{}}; legal: {legal}; correct its label"] = outside
+        else:
+            faults[": value is empty; correct it"] = values == ""
+        if column == "image_id":
+            faults[": value occurs twice; correct it"] = values.duplicated()
+        for fault, rows in faults.items():
+            if rows.any():
+                row = frame[rows].iloc[0]
+                text = f"image {row['image_id']}{fault.format(row[column])}"
+                raise InputError(f"dataset {name}: column {column}: {text}")
     for patient in patients_in_several_splits(frame)[:1]:
         splits = ", ".join(sorted(frame.loc[frame["patient_id"] == patient, "split"].unique()))
         raise InputError(
             f"dataset {name}: column split: patient {patient} has images in {splits}; split by patient"
         )
     return frame
-
-
-def _faults(frame: pd.DataFrame, n_classes: int | None) -> Iterator[tuple[str, str, pd.Series]]:
-    """Yield a column, what may be wrong with a value, and the rows in which it is, column by column."""
-    codes = {"eye": EYES, "split": SPLITS} | dict.fromkeys(DETAILS, (0, 1))
-    codes["overall"] = range(len(class_names(n_classes))) if n_classes else ()
-    for column in COLUMNS:
-        values = frame[column]
-        if column in _TEXT:
-            yield column, ": value is missing; correct it", values.isna()
-        if column in codes:
-            legal = ", ".join(map(repr, codes[column])) or "missing only"
-            outside = values.notna() & ~values.isin(codes[column])
-            yield column, f" has {{}}; legal: {legal}; correct its label", outside
-        else:
-            yield column, ": value is empty; correct it", values == ""
-        if column == "image_id":
-            yield column, ": value occurs twice; correct it", values.duplicated()
 
 
 def patients_in_several_splits(manifest: pd.DataFrame) -> list[str]:
@@ -131,14 +124,14 @@ def describe(dataset: Dataset) -> dict:
         "class_names": list(class_names(dataset.n_classes)) if dataset.n_classes else None,
         "citation": dataset.citation,
         "licence": dataset.licence,
-        "findings": to_json(dataset.findings),
+        "findings": [asdict(finding) for finding in dataset.findings],
         "drawn": dataset.drawn,
     }
 
 
-def write_json(values: dict, path: Path) -> None:
-    """Write JSON for programs and people, with the same bytes every time."""
-    path.write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+def json_text(values: dict) -> str:
+    """Return JSON for programs and people, the same text every time."""
+    return json.dumps(values, indent=1, ensure_ascii=False) + "\n"
 
 
 def save_dataset(dataset: Dataset) -> None:
@@ -153,7 +146,7 @@ def save_dataset(dataset: Dataset) -> None:
     if dataset.ratings is not None:
         atomic_write(dataset.root / "ratings.parquet", partial(write_parquet, dataset.ratings))
     atomic_write(dataset.root / "manifest.parquet", partial(write_parquet, manifest))
-    atomic_write(dataset.root / "dataset.json", partial(write_json, describe(dataset)))
+    write_whole(dataset.root / "dataset.json", json_text(describe(dataset)))
 
 
 def load_dataset(root: Path | str) -> Dataset:
@@ -179,7 +172,7 @@ def load_dataset(root: Path | str) -> Dataset:
         **{key: description[key] for key in known},
         root=root,
         manifest=validate_manifest(manifest, description["n_classes"]),
-        findings=from_json(description["findings"]),
+        findings=tuple(Finding(**finding) for finding in description["findings"]),
         ratings=read_parquet(ratings) if ratings.is_file() else None,
         drawn=description.get("drawn", description["name"] in MADE),  # older files did not say it
     )
@@ -194,10 +187,10 @@ def grouped_stratified_split(
     """Assign patients to splits so that each split gets its share of the images and of each class.
 
     Patients are taken in a random order, those with most images first, and each goes to the split that it
-    brings nearest to its quotas. The distance is the sum over classes, and over all images together, of
-    (images - quota)^2 / quota, as in Pearson's chi-squared (scikit-learn's `StratifiedGroupKFold` is as
-    greedy, but makes equal folds only). In the end as few patients as possible are moved, so that the splits
-    have the sizes of `split_sizes` wherever the patients' numbers of images permit.
+    brings nearest to its quotas: to the least sum, over classes and over all images together, of
+    (images - quota)^2 / quota, as in Pearson's chi-squared. (scikit-learn's `StratifiedGroupKFold` is as
+    greedy, but makes equal folds only.) Then as few patients as possible are moved, so that the splits have
+    the sizes of `split_sizes` wherever the patients' numbers of images permit.
 
     Args:
         manifest: Table with `patient_id` and `strata`.
@@ -232,7 +225,7 @@ def grouped_stratified_split(
     chosen = np.empty(len(table), dtype=int)
 
     def gain(rows: np.ndarray, lacking: np.ndarray, quota: np.ndarray) -> np.ndarray:
-        """Return how much nearer splits would come to their quotas: the difference of the squares above."""
+        """Return how much nearer splits would come to their quotas."""
         return (rows * (2 * lacking - rows) / quota).sum(axis=1)
 
     for position, patient in enumerate(order):

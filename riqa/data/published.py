@@ -30,6 +30,23 @@ CALLED_BAD = {
 Counted from the label file. As shares of `COUNTS` they are the nine numbers that can set a Teacher's level.
 """
 
+BY_DR_GRADE = {
+    "train": {
+        "good": (6342, 699, 1100, 167, 39),
+        "usable": (1353, 103, 283, 79, 58),
+        "reject": (1544, 109, 426, 87, 154),
+    },
+    "test": {
+        "good": (5967, 886, 1354, 199, 65),
+        "usable": (3200, 359, 721, 145, 133),
+        "reject": (2195, 153, 569, 104, 199),
+    },
+}
+"""EyeQ: split -> class -> photographs of each grade of diabetic retinopathy, 0 (none) to 4 (proliferative).
+
+Counted from the label files, whose column `DR_grade` is that of the EyePACS competition.
+"""
+
 VALIDATION = 65
 """Training images of MSHF held out in the paper, which calls them 10 %: of 642 that would be 64."""
 

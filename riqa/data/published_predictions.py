@@ -21,6 +21,7 @@ from riqa.labels import DETAILS
 FILES = {"mcf_net": "mcf_net_eyeq_test.csv", "quickqual": "quickqual_eyeq_test.csv"}
 """Model -> its file."""
 
+_KEYS = ["image_id", "dataset", "split", "patient_id", "eye", "model", "seed", "trained_on"]
 _COLUMNS = ["Reject", "Usable", "Good"]  # in the order of the code of riqa.labels
 _ADVICE = "fetch it again with `riqa fetch published`"
 
@@ -63,9 +64,7 @@ def _read(path: Path, truth: pd.DataFrame, model: str) -> pd.DataFrame:
             f"{path} names {len(strange)} images that EyeQ's label file has not, and lacks {len(lacking)} of "
             f"its {len(truth)} ({[*strange, *lacking][0]} ..); {_ADVICE}, and the label file"
         )
-    rows = truth[["image_id", "patient_id", "eye"]].assign(model=model, seed=0, trained_on="eyeq")
-    rows.insert(1, "dataset", "eyeq")
-    rows.insert(2, "split", "test")
+    rows = truth.assign(dataset="eyeq", split="test", model=model, seed=0, trained_on="eyeq")[_KEYS]
     rows[[f"p_overall_{code}" for code in range(3)]] = probs.loc[truth.index].to_numpy()
     rows[[f"p_{detail}" for detail in DETAILS]] = float("nan")
     rows = rows.assign(overall=truth["overall"], **dict.fromkeys(DETAILS, float("nan")))

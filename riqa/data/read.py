@@ -42,7 +42,7 @@ class UnreadableError(Exception):
     """A photograph that cannot be read; the message is the reason, without the file's name."""
 
 
-class _DepthError(Exception):
+class _DepthError(UnreadableError):
     """A photograph of more than 8 bits whose range is not known; the message says how many it uses."""
 
 
@@ -53,7 +53,7 @@ _REASONS = {
     Image.DecompressionBombError: "too many pixels for a photograph",
     MemoryError: "not enough memory to read it",
 }
-_FINAL = (_DepthError, Image.DecompressionBombError, MemoryError)  # metadata is not to blame for these
+_FINAL = (UnreadableError, Image.DecompressionBombError, MemoryError)  # metadata is not to blame for these
 
 Read = tuple[np.ndarray, tuple[int, int]]
 
@@ -101,8 +101,6 @@ def _reason(error: Exception) -> str:
     for kind, reason in _REASONS.items():
         if isinstance(error, kind):
             return reason
-    if isinstance(error, _DepthError):
-        return str(error)
     if isinstance(error, OSError) and error.errno is not None and error.strerror is not None:
         return f"cannot be opened ({error.strerror})"
     said = str(error).strip().splitlines() or [type(error).__name__]

@@ -231,9 +231,9 @@ def _title(cell: str) -> str:
 
 
 def _header(cells: _Cells, needed: Sequence[str]) -> tuple[int, int, int]:
-    """Return how many needed columns the header has, how many cells, and minus the number of rows before it.
+    """Find the header, the first of the rows with most of the needed columns, then with most cells.
 
-    It is the first of the rows that have most of them: the largest such triple.
+    Returns both numbers, and minus the number of rows before it: the largest such triple.
     """
     wanted = {_title(column).casefold() for column in needed}
     ranks = [
@@ -276,14 +276,16 @@ def _refuse_formulas(path: Path, sheet: str, rows: set[int], columns: set[int]) 
 
 
 def _bytes(path: Path, advice: str) -> bytes:
+    """Return a file's content."""
     try:
         return path.read_bytes()
-    except FileNotFoundError:
-        raise InputError(f"{path} does not exist; {advice}") from None
     except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}); {advice}") from None
+        missing = isinstance(error, FileNotFoundError)
+        what = "does not exist" if missing else f"cannot be read ({error.strerror})"
+        raise InputError(f"{path} {what}; {advice}") from None
 
 
 def _unreadable(path: Path, kind: str, error: Exception, advice: str) -> InputError:
+    """Return what is said of a file of another kind than expected."""
     reason = (str(error).splitlines() or [type(error).__name__])[0]
     return InputError(f"{path} cannot be read as {kind} ({reason}); {advice}")

@@ -11,30 +11,28 @@ A store is a folder with
 | `ratings.parquet` | what single experts said of the N rows; only where that is known |
 | `store.json` | size, versions, classes, counts, licence, findings, and the SHA-256 of the files above |
 
-All is written into a sibling folder `<name>.partial` that is then renamed: a store is there whole or not at
-all. While it grows, the folder holds `images.npy` without its final header, and `journal.jsonl`: first the
-plan, then a line for each row of the manifest that is done. A line is appended after its image, so whatever
-moment a process is killed at, the images that whole lines speak of are there, and the next one goes on.
+It grows in a sibling folder `<name>.partial` that is renamed when it is whole. Meanwhile `images.npy` has no
+final header, and `journal.jsonl` holds the plan, then a line for each row of the manifest that is done. A
+line follows its image: whenever a process is killed, the images that whole lines speak of are there.
 """
 
-import hashlib
 import json
 import os
 import shutil
 import sys
 from collections.abc import Callable, Generator
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 import pandas as pd
 
-from riqa.data.manifest import Dataset, describe, validate_manifest, write_json
+from riqa.data.manifest import Dataset, describe, json_text, validate_manifest
 from riqa.data.set_names import MADE
 from riqa.errors import InputError
-from riqa.files import KEPT, lock, read_parquet, write_parquet, writing
+from riqa.files import KEPT, file_digest, lock, read_parquet, write_parquet, writing
 from riqa.names import shown
 
 _JOURNAL = "journal.jsonl"
@@ -91,13 +89,8 @@ def write_store(
     """Write a store row by row, so that memory holds one image however many there are.
 
     When this stops, by an error, Ctrl-C or a kill, the next call with the same plan goes on where it was; the
-    bytes of the store are those of one that was not disturbed.
-
-    Args:
-        dataset: The photographs.
-        out: Folder of the store; an older store there is replaced at the end.
-        plan: What the rows follow from.
-        rows_from: Makes the rows of the manifest from a given one on, in order.
+    bytes of the store are those of one that was not disturbed. `rows_from` makes the rows of the manifest
+    from a given one on, in order; an older store in `out` is replaced at the end.
 
     Raises:
         InputError: If the manifest breaks its contract, a split keeps no image (nothing is left behind then),
@@ -107,7 +100,7 @@ def write_store(
     out = Path(out)
     if out.exists() and not (out.is_dir() and ((out / "store.json").is_file() or not any(out.iterdir()))):
         raise InputError(f"{out} exists and is not a store; give another folder or empty it")
-    manifest = validate_manifest(dataset.manifest, dataset.n_classes)
+    dataset = replace(dataset, manifest=validate_manifest(dataset.manifest, dataset.n_classes))
     folder = out.with_name(out.name + ".partial")
     with writing(folder, KEPT):
         folder.mkdir(parents=True, exist_ok=True)
@@ -117,10 +110,10 @@ def write_store(
             (folder / "images.npy").touch()
             with (folder / "images.npy").open("r+b") as images:
                 rows = _fill(images, journal, plan, folder, rows_from)
-            if len(rows) != len(manifest):
-                raise ValueError(f"{len(rows)} rows for {len(manifest)} images in the manifest")
+            if len(rows) != len(dataset.manifest):
+                raise ValueError(f"{len(rows)} rows for {len(dataset.manifest)} images in the manifest")
             try:
-                _write_tables(dataset, manifest, plan, rows, folder)
+                _write_tables(dataset, plan, rows, folder)
             except InputError:
                 shutil.rmtree(folder)
                 raise
@@ -144,7 +137,7 @@ def _fill(images: BinaryIO, journal: BinaryIO, plan: Plan, folder: Path, rows_fr
             _write_line(journal, numbers)
             rows.append(numbers)
     # NumPy pads the header so that the first axis can grow without moving the data.
-    _write_header(images, plan.size, sum(map(_is_kept, rows)))
+    _write_header(images, plan.size, sum("reason" not in row for row in rows))
     return rows
 
 
@@ -152,9 +145,9 @@ def _resume(images: BinaryIO, journal: BinaryIO, plan: Plan, folder: Path) -> li
     """Bring both files back to the last row that is whole, and return the rows up to there."""
     journal.seek(0)
     lines = journal.read().split(b"\n")[:-1]  # what follows the last line break is torn
-    begun = _parse(lines[0]) if lines else None
-    if begun is not None and begun != asdict(plan):
-        changed = ", ".join(name for name, value in asdict(plan).items() if begun.get(name) != value)
+    begun, wanted = _parse(lines[0]) if lines else None, asdict(plan)
+    if begun is not None and begun != wanted:
+        changed = ", ".join(name for name, value in wanted.items() if begun.get(name) != value)
         print(
             f"riqa: {shown(folder)} was begun with other settings ({changed}); "
             f"its {len(lines) - 1} photographs are curated anew",
@@ -162,20 +155,20 @@ def _resume(images: BinaryIO, journal: BinaryIO, plan: Plan, folder: Path) -> li
         )
     start, image_bytes = _write_header(images, plan.size, 0), plan.size**2 * 3
     n_there, n_kept, rows = (images.seek(0, os.SEEK_END) - start) // image_bytes, 0, []
-    good = len(lines[0]) + 1 if begun == asdict(plan) else 0
+    good = len(lines[0]) + 1 if begun == wanted else 0
     for line in lines[1:] if good else []:
         row = _parse(line)
         # After a power cut, unlike a kill, the journal may speak of images that never reached the disk.
-        if row is None or n_kept + _is_kept(row) > n_there:
+        if row is None or n_kept + ("reason" not in row) > n_there:
             break
         rows.append(row)
-        n_kept += _is_kept(row)
+        n_kept += "reason" not in row
         good += len(line) + 1
     journal.truncate(good)
     images.truncate(start + n_kept * image_bytes)
     images.seek(0, os.SEEK_END)
     if not good:
-        _write_line(journal, asdict(plan))
+        _write_line(journal, wanted)
     return rows
 
 
@@ -194,11 +187,6 @@ def _write_line(journal: BinaryIO, entry: Row) -> None:
     journal.flush()
 
 
-def _is_kept(row: Row) -> bool:
-    """Tell whether the row of a journal has an image, and was not set aside."""
-    return "reason" not in row
-
-
 def _write_header(images: BinaryIO, size: int, n_images: int) -> int:
     """Write the header of a uint8 .npy file and return the position after it."""
     images.seek(0)
@@ -207,37 +195,33 @@ def _write_header(images: BinaryIO, size: int, n_images: int) -> int:
     return images.tell()
 
 
-def _write_tables(
-    dataset: Dataset, manifest: pd.DataFrame, plan: Plan, rows: list[Row], folder: Path
-) -> None:
+def _write_tables(dataset: Dataset, plan: Plan, rows: list[Row], folder: Path) -> None:
     """Write manifest, fields, report of images set aside, experts' ratings and, last, store.json."""
-    table = pd.DataFrame([{"reason": None} | row for row in rows], index=manifest.index)
-    reasons = table.pop("reason")
+    manifest, fields = dataset.manifest, pd.DataFrame([{"reason": None} | row for row in rows])
+    reasons = fields.pop("reason")
     kept = reasons.isna()
     aside = manifest.loc[~kept, ["image_id", "path"]].map(shown).assign(reason=reasons[~kept])
-    for split in manifest["split"].unique():
-        if not (kept & (manifest["split"] == split)).any():
-            first = aside.loc[manifest.index[manifest["split"] == split][0]]
+    for split, own in manifest.groupby("split", sort=False):
+        if not kept[own.index].any():
+            first = aside.loc[own.index[0]]
             raise InputError(
                 f"dataset {dataset.name}: no image of split {split} can be used; the first, "
                 f"{dataset.root / first['path']}: {first['reason']}; restore the image files"
             )
-    fields = table[kept].astype("float64")
-    fields.insert(0, "image_id", manifest.loc[kept, "image_id"])
-    write_parquet(manifest[kept].reset_index(drop=True), folder / "manifest.parquet")
-    write_parquet(fields.reset_index(drop=True), folder / "fields.parquet")
+    fields = fields.astype("float64")
+    fields.insert(0, "image_id", manifest["image_id"])
     aside.to_csv(folder / "set_aside.csv", index=False)
-    files = list(_FILES)
+    tables = {"manifest.parquet": manifest[kept], "fields.parquet": fields[kept]}
     (folder / _RATINGS).unlink(missing_ok=True)  # of an earlier attempt, when there were ratings
-    if dataset.ratings is not None:
-        of_kept = dataset.ratings["image_id"].isin(manifest.loc[kept, "image_id"])
-        write_parquet(dataset.ratings[of_kept].reset_index(drop=True), folder / _RATINGS)
-        files.append(_RATINGS)
+    if (ratings := dataset.ratings) is not None:
+        tables[_RATINGS] = ratings[ratings["image_id"].isin(manifest.loc[kept, "image_id"])]
+    for name, table in tables.items():
+        write_parquet(table.reset_index(drop=True), folder / name)
     meta = dict.fromkeys(("name", "n_classes", "class_names"))  # what stands first in the file
     meta |= {"size": plan.size, "crop": plan.crop, "versions": plan.versions}
     meta |= {"n_images": int(kept.sum()), "n_set_aside": int((~kept).sum())} | describe(dataset)
-    meta["sha256"] = {name: _digest(folder / name) for name in files}
-    write_json(meta, folder / "store.json")
+    meta["sha256"] = {name: file_digest(folder / name) for name in (*_FILES, *tables.keys() & {_RATINGS})}
+    (folder / "store.json").write_text(json_text(meta), encoding="utf-8")
 
 
 def open_store(root: Path | str) -> Store:
@@ -247,31 +231,23 @@ def open_store(root: Path | str) -> Store:
         InputError: Naming the file that is missing, cut short or changed.
     """
     root = Path(root)
-    if not (root / "store.json").is_file():
-        raise InputError(
-            f"{root / 'store.json'} does not exist; run riqa curate, or chapter 01_curate_images (make book)"
-        )
+    told = root / "store.json"
+    if not told.is_file():
+        raise InputError(f"{told} does not exist; run riqa curate, or chapter 01_curate_images (make book)")
     try:
-        meta = json.loads((root / "store.json").read_text(encoding="utf-8"))
+        meta = json.loads(told.read_text(encoding="utf-8"))
         digests, n_images, size = meta["sha256"], meta["n_images"], meta["size"]
     except (ValueError, KeyError, TypeError):
-        raise InputError(f"{root / 'store.json'} cannot be read; {_AGAIN}") from None
+        raise InputError(f"{told} cannot be read; {_AGAIN}") from None
     # Older stores did not say it; but no set of another kind can have these names.
     meta.setdefault("drawn", meta.get("name") in MADE)
     for name in (*_FILES, *digests.keys() & {_RATINGS}):
-        path = root / name
-        if not path.is_file():
-            raise InputError(f"{path} is missing; {_AGAIN}")
-        if _digest(path) != digests.get(name):
-            raise InputError(f"{path} was cut short or changed since it was written; {_AGAIN}")
+        if not (root / name).is_file():
+            raise InputError(f"{root / name} is missing; {_AGAIN}")
+        if file_digest(root / name) != digests.get(name):
+            raise InputError(f"{root / name} was cut short or changed since it was written; {_AGAIN}")
     images = np.load(root / "images.npy", mmap_mode="r")
     manifest = validate_manifest(read_parquet(root / "manifest.parquet"), meta["n_classes"])
     if images.shape != (n_images, size, size, 3) or len(manifest) != n_images:
         raise InputError(f"{root}: {images.shape} images for {len(manifest)} rows of the manifest; {_AGAIN}")
     return Store(images, manifest, meta, root, read_parquet(root / _RATINGS) if _RATINGS in digests else None)
-
-
-def _digest(path: Path) -> str:
-    """Return the SHA-256 of a file, read in pieces."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

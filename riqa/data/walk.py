@@ -12,7 +12,7 @@ from unicodedata import normalize
 
 from PIL import Image, ImageFile
 
-from riqa.data.findings import Finding
+from riqa.data.findings import Finding, found
 
 SUFFIXES = (".jpeg", ".jpg", ".png", ".tif", ".tiff", ".bmp")
 """Usual endings of images, the preferred first when a stem occurs with several; `is_read` knows them all."""
@@ -50,27 +50,23 @@ class PassedOver:
         """Count everything but folders that cannot be entered, in a line; empty where there is nothing."""
         endings = Counter(_ending(name) or "none" for name in dict.fromkeys(self.unread))
         kinds = "".join(f"{ending} {n}, " for ending, n in endings.most_common(_EXAMPLES))
-        groups = (
-            ("hidden or of the system", self.hidden, ""),
-            ("with an ending that is not read", self.unread, f"{kinds}e.g. "),
-            ("linked back to a folder above", self.circles, ""),
-            ("that are no files or lead to none", self.broken, ""),
-        )
-        told = (f"{len(set(names))} {why} ({kinds}{_some(names)})" for why, names, kinds in groups if names)
-        return ", ".join(told)
+        groups = {
+            "hidden or of the system (": self.hidden,
+            f"with an ending that is not read ({kinds}e.g. ": self.unread,
+            "linked back to a folder above (": self.circles,
+            "that are no files or lead to none (": self.broken,
+        }
+        return ", ".join(f"{len(set(names))} {why}{_some(names)})" for why, names in groups.items() if names)
 
     def findings(self, where: str) -> list[Finding]:
         """Say what was passed over, with a warning where that may have been photographs with labels.
 
         `where` is what was searched, for the messages, such as "train".
         """
-        findings = []
-        if self.barred:
-            items = tuple(f"{name}: {reason}" for name, reason in self.barred.items())
-            text = f"{where}: {len(items)} folder(s) cannot be entered, and what they hold is left out"
-            findings.append(Finding("folders-barred", "warning", f"{text}, e.g. {items[0]}", items))
-        if str(self):
-            items = (*self.hidden, *self.unread, *self.circles, *self.broken)
+        barred = [f"{name}: {reason}" for name, reason in self.barred.items()]
+        text = "folder(s) cannot be entered, and what they hold is left out, e.g. {first}"
+        findings = found("folders-barred", "warning", barred, f"{where}: {{n}} {text}")
+        if items := (*self.hidden, *self.unread, *self.circles, *self.broken):
             findings.append(Finding("passed-over", "info", f"{where}: passed over: {self}", items))
         return findings
 
@@ -83,6 +79,7 @@ def _some(names: Sequence[str]) -> str:
 
 
 def _ending(name: str) -> str:
+    """Return the ending of a file's name, in lower case."""
     return posixpath.splitext(name)[1].lower()
 
 
@@ -139,7 +136,7 @@ def walk_images(folder: Path, called: str, passed: PassedOver, nested: bool = Tr
         passed: Gets what was passed over.
         nested: Whether to search the folders below as well.
     """
-    found: list[str] = []
+    images: list[str] = []
     seen: set[str] = set()
     ahead = [(called, os.fspath(folder), os.path.realpath(folder))]
     links: list[tuple[str, str, str]] = []  # taken last, so that a folder is found where it is
@@ -163,8 +160,7 @@ def walk_images(folder: Path, called: str, passed: PassedOver, nested: bool = Tr
                 passed.hidden.append(name)
                 continue
             try:
-                is_folder = entry.is_dir()
-                is_file = not is_folder and entry.is_file()
+                is_folder, is_file = entry.is_dir(), entry.is_file()
             except OSError:  # a link to itself, or into a folder that cannot be entered
                 is_folder = is_file = False
             if is_folder and nested and entry.is_symlink():
@@ -176,9 +172,9 @@ def walk_images(folder: Path, called: str, passed: PassedOver, nested: bool = Tr
             elif is_folder and nested:
                 ahead.append((name, entry.path, os.path.join(real, entry.name)))
             elif is_file:
-                (found if is_read(name) else passed.unread).append(name)
+                (images if is_read(name) else passed.unread).append(name)
             elif not is_folder:
                 passed.broken.append(name)
-    for names in (found, passed.hidden, passed.unread, passed.circles, passed.broken):
+    for names in (images, passed.hidden, passed.unread, passed.circles, passed.broken):
         names.sort(key=lambda name: name.split("/"))
-    return found
+    return images

@@ -21,7 +21,6 @@ so the model tends to be surer than it should be.
 """
 
 import warnings
-from collections.abc import Mapping
 from itertools import combinations
 
 import krippendorff
@@ -30,7 +29,7 @@ import pandas as pd
 from crowdkit.aggregation import DawidSkene
 from sklearn.metrics import cohen_kappa_score
 
-from riqa.evaluate.bootstrap import Draws, image_weights, percentile_interval
+from riqa.evaluate.bootstrap import image_weights, percentile_interval
 from riqa.evaluate.interval import Interval
 
 
@@ -157,34 +156,3 @@ def dawid_skene(scores: np.ndarray, n_iter: int = 100) -> np.ndarray:
     posterior = model.probas_.reindex(columns=[0, 1], fill_value=0.0)  # a class that nobody named has none
     p_good[posterior.index] = posterior[1]
     return p_good
-
-
-def nearness_to_truth(
-    labels: Mapping[str, np.ndarray], truth: np.ndarray, groups: np.ndarray, *, baseline: str,
-    n_resamples: int = 2_000, confidence: float = 0.95, seed: int = 0,
-) -> dict[str, tuple[Interval, Interval]]:  # fmt: skip
-    """Compare several ways to a label with the truth (N,), on the same images and draws.
-
-    Labels are (N,), or (S, N) with one row per training seed, of 0 bad, 1 good; NaN is no answer (a tie) and
-    counts as half right. They are not derived anew in each replicate.
-
-    Returns:
-        Name -> (share that is right, that share minus the one of the label named `baseline`).
-
-    Raises:
-        ValueError: If the baseline is not among the labels.
-    """
-    if baseline not in labels:
-        raise ValueError(f"baseline must be one of {', '.join(labels)}; got {baseline!r}")
-    draws, value, drawn = Draws(groups, n_resamples, seed), {}, {}
-    for name, given in labels.items():
-        given = np.atleast_2d(np.asarray(given, dtype=float))
-        right = np.where(np.isnan(given), 0.5, given == truth).T  # (N, S)
-        value[name], drawn[name] = right.mean(), draws.means(right)
-    return {
-        name: (
-            percentile_interval(value[name], drawn[name], confidence),
-            percentile_interval(value[name] - value[baseline], drawn[name] - drawn[baseline], confidence),
-        )
-        for name in labels
-    }

@@ -141,20 +141,6 @@ def auc_interval(
     return percentile_interval(value, replicates, confidence)
 
 
-def auc_difference(
-    positive: np.ndarray, scores: np.ndarray, rival: np.ndarray, *, groups: np.ndarray | None = None,
-    seed: int = 0,
-) -> Interval:  # fmt: skip
-    """Compute the AUC of `scores` minus that of `rival`, of the same shape, on the same 2,000 draws.
-
-    With its 95 % interval, and the p-value of the hypothesis that there is no difference.
-    """
-    if np.shape(scores) != np.shape(rival):
-        raise ValueError(f"scores {np.shape(scores)} and rival {np.shape(rival)} must have the same shape")
-    a, b = (_auc_replicates(positive, one, groups, 2_000, seed) for one in (scores, rival))
-    return percentile_interval(a[0] - b[0], a[1] - b[1], 0.95, test_zero=True)
-
-
 def checked_groups(groups: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray:
     """Return groups as an array of the shape (N,), a group for each image where they are None."""
     groups = np.arange(*shape) if groups is None else np.asarray(groups)

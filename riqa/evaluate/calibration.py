@@ -40,26 +40,28 @@ def calibration(
     """Measure the calibration of one yes-or-no answer, all seeds' answers in one reliability table.
 
     `y_true` (N,) is 0, 1 or NaN, which is left out; `probs` of 1, in [0, 1], are (N,), or (S, N) with one row
-    per seed; `n_bins` are of equal width. For the rest see `riqa.evaluate.bootstrap`. Drawing anew adds noise
-    to every bin and so, on average, error: the replicates of the ECE are shifted back by that much, and not
-    below zero.
+    per seed, and so may be `y_true`, where seeds are asked different questions ("is your answer right?").
+    `n_bins` are of equal width. For the rest see `riqa.evaluate.bootstrap`. Drawing anew adds noise to every
+    bin and so, on average, error: the replicates of the ECE are shifted back by that much, and not below
+    zero.
 
     Raises:
         ValueError: If shapes disagree, no truth is known, or a number is out of range.
     """
     y_true, probs = np.asarray(y_true, dtype=float), np.atleast_2d(np.asarray(probs, dtype=float))
-    if probs.shape[1:] != y_true.shape:
-        raise ValueError(f"y_true {y_true.shape} must be (N,), probs {probs.shape} (N,) or (S, N)")
-    known = ~np.isnan(y_true)
-    truth, probs, groups = y_true[known], probs[:, known], checked_groups(groups, y_true.shape)[known]
-    table = reliability_table(np.tile(truth, len(probs)), probs.ravel(), n_bins)
+    if y_true.shape not in (probs.shape, probs.shape[1:]):
+        raise ValueError(f"y_true {y_true.shape} and probs {probs.shape} must be (N,) or (S, N)")
+    truth, groups = np.broadcast_to(y_true, probs.shape), checked_groups(groups, probs.shape[1:])
+    known = ~np.isnan(truth).any(axis=0)
+    truth, probs, groups = truth[:, known], probs[:, known], groups[known]
+    table = reliability_table(truth.ravel(), probs.ravel(), n_bins)
     bins = np.digitize(probs, table["bin_low"].to_numpy()[1:])
 
     draws = Draws(groups, n_resamples, seed)
     in_bin = bins[..., None] == np.arange(n_bins)  # (S, N, B)
-    numbers = np.stack([np.ones_like(probs), np.broadcast_to(truth, probs.shape), probs])
+    numbers = np.stack([np.ones_like(probs), truth, probs])
     sums = np.einsum("ksn,snb->nskb", numbers, in_bin)  # what each image adds to each bin
-    by_seed = (draws.weights @ sums.reshape(len(truth), -1)).reshape(n_resamples, *sums.shape[1:])
+    by_seed = (draws.weights @ sums.reshape(len(groups), -1)).reshape(n_resamples, *sums.shape[1:])
     count, positive, predicted = np.moveaxis(draws.over_seeds(by_seed), 1, 0)
     error = expected_calibration_error(table)
     errors = np.abs(positive - predicted).sum(axis=1) / count.sum(axis=1)

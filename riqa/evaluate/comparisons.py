@@ -1,4 +1,4 @@
-"""Two models on the same images: classical tests, a margin, and what a test set of a given size can find.
+"""Two models on the same images: classical tests, and a margin.
 
 The paper used "one- or two-tailed Wilcoxon signed-rank tests and bootstrap resampling" (section 3.3), but
 does not say on what pairs; `riqa.studies.overall.READINGS` lists three. Each image's probability of its true
@@ -6,26 +6,15 @@ class gives as many pairs as images, and they can be ranked. Correctness cannot:
 size, and the test becomes McNemar's. Scores by seed would be the best pairs, but with S seeds no two-tailed
 p-value is below 2 / 2^S: five seeds never reach 0.05. Both tests take photographs of one patient as
 independent; and a model that is surer of the same decisions wins in probabilities. So
-`riqa.evaluate.stats.paired_bootstrap` decides in this book.
-
-How large must a difference be to be found with 160 images (section 5)? Studies are drawn from a table of how
-often truth, model A and model B go together; the share of them that finds A better than B is the power. To
-vary the difference, the table starts from none at all (A and B change places half of the time), and B then
-loses a share of what it gets right, to the errors that it makes anyway. A study is judged by the standard
-error that the bootstrap estimates, in its closed form (the delta method), as thousands take long.
+`riqa.evaluate.mrmc` decides between methods in this book, and the paired bootstrap between two networks.
 """
 
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
-from scipy.stats import binom, norm, wilcoxon
+from scipy.stats import binom, wilcoxon
 
 from riqa.evaluate.interval import Interval
-from riqa.evaluate.metrics import scores_from_counts
-
-LOST = (0.0, 0.0025, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.13, 0.17, 0.22, 0.3)
-"""Shares of B's right answers at which a power curve is computed: dense below, for large test sets."""
 
 
 def wilcoxon_test(a: np.ndarray, b: np.ndarray, alternative: str = "two-sided") -> float:
@@ -102,99 +91,3 @@ def margin_verdict(difference: Interval, margin: float) -> MarginVerdict:
         raise ValueError(f"margin must be above 0, got {margin!r}")
     non_inferior = difference.low > -margin
     return MarginVerdict(non_inferior and difference.high < margin, non_inferior)
-
-
-def joint_counts(y_true: np.ndarray, pred_a: np.ndarray, pred_b: np.ndarray, n_classes: int) -> np.ndarray:
-    """Count truth, answer of A and answer of B together, over images and seeds: axes of (K, K, K).
-
-    `y_true` (N,) are codes 0..K-1, none missing; predictions are (N,), or (S, N) with one row per seed.
-    """
-    a, b = np.atleast_2d(pred_a).astype(int), np.atleast_2d(pred_b).astype(int)
-    truth = np.asarray(y_true).astype(int)
-    if a.shape != b.shape or a.shape[1:] != truth.shape:
-        raise ValueError(f"y_true {truth.shape}, pred_a {a.shape} and pred_b {b.shape} disagree")
-    cells = (truth * n_classes + a) * n_classes + b
-    return np.bincount(cells.ravel(), minlength=n_classes**3).reshape((n_classes,) * 3)
-
-
-def joint_difference(joint: np.ndarray) -> float:
-    """Return the macro-F1 of A minus that of B in a table (K, K, K) of truth, A and B."""
-    of_a, of_b = (scores_from_counts(joint.sum(axis=axis))["macro_f1"] for axis in (2, 1))
-    return float(of_a - of_b)
-
-
-def shifted(joint: np.ndarray, lost: float) -> np.ndarray:
-    """Make A and B equally good in a table (K, K, K), then take from B a share of what it gets right.
-
-    The share `lost` of B's right answers, in [0, 1], become errors, spread over the wrong classes as its
-    errors of that true class are (evenly where it makes none). Shares (K, K, K) that sum to 1.
-    """
-    if not 0 <= lost <= 1:
-        raise ValueError(f"lost must lie in [0, 1], got {lost!r}")
-    joint = np.asarray(joint, dtype=float)
-    joint = (joint + joint.swapaxes(1, 2)) / (2 * joint.sum())
-    n_classes = len(joint)
-    off = ~np.eye(n_classes, dtype=bool)
-    errors = joint.sum(axis=1) * off
-    total = errors.sum(axis=1, keepdims=True)
-    errors = np.where(total > 0, errors / np.where(total > 0, total, 1), off / (n_classes - 1))
-    moved = joint.copy()
-    for true in range(n_classes):
-        right = lost * joint[true, :, true]
-        moved[true, :, true] -= right
-        moved[true] += right[:, None] * errors[true]
-    return moved
-
-
-def power(
-    joint: np.ndarray, n_images: int, *, n_studies: int = 4_000, alpha: float = 0.05, seed: int = 0
-) -> float:
-    """Return the share of simulated studies that find A better than B, at a two-sided level alpha in (0, 1).
-
-    Studies of `n_images` independent images (one per patient) are drawn from the world `joint` (K, K, K),
-    counts or shares of truth, A and B. A study finds it if its difference is more than 1.96 (at alpha = 0.05)
-    of its own standard errors above zero. With no difference at all that is alpha / 2 of the studies, or a
-    little more in small ones. The power has a standard error of at most 0.5 / sqrt(n_studies).
-    """
-    if min(n_images, n_studies) < 1 or not 0 < alpha < 1:
-        raise ValueError(f"n_images and n_studies must be 1 or more, alpha in (0, 1): {alpha!r}")
-    joint = np.asarray(joint, dtype=float)
-    world = joint.ravel() / joint.sum()
-    studies = np.random.default_rng(seed).multinomial(n_images, world, size=n_studies) / n_images
-    studies = studies.reshape(n_studies, *joint.shape)
-    (f1_a, push_a), (f1_b, push_b) = (_macro_f1_and_pushes(studies.sum(axis=axis)) for axis in (3, 2))
-    pushes = push_a[:, :, :, None] - push_b[:, :, None, :]
-    variance = (studies * pushes**2).sum(axis=(1, 2, 3)) / n_images
-    return float((f1_a - f1_b > norm.ppf(1 - alpha / 2) * np.sqrt(variance)).mean())
-
-
-def _macro_f1_and_pushes(tables: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return macro-F1 (R,) of tables (R, K, K) of shares, and how an image of each cell pushes it (R, K, K).
-
-    The push is the derivative of macro-F1 by the weight of one more image of the cell (its influence); their
-    mean is zero, and their mean square over the number of images is the variance of macro-F1.
-    """
-    n_classes = tables.shape[-1]
-    sums = tables.sum(axis=2) + tables.sum(axis=1)
-    inverse = np.where(sums > 0, 1 / np.where(sums > 0, sums, 1), 0)
-    f1 = 2 * np.diagonal(tables, axis1=1, axis2=2) * inverse
-    loss = f1 * inverse
-    pushes = 2 * np.eye(n_classes) * inverse[:, :, None] - loss[:, :, None] - loss[:, None, :]
-    return f1.mean(axis=1), pushes / n_classes
-
-
-def power_curve(joint: np.ndarray, n_images: int, **options: float) -> pd.DataFrame:
-    """Compute the power for growing differences in macro-F1: lost (each of `LOST`), difference, power."""
-    worlds = [shifted(joint, share) for share in LOST]
-    differences = [joint_difference(world) for world in worlds]
-    found = [power(world, n_images, **options) for world in worlds]
-    return pd.DataFrame({"lost": LOST, "difference": differences, "power": found})
-
-
-def detectable_difference(curve: pd.DataFrame, wanted: float = 0.8) -> float:
-    """Return the smallest difference found with a power, on a straight line between rows; NaN beyond them."""
-    enough = np.flatnonzero(curve["power"].to_numpy() >= wanted)
-    if len(enough) == 0:
-        return float("nan")
-    rows = curve.iloc[max(enough[0] - 1, 0) : enough[0] + 1]
-    return float(np.interp(wanted, rows["power"], rows["difference"]))

@@ -164,6 +164,14 @@ def find_map_layer(model: QualityNet, images: Tensor, min_side: int = MIN_SIDE) 
     )
 
 
+@torch.no_grad()
+def cells_of(model: QualityNet, images: Tensor, min_side: int = MIN_SIDE) -> tuple[int, int]:
+    """Return the rows and columns of cells that maps of these images have before they are enlarged."""
+    layer, layout = find_map_layer(model, images, min_side)
+    outputs = dict(_run(model, images[:1])[1])
+    return tuple(layout(outputs[layer]).shape[2:])
+
+
 def _tokens_to_map(tokens: Tensor, extra: int, grid: tuple[int, int]) -> Tensor:
     return tokens[:, extra:].transpose(1, 2).unflatten(2, grid)
 

@@ -9,7 +9,8 @@ by a baseline in the order of the map, the largest first, and the network is ask
 the map is right, the probability falls fast when its pixels go (a small area under the deletion curve) and
 rises fast when they come (a large one under the insertion curve). Any order changes something, so the
 yardstick is noise as coarse as the map. One curve of noise serves both: its deletion read backwards is the
-insertion of the opposite noise, so both have the same area on average.
+insertion of the opposite noise, so both have the same area on average. How far p can fall differs from one
+network and photograph to the next, so curves are stretched from p(baseline) = 0 to p(photograph) = 1.
 
 A map that stays the same when the weights are destroyed shows the image, not the network (Adebayo et al.
 2018, arXiv:1810.03292). Maps are (N, H, W) and not negative; `fields`, of view, are bool (N, H, W).
@@ -23,13 +24,15 @@ import numpy as np
 import pandas as pd
 import torch
 from scipy.stats import rankdata
-from torch import Tensor
+from torch import Tensor, nn
 
 from riqa.learn.model import QualityNet
 from riqa.learn.predict import images_at_a_time
 
 THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 """Shares of a map's maximum at which it is cut for the intersection over union."""
+LEAST_FALL = 0.1
+"""By how much the baseline must lower a probability, for a photograph to have an answer to lose."""
 
 
 def localisation(
@@ -75,24 +78,25 @@ def outside(maps: np.ndarray, fields: np.ndarray) -> np.ndarray:
     return (maps * ~fields).sum(axis=(1, 2)) / np.where(total > 0, total, np.nan)
 
 
-def ranks_in_field(maps: np.ndarray, fields: np.ndarray, seed: int = 0) -> np.ndarray:
-    """Order the pixels of each field by the map, the largest first, equal ones at random.
+def ranks_in_field(maps: np.ndarray, fields: np.ndarray, ties: np.ndarray) -> np.ndarray:
+    """Order the pixels of each field by the map, the largest first, equal ones by `ties`, of the same shape.
+
+    Where a map is silent, ties of `random_maps` keep its order as coarse as elsewhere.
 
     (N, H, W): the share of the field's pixels that come before each one, in [0, 1); 1 outside the field.
     """
     ranks = np.ones(maps.shape)
-    noise = np.random.default_rng(seed).random(maps.shape[1:])
-    for rank, saliency, field in zip(ranks, maps, fields, strict=True):
-        order = np.lexsort((noise[field], -saliency[field]))
+    for rank, saliency, tie, field in zip(ranks, maps, ties, fields, strict=True):
+        order = np.lexsort((-tie[field], -saliency[field]))
         places = np.empty(len(order))
         places[order] = np.arange(len(order)) / len(order)
         rank[field] = places
     return ranks
 
 
-def random_maps(n: int, size: int, cells: int, seed: int) -> np.ndarray:
-    """Return n maps of noise, (n, size, size): `cells` per side, interpolated as Grad-CAM interpolates."""
-    coarse = np.random.default_rng(seed).random((n, cells, cells), dtype=np.float32)
+def random_maps(n: int, size: int, cells: tuple[int, int], seed: int) -> np.ndarray:
+    """Return n maps of noise, (n, size, size): rows x columns of cells, enlarged as Grad-CAM enlarges."""
+    coarse = np.random.default_rng(seed).random((n, *cells), dtype=np.float32)
     return np.stack([cv2.resize(one, (size, size)) for one in coarse])
 
 
@@ -106,8 +110,8 @@ def mean_colours(images: Tensor, fields: np.ndarray) -> Tensor:
 def perturbation_curves(
     model: QualityNet, images: Tensor, baselines: Tensor, orders: dict[str, tuple[np.ndarray, bool]],
     classes: np.ndarray, shares: Sequence[float],
-) -> dict[str, np.ndarray]:  # fmt: skip
-    """Ask a network for the probability of each image's class (N,) while more and more of it is replaced.
+) -> tuple[dict[str, np.ndarray], np.ndarray]:  # fmt: skip
+    """Ask a network for the probability p of each image's class while more and more of it is replaced.
 
     Args:
         model: In evaluation mode, with an overall head.
@@ -119,20 +123,25 @@ def perturbation_curves(
         shares: K places to ask, rising from 0 to 1. The ends need no order and are computed once.
 
     Returns:
-        (N, K) for each curve.
+        (N, K) for each curve, stretched so that p of the image becomes 1 and that of its baseline 0; NaN
+        where the baseline lowers p by less than `LEAST_FALL`. And (N,) by how much it does.
     """
     if len(shares) < 2 or shares[0] != 0 or shares[-1] != 1 or (np.diff(shares) <= 0).any():
         raise ValueError(f"shares must rise from 0 to 1, got {list(shares)}")
-    whole, nothing = (_class_probs(model, ends, classes) for ends in (images, baselines))
-    curves = {}
-    for name, (ranks, insertion) in orders.items():
-        (start, first), (end, last) = (images, whole), (baselines, nothing)
-        if insertion:
-            (start, first), (end, last) = (end, last), (start, first)
-        replaced = (torch.where(torch.from_numpy(ranks < s)[:, None], end, start) for s in shares[1:-1])
-        between = [_class_probs(model, mixed, classes) for mixed in replaced]
-        curves[name] = np.stack([first, *between, last], axis=1)
-    return curves
+    nothing = _class_probs(model, baselines, classes)
+    fall = _class_probs(model, images, classes) - nothing
+    able = np.flatnonzero(fall >= LEAST_FALL)
+    ends = [
+        x[able].contiguous(memory_format=torch.channels_last) for x in (images, baselines)
+    ]  # a third faster
+    curves = {name: np.full((len(fall), len(shares)), np.nan) for name in orders}
+    for name, (ranks, insertion) in orders.items() if len(able) else ():
+        (start, end), curve = ends[::-1] if insertion else ends, curves[name]
+        curve[able, 0], curve[able, -1] = not insertion, insertion
+        for k, share in enumerate(shares[1:-1], start=1):
+            mixed = torch.where(torch.from_numpy(ranks[able] < share)[:, None], end, start)
+            curve[able, k] = (_class_probs(model, mixed, classes[able]) - nothing[able]) / fall[able]
+    return curves, fall
 
 
 @torch.inference_mode()
@@ -148,20 +157,36 @@ def area_under(curves: np.ndarray, shares: Sequence[float]) -> np.ndarray:
     return np.trapezoid(curves, shares, axis=1)
 
 
-def with_shuffled_weights(model: QualityNet, seed: int, *, heads_only: bool = False) -> QualityNet:
-    """Copy a network and shuffle the entries of every weight tensor (of its heads only, if so asked).
+def with_shuffled_weights(model: QualityNet, seed: int, images: Tensor, share: float = 1.0) -> QualityNet:
+    """Copy a network, and shuffle the entries of every weight tensor from the answers down to some depth.
 
-    Nothing learned is left, but each tensor's distribution is, and so the scale of activations; redrawn
-    weights would let them vanish in deep networks, and the maps with them.
+    Little that was learned is left, but each tensor's distribution is. Batch norm's running statistics were
+    those of the old weights: with them activations would drift, and maps be empty for no other reason. So
+    the norms that were shuffled measure theirs anew.
+
+    Args:
+        model: In evaluation mode.
+        seed: Of the shuffling; what a smaller share shuffles, a larger one shuffles alike.
+        images: (N, 3, H, W) in [0, 1], training photographs to measure them on.
+        share: Of the backbone's layers, the last first, which are shuffled besides the heads: 0 to 1.
     """
     shuffled = copy.deepcopy(model)
     generator = torch.Generator().manual_seed(seed)
-    part = shuffled.heads if heads_only else shuffled
+    layers = [layer for layer in shuffled.backbone.modules() if [*layer.parameters(recurse=False)]]
+    layers = layers[len(layers) - round(share * len(layers)) :]
+    norms = [layer for layer in layers if isinstance(layer, nn.BatchNorm2d)]
     with torch.no_grad():
-        for weight in part.parameters():
-            order = torch.randperm(weight.numel(), generator=generator)
-            weight.copy_(weight.flatten()[order.to(weight.device)].view_as(weight))
-    return shuffled
+        for layer in (*shuffled.heads.values(), *reversed(layers)):
+            for weight in layer.parameters(recurse=False):
+                order = torch.randperm(weight.numel(), generator=generator)
+                weight.copy_(weight.flatten()[order.to(weight.device)].view_as(weight))
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None  # the mean over all batches, which here are one
+            norm.train()
+        if norms:
+            shuffled.features(images)
+    return shuffled.eval()
 
 
 def rank_correlation(maps_a: np.ndarray, maps_b: np.ndarray, fields: np.ndarray) -> np.ndarray:

@@ -24,9 +24,10 @@ def overall_scores(y_true: np.ndarray, probs: np.ndarray) -> dict[str, float]:
         probs: (N, K) in [0, 1], K = 2 or 3; they need not sum to 1.
 
     Returns:
-        `macro_f1`, `precision`, `recall`, `accuracy` and `f1.<class>`. With three classes, precision and
-        recall are macro averages, and `f1.good` is that of *good* against the rest (paper, section 4.1, end).
-        With two they belong to the class `bad`, and so does `f1`, which only then exists.
+        `macro_f1`, `precision`, `recall`, `accuracy`, `quadratic_kappa` (Cohen's, NaN if all is of one class)
+        and `f1.<class>`. With three classes, precision and recall are macro averages, and `f1.good` is that
+        of *good* against the rest (paper, section 4.1, end). With two they belong to the class `bad`, and so
+        does `f1`, which only then exists.
 
     Raises:
         ValueError: If shapes disagree, a code is outside 0..K-1, or no truth is known.
@@ -56,6 +57,7 @@ def scores_from_counts(counts: np.ndarray) -> dict[str, np.ndarray]:
     else:
         scores |= {"precision": precision.mean(axis=-1), "recall": recall.mean(axis=-1)}
     scores["accuracy"] = _ratio(hits.sum(axis=-1), true.sum(axis=-1))
+    scores["quadratic_kappa"] = _quadratic_kappa(counts)
     return scores | {f"f1.{name}": f1[..., code] for code, name in enumerate(class_names(n_classes))}
 
 
@@ -170,6 +172,16 @@ def _by_class(counts: np.ndarray) -> tuple[np.ndarray, ...]:
     hits = np.diagonal(counts, axis1=-2, axis2=-1)
     true, called = counts.sum(axis=-1), counts.sum(axis=-2)
     return hits, true, _ratio(hits, called), _ratio(hits, true), _ratio(2 * hits, true + called)
+
+
+def _quadratic_kappa(counts: np.ndarray) -> np.ndarray:
+    """Return Cohen's kappa with squared distances of classes as weights; NaN if all is of one class."""
+    classes = np.arange(counts.shape[-1])
+    weights = (classes[:, None] - classes) ** 2
+    by_chance = counts.sum(axis=-1)[..., :, None] * counts.sum(axis=-2)[..., None, :]
+    expected = (weights * by_chance).sum(axis=(-2, -1)) / np.maximum(counts.sum(axis=(-2, -1)), 1)
+    observed = (weights * counts).sum(axis=(-2, -1))
+    return np.where(expected > 0, 1 - _ratio(observed, expected), np.nan)
 
 
 def _codes(values: np.ndarray, n_classes: int) -> np.ndarray:

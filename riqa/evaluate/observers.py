@@ -13,12 +13,13 @@ experts and other patients, not for other experts.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
 
 from riqa.evaluate.agreement import cohen_kappa, gwet_ac1, vote_counts
-from riqa.evaluate.bootstrap import Draws, drawn_means, percentile_interval
+from riqa.evaluate.bootstrap import Draws, percentile_interval
 from riqa.evaluate.interval import Interval
 from riqa.evaluate.metrics import mean_of_known
 from riqa.labels import DETAILS
@@ -70,6 +71,15 @@ def majority(scores: np.ndarray) -> np.ndarray:
     """Return the majority of each panel: (N, R, I) of 0, 1, NaN -> (N, I), NaN for a tie or no rating."""
     good, n = np.nansum(scores, axis=1), (~np.isnan(scores)).sum(axis=1)
     return np.where(2 * good == n, np.nan, (2 * good > n).astype(float))
+
+
+def majority_of_rest(scores: np.ndarray) -> np.ndarray:
+    """Find, for each of the P pairs of experts, what the majority of all others says: (N, R, I) -> (N, P, I).
+
+    Pairs are in the order of `itertools.combinations`; NaN for a tie, or where no other looked.
+    """
+    pairs = combinations(range(scores.shape[1]), 2)
+    return np.stack([majority(np.delete(scores, pair, axis=1)) for pair in pairs], axis=1)
 
 
 def majority_of_others(scores: np.ndarray, ties: str = "leave_out") -> tuple[np.ndarray, np.ndarray]:
@@ -165,66 +175,84 @@ def intra_rater(ratings: pd.DataFrame, image_ids: Sequence[str]) -> pd.DataFrame
     return pd.DataFrame(rows, columns=["rater", "item", "n", "agreement", "cohen_kappa", "gwet_ac1"])
 
 
-def rater_bias(
-    scores: np.ndarray, answers: np.ndarray, groups: np.ndarray, *, n_resamples: int = 2_000,
-    confidence: float = 0.95, seed: int = 0,
-) -> pd.DataFrame:  # fmt: skip
-    """Compare how often an expert says *good* with how often the others do, on the same images.
+def excess_of_good(scores: np.ndarray, answers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Compare what each expert says with the share of the others who say good, on the same image.
 
     Panels differ from image to image, so plain shares would compare different images.
 
     Returns:
-        One row per expert and item: judge (0..R-1; R is the model), item (0..I-1), n, share (called good),
-        others (mean over images of the share of others who say good), value (share - others), low, high.
+        The excess over the other experts (N, R, I), NaN where the expert or all others did not look; and of
+        the model over the whole panel (N, S, I).
     """
     seen = ~np.isnan(scores)
     n, good = seen.sum(axis=1, keepdims=True), np.nansum(scores, axis=1, keepdims=True)
     with np.errstate(invalid="ignore", divide="ignore"):
         others = np.where(seen & (n > 1), (good - np.where(seen, scores, 0)) / (n - seen), np.nan)
-        panel = np.where(n > 0, good / n, np.nan)  # (N, 1, I), what the model is compared with
-    draws = Draws(groups, n_resamples, seed)
-    drawn = drawn_means(scores - others, draws.weights)
-    drawn_model = draws.means(answers.transpose(1, 0, 2) - panel)
-    replicates = np.concatenate([drawn, drawn_model[:, None]], axis=1)  # (B, R + 1, I)
-    called = np.concatenate([scores, answers.mean(axis=0)[:, None]], axis=1)  # (N, R + 1, I)
-    reference = np.concatenate([others, panel], axis=1)
-    rows = []
-    for judge, item in np.ndindex(*called.shape[1:]):
-        here = ~np.isnan(reference[:, judge, item])
-        if here.any():
-            share, other = called[here, judge, item].mean(), reference[here, judge, item].mean()
-            found = percentile_interval(share - other, replicates[:, judge, item], confidence)
-            rows.append((judge, item, here.sum(), share, other, found.value, found.low, found.high))
-    columns = ["judge", "item", "n", "share", "others", "value", "low", "high"]
-    return pd.DataFrame(rows, columns=columns)
+        panel = np.where(n > 0, good / n, np.nan)
+    return scores - others, answers.transpose(1, 0, 2) - panel
 
 
-def errors_by_consent(
-    scores: np.ndarray, answers: np.ndarray, groups: np.ndarray, *, n_resamples: int = 2_000,
-    confidence: float = 0.95, seed: int = 0,
-) -> pd.DataFrame:  # fmt: skip
+def errors_by_consent(scores: np.ndarray, answers: np.ndarray) -> dict[str, np.ndarray]:
     """Split a model's errors against the majority of the panel into unanimous and contested images.
 
-    Images with fewer than two ratings, or with a tie, are left out.
-
     Returns:
-        One row per item and consent ("unanimous": all experts of an image say the same; or "contested"):
-        item (0..I-1), consent, n, value (error rate, mean over seeds), low, high (NaN without an image),
-        share_of_errors (of this item's errors, those here; NaN without one).
+        "unanimous" (all experts of an image say the same) and "contested" -> (N, S, I), 1 where the model is
+        wrong, NaN on images of the other kind, with fewer than two ratings, or with a tie.
     """
     label, n, good = majority(scores), (~np.isnan(scores)).sum(axis=1), np.nansum(scores, axis=1)
     usable, unanimous = (n > 1) & ~np.isnan(label), (good == 0) | (good == n)
-    wrong = np.where(usable, answers != label, np.nan).transpose(1, 0, 2)  # (N, S, I)
-    draws, rows = Draws(groups, n_resamples, seed), []
-    for item in range(scores.shape[2]):
-        errors = wrong[:, :, item]
-        total = np.nansum(errors)
-        for consent, members in (("unanimous", unanimous), ("contested", ~unanimous)):
-            here = usable[:, item] & members[:, item]
-            part = np.where(here[:, None], errors, np.nan)
-            value = part[here].mean() if here.any() else np.nan
-            found = percentile_interval(value, draws.means(part), confidence)
-            share = np.nansum(part) / total if total else np.nan
-            rows.append((item, consent, here.sum(), found.value, found.low, found.high, share))
-    columns = ["item", "consent", "n", "value", "low", "high", "share_of_errors"]
-    return pd.DataFrame(rows, columns=columns)
+    parts = {"unanimous": usable & unanimous, "contested": usable & ~unanimous}
+    return {
+        consent: np.where(here, answers != label, np.nan).transpose(1, 0, 2)
+        for consent, here in parts.items()
+    }
+
+
+def errors_together(
+    scores: np.ndarray, answers: np.ndarray, reference: np.ndarray, weights: np.ndarray
+) -> dict[tuple[str, str], np.ndarray]:
+    """Compute error rates and error consistency of experts, of a model's seeds, and between the two.
+
+    Error consistency is Cohen's kappa of being wrong (Geirhos et al. 2020, arXiv:2006.16736),
+    2 (p_jk - p_j p_k) / (p_j + p_k - 2 p_j p_k), where j and k are wrong on shares p_j and p_k of the images
+    and both on p_jk. Every kind of pair is looked at on the images that a pair of experts has judged, against
+    one reference; numerator and denominator are summed over pairs, each weighed by its images.
+
+    Args:
+        scores: (N, R, I), of the experts.
+        answers: (S, N, I), of the model.
+        reference: What is right, 0 or 1, NaN where that is unknown: (N, 1, I), or (N, P, I) by pair of
+            experts as `majority_of_rest` does.
+        weights: (B, N), how often each image counts.
+
+    Returns:
+        ("error" or "error_consistency", kind) -> (B, I), kind "experts", "model" or "between" (consistency
+        only). NaN without an image or an error, and for the consistency of a single seed.
+    """
+    pairs = np.array([*combinations(range(scores.shape[1]), 2)]).T
+    wrong = np.abs(scores[:, pairs] - reference[:, None])  # (N, 2, P, I), NaN: not judged, or no reference
+    known = ~np.isnan(wrong).any(axis=1)  # (N, P, I)
+    j, k = np.moveaxis(np.where(known[:, None], wrong, 0), 1, 0)
+    by_seed = known & (answers[:, :, None] != reference)  # (S, N, P, I)
+    of_seeds = by_seed.sum(axis=0)
+    parts = [known, j, k, j * k, of_seeds * (of_seeds - 1) / 2, (j + k) * of_seeds, *by_seed]
+    sums = weights @ np.stack(parts, axis=1).reshape(len(scores), -1)
+    sums = np.moveaxis(sums.reshape(len(weights), len(parts), *known.shape[1:]), 1, 0)  # of (B, P, I)
+    n, j, k, j_and_k, two_seeds, one_each, *by_seed = sums
+    of_seeds, n_seeds, some = sum(by_seed), len(by_seed), np.maximum(n, 1)
+    seeds_squared = (of_seeds**2 - sum(one**2 for one in by_seed)) / 2
+    found = {}
+    for kind, met, expected, alone in (
+        ("experts", j_and_k, j * k, j + k),
+        ("model", two_seeds, seeds_squared, (n_seeds - 1) * of_seeds),
+        ("between", one_each, (j + k) * of_seeds, n_seeds * (j + k) + 2 * of_seeds),
+    ):
+        top, bottom = 2 * (met - expected / some), alone - 2 * expected / some
+        found["error_consistency", kind] = _share(top.sum(axis=1), bottom.sum(axis=1))
+    found["error", "experts"] = _share((j + k).sum(axis=1), 2 * n.sum(axis=1))
+    found["error", "model"] = _share(of_seeds.sum(axis=1), n_seeds * n.sum(axis=1))
+    return found
+
+
+def _share(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
+    return np.where(bottom > 0, top / np.where(bottom > 0, bottom, 1), np.nan)

@@ -6,8 +6,10 @@ needs to know how often each *kind* of image was drawn, and these numbers follow
 groups) are of one kind when their truth and all their predictions agree. The distribution is exactly that of
 drawing them one at a time.
 
-With S seeds, drawing them anew gives only (S - 1) / S of the variance between seeds: intervals from three
-seeds are somewhat too narrow in that respect, and more seeds are the only cure.
+With S seeds, drawing them anew gives only (S - 1) / S of the variance between seeds, and the percentiles of
+few seeds know nothing of t's long tails: intervals from three seeds are too narrow where seeds vary. So these
+intervals are for scores and for networks that are given; a difference between two *methods*, whose networks
+are a sample, is judged by `riqa.evaluate.mrmc`.
 """
 
 from collections.abc import Callable
@@ -48,7 +50,7 @@ def paired_bootstrap(
     pred_a, pred_b = np.atleast_2d(pred_a), np.atleast_2d(pred_b)
     if pred_a.shape != pred_b.shape:
         raise ValueError(f"pred_a {pred_a.shape} and pred_b {pred_b.shape} must have the same shape")
-    one_hot = _one_hot(y_true, np.concatenate([pred_a, pred_b]), n_classes)
+    one_hot = one_hot_cells(y_true, np.concatenate([pred_a, pred_b]), n_classes)
 
     def difference(sums: np.ndarray) -> dict[str, np.ndarray]:
         scores = scores_from_counts(sums.reshape(len(sums), 2, len(pred_a), n_classes, n_classes))
@@ -67,7 +69,7 @@ def bootstrap_interval(
 
     Arguments and errors are those of `paired_bootstrap`, with the predictions of one model.
     """
-    one_hot = _one_hot(y_true, np.atleast_2d(pred), n_classes)
+    one_hot = one_hot_cells(y_true, np.atleast_2d(pred), n_classes)
 
     def scores(sums: np.ndarray) -> dict[str, np.ndarray]:
         return scores_from_counts(sums.reshape(len(sums), -1, n_classes, n_classes))
@@ -100,7 +102,7 @@ def detail_intervals(
     return _intervals(one_hot.reshape(len(y_true), -1), scores, groups, n_resamples, confidence, seed)
 
 
-def _one_hot(y_true: np.ndarray, preds: np.ndarray, n_classes: int) -> np.ndarray:
+def one_hot_cells(y_true: np.ndarray, preds: np.ndarray, n_classes: int) -> np.ndarray:
     """Mark each image's cell (truth, prediction) in each row of `preds` (M, N) -> (N, M * K * K), bool."""
     y_true, preds = np.asarray(y_true), np.asarray(preds)
     if y_true.ndim != 1 or preds.shape[1:] != y_true.shape:
@@ -112,14 +114,21 @@ def _one_hot(y_true: np.ndarray, preds: np.ndarray, n_classes: int) -> np.ndarra
     return (cells[..., None] == np.arange(n_classes**2)).reshape(len(y_true), -1)
 
 
+def sums_by_group(values: np.ndarray, groups: np.ndarray | None) -> np.ndarray:
+    """Sum values (N, F), counts below 256 or floats, over the images of each group -> (P, F)."""
+    values = values.astype(np.uint8) if values.dtype == bool else values
+    if groups is None:
+        return values
+    _, places = np.unique(checked_groups(groups, values.shape[:1]), return_inverse=True)
+    order = np.argsort(places, kind="stable")
+    starts = np.flatnonzero(np.diff(places[order], prepend=-1))
+    wide = np.int32 if values.dtype == np.uint8 else values.dtype
+    return np.add.reduceat(values[order], starts, axis=0, dtype=wide)
+
+
 def _kinds(one_hot: np.ndarray, groups: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
     """Find the kinds of what is drawn: (kinds, F) counts of each kind, (kinds,) how many there are of it."""
-    counts = one_hot.astype(np.uint8)
-    if groups is not None:
-        _, places = np.unique(checked_groups(groups, counts.shape[:1]), return_inverse=True)
-        order = np.argsort(places, kind="stable")
-        starts = np.flatnonzero(np.diff(places[order], prepend=-1))
-        counts = np.add.reduceat(counts[order], starts, axis=0, dtype=np.int32)
+    counts = sums_by_group(one_hot, groups)
     rows = np.ascontiguousarray(counts).view(np.dtype((np.void, counts.itemsize * counts.shape[1]))).ravel()
     _, first, multiplicity = np.unique(rows, return_index=True, return_counts=True)
     return counts[first].astype(float), multiplicity

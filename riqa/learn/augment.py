@@ -1,8 +1,8 @@
 """Label-preserving augmentation of a whole batch (paper, Section 3.2, after RandAugment).
 
 Each image receives at most `max_transforms` transformations, drawn uniformly with replacement. The geometric
-ones are composed into one affine map and sampled once, so that an image is interpolated once however many it
-drew: repeated interpolation would blur, and blur is a label here. The colour ones compose into one matrix.
+ones compose into one affine map, so that an image is interpolated once however many it drew: repeated
+interpolation would blur, and blur is a label here. The colour ones compose into one matrix.
 
 Images are (N, 3, H, W) RGB in [0, 1], black outside the field of view. The names (N, T) of what happens to
 each are positions in `TRANSFORMS`, in its order, or `NOTHING`; the strengths (N, T) are in units of the
@@ -37,8 +37,7 @@ def augment(
     """Transform each image of a batch by its own random draw; the surround stays black.
 
     If `images` are part of a batch, every `n_parts`-th of its images from number `part` on, the draw is
-    that of the whole batch, so that an image's own does not depend on the parts. The generator is one of
-    the CPU.
+    that of the whole batch. The generator is one of the CPU.
     """
     if augmentation.max_transforms == 0:
         return images
@@ -91,9 +90,8 @@ def compose_colour(names: Tensor, strengths: Tensor, augmentation: Augmentation,
     """Return each image's map (n, 3, 4) of (R, G, B, 1) to RGB; `means` (n, 3) are their colours before.
 
     Brightness multiplies a colour. Contrast moves it away from the grey of the image's mean luminance as
-    it is by then, saturation away from the grey of its own luminance. (About mid-grey, two per cent of
-    contrast would take a fifth of its light from a dark photograph.) Neither changes the mean luminance,
-    and apart from that grey all commute, so only the products of their factors are composed.
+    it is by then (about mid-grey it would darken dark photographs), saturation away from the grey of its
+    own luminance. Apart from that grey all commute, so the products of their factors are composed.
     """
     factors = 1 + strengths * augmentation.max_colour_change
     brightness, contrast, saturation = (
@@ -115,7 +113,7 @@ def _where(name: str, names: Tensor, then: Tensor | float, otherwise: float) -> 
 def _move(images: Tensor, affine: Tensor) -> Tensor:
     """Sample each image once through its affine map; those only mirrored need no sampling.
 
-    It is bicubic: a bilinear interpolation blurs so much that a Teacher calls turned photographs unclear.
+    Bilinear interpolation would blur so much that a Teacher calls turned photographs unclear.
     """
     images = images.contiguous()  # faster to sample than the channels-last view that a batch comes as
     moved = images.clone()

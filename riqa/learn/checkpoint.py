@@ -15,6 +15,8 @@ from torch.optim.swa_utils import AveragedModel
 from riqa.errors import InputError
 from riqa.files import atomic_write
 
+_TOLD = ("history", "best_epoch", "best_score")  # what of a progress is no tensor
+
 
 @dataclass
 class Progress:
@@ -62,13 +64,9 @@ def save_checkpoint(progress: Progress, path: Path) -> None:
     states["random"] = {"own": progress.generator.get_state(), "global": torch.get_rng_state()}
     if torch.cuda.is_available():
         states["random"]["cuda"] = torch.cuda.get_rng_state()
-    described = {
-        "history": progress.history,
-        "best_epoch": progress.best_epoch,
-        "best_score": progress.best_score,
-        "param_groups": optimizer["param_groups"],
-        "schedule": {name: schedule[name] for name in ("last_epoch", "_step_count", "_last_lr")},
-    }
+    described = {name: getattr(progress, name) for name in _TOLD}
+    described["param_groups"] = optimizer["param_groups"]
+    described["schedule"] = {name: schedule[name] for name in ("last_epoch", "_step_count", "_last_lr")}
     tensors = {
         f"{part}.{name}": value.detach().cpu().contiguous()
         for part, state in states.items()
@@ -107,8 +105,8 @@ def load_checkpoint(progress: Progress, path: Path) -> None:
     torch.set_rng_state(tensors["random.global"])
     if "random.cuda" in tensors and torch.cuda.is_available():
         torch.cuda.set_rng_state(tensors["random.cuda"])
-    progress.history = described["history"]
-    progress.best_epoch, progress.best_score = described["best_epoch"], described["best_score"]
+    for name in _TOLD:
+        setattr(progress, name, described[name])
     progress.best_state = _below("best.", tensors)
 
 

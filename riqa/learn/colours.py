@@ -1,14 +1,13 @@
 """Colours and texture of photographs, and how surprising a further photograph is among known ones.
 
 A Laplacian pyramid (Burt and Adelson 1983, doi:10.1109/TCOM.1983.1095851) takes a photograph apart into
-octaves. In each of them the covariance of the three channels says how much detail there is, and of which
+octaves, in each of which the covariance of the three channels says how much detail there is, and of which
 colour: noise is fine and grey, vessels are darkest in green, haze is coarse and blue. Covariances are
 compared by their matrix logarithms (Arsigny et al. 2006, doi:10.1002/mrm.20965), in which twice the detail is
-one step from wherever it starts. No network takes part, so what its task does not need counts as well.
+one step from wherever it starts.
 
-The density of these numbers is a mixture of Gaussians. One Gaussian would have to reach from the darkest
-photographs to the hazy ones, and would take for known whatever lies between them; a mixture has one for each
-crowd. A fit depends on where it begins, so several are fitted, and their densities averaged.
+The density of these numbers is a mixture of Gaussians, as one alone would take for known whatever lies
+between crowds. A fit depends on where it begins, so several are fitted, and their densities averaged.
 """
 
 import warnings
@@ -42,10 +41,8 @@ _SMALLEST_VARIANCE = 0.1  # added to a crowd's, where that of all points is 1 in
 def colour_bands(images: np.ndarray) -> np.ndarray:
     """Describe photographs (N, H, W, 3) uint8 RGB, black outside the field, by the colours of their octaves.
 
-    Returns:
-        float64 (N, `N_NUMBERS`), finite: the mean logarithm of each channel in the field; then, from the
-        finest octave on and for what is coarser, the upper triangle of the logarithm of the channels'
-        covariance.
+    Returned are float64 (N, `N_NUMBERS`), finite: the mean logarithm of each channel in the field; then, from
+    the finest octave on and for what is coarser, the upper triangle of the logarithm of their covariance.
     """
     return np.array([_describe(image) for image in images], np.float64).reshape(-1, N_NUMBERS)
 
@@ -108,8 +105,7 @@ class Mixture:
 def fit_mixture(points: np.ndarray) -> Mixture:
     """Fit mixtures to two or more points (n, D), with a Gaussian for every `POINTS_A_CROWD` of them.
 
-    They are brought to unit covariance first, by the estimate of Ledoit and Wolf 2004, for few points,
-    too.
+    They are brought to unit covariance first, by the estimate of Ledoit and Wolf 2004 for few points.
     """
     spread = points.std(axis=0)
     scale = np.where(spread > 0, spread, 1.0)

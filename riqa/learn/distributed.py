@@ -1,8 +1,7 @@
 """Several processes that train one network together by Hugging Face Accelerate.
 
-Every process holds the whole network and all targets, and computes its own part of every batch. The backward
-pass averages gradients over processes (torch's DistributedDataParallel), so that all take the same step, that
-of one process on the whole batch. ``accelerate launch`` starts them, on one machine or on several.
+Each holds the whole network and all targets, and computes its own part of every batch. The backward pass
+averages gradients (torch's DistributedDataParallel), so that all take the step of one process on the whole.
 """
 
 import os
@@ -45,9 +44,8 @@ class Processes:
     def wrap(self, model: nn.Module, some_unused: bool) -> nn.Module:
         """Return a network with the main process's weights, whose backward pass averages gradients.
 
-        On graphics cards the model's batch normalisation becomes torch's SyncBatchNorm, whose statistics
-        are those of the whole batch. On processors torch has none: each process normalises by its own
-        part. `some_unused` tells whether the loss may not depend on a parameter.
+        Batch normalisation sees the whole batch on graphics cards, and a process's own part on processors,
+        where torch can do no other. `some_unused` tells whether the loss may not depend on a parameter.
         """
         if self.accelerator is None:
             return model
@@ -62,8 +60,7 @@ class Processes:
     def seed_dropout(self, seed: int, epoch: int) -> None:
         """Let every process but the main one begin an epoch with random numbers of its own.
 
-        With those of the main one it would drop the same features of other images. They depend on nothing
-        that came before, so a checkpoint need not hold them.
+        With those of the main one it would drop the same features of other images.
         """
         if not self.is_main:
             torch.manual_seed(int(np.random.SeedSequence([seed, epoch, self.rank]).generate_state(1)[0]))

@@ -1,8 +1,7 @@
 """Several backbones, each trained with the same amount of computation.
 
-Its unit is the floating-point operation, not the second: it is the same on every machine. Counted are the
-multiplications and additions of convolutions, matrix products and attention, two for each product that is
-added up, forwards and backwards, by torch's own counter. Normalisation and activations are a small part.
+Its unit is the floating-point operation, the same on every machine. torch's own counter counts two for each
+product that is added up in convolutions, matrix products and attention, forwards and backwards.
 """
 
 import tempfile
@@ -43,12 +42,6 @@ def network_size(backbone: str, n_overall: int, side: int) -> tuple[int, float]:
     return sum(weight.numel() for weight in network.parameters()), flop_per_image(network, side)
 
 
-def epochs_for(budget: float, flop: float) -> int:
-    """Return how many whole epochs of `flop` a budget buys, at least 1, which may then cost more than it."""
-    # The factor: a budget of whole epochs buys them, however it is rounded.
-    return max(int(budget / flop * (1 + 1e-9)), 1)
-
-
 def equal_cost_runs(
     main: TrainingRun, backbones: Sequence[str], share: float, folder: Path
 ) -> list[tuple[TrainingRun, dict]]:
@@ -56,9 +49,8 @@ def equal_cost_runs(
 
     The budget is `share` (above 0, else a ValueError) of the cost of `main`, a run without details head.
     Of each backbone come the run, called by its name, with its models below `folder`, and its cost:
-    parameters, flop (operations per training image and epoch), epochs, spent (share of the budget; above
-    1 where one epoch costs more). Epochs at which the learning rate is halved move along with the number
-    of epochs.
+    parameters, flop (operations per training image and epoch), epochs (at least 1), spent (share of the
+    budget). Epochs at which the learning rate is halved move along with the number of epochs.
     """
     if not share > 0:
         raise ValueError(f"the share of the main training's cost is {share}, must be above 0")
@@ -67,11 +59,12 @@ def equal_cost_runs(
     planned = []
     for name in dict.fromkeys(backbones):
         parameters, flop = network_size(name, main.n_overall, side)
-        epochs = epochs_for(budget, flop)
+        # The factor: a budget of whole epochs buys them, however it is rounded.
+        epochs = max(int(budget / flop * (1 + 1e-9)), 1)
         halve_at = tuple(round(epoch * epochs / main.config.epochs) for epoch in main.config.halve_at)
         config = replace(main.config, epochs=epochs, halve_at=halve_at)
-        run = replace(main, model=name, backbone=name, config=config, models=Path(folder) / name)
-        run = replace(run, predict_on=((main.store, SPLITS),))
+        own = {"model": name, "backbone": name, "models": Path(folder) / name}
+        run = replace(main, **own, config=config, predict_on=((main.store, SPLITS),))
         cost = {"parameters": parameters, "flop": flop, "epochs": epochs, "spent": epochs * flop / budget}
         planned.append((run, cost))
     return planned
@@ -86,14 +79,12 @@ def train_at_equal_cost(
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Train each backbone at equal cost, and apply it to the images that it learned from and to validation.
 
-    The main run (trained and written, with its history; its seed is the seed of all) is not trained
-    again: where its backbone is among the names, and the budget buys its own number of epochs, what it
-    has learned is taken over. No model is kept.
+    The main run is trained and written; its seed is the seed of all. Where its backbone is among the names,
+    and the budget buys its own number of epochs, what it has learned is taken over. No model is kept.
 
     Returns:
-        Costs, one row per backbone with the numbers of `equal_cost_runs`, in the order of the names;
-        history, the backbone as model, and `of the budget`, the share that is spent at the end of an
-        epoch; predictions.
+        Costs, one row per backbone with the numbers of `equal_cost_runs`; history, the backbone as model,
+        with `of the budget`, the share that is spent at the end of an epoch; predictions.
     """
     with tempfile.TemporaryDirectory() as folder:
         planned = equal_cost_runs(main, backbones, share, Path(folder))

@@ -83,10 +83,9 @@ def with_pseudo_labels(
     """
     if kind not in ("soft", "hard"):
         raise ValueError(f"pseudo-label kind is {kind!r}, must be soft or hard")
-    image_ids = manifest["image_id"].iloc[examples.rows]
     probs = pseudo_labels.set_index("image_id")[[f"p_{detail}" for detail in DETAILS]]
     taught = probs.columns[probs.notna().any()]
-    probs = probs.reindex(image_ids)
+    probs = probs.reindex(manifest["image_id"].iloc[examples.rows])
     missing = probs[taught].isna().any(axis=1) | ~probs.index.isin(pseudo_labels["image_id"])
     if missing.any():
         raise InputError(

@@ -1,12 +1,11 @@
 """Does augmentation keep the label? Count the answers of a Teacher that a transformation changes.
 
-A Student sees a transformed image with the Teacher's answer to the image as it was. If the Teacher itself
-would answer otherwise after the transformation, the Student may be taught something untrue
-(paper, Section 3.2: transformations must not "alter label semantics"). A mirrored photograph is the
-yardstick: no pixel of it has changed, so answers that flip there show how unsteady the Teacher is.
+Transformations must not "alter label semantics" (paper, Section 3.2), as a Student sees a transformed image
+with the Teacher's answer to the image as it was. Mirrored photographs show how unsteady it is by itself.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -52,10 +51,9 @@ def flip_table(
 
     Returns:
         One row per transformation and strength, last the one as in training: transformation, strength
-        (units of the interval, NaN for the last), flipped (share of all answers), to_bad (share that went
-        from good to bad; about half of `flipped` if answers only waver), flipped_clear (share of the
-        clear ones, NaN if there is none), largest (largest distance from 1/2 at which an answer flipped,
-        0 if none did), n (answers), n_clear.
+        (units of the interval, NaN for the last), flipped (share of all answers), to_bad (share from good
+        to bad), flipped_clear (share of the clear ones, NaN if there is none), largest (largest distance
+        from 1/2 at which an answer flipped, 0 if none did), n (answers), n_clear.
     """
 
     def answers(transform: Callable[[Tensor], Tensor]) -> np.ndarray:
@@ -78,8 +76,11 @@ def flip_table(
             "n_clear": int(clear.sum()),
         }
 
-    each = [(name, strength) for name in TRANSFORMS for strength in strengths_of(name, beyond)]
-    rows = [row(*one, lambda images, one=one: apply_one(images, *one, augmentation)) for one in each]
+    rows = []
+    for name in TRANSFORMS:
+        for strength in strengths_of(name, beyond):
+            how = {"name": name, "strength": strength, "augmentation": augmentation}
+            rows.append(row(name, strength, partial(apply_one, **how)))
     generator = torch.Generator().manual_seed(seed)
     rows.append(row(AT_RANDOM, np.nan, lambda images: augment(images, augmentation, generator)))
     return pd.DataFrame(rows)

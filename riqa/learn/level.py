@@ -1,11 +1,10 @@
 """A Teacher's answers brought to the level of known shares, before they become pseudo-labels.
 
 No image has a label, but of every bag, an overall class, the share is known that experts call bad in a
-detail (nine numbers for three classes and three details), not which images these are. An answer is a
-logit z of *good*; it says bad below 0. Learning from label proportions is that of Quadrianto et al. 2009
-(Journal of Machine Learning Research 10), here with the Teacher's own answers as features. Everywhere
-`logits` (N, D) are of good, `overall` (N,) are classes 0..K-1, each with an image, and `shares` (K, D) in
-[0, 1] are of bad.
+detail, not which images these are. An answer is a logit z of *good*; it says bad below 0. Learning from label
+proportions is that of Quadrianto et al. 2009 (Journal of Machine Learning Research 10), here with the
+Teacher's own answers as features. Everywhere `logits` (N, D) are float64 and of good, `overall` (N,) are
+classes 0..K-1 int64, each with an image, and `shares` (K, D) in [0, 1] are of bad.
 """
 
 import numpy as np
@@ -23,6 +22,7 @@ LEVELS = ("raw", "intercepts", "class_intercepts", "proportions")
 
 _PROBABILITIES = [f"p_{detail}" for detail in DETAILS]
 _NEAREST = 1e-9  # to 0 or 1, so that logits are finite
+_SHARPNESS = 4.0  # multiplies logits, so that a mean probability comes near the share that is called bad
 
 
 def set_level(answers: pd.DataFrame, shares: pd.DataFrame, level: str) -> pd.DataFrame:
@@ -39,23 +39,20 @@ def set_level(answers: pd.DataFrame, shares: pd.DataFrame, level: str) -> pd.Dat
         raise ValueError(f"level is {level!r}, must be one of {LEVELS}")
     if level == "raw":
         return answers
-    known = shares[list(DETAILS)].to_numpy(dtype=float)
-    moved = answers.copy()
+    known, moved = shares[list(DETAILS)].to_numpy(dtype=float), answers.copy()
     for _, rows in answers.groupby("seed", sort=False):
         z = logit(rows[_PROBABILITIES].to_numpy(dtype=float).clip(_NEAREST, 1 - _NEAREST))
         overall = rows["overall"].to_numpy(dtype=float)
         train = (rows["split"].to_numpy() == "train") & ~np.isnan(overall)
         classes, codes = np.unique(overall[train].astype(int), return_inverse=True)  # small sets may lack one
-        learned_from = z[train], codes, known[classes]
         if level == "intercepts":
-            z = z + fit_intercepts(*learned_from)
-        elif level == "class_intercepts":
-            of_class = np.zeros_like(known)
-            of_class[classes] = fit_class_intercepts(*learned_from)
-            graded = ~np.isnan(overall)
-            z[graded] += of_class[overall[graded].astype(int)]
+            z = z + fit_intercepts(z[train], codes, known[classes])
+        elif level == "class_intercepts":  # within a class the known share is met
+            for code in classes:
+                bag = z[train & (overall == code)]
+                z[overall == code] += fit_intercepts(bag, np.zeros(len(bag), int), known[[code]])
         else:
-            matrix, bias = fit_proportions(*learned_from)
+            matrix, bias = fit_proportions(z[train], codes, known[classes])
             z = z @ matrix + bias
         moved.loc[rows.index, _PROBABILITIES] = expit(z)
     return moved
@@ -103,45 +100,27 @@ def fit_intercepts(logits: np.ndarray, overall: np.ndarray, shares: np.ndarray) 
     return np.array(intercepts)
 
 
-def fit_class_intercepts(logits: np.ndarray, overall: np.ndarray, shares: np.ndarray) -> np.ndarray:
-    """Choose an intercept for each class and detail, (K, D): within a class the known share is met."""
-    bags = [logits[overall == code] for code in range(len(shares))]
-    pairs = zip(bags, shares, strict=True)
-    return np.stack([fit_intercepts(bag, np.zeros(len(bag), int), known[None]) for bag, known in pairs])
-
-
-def proportion_loss(logits: Tensor, overall: Tensor, shares: Tensor) -> Tensor:
-    """Compute mean cross-entropy between the known share of a bag and its mean probability of bad."""
-    bags = functional.one_hot(overall, len(shares)).to(logits.dtype)  # (N, K)
-    p_bad = torch.sigmoid(-logits)
-    means = (bags.T @ p_bad) / bags.sum(dim=0)[:, None]  # (K, D)
-    return functional.binary_cross_entropy(means.clamp(1e-6, 1 - 1e-6), shares)
-
-
 def fit_proportions(
-    logits: np.ndarray,
-    overall: np.ndarray,
-    shares: np.ndarray,
-    *,
-    pull: float = 0.003,
-    sharpness: float = 4.0,
+    logits: np.ndarray, overall: np.ndarray, shares: np.ndarray, *, pull: float = 0.003
 ) -> tuple[np.ndarray, np.ndarray]:
     """Learn a layer on top of the Teacher's answers from the known shares: z' = z A + b; return A and b.
 
+    The loss is the mean cross-entropy between the known share of a bag and its mean probability of bad.
     `pull`, above 0, is the weight of the squared distance of A from the identity: nine numbers do not
-    determine twelve, and what they leave open stays the Teacher's. `sharpness`, above 0, multiplies
-    logits within the loss, so that the mean probability comes near the share that is *called* bad.
+    determine twelve, and what they leave open stays the Teacher's.
     """
-    z, classes = torch.from_numpy(logits).double(), torch.from_numpy(np.asarray(overall, dtype=np.int64))
-    known = torch.tensor(np.asarray(shares), dtype=torch.float64)
-    identity = torch.eye(z.shape[1], dtype=torch.float64)
+    z, known = torch.from_numpy(logits), torch.from_numpy(shares)
+    bags = functional.one_hot(torch.from_numpy(overall), len(shares)).to(z.dtype)  # (N, K)
+    identity = torch.eye(z.shape[1], dtype=z.dtype)
     matrix = identity.clone().requires_grad_()
-    bias = torch.from_numpy(fit_intercepts(logits, overall, shares)).double().requires_grad_()
+    bias = torch.from_numpy(fit_intercepts(logits, overall, shares)).requires_grad_()
     optimizer = torch.optim.LBFGS([matrix, bias], max_iter=500, line_search_fn="strong_wolfe")
 
     def closure() -> Tensor:
         optimizer.zero_grad()
-        loss = proportion_loss(sharpness * (z @ matrix + bias), classes, known)
+        p_bad = torch.sigmoid(-_SHARPNESS * (z @ matrix + bias))
+        means = (bags.T @ p_bad) / bags.sum(dim=0)[:, None]  # (K, D)
+        loss = functional.binary_cross_entropy(means.clamp(1e-6, 1 - 1e-6), known)
         loss = loss + pull * ((matrix - identity) ** 2).sum()
         loss.backward()
         return loss

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from riqa import __version__
 from riqa.errors import InputError
-from riqa.files import atomic_write
+from riqa.files import atomic_write, write_json
 from riqa.labels import DETAILS
 from riqa.learn.backbones import build_backbone
 
@@ -19,17 +19,14 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 WEIGHTS = ("none", "imagenet")
 BATCH_NORM_MOMENTUM = 0.1
-"""Share of the newest batch in the running statistics of every backbone; torch's default.
-
-Some backbones (EfficientNet-Lite, MobileNet) come with 0.01, made for 100,000 steps of training. With the few
-dozen steps that an epoch has here, statistics from epochs ago would be applied to the weights of today."""
+"""Share of the newest batch in the running statistics of every backbone; torch's default. Some (EfficientNet-
+Lite, MobileNet) come with 0.01, with which the few dozen steps of an epoch would not renew the statistics."""
 LARGEST_SIDE = 4096  # pixels of an input; hardly a camera gives more
 
 
 class QualityNet(nn.Module):
     """Backbone, global average pooling, and a linear head for each task (paper, Section 2.2, Eq. 2).
 
-    The Teacher has only the details head, the single-task model only the overall head, the Student both.
     Images (N, 3, H, W) are RGB in [0, 1]; normalisation happens inside.
 
     Args:
@@ -53,8 +50,7 @@ class QualityNet(nn.Module):
         n_auxiliary: int = 0,
     ):
         super().__init__()
-        further = dict(further or {})
-        sizes = {"overall": n_overall, "details": n_details} | further
+        sizes = {"overall": n_overall, "details": n_details, **(further or {})}
         if not any(sizes.values()):
             raise ValueError("QualityNet needs at least one head: n_overall or n_details must be positive")
         if n_overall not in (0, 2, 3) or any(n < 0 for n in sizes.values()):
@@ -66,7 +62,7 @@ class QualityNet(nn.Module):
         self.architecture = {"backbone": backbone, "n_overall": n_overall, "n_details": n_details}
         self.architecture["image_size"] = image_size
         if further or n_auxiliary:
-            self.architecture |= {"further": further, "n_auxiliary": n_auxiliary}
+            self.architecture |= {"further": dict(further or {}), "n_auxiliary": n_auxiliary}
         self.backbone, n_features = build_backbone(backbone, weights, image_size)
         for module in self.backbone.modules():
             if isinstance(module, nn.BatchNorm2d):
@@ -78,10 +74,8 @@ class QualityNet(nn.Module):
 
     def forward(self, images: Tensor, *auxiliary: Tensor) -> dict[str, Tensor]:
         """Return the logits of every head, (N, width) by task, for images and (N, n_auxiliary) numbers."""
-        features = self.features(images)
-        if auxiliary:
-            features = torch.cat([features, *auxiliary], dim=1)
-        return {task: head(features) for task, head in self.heads.items()}
+        known = torch.cat([self.features(images), *auxiliary], dim=1)
+        return {task: head(known) for task, head in self.heads.items()}
 
     def features(self, images: Tensor) -> Tensor:
         """Return the features h (N, D) that every head reads (paper, Eq. 2)."""
@@ -116,17 +110,11 @@ def silence(model: QualityNet, details: Sequence[str]) -> None:
 
 def save_model(model: QualityNet, stem: Path, /, **description: object) -> None:
     """Write ``<stem>.safetensors`` and, with further entries, ``<stem>.json``; aside, then renamed."""
-    description = {
-        "riqa_version": __version__,
-        "architecture": model.architecture,
-        "details": list(DETAILS),
-        "normalisation": {"mean": IMAGENET_MEAN, "std": IMAGENET_STD},
-        **description,
-    }
+    told = {"riqa_version": __version__, "architecture": model.architecture, "details": list(DETAILS)}
+    told["normalisation"] = {"mean": IMAGENET_MEAN, "std": IMAGENET_STD}
     state = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
     atomic_write(model_file(stem, "safetensors"), lambda aside: save_file(state, aside))
-    text = json.dumps(description, indent=1) + "\n"
-    atomic_write(model_file(stem, "json"), lambda aside: aside.write_text(text))
+    write_json(model_file(stem, "json"), told | description)
 
 
 def load_model(stem: Path) -> tuple[QualityNet, dict]:

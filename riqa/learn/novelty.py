@@ -1,17 +1,15 @@
 """How unlike the training images an image is, so that a model can abstain instead of guessing.
 
-Two views look for different things. The *network* sees what its task needed, and that a letter is no fundus.
-The *colours* of every octave, without a network, tell a drawn photograph from a taken one
-(`riqa.learn.colours`). Each view is scaled by what is usual among the validation images, and the larger of
-the two values counts. One limit serves both, so that a second view does not double the answers lost on images
-of the model's own kind. No example of a strange image is needed.
+Two views look for different things. The *network* sees that a letter is no fundus. The *colours* of every
+octave (`riqa.learn.colours`) tell a drawn photograph from a taken one. Each view is scaled by what is usual
+among the validation images, and the larger of the two values counts. One limit serves both, so that a second
+view does not double the answers lost on images of the model's own kind. No strange image is needed.
 
 In the network, distances are those of Lee et al. 2018 (arXiv:1807.03888): Mahalanobis, on the features of
-every stage, not of its last alone. The last stage knows only what its task needed, and takes a disc of noise
-for one more bad fundus; the early stages still see that it is noise. Covariances are those of Ledoit and Wolf
-2004 (doi:10.1016/S0047-259X(03)00096-4), which can be inverted also with few images. Where Lee et al. weigh
-stages by examples of strange images, here each distance is divided by its median over the validation images.
-One mean serves all classes, as a Teacher has none.
+every stage. The last knows only what its task needed, and takes a disc of noise for one more bad fundus; the
+early ones see that it is noise. Covariances are those of Ledoit and Wolf 2004
+(doi:10.1016/S0047-259X(03)00096-4), which can be inverted also with few images. Where Lee et al. weigh stages
+by examples of strange images, here each distance is divided by its median over the validation images.
 """
 
 from collections.abc import Sequence
@@ -63,8 +61,7 @@ class Stage:
 def outputs_with_stages(model: QualityNet, images: Tensor) -> dict[str, Tensor]:
     """Return a model's logits for images (N, 3, H, W) by task, and its stages, ``stage_0`` ..: (N, D).
 
-    A stage ends where the resolution falls: the last map of every resolution, averaged over places. The
-    shared representation h (paper, Eq. 2) is the last stage.
+    A stage is the last map of a resolution, averaged over places; the last is h (paper, Eq. 2).
     """
     maps: dict[tuple[int, ...], Tensor] = {}
 
@@ -80,8 +77,8 @@ def outputs_with_stages(model: QualityNet, images: Tensor) -> dict[str, Tensor]:
             handle.remove()
     # By size and not by time: in some backbones a side branch ends later than the map that it returns to.
     pooled = [_average(maps[size]) for size in sorted(maps, reverse=True)] + [h.float()]
-    logits = {task: head(h) for task, head in model.heads.items()}
-    return logits | {f"{_STAGE}{k}": stage for k, stage in enumerate(pooled)}
+    outputs = {task: head(h) for task, head in model.heads.items()}
+    return outputs | {f"{_STAGE}{k}": stage for k, stage in enumerate(pooled)}
 
 
 def _average(maps: Tensor) -> Tensor:
@@ -189,12 +186,13 @@ def load_novelty(stem: Path) -> Novelty | None:
         tensors = {name: values.astype(np.float64) for name, values in load_file(file).items()}
         if not any(name.startswith("bands.") for name in tensors):
             raise ValueError("without colours, as older versions wrote it")
+        n_stages = sum(name.endswith(".mean") for name in tensors)
+        _check(tensors, n_stages)
         stages = [
             Stage(*(tensors[f"{k}.{part}"] for part in _OF_STAGE), tensors[f"{k}.median"][0])
-            for k in range(sum(name.endswith(".mean") for name in tensors))
+            for k in range(n_stages)
         ]
         bands = Mixture(*(tensors[f"bands.{part}"] for part in _OF_BANDS))
-        _check(stages, bands, tensors["validation"])
         return Novelty(stages, bands, tensors["validation"])
     except (SafetensorError, KeyError, ValueError, IndexError, TypeError) as error:
         reason = str(error).splitlines()[0]
@@ -203,18 +201,18 @@ def load_novelty(stem: Path) -> Novelty | None:
         ) from error
 
 
-def _check(stages: list[Stage], bands: Mixture, validation: np.ndarray) -> None:
+def _check(tensors: dict[str, np.ndarray], n_stages: int) -> None:
     """Refuse shapes and numbers that no fit could have given."""
-    m, d = len(bands.weights), N_NUMBERS
-    shaped = [(validation, (len(validation), len(VIEWS))), (bands.weights, (m,)), (bands.means, (m, d))]
-    shaped.append((bands.roots, (m, d, d)))
-    for stage in stages:
-        d = len(stage.mean)
-        shaped += [(stage.mean, (d,)), (stage.scale, (d,)), (stage.precision, (d, d))]
-    if not (stages and m and len(validation)) or any(values.shape != shape for values, shape in shaped):
+    m, n, d = len(tensors["bands.weights"]), len(tensors["validation"]), N_NUMBERS
+    shapes = {"validation": (n, len(VIEWS)), "bands.weights": (m,), "bands.means": (m, d)}
+    shapes["bands.roots"] = (m, d, d)
+    for k in range(n_stages):
+        d = len(tensors[f"{k}.mean"])
+        shapes |= {f"{k}.mean": (d,), f"{k}.scale": (d,), f"{k}.precision": (d, d), f"{k}.median": (1,)}
+    if not (n_stages and m and n) or any(tensors[name].shape != shape for name, shape in shapes.items()):
         raise ValueError("parts of it are missing or do not fit each other")
-    finite = [values for values, _ in shaped] + [np.linalg.slogdet(bands.roots)[1]]
-    positive = [bands.weights, *(stage.scale for stage in stages), *(stage.median for stage in stages)]
+    finite = [tensors[name] for name in shapes] + [np.linalg.slogdet(tensors["bands.roots"])[1]]
+    positive = [tensors[name] for name in shapes if name.endswith(("weights", "scale", "median"))]
     if not all(np.isfinite(values).all() for values in finite) or any(np.min(x) <= 0 for x in positive):
         raise ValueError("numbers in it cannot be")
 

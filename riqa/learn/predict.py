@@ -1,7 +1,4 @@
-"""Applying networks: logits and features of many images, and predictions, the file that later chapters read.
-
-Networks are in evaluation mode, without gradients, and get as many images at a time as suits the device.
-"""
+"""Applying networks: logits and features of images, and predictions, the file that later chapters read."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -39,7 +36,7 @@ def in_batches(
     precision: str = "auto",
     batch_size: int | None = None,
 ) -> dict[str, Tensor]:
-    """Apply a model, in evaluation mode, to all images, as many at a time as suits its device.
+    """Apply a model, in evaluation mode, to all images, by default as many at a time as suits its device.
 
     What is computed from images (B, 3, H, W) and, if given, `auxiliary` are `outputs`: the model itself
     or a part of it. They come back as (n, ...) float32 on the CPU, in the order of `examples`.
@@ -47,19 +44,14 @@ def in_batches(
     model.eval()
     device = next(model.parameters()).device
     use_bfloat16 = resolve_precision(precision, model, device) == "bfloat16"
-    batch_size = batch_size or images_at_a_time(examples.images.shape[1], device)
-    parts = []
-    batches = torch.arange(len(examples)).split(batch_size)
-    read = work_ahead(lambda index: examples.pixels(index, device), batches)
+    batches = torch.arange(len(examples)).split(
+        batch_size or images_at_a_time(examples.images.shape[1], device)
+    )
+    read, parts = work_ahead(lambda index: examples.pixels(index, device), batches), []
     for index, pixels in zip(batches, read, strict=True):
         with torch.autocast(device.type, torch.bfloat16, enabled=use_bfloat16):
             parts.append(outputs(to_images(pixels, device), *examples.told(index, device)))
     return {name: torch.cat([part[name].float().cpu() for part in parts]) for name in parts[0]}
-
-
-def compute_logits(model: nn.Module, examples: Examples, precision: str = "auto") -> dict[str, Tensor]:
-    """Return the logits of every head for all images, float32 on the CPU, in the order of `examples`."""
-    return in_batches(model, model, examples, precision)
 
 
 def shared_features(model: QualityNet, store: Store, split: str, precision: str = "auto") -> np.ndarray:
@@ -79,29 +71,26 @@ def predict(
 ) -> pd.DataFrame:
     """Apply a model to splits of a store.
 
-    Tasks besides the book's, for which it was trained, add their answers as p_<column> and their truth as
-    <column>; other columns that are given are constant (model, seed, trained_on).
-
     Returns:
-        One row per image: image_id, dataset, split, patient_id, eye; the columns given; p_overall_0 ..
-        p_overall_2 (softmax; NaN for classes that the model does not have); p_illumination, p_clarity,
-        p_contrast (sigmoid, probability of good; NaN without a details head); and the truth: overall,
-        illumination, clarity, contrast (NaN where the details head is silent).
+        One row per image: image_id, dataset, split, patient_id, eye; the constant columns given (model,
+        seed, trained_on); p_overall_0 .. p_overall_2 (softmax; NaN for classes that the model does not
+        have); p_illumination, p_clarity, p_contrast (sigmoid, probability of good; NaN without a details
+        head); the truth: overall, illumination, clarity, contrast (NaN where the details head is silent);
+        and of tasks besides the book's p_<column>, their answer, and <column>, their truth.
     """
     frames = []
     for split in splits:
         examples = examples_of(store, split, tasks)
-        logits = compute_logits(model, examples, precision)
+        logits = in_batches(model, model, examples, precision)
         truth = store.manifest.iloc[examples.rows].reset_index(drop=True)
         frame = truth[["image_id", "dataset", "split", "patient_id", "eye"]].assign(**columns)
         frame[list(PROBABILITIES)] = probabilities(logits)
         frame[["overall", *DETAILS]] = truth[["overall", *DETAILS]]
         for task in tasks:
-            own = [column for column in task.columns if column not in ("overall", *DETAILS)]
-            answers = task.answer(logits[task.name].double()).numpy() if own else None
-            for column in own:
-                frame[f"p_{column}"] = answers[:, task.columns.index(column)]
-                frame[column] = truth[column]
+            for k, column in enumerate(task.columns):
+                if column not in ("overall", *DETAILS):
+                    frame[f"p_{column}"] = task.answer(logits[task.name].double())[:, k].numpy()
+                    frame[column] = truth[column]
         if "details" in logits:  # a detail in which the model is silent is not asked of it
             silent = [detail for detail in DETAILS if frame[f"p_{detail}"].isna().all()]
             frame[silent] = np.nan
@@ -111,7 +100,8 @@ def predict(
 
 def predict_images(model: QualityNet, images: np.ndarray) -> pd.DataFrame:
     """Predict `PROBABILITIES` of images (N, size, size, 3) uint8 RGB, curated at the model's input size."""
-    return pd.DataFrame(probabilities(compute_logits(model, unlabelled(images))), columns=list(PROBABILITIES))
+    logits = in_batches(model, model, unlabelled(images))
+    return pd.DataFrame(probabilities(logits), columns=list(PROBABILITIES))
 
 
 def probabilities(logits: dict[str, Tensor]) -> np.ndarray:
@@ -133,9 +123,8 @@ def pseudo_label(
 ) -> pd.DataFrame:
     """Apply every Teacher to every image of the stores, for want of experts' grades (paper, Section 2.1).
 
-    The Teachers are model stems by seed: the Student of a seed learns from the Teacher of the same seed,
-    so that the spread over seeds is that of the whole chain. By default all splits that a store has are
-    labelled.
+    The Teachers are model stems by seed: the Student of a seed learns from the Teacher of the same seed, so
+    that the spread over seeds is that of the whole chain. By default all splits of a store are labelled.
     """
     frames = []
     for seed, stem in progress_bar(teachers.items(), desc="Teachers", unit="model"):

@@ -1,8 +1,7 @@
-"""Training runs, side by side or one after another.
+"""Training runs, side by side or, by processes that were launched to train together, one after another.
 
-Side by side, each run has a process of its own and a fixed number of threads, one by default, so that
-results never depend on how many run at a time. Processes that were launched to train together do one run
-after another.
+Side by side, each has a process of its own and a fixed number of threads, one by default, so that results
+never depend on how many run at a time.
 """
 
 import hashlib
@@ -22,6 +21,7 @@ import torch
 from riqa import __version__
 from riqa.data.store import open_store
 from riqa.labels import DETAILS, class_names
+from riqa.learn.confidence import fit_confidence
 from riqa.learn.config import TrainingConfig
 from riqa.learn.device import give_back_freed_memory, keep_freed_memory, resolve_device, resolve_precision
 from riqa.learn.distributed import ALONE, Processes
@@ -35,12 +35,10 @@ from riqa.temporary import in_own_folder
 from riqa.terminal import progress_bar
 from riqa.workers import call_in_workers
 
-Told = tuple[str, dict, float]
-"""The name of a run, the record of an epoch, and images per second."""
+Told = tuple[str, dict, float]  # the name of a run, the record of an epoch, and images per second
 Results = tuple[pd.DataFrame, pd.DataFrame]
 """History (model, trained_on, seed and the records of `riqa.learn.train.train`) and predictions (rows of
 `riqa.learn.predict.predict`), in the order of the runs."""
-
 
 # Processes are never started by a fork of this one, whose threads it would break. On Linux a server without
 # threads, which has imported all that a training needs, forks instead: they share the memory of the imports.
@@ -50,7 +48,7 @@ if _LINUX:
     _PROCESSES.set_forkserver_preload([__name__])
 
 
-def checkpoint_folder() -> Path | None:
+def _checkpoint_folder() -> Path | None:
     """Return the folder for this process's checkpoints, set by the chapter runner; none by default."""
     folder = os.environ.get("RIQA_CHECKPOINTS")
     return Path(folder) if folder else None
@@ -87,7 +85,7 @@ class TrainingRun:
     predict_on: tuple[tuple[Path, tuple[str, ...]], ...] = ()  # stores, splits to apply the model to
     device: str = "cpu"  # see `riqa.learn.device.resolve_device`
     threads: int = 1  # of the processor; their number decides the last digits
-    checkpoints: Path | None = field(default_factory=checkpoint_folder)  # for its state after every epoch
+    checkpoints: Path | None = field(default_factory=_checkpoint_folder)  # for its state after every epoch
 
     @property
     def names(self) -> dict[str, object]:
@@ -129,8 +127,7 @@ def execute(
 ) -> Results:
     """Train one model, write it, and apply it; tell of every epoch.
 
-    Several processes may do it together, each by the same call: the main one alone writes and applies the
-    model, the others return no predictions.
+    Of several processes that do it together, by the same call, the main one alone writes and predicts.
     """
     keep_freed_memory()
     torch.set_num_threads(run.threads)
@@ -178,6 +175,7 @@ def execute(
         pseudo_labels=run.pseudo_label_kind if taught else None,
         best_epoch=next(record["epoch"] for record in history if record["best"]),
         standing=fit_standing(model, training),
+        confidence=fit_confidence(model, validation, precision),
         warnings=list(run.warnings),
     )
     return told, apply_model(run, model)

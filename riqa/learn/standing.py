@@ -13,7 +13,7 @@ from riqa.errors import InputError
 from riqa.labels import DETAILS, class_names
 from riqa.learn.examples import Examples
 from riqa.learn.model import QualityNet
-from riqa.learn.predict import compute_logits
+from riqa.learn.predict import in_batches
 
 N_QUANTILES = 101
 MOST_IMAGES = 1000  # evenly spaced training photographs, enough to know ranks
@@ -27,20 +27,19 @@ def fit_standing(model: QualityNet, training: Examples) -> Standing:
     if not n_classes or not model.architecture["n_details"]:
         return {}
     training = training.spaced(MOST_IMAGES)
-    logits = compute_logits(model, training)["details"].double().numpy()
-    overall, names = training.targets["overall"].numpy(), class_names(n_classes)
-    of_class = {name: logits[overall == names.index(name)] for name in (names[0], names[-1])}
-    if not all(len(values) for values in of_class.values()):
-        return {}
-    levels = np.linspace(0, 1, N_QUANTILES)
-    return {
-        name: {
-            detail: np.quantile(values[:, k], levels).round(4).tolist()
+    logits = in_batches(model, model, training)["details"].double().numpy()
+    overall, levels = training.targets["overall"].numpy(), np.linspace(0, 1, N_QUANTILES)
+    standing = {}
+    for code in (0, n_classes - 1):
+        own = logits[overall == code]
+        if not len(own):
+            return {}
+        standing[class_names(n_classes)[code]] = {
+            detail: np.quantile(own[:, k], levels).round(4).tolist()
             for k, detail in enumerate(DETAILS)
-            if not np.isnan(values[:, k]).any()
+            if not np.isnan(own[:, k]).any()
         }
-        for name, values in of_class.items()
-    }
+    return standing
 
 
 def read_standing(description: Mapping, file: Path) -> Standing:

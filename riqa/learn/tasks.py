@@ -1,7 +1,6 @@
 """What a network learns, as data: a task has a head, targets, a loss and a score; a weighting joins losses.
 
-The book has two tasks, `TASKS`. A further one, other details, or another weighting can be made anywhere and
-handed to `riqa.learn.train.train`; nothing else has to change.
+A task or a weighting besides the book's can be made anywhere and handed to `riqa.learn.train.train`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -92,13 +91,8 @@ class Task:
         return targets != UNKNOWN_OVERALL if self.is_class else ~torch.isnan(targets)
 
 
-def details_task(details: Sequence[str]) -> Task:
-    """Make the task of judging quality details, each good or bad."""
-    return Task("details", tuple(details), details_loss, details_macro_f1)
-
-
 OVERALL = Task("overall", ("overall",), overall_loss, overall_macro_f1, lambda z: z.softmax(1), is_class=True)
-TASKS = (OVERALL, details_task(DETAILS))
+TASKS = (OVERALL, Task("details", DETAILS, details_loss, details_macro_f1))
 """The tasks of the paper. Where both are learned, overall quality chooses the epoch."""
 
 
@@ -120,15 +114,9 @@ def multi_task_loss(
     weighting: Weighting,
     scales: Mapping[str, float] | None = None,
 ) -> Tensor:
-    """Join the losses of tasks into the one that is minimised; scales are those of `part_scales`, else 1.
-
-    With the details alone this is the Teacher's loss, with overall quality alone the single-task one.
-    """
-    losses = {}
-    for task in tasks:
-        loss = task.loss(logits[task.name].float(), targets[task.name])
-        losses[task.name] = loss * scales[task.name] if scales else loss
-    return weighting(losses)
+    """Join the losses of tasks into the one that is minimised; scales are those of `part_scales`, else 1."""
+    losses = {task.name: task.loss(logits[task.name].float(), targets[task.name]) for task in tasks}
+    return weighting({name: loss * scales[name] for name, loss in losses.items()} if scales else losses)
 
 
 def part_scales(
@@ -136,15 +124,14 @@ def part_scales(
 ) -> dict[str, float] | None:
     """Return scales by task, with which the mean of the losses of all parts is the loss of the batch.
 
-    A loss is a mean over known entries, and some parts know more of them than others: their means weigh
-    more. Of two parts that know 3 and 1 of a batch's 4 grades, one counts 3/2 and the other 1/2. Targets
-    are of the whole batch; of it part `part` has every `n_parts`-th image, from that number on. None
-    where all are 1.
+    A loss is a mean over known entries: of two parts that know 3 and 1 of a batch's 4 grades, one counts
+    3/2 and the other 1/2. Targets are of the whole batch, of which a part has every `n_parts`-th image, from
+    number `part` on. None where all are 1.
     """
     if n_parts == 1:
         return None
-    known = {task.name: task.known(targets[task.name]) for task in tasks}
-    return {
-        name: n_parts * entries[part::n_parts].sum().item() / max(entries.sum().item(), 1)
-        for name, entries in known.items()
-    }
+    scales = {}
+    for task in tasks:
+        known = task.known(targets[task.name])
+        scales[task.name] = n_parts * known[part::n_parts].sum().item() / max(known.sum().item(), 1)
+    return scales

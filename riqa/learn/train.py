@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from riqa.learn.device import resolve_precision
 from riqa.learn.distributed import ALONE, Processes
 from riqa.learn.examples import Examples, to_images
 from riqa.learn.model import QualityNet
-from riqa.learn.predict import compute_logits
+from riqa.learn.predict import in_batches
 from riqa.learn.tasks import TASKS, Task, WeightedSum, Weighting, multi_task_loss, part_scales
 from riqa.workers import work_ahead
 
@@ -44,11 +45,10 @@ def train(
 ) -> list[dict]:
     """Train a model in place; leave it with the weights of its best epoch on validation (paper, Section 3.2).
 
-    Several processes may do it together, each by the same call. Batches, shuffling and augmentation are
-    then those of one process, and so is the result up to rounding, with two exceptions. Dropout and
-    stochastic depth draw other random numbers. And where there is no graphics card, batch normalisation
-    takes its statistics over a process's own part of each batch, and keeps the running ones of the main
-    process.
+    Several processes may do it together, each by the same call. The result is that of one process up to
+    rounding, but that dropout and stochastic depth draw other random numbers, and that without graphics cards
+    batch normalisation takes its statistics over a process's own part of each batch, and keeps the running
+    ones of the main process.
 
     Args:
         model: Network with a head for every task that is learned.
@@ -62,16 +62,15 @@ def train(
         checkpoint: File that holds, after every epoch, all that a later call with the same other
             arguments needs to resume; its numbers are those of a call that was never stopped.
         on_epoch: Called with each epoch's record and its training images per second, validation included;
-            again, with NaN, for the epochs of a checkpoint.
+            with NaN for the epochs of a checkpoint.
         processes: Those that train together.
 
     Returns:
-        One record per epoch: epoch (0 is the start), train_loss, val_loss, val_score, learning_rate,
-        best.
+        One record per epoch: epoch (0 is the start), train_loss, val_loss, val_score, learning_rate, best.
 
     Raises:
-        InputError: If the images are too small for the backbone, the processes cannot share a batch
-            evenly, or the checkpoint cannot be read.
+        InputError: If the images are too small, the processes cannot share a batch evenly, or the
+            checkpoint cannot be read.
     """
     side, batch_size = training.images.shape[1], min(config.batch_size, len(training))
     if side < SMALLEST_IMAGE:
@@ -90,9 +89,7 @@ def train(
         weights = {"overall": config.lambda_overall, "details": config.lambda_details}
         tasks, weighting = [task for task in tasks if weights[task.name]], WeightedSum(weights)
     tensors = list(model.backbone.parameters())  # from the input on
-    frozen = tensors[: int(config.frozen_share * len(tensors))]
-    for tensor in frozen:
-        tensor.requires_grad_(False)
+    frozen = nn.ParameterList(tensors[: int(config.frozen_share * len(tensors))]).requires_grad_(False)
     shared = processes.wrap(model, some_unused=bool(model.heads.keys() - {task.name for task in tasks}))
     generator = torch.Generator().manual_seed(config.seed)
     torch.manual_seed(config.seed)  # dropout and stochastic depth read the global generator
@@ -102,8 +99,7 @@ def train(
     scheduler = _scheduler(optimizer, config, _n_batches(training, config))
     average = None
     if config.ema_decay:  # of the weights and the running statistics
-        multi = get_ema_multi_avg_fn(config.ema_decay)
-        average = AveragedModel(model, multi_avg_fn=multi, use_buffers=True)
+        average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay), use_buffers=True)
     keep_last = config.kept_epoch == "last"
     progress = Progress(model, optimizer, scheduler, generator, keep_last, average)
 
@@ -117,14 +113,12 @@ def train(
         with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
             return shared(*inputs)
 
-    def objective(logits: dict[str, Tensor], **targets: dict) -> Tensor:
-        return multi_task_loss(logits, tasks=tasks, weighting=weighting, **targets)
-
     def after_step() -> None:
         scheduler.step()
         if average is not None:
             average.update_parameters(model)
 
+    objective = partial(multi_task_loss, tasks=tasks, weighting=weighting)
     if checkpoint is not None and processes.find(checkpoint):
         load_checkpoint(progress, checkpoint)
         for record in progress.history[1:]:
@@ -148,8 +142,7 @@ def train(
         on_epoch(record, n_images / (time.perf_counter() - started))
     model.load_state_dict(progress.best_state)
     model.eval()
-    for tensor in frozen:
-        tensor.requires_grad_(True)
+    frozen.requires_grad_(True)
     return [{**record, "best": record["epoch"] == progress.best_epoch} for record in progress.history]
 
 
@@ -160,17 +153,11 @@ def train_epoch(
     optimizer: torch.optim.Optimizer,
     after_step: Callable[[], None] = lambda: None,
 ) -> Tensor:
-    """Take one step of gradient descent per batch.
+    """Take one step of gradient descent per batch; return its loss before the step.
 
-    Args:
-        network: From images (N, 3, H, W) to the logits of every head.
-        objective: From logits and targets to the loss: `multi_task_loss`.
-        batches: What the network and, beside logits, the objective take.
-        optimizer: Moves the network's weights.
-        after_step: Called after every step: the rate has a schedule.
-
-    Returns:
-        The loss of each batch before its step.
+    The network turns images (N, 3, H, W) into the logits of every head, and the
+    objective those and targets into a loss; each batch holds what the two take.
+    `after_step` is called after every step: the rate has a schedule.
     """
     losses = []
     for inputs, targets in batches:
@@ -194,7 +181,7 @@ def evaluate(
 ) -> dict[str, float]:
     """Return val_loss and val_score of a model; processes share the images, and all know the result."""
     part = examples.at(processes.spread(len(examples)))
-    logits = processes.gather(compute_logits(model, part, config.precision), len(examples))
+    logits = processes.gather(in_batches(model, model, part, config.precision), len(examples))
     with torch.no_grad():
         loss = multi_task_loss(logits, examples.targets, tasks, weighting)
     first = tasks[0].name

@@ -1,8 +1,7 @@
 """The weight of the details loss in Eq. 4, chosen on validation images (paper, last lines of Section 3.2).
 
-The paper tunes both weights by the macro-F1 of overall quality on the validation set, and prints neither.
-With stochastic gradient descent a common factor of both is a change of the learning rate, so only their ratio
-is chosen: lambda_overall stays as given, and lambda_details is tried from a small grid.
+A common factor of both weights is a change of the learning rate, so lambda_overall stays as given, and
+lambda_details is tried from a small grid.
 """
 
 import os
@@ -43,13 +42,10 @@ def run_trials(
 ) -> Results:
     """Train every Student's run with every weight, see `trial`; results have a column lambda_details more."""
     trials = [trial(run, weight, folder, also) for run in runs for weight in weights]
-    found = zip(trials, run_each(trials, workers), strict=True)
-    return joined(
-        [
-            tuple(frame.assign(lambda_details=run.config.lambda_details) for frame in frames)
-            for run, frames in found
-        ]
-    )
+    found = []
+    for run, frames in zip(trials, run_each(trials, workers), strict=True):
+        found.append([frame.assign(lambda_details=run.config.lambda_details) for frame in frames])
+    return joined(found)
 
 
 def choose_weights(history: pd.DataFrame, lambda_details: float) -> dict[str, float]:
@@ -57,12 +53,10 @@ def choose_weights(history: pd.DataFrame, lambda_details: float) -> dict[str, fl
 
     The weight given wins a tie; else the smaller weight does.
     """
-    kept = history[history["best"]]
-    scores = kept.groupby(["trained_on", "lambda_details"], sort=False)["val_score"].mean()
-    chosen = {}
-    for name, of_set in scores.groupby(level=0, sort=False):
-        best = of_set.droplevel(0)
-        best = sorted(best.index[best == best.max()])
+    kept, chosen = history[history["best"]], {}
+    for name, of_set in kept.groupby("trained_on", sort=False):
+        means = of_set.groupby("lambda_details")["val_score"].mean()  # from the smallest weight on
+        best = means.index[means == means.max()]
         chosen[name] = float(lambda_details if lambda_details in best else best[0])
     return chosen
 

@@ -4,6 +4,7 @@ Where the paper contradicts itself the table is followed: Section 4.2 gives cont
 (Student) and 0.940 (Teacher), Table 4 prints 0.840 and 0.875.
 """
 
+from functools import cache
 from importlib.resources import files
 
 import pandas as pd
@@ -24,15 +25,23 @@ def numbers(*sources: str) -> pd.DataFrame:
         source; paper_set (eyeq, deepdrid, mshf, eyeq_d); printed_as, the method's name there; model, ours for
         the paper's own models, empty for other people's; target, metric and group as `riqa.results` has them
         (macro averages on three classes, else the class that is positive); paper, the number; significant,
-        "*" where the paper marks a difference from the Teacher.
+        "*" where the paper marks a difference from the Teacher, or says so in section 4.1 (Table 2).
     """
     table = _csv("numbers")
     return table[table["source"].isin(sources)].reset_index(drop=True) if sources else table
 
 
-def methods() -> pd.DataFrame:
-    """Read Table 1: what recent methods answer, learn from and show, one row per method."""
-    return _csv("methods")
+def methods(printed_in: str = "Table 1") -> pd.DataFrame:
+    """Read what recent methods answer, learn from and show: those of Table 1, or the literature since.
+
+    Args:
+        printed_in: "Table 1", whose columns the table then has; or "since", which adds paper_set, target,
+            metric and value, as the abstract of `source` prints it (empty where we could not read one),
+            and comparable, whether it may stand beside the paper's. One row per number.
+    """
+    table = _csv("methods")
+    table = table[table["printed_in"] == printed_in].drop(columns="printed_in").reset_index(drop=True)
+    return table.loc[:, :"interpretability"] if printed_in == "Table 1" else table
 
 
 def datasets(*names: str) -> pd.DataFrame:
@@ -58,15 +67,18 @@ def parts() -> pd.DataFrame:
     """Read the questions that claims are made of, one row per part; `claims.yaml` says what columns mean."""
     table = pd.DataFrame(_yaml("claims")["parts"]).T
     table["one_answer"] = [x if isinstance(x, list) else [] for x in table["one_answer"]]
-    return table.fillna({"at_least": 1, "reference": 0.0}).astype({"at_least": int, "reference": float})
+    table = table.fillna({"at_least": 1, "reference": 0.0, "noise": 0.0, "truth": 1.0, "prefer": ""})
+    return table.astype({"at_least": int, "reference": float})
 
 
 def quoted(table: pd.DataFrame, what: str) -> pd.DataFrame:
     """Find the rows of all chapters' results that a part, or one of `others` in `claims.yaml`, asks for."""
     asked = (_yaml("claims")["parts"] | _yaml("claims")["others"])[what]
-    return table[table["chapter"] == asked["chapter"]].query(asked["query"], engine="python")
+    own = table[table["chapter"] == asked["chapter"]]
+    return own if own.empty else own.query(asked["query"], engine="python")
 
 
+@cache
 def _yaml(name: str) -> dict:
     return parse_yaml((files(__name__) / f"{name}.yaml").read_text(encoding="utf-8"))
 

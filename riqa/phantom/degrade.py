@@ -7,7 +7,7 @@ deviation of 1.5 % of the diameter. The defects follow those named for retinal p
 2020 (doi:10.1016/j.media.2019.101654) and in the paper's section 5.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import cv2
 import numpy as np
@@ -22,6 +22,12 @@ GROUPS: dict[str, tuple[str, ...]] = {
 
 DEFECTS: dict[str, str] = {name: group for group, names in GROUPS.items() for name in names}
 """The group of each defect."""
+
+_ORDER = (
+    *("defocus", "partial_defocus", "motion", "haze", "flat_gamma"),  # light passes optics and media,
+    *("under_exposure", "vignette", "pupil_crescent", "flash_spot", "halo"),  # then meets stray light,
+    *("eyelash", "dust", "rainbow"),  # then dirt in front of the sensor
+)
 
 
 def degrade(
@@ -54,50 +60,17 @@ def degrade(
             raise ValueError(f"unknown defect {name!r}; legal: {', '.join(DEFECTS)}")
         if not 0 <= severity <= 1:
             raise ValueError(f"severity of {name} must be in [0, 1], got {severity}")
-    seeds = dict(zip(_FUNCTIONS, rng.integers(0, 2**63, size=len(_FUNCTIONS)).tolist(), strict=True))
-    active = [name for name in _FUNCTIONS if severities.get(name, 0) > 0]
-    masks = {name: np.zeros(fov_mask.shape, np.float32) for name in active}
-    if not active or not fov_mask.any():
-        return image.copy(), masks
-    rows, columns = np.flatnonzero(fov_mask.any(axis=1)), np.flatnonzero(fov_mask.any(axis=0))
-    window = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    frame = _Frame(fov_mask[window])
-    pixels = np.stack(cv2.split(image[window])).astype(np.float32)
-    for name in active:
-        own = np.random.default_rng(seeds[name])
-        changed, mask = _FUNCTIONS[name](pixels, frame, float(severities[name]), own)
-        touched = frame.mask & (mask > 0.004)
-        pixels = np.where(touched, np.clip(changed, 0, 255), pixels)
-        masks[name][window] = np.where(touched, np.minimum(mask, 1), 0)
-    spoilt = image.copy()
-    spoilt[window] = cv2.merge(list(np.rint(pixels).astype(np.uint8)))
+    seeds = rng.integers(0, 2**63, size=len(_ORDER)).tolist()
+    present = {name: seed for name, seed in zip(_ORDER, seeds, strict=True) if severities.get(name, 0) > 0}
+    spoilt, masks = image.copy(), {name: np.zeros(fov_mask.shape, np.float32) for name in present}
+    if present and fov_mask.any():
+        left, top, width, height = cv2.boundingRect(fov_mask.astype(np.uint8))
+        window = np.s_[top : top + height, left : left + width]
+        field = _Field(image[window], fov_mask[window])
+        for name, seed in present.items():
+            masks[name][window] = field.spoil(name, float(severities[name]), np.random.default_rng(seed))
+        spoilt[window] = cv2.merge(list(np.rint(field.pixels).astype(np.uint8)))
     return spoilt, masks
-
-
-class _Frame:
-    """Coordinates that all defects share: `u` (1, W) and `v` (H, 1), in field radii from the centre."""
-
-    def __init__(self, mask: np.ndarray) -> None:
-        """Measure a field of view, bool (H, W), that touches all four sides of its array."""
-        self.mask = mask
-        height, width = mask.shape
-        self.diameter = float(max(height, width))  # pixels
-        y, x = np.ogrid[0:height, 0:width]
-        self.u = ((x - (width - 1) / 2) * 2 / self.diameter).astype(np.float32)
-        self.v = ((y - (height - 1) / 2) * 2 / self.diameter).astype(np.float32)
-
-    def along(self, angle: float) -> np.ndarray:
-        """Return the position along a direction, float32 (H, W), in field radii; 0 at the centre."""
-        return self.u * float(np.cos(angle)) + self.v * float(np.sin(angle))
-
-    def distance(self, shift: float, angle: float) -> np.ndarray:
-        """Return the distance from a point `shift` radii off the centre, float32 (H, W), in field radii."""
-        return np.hypot(self.u - float(shift * np.cos(angle)), self.v - float(shift * np.sin(angle)))
-
-    def points(self, u: np.ndarray, v: np.ndarray) -> np.ndarray:
-        """Return field coordinates as OpenCV's fixed-point pixels (4 fractional bits), int32 (n, 2)."""
-        places = np.stack([u - self.u[0, 0], v - self.v[0, 0]], axis=1)
-        return np.rint(places * self.diameter * 8).astype(np.int32)
 
 
 def _step(x: np.ndarray, low: float, high: float) -> np.ndarray:
@@ -114,44 +87,6 @@ def _blend(pixels: np.ndarray, weight: np.ndarray | float, colour: np.ndarray) -
     return pixels + weight * (colour - pixels)
 
 
-def _blur(pixels: np.ndarray, mask: np.ndarray, sigma: float) -> np.ndarray:
-    """Blur the retina by a Gaussian without mixing in the black margin (normalised convolution).
-
-    Wide blurs work on a smaller copy: the cost then does not grow with the resolution.
-    """
-    weight, factor = mask.astype(np.float32), max(1, int(sigma / 3))
-    whole = mask.shape[::-1]
-    small = tuple(max(1, side // factor) for side in whole)
-
-    def smooth(plane: np.ndarray) -> np.ndarray:
-        if factor == 1:
-            return cv2.GaussianBlur(plane, (0, 0), sigma)
-        plane = cv2.resize(plane, small, interpolation=cv2.INTER_AREA)
-        return cv2.resize(cv2.GaussianBlur(plane, (0, 0), sigma / factor), whole)
-
-    return np.stack([smooth(plane * weight) for plane in pixels]) / np.maximum(smooth(weight), 1e-3)
-
-
-def _soften(layer: np.ndarray, width: float, frame: _Frame) -> np.ndarray:
-    """Blur a uint8 layer of coverage by a share of the diameter; float32 in [0, 1]."""
-    return cv2.GaussianBlur(layer, (0, 0), max(0.5, width * frame.diameter)).astype(np.float32) / 255
-
-
-# Each defect takes float32 pixels (3, H, W), the frame, a severity in (0, 1] and a generator, and returns the
-# changed pixels with its mask in [0, 1]: (H, W), or one number where it is everywhere.
-
-
-def _defocus(pixels, frame, severity, rng):
-    return _blur(pixels, frame.mask, 0.04 * severity**1.23 * frame.diameter), np.float32(severity)
-
-
-def _partial_defocus(pixels, frame, severity, rng):
-    angle, reach = rng.uniform(0, 2 * np.pi), rng.uniform(-0.45, -0.15)
-    where = _step(frame.along(angle), reach, reach + 0.5)
-    blurred, _ = _defocus(pixels, frame, min(1.0, 1.3 * severity), rng)
-    return _blend(pixels, where, blurred), where * severity
-
-
 def _line_kernel(length: float, angle: float) -> np.ndarray:
     """Return the point spread of a straight motion: `length` pixels long, sum 1, a single 1 at length 0."""
     half = int(np.ceil(length / 2)) + 1
@@ -162,129 +97,181 @@ def _line_kernel(length: float, angle: float) -> np.ndarray:
     return (rows @ columns.T / len(steps)).astype(np.float32)
 
 
-def _motion(pixels, frame, severity, rng):
-    kernel = _line_kernel(0.16 * severity**1.3 * frame.diameter, angle=rng.uniform(0, np.pi))
-    weight = frame.mask.astype(np.float32)
-    moved = np.stack([cv2.filter2D(plane * weight, -1, kernel) for plane in pixels])
-    return moved / np.maximum(cv2.filter2D(weight, -1, kernel), 1e-3), np.float32(severity)
+class _Field:
+    """The field of view of a photograph, and a method for each defect, called by its name.
 
+    A defect takes a severity in (0, 1] and a generator, and returns the changed pixels with its mask in
+    [0, 1]: (H, W), or one number where it is everywhere.
+    """
 
-def _haze(pixels, frame, severity, rng):
-    angle, slope = rng.uniform(0, 2 * np.pi), rng.uniform(0, 0.2)
-    density = np.clip(severity * (0.80 + slope * frame.along(angle)), 0.3 * severity, 0.94)
-    glow = _blur(pixels, frame.mask, 0.10 * frame.diameter)
-    veil = 0.45 * glow + 0.55 * (glow.mean(axis=0) * _colour([1.0, 0.98, 0.88]) + 28)
-    return _blend(pixels, density, veil), density
+    def __init__(self, image: np.ndarray, mask: np.ndarray) -> None:
+        """Take the pixels of a field, bool (H, W), that touches all four sides of its array."""
+        self.pixels, self.mask = np.stack(cv2.split(image)).astype(np.float32), mask
+        height, width = mask.shape
+        self.diameter = float(max(height, width))  # pixels
+        y, x = np.ogrid[0:height, 0:width]
+        # Coordinates (1, W) and (H, 1), in field radii from the centre.
+        self.u = ((x - (width - 1) / 2) * 2 / self.diameter).astype(np.float32)
+        self.v = ((y - (height - 1) / 2) * 2 / self.diameter).astype(np.float32)
 
+    def spoil(self, name: str, severity: float, rng: np.random.Generator) -> np.ndarray:
+        """Change the pixels by a defect; return its mask, float32 (H, W)."""
+        changed, mask = getattr(self, name)(severity, rng)
+        mask = np.asarray(mask, np.float32)
+        touched = self.mask & (mask > 0.004)
+        self.pixels = np.where(touched, np.clip(changed, 0, 255), self.pixels)
+        return np.where(touched, np.minimum(mask, 1), 0)
 
-def _flat_gamma(pixels, frame, severity, rng):
-    mean, lift = pixels[:, frame.mask].mean(axis=1), rng.uniform(-0.1, 0.25)
-    target = mean + lift * (mean.mean() - mean) + 12 * lift
-    return _blend(pixels, 0.85 * severity, _colour(target)), np.float32(severity)
+    def along(self, angle: float) -> np.ndarray:
+        """Return the position along a direction, float32 (H, W), in field radii; 0 at the centre."""
+        return self.u * float(np.cos(angle)) + self.v * float(np.sin(angle))
 
+    def distance(self, shift: float, angle: float) -> np.ndarray:
+        """Return the distance from a point `shift` radii off the centre, float32 (H, W), in field radii."""
+        return np.hypot(self.u - float(shift * np.cos(angle)), self.v - float(shift * np.sin(angle)))
 
-def _under_exposure(pixels, frame, severity, rng):
-    gain = (1 - 0.92 * severity) ** np.array([0.85, 1.05, 1.0])
-    noise = rng.standard_normal(frame.mask.shape, dtype=np.float32)
-    return pixels * _colour(gain) + 3.0 * severity * noise, np.float32(severity)
+    def points(self, u: np.ndarray, v: np.ndarray) -> np.ndarray:
+        """Return field coordinates as OpenCV's fixed-point pixels (4 fractional bits), int32 (n, 2)."""
+        places = np.stack([u - self.u[0, 0], v - self.v[0, 0]], axis=1)
+        return np.rint(places * self.diameter * 8).astype(np.int32)
 
+    def soften(self, layer: np.ndarray, width: float) -> np.ndarray:
+        """Blur a uint8 layer of coverage by a share of the diameter; float32 in [0, 1]."""
+        return cv2.GaussianBlur(layer, (0, 0), max(0.5, width * self.diameter)).astype(np.float32) / 255
 
-def _vignette(pixels, frame, severity, rng):
-    angle, shift, start = rng.uniform(0, 2 * np.pi), rng.uniform(0.05, 0.4), rng.uniform(0.25, 0.4)
-    dark = _step(frame.distance(shift, angle), start, start + 0.75) * min(1.0, 1.15 * severity)
-    return pixels * (1 - 0.90 * dark), dark
+    def filtered(self, smooth: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        """Filter the retina without mixing in the black margin (normalised convolution)."""
+        weight = self.mask.astype(np.float32)
+        planes = np.stack([smooth(plane * weight) for plane in self.pixels])
+        return planes / np.maximum(smooth(weight), 1e-3)
 
+    def blurred(self, width: float) -> np.ndarray:
+        """Blur by a Gaussian of a standard deviation in diameters.
 
-def _pupil_crescent(pixels, frame, severity, rng):
-    angle, bright = rng.uniform(0, 2 * np.pi), rng.random() < 0.75
-    r = frame.distance(0.55, angle + np.pi)
-    profile = _step(r, 1.42 - 0.72 * severity**0.7, 1.50 - 0.25 * severity) * min(1.0, 0.25 + 0.9 * severity)
-    profile *= min(1.0, 5 * severity)
-    if not bright:
-        return pixels * (1 - 0.93 * profile), profile
-    colour = np.array([165, 200, 205]) + rng.uniform() * np.array([70, 40, 35])
-    return _blend(pixels, profile, _colour(colour)), profile
+        Wide blurs work on a smaller copy: the cost then does not grow with the resolution.
+        """
+        sigma = width * self.diameter
+        factor, whole = max(1, int(sigma / 3)), self.mask.shape[::-1]
+        small = tuple(max(1, side // factor) for side in whole)
 
+        def smooth(plane: np.ndarray) -> np.ndarray:
+            if factor == 1:
+                return cv2.GaussianBlur(plane, (0, 0), sigma)
+            plane = cv2.resize(plane, small, interpolation=cv2.INTER_AREA)
+            return cv2.resize(cv2.GaussianBlur(plane, (0, 0), sigma / factor), whole)
 
-def _flash_spot(pixels, frame, severity, rng):
-    centre, count = rng.uniform(-0.45, 0.45, 2), rng.integers(1, 4)
-    offsets, shares = rng.normal(0, 0.16, (3, 2)), (1.0, 0.6, 0.45)
-    tint, weight = _colour(rng.uniform([215, 220, 215], [250, 250, 255])), np.float32(0)
-    for k in range(count):
-        x, y = (centre + (offsets[k] if k else 0)).tolist()
-        radius = (0.07 + 0.30 * severity) * shares[k]
-        far = ((frame.u - x) ** 2 + (frame.v - y) ** 2) / radius**2
-        weight = np.maximum(weight, np.exp(-(far**1.3)))
-    weight *= min(1.0, 0.35 + 0.9 * severity) * min(1.0, 5 * severity)
-    return _blend(pixels, weight, tint), weight
+        return self.filtered(smooth)
 
+    def defocus(self, severity, rng):
+        return self.blurred(0.04 * severity**1.23), severity
 
-def _halo(pixels, frame, severity, rng):
-    inner = 1.02 - 0.50 * severity
-    colour = np.array([95, 160, 165]) + rng.uniform() * np.array([110, 65, 55])
-    r = frame.distance(abs(rng.normal(0, 0.07)), rng.uniform(0, 2 * np.pi))
-    profile = _step(r, inner - 0.12, inner + 0.45) * min(1.0, 0.2 + severity) * min(1.0, 5 * severity)
-    return _blend(pixels, profile, _colour(colour)), profile
+    def partial_defocus(self, severity, rng):
+        angle, reach = rng.uniform(0, 2 * np.pi), rng.uniform(-0.45, -0.15)
+        where = _step(self.along(angle), reach, reach + 0.5)
+        blurred, _ = self.defocus(min(1.0, 1.3 * severity), rng)
+        return _blend(self.pixels, where, blurred), where * severity
 
+    def motion(self, severity, rng):
+        kernel = _line_kernel(0.16 * severity**1.3 * self.diameter, angle=rng.uniform(0, np.pi))
+        return self.filtered(lambda plane: cv2.filter2D(plane, -1, kernel)), severity
 
-def _eyelash(pixels, frame, severity, rng):
-    """Draw blurred lashes from the upper or lower rim, over the pale haze of the lid."""
-    total, side = 18, float(rng.choice([-1, 1]))
-    root = rng.normal(rng.uniform(-0.3, 0.3), 0.3, total)
-    lean, bend = rng.normal(rng.uniform(-0.4, 0.4), 0.12, total), rng.normal(0, 0.12, total)
-    length, thick = rng.uniform(0.4, 1.0, total), rng.uniform(0.004, 0.010, total)
-    lines, t = np.zeros(frame.mask.shape, np.uint8), np.linspace(0, 1, 14)
-    for k, shown in enumerate(np.clip(severity * total - np.arange(total), 0, 1)):
-        if shown > 0:
-            reach = length[k] * (0.35 + 0.65 * severity)
-            points = frame.points(root[k] + (lean[k] * t + bend[k] * t**2) * reach, side * (1.02 - reach * t))
-            width, value = max(1, round(thick[k] * frame.diameter)), 255 * shown * (0.4 + 0.4 * severity)
-            cv2.polylines(lines, [points], False, (value,), width, cv2.LINE_AA, 4)
-    lash = _soften(lines, 0.009, frame)
-    lid = np.clip((side * frame.v - 1.0 + 0.7 * severity) / 0.6, 0, 1) ** 1.5 * 0.75 * severity
-    pixels = _blend(pixels, lid, _colour([214, 200, 184]))
-    return _blend(pixels, lash, _colour([70, 40, 26])), np.maximum(lash, lid)
+    def haze(self, severity, rng):
+        angle, slope = rng.uniform(0, 2 * np.pi), rng.uniform(0, 0.2)
+        density = np.clip(severity * (0.80 + slope * self.along(angle)), 0.3 * severity, 0.94)
+        glow = self.blurred(0.10)
+        veil = 0.45 * glow + 0.55 * (glow.mean(axis=0) * _colour([1.0, 0.98, 0.88]) + 28)
+        return _blend(self.pixels, density, veil), density
 
+    def flat_gamma(self, severity, rng):
+        mean, lift = self.pixels[:, self.mask].mean(axis=1), rng.uniform(-0.1, 0.25)
+        target = mean + lift * (mean.mean() - mean) + 12 * lift
+        return _blend(self.pixels, 0.85 * severity, _colour(target)), severity
 
-def _dust(pixels, frame, severity, rng):
-    """Draw out-of-focus specks, mostly bright; a higher severity shows more of the same specks."""
-    total = 50
-    radius, angle = np.sqrt(rng.uniform(0, 1, total)) * 0.97, rng.uniform(0, 2 * np.pi, total)
-    cluster = rng.uniform(-0.6, 0.6, 2) + rng.normal(0, 0.2, (total, 2))
-    places = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
-    places = np.where(rng.random((total, 1)) < 0.45, cluster, places)
-    sizes = np.minimum(rng.gamma(1.8, 0.006, total) + 0.005, 0.035)
-    opacity = rng.uniform(0.35, 0.9, total) * np.minimum(1, 0.016 / sizes) ** 0.5  # wide specks are faint
-    dark = rng.random(total) >= 0.8
-    shown = np.clip(severity * total - np.arange(total), 0, 1) * opacity * (0.45 + 0.55 * severity)
-    layers, centres = np.zeros((2, *frame.mask.shape), np.uint8), frame.points(*places.T).tolist()
-    for k in np.argsort(shown, kind="stable"):  # the strongest on top: more severe never means fainter
-        if shown[k] > 0:
-            reach = max(12, round(sizes[k] * frame.diameter * 16))
-            cv2.circle(layers[int(dark[k])], centres[k], reach, (255 * shown[k],), -1, cv2.LINE_AA, 4)
-    white, black = (_soften(layer, 0.005, frame) for layer in layers)
-    return _blend(pixels, white, _colour([222, 230, 236])) * (1 - 0.7 * black), np.maximum(white, black)
+    def under_exposure(self, severity, rng):
+        gain = (1 - 0.92 * severity) ** np.array([0.85, 1.05, 1.0])
+        noise = rng.standard_normal(self.mask.shape, dtype=np.float32)
+        return self.pixels * _colour(gain) + 3.0 * severity * noise, severity
 
+    def vignette(self, severity, rng):
+        angle, shift, start = rng.uniform(0, 2 * np.pi), rng.uniform(0.05, 0.4), rng.uniform(0.25, 0.4)
+        dark = _step(self.distance(shift, angle), start, start + 0.75) * min(1.0, 1.15 * severity)
+        return self.pixels * (1 - 0.90 * dark), dark
 
-def _rainbow(pixels, frame, severity, rng):
-    """Draw a coloured arc near the rim, from blue inside to red outside."""
-    angle, spread = rng.uniform(0, 2 * np.pi), rng.uniform(0.4, 0.8)
-    centre, width = 1.02 - rng.uniform(0.08, 0.3), 0.05 + 0.11 * severity
-    r = frame.distance(0, 0)
-    around = np.abs((np.arctan2(frame.v, frame.u) - angle + np.pi) % (2 * np.pi) - np.pi)
-    profile = np.exp(-(((r - centre) / width) ** 2) - (around / (spread * (0.6 + 0.5 * severity))) ** 4)
-    profile *= min(1.0, 0.25 + 0.75 * severity) * min(1.0, 5 * severity)
-    phase = np.clip((r - centre) / width, -1.2, 1.2)
-    light = 85 + 125 * np.exp(-(((phase - _colour([0.7, 0.0, -0.7])) / 0.65) ** 2))  # red, green, blue
-    return _blend(pixels, profile, np.minimum(255, 0.6 * pixels + light)), profile  # stray light adds up
+    def pupil_crescent(self, severity, rng):
+        angle, bright = rng.uniform(0, 2 * np.pi), rng.random() < 0.75
+        inner, outer = 1.42 - 0.72 * severity**0.7, 1.50 - 0.25 * severity
+        profile = _step(self.distance(0.55, angle + np.pi), inner, outer) * min(1.0, 0.25 + 0.9 * severity)
+        profile *= min(1.0, 5 * severity)
+        if not bright:
+            return self.pixels * (1 - 0.93 * profile), profile
+        colour = np.array([165, 200, 205]) + rng.uniform() * np.array([70, 40, 35])
+        return _blend(self.pixels, profile, _colour(colour)), profile
 
+    def flash_spot(self, severity, rng):
+        centre, count = rng.uniform(-0.45, 0.45, 2), rng.integers(1, 4)
+        offsets, shares = rng.normal(0, 0.16, (3, 2)), (1.0, 0.6, 0.45)
+        tint, weight = _colour(rng.uniform([215, 220, 215], [250, 250, 255])), np.float32(0)
+        for k in range(count):
+            x, y = (centre + (offsets[k] if k else 0)).tolist()
+            radius = (0.07 + 0.30 * severity) * shares[k]
+            far = ((self.u - x) ** 2 + (self.v - y) ** 2) / radius**2
+            weight = np.maximum(weight, np.exp(-(far**1.3)))
+        weight *= min(1.0, 0.35 + 0.9 * severity) * min(1.0, 5 * severity)
+        return _blend(self.pixels, weight, tint), weight
 
-# Light passes media and optics (clarity, contrast), then meets stray light, then dirt in front of the sensor.
-_FUNCTIONS = {
-    function.__name__[1:]: function
-    for function in (
-        *(_defocus, _partial_defocus, _motion, _haze, _flat_gamma),
-        *(_under_exposure, _vignette, _pupil_crescent, _flash_spot, _halo),
-        *(_eyelash, _dust, _rainbow),
-    )
-}
+    def halo(self, severity, rng):
+        inner = 1.02 - 0.50 * severity
+        colour = np.array([95, 160, 165]) + rng.uniform() * np.array([110, 65, 55])
+        r = self.distance(abs(rng.normal(0, 0.07)), rng.uniform(0, 2 * np.pi))
+        profile = _step(r, inner - 0.12, inner + 0.45) * min(1.0, 0.2 + severity) * min(1.0, 5 * severity)
+        return _blend(self.pixels, profile, _colour(colour)), profile
+
+    def eyelash(self, severity, rng):
+        """Draw blurred lashes from the upper or lower rim, over the pale haze of the lid."""
+        total, side = 18, float(rng.choice([-1, 1]))
+        root = rng.normal(rng.uniform(-0.3, 0.3), 0.3, total)
+        lean, bend = rng.normal(rng.uniform(-0.4, 0.4), 0.12, total), rng.normal(0, 0.12, total)
+        length, thick = rng.uniform(0.4, 1.0, total), rng.uniform(0.004, 0.010, total)
+        lines, t = np.zeros(self.mask.shape, np.uint8), np.linspace(0, 1, 14)
+        for k, shown in enumerate(np.clip(severity * total - np.arange(total), 0, 1)):
+            if shown > 0:
+                reach = length[k] * (0.35 + 0.65 * severity)
+                x, y = root[k] + (lean[k] * t + bend[k] * t**2) * reach, side * (1.02 - reach * t)
+                width, value = max(1, round(thick[k] * self.diameter)), 255 * shown * (0.4 + 0.4 * severity)
+                cv2.polylines(lines, [self.points(x, y)], False, (value,), width, cv2.LINE_AA, 4)
+        lash = self.soften(lines, 0.009)
+        lid = np.clip((side * self.v - 1.0 + 0.7 * severity) / 0.6, 0, 1) ** 1.5 * 0.75 * severity
+        pixels = _blend(self.pixels, lid, _colour([214, 200, 184]))
+        return _blend(pixels, lash, _colour([70, 40, 26])), np.maximum(lash, lid)
+
+    def dust(self, severity, rng):
+        """Draw out-of-focus specks, mostly bright; a higher severity shows more of the same specks."""
+        total = 50
+        radius, angle = np.sqrt(rng.uniform(0, 1, total)) * 0.97, rng.uniform(0, 2 * np.pi, total)
+        cluster = rng.uniform(-0.6, 0.6, 2) + rng.normal(0, 0.2, (total, 2))
+        places = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
+        places = np.where(rng.random((total, 1)) < 0.45, cluster, places)
+        sizes = np.minimum(rng.gamma(1.8, 0.006, total) + 0.005, 0.035)
+        opacity = rng.uniform(0.35, 0.9, total) * np.minimum(1, 0.016 / sizes) ** 0.5  # wide specks are faint
+        dark = rng.random(total) >= 0.8
+        shown = np.clip(severity * total - np.arange(total), 0, 1) * opacity * (0.45 + 0.55 * severity)
+        layers, centres = np.zeros((2, *self.mask.shape), np.uint8), self.points(*places.T).tolist()
+        for k in np.argsort(shown, kind="stable"):  # the strongest on top: more severe never means fainter
+            if shown[k] > 0:
+                reach = max(12, round(sizes[k] * self.diameter * 16))
+                cv2.circle(layers[int(dark[k])], centres[k], reach, (255 * shown[k],), -1, cv2.LINE_AA, 4)
+        white, black = (self.soften(layer, 0.005) for layer in layers)
+        pixels = _blend(self.pixels, white, _colour([222, 230, 236])) * (1 - 0.7 * black)
+        return pixels, np.maximum(white, black)
+
+    def rainbow(self, severity, rng):
+        """Draw a coloured arc near the rim, from blue inside to red outside."""
+        angle, spread = rng.uniform(0, 2 * np.pi), rng.uniform(0.4, 0.8)
+        centre, width = 1.02 - rng.uniform(0.08, 0.3), 0.05 + 0.11 * severity
+        r = self.distance(0, 0)
+        around = np.abs((np.arctan2(self.v, self.u) - angle + np.pi) % (2 * np.pi) - np.pi)
+        profile = np.exp(-(((r - centre) / width) ** 2) - (around / (spread * (0.6 + 0.5 * severity))) ** 4)
+        profile *= min(1.0, 0.25 + 0.75 * severity) * min(1.0, 5 * severity)
+        phase = np.clip((r - centre) / width, -1.2, 1.2)
+        light = 85 + 125 * np.exp(-(((phase - _colour([0.7, 0.0, -0.7])) / 0.65) ** 2))  # red, green, blue
+        return _blend(self.pixels, profile, np.minimum(255, 0.6 * self.pixels + light)), profile  # it adds up

@@ -61,7 +61,7 @@ def draw_patient(rng: np.random.Generator) -> dict[str, float]:
 
 
 def draw_eye(patient: dict[str, float], side: str, rng: np.random.Generator) -> Eye:
-    """Draw the "left" or "right" eye of a patient; ValueError for another side."""
+    """Draw the "left" or "right" eye of a patient, else ValueError."""
     if side not in ("left", "right"):
         raise ValueError(f"side must be 'left' or 'right', got {side!r}")
     traits = dict(patient)
@@ -93,16 +93,12 @@ def grow_vessels(
     first_along, twigs = _branch_off(rng, first, *branches[2:], np.linspace(5, 20, 3))
     second = _grow(rng, *twigs[:2], tortuosity, steps=12)
     second_along = twigs[2][:, None] * np.linspace(1, 0.7, 12)
+    orders = (trunks, along, artery), (first, first_along, branches[3]), (second, second_along, twigs[3])
     vessels = []
-    for group in (
-        (trunks, along, artery),
-        (first, first_along, branches[3]),
-        (second, second_along, twigs[3]),
-    ):
-        for points, widths, is_artery in zip(*group, strict=True):
-            n = np.count_nonzero(~np.isnan(points[:, 0]))
-            if n > 2:
-                vessels.append(Vessel(points[:n], widths[:n], bool(is_artery)))
+    for points, widths, is_artery in (vessel for order in orders for vessel in zip(*order, strict=True)):
+        n = np.count_nonzero(~np.isnan(points[:, 0]))
+        if n > 2:
+            vessels.append(Vessel(points[:n], widths[:n], bool(is_artery)))
     return vessels
 
 

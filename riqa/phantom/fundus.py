@@ -8,6 +8,7 @@ arrays are planar, (3, height, width): a map of one quantity then multiplies all
 
 import itertools
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -70,27 +71,15 @@ CAMERAS: dict[str, Camera] = {name: Camera(*row) for name, *row in (
 with all: more than 40 are behind EyeQ (Fu et al. 2019), two tabletop ones and a portable one behind MSHF."""
 
 
-@dataclass(frozen=True)
-class Field:
-    """Where the field of view lies in one photograph, in pixels."""
+class Field(NamedTuple):
+    """Where the field of view lies in one photograph, in pixels: a circle, cut at top and bottom."""
 
     width: int  # of the photograph
     height: int
-    cx: float  # column of the circle's centre
-    cy: float  # row of the circle's centre
-    radius: float
-    cut: float  # half height of the field, in radii (1: uncut)
-
-
-@dataclass(frozen=True)
-class Fundus:
-    """A photograph before any defect."""
-
-    image: np.ndarray  # uint8 (height, width, 3) RGB
-    fov_mask: np.ndarray  # bool (height, width), True inside the field of view (notch included)
-    field: Field
-    disc: np.ndarray  # centre of the disc, pixels (column, row); it may lie outside the photograph
-    fovea: np.ndarray  # centre of the fovea
+    fov_x: float  # column of the circle's centre
+    fov_y: float
+    fov_radius: float
+    fov_cut: float  # half height of the field, in radii (1: uncut)
 
 
 def place_field(camera: Camera, rng: np.random.Generator, size: int) -> Field:
@@ -98,36 +87,40 @@ def place_field(camera: Camera, rng: np.random.Generator, size: int) -> Field:
     width = max(32, round(size * camera.scale))
     height = max(32, round(width * camera.aspect))
     radius = 0.5 * width * camera.diameter * rng.uniform(0.98, 1.02)
-    cx = 0.5 * (width - 1) + rng.normal(0.0, 0.012) * width
-    cy = 0.5 * (height - 1) + rng.normal(0.0, 0.006) * height
-    return Field(width, height, cx, cy, radius, min(1.0, camera.cut * rng.uniform(0.98, 1.02)))
+    x = 0.5 * (width - 1) + rng.normal(0.0, 0.012) * width
+    y = 0.5 * (height - 1) + rng.normal(0.0, 0.006) * height
+    return Field(width, height, x, y, radius, min(1.0, camera.cut * rng.uniform(0.98, 1.02)))
 
 
 def field_alpha(field: Field, notch: str, rng: np.random.Generator) -> np.ndarray:
     """Compute how far the field, its notch included, covers each pixel: float32 (height, width) in [0, 1]."""
+    radius = field.fov_radius
     y, x = np.ogrid[0 : field.height, 0 : field.width]
-    dx, dy = (x - field.cx).astype(np.float32), (y - field.cy).astype(np.float32)
-    edge = field.radius - np.hypot(dx, dy)
+    dx, dy = (x - field.fov_x).astype(np.float32), (y - field.fov_y).astype(np.float32)
+    edge = radius - np.hypot(dx, dy)
     angle = float(np.deg2rad(rng.choice([-42.0, -25.0, 40.0]) + rng.normal(0.0, 2.0)))
-    cos, sin = float(np.cos(angle)), float(np.sin(angle))
     if notch != "none":
-        along = (dx * cos + dy * sin) / field.radius
-        across = np.abs(-dx * sin + dy * cos) / field.radius
+        cos, sin = float(np.cos(angle)), float(np.sin(angle))
+        along, across = (dx * cos + dy * sin) / radius, np.abs(-dx * sin + dy * cos) / radius
         tab = {
             "round": 0.05 - np.hypot(along - 1.0, across),
             "square": np.minimum(0.045 - across, np.minimum(1.055 - along, along)),
             "triangle": np.minimum(0.06 - across - 0.8 * (along - 1.0), np.minimum(1.06 - along, along)),
         }[notch]
-        edge = np.maximum(edge, field.radius * tab)
-    edge = np.minimum(edge, field.cut * field.radius - np.abs(dy)) if field.cut < 1 else edge
+        edge = np.maximum(edge, radius * tab)
+    if field.fov_cut < 1:
+        edge = np.minimum(edge, field.fov_cut * radius - np.abs(dy))
     return np.clip(edge + 0.5, 0.0, 1.0).astype(np.float32)
 
 
-def render_fundus(eye: Eye, view: str, camera: Camera, rng: np.random.Generator, size: int = 256) -> Fundus:
-    """Photograph an eye without any defect, with the "macula" or the "disc" near the centre.
+def render_fundus(
+    eye: Eye, view: str, camera: Camera, rng: np.random.Generator, size: int = 256
+) -> tuple[np.ndarray, np.ndarray, Field]:
+    """Photograph an eye without any defect, with the "macula" or the "disc" near the centre, else ValueError.
 
     `rng` draws the exposure: framing, gaze, camera roll, gain, noise of the sensor. `size` is the nominal
-    width, pixels. ValueError for another view.
+    width, pixels. Returns the photograph, uint8 (H, W, 3) RGB; its field of view, notch included, bool (H,
+    W); and where the field lies.
     """
     if view not in ("macula", "disc"):
         raise ValueError(f"view must be 'macula' or 'disc', got {view!r}")
@@ -135,29 +128,25 @@ def render_fundus(eye: Eye, view: str, camera: Camera, rng: np.random.Generator,
     alpha = field_alpha(field, camera.notch, rng)
     affine = _aim(eye, view, camera, field, rng)
     # Only the field's bounding box is painted; the rest of the sensor is dark.
-    rows, columns = np.flatnonzero(alpha.any(axis=1)), np.flatnonzero(alpha.any(axis=0))
-    top, left = int(rows[0]), int(columns[0])
-    window = np.s_[top : rows[-1] + 1, left : columns[-1] + 1]
-    shape = alpha[window].shape
-    colour = _fundus_colour(eye, affine - [[0, 0, left], [0, 0, top]], shape)
+    left, top, width, height = cv2.boundingRect((alpha > 0).astype(np.uint8))
+    window = np.s_[top : top + height, left : left + width]
+    colour = _fundus_colour(eye, affine - [[0, 0, left], [0, 0, top]], (height, width))
     colour = 255 * _expose(colour, field, (top, left), camera, rng)
-    colour += camera.noise * rng.standard_normal(shape, dtype=np.float32)
+    colour += camera.noise * rng.standard_normal((height, width), dtype=np.float32)
     black = camera.black + camera.black_noise * rng.standard_normal(alpha.shape, dtype=np.float32)
     planes = np.repeat(black[None], 3, axis=0)
     planes[:, *window] += alpha[window] * (colour - black[window])
-    image = cv2.merge(list(np.clip(np.rint(planes), 0, 255).astype(np.uint8)))
-    return Fundus(image, alpha > 0.5, field, affine[:, :2] @ eye.disc + affine[:, 2], affine[:, 2])
+    return cv2.merge(list(np.clip(np.rint(planes), 0, 255).astype(np.uint8))), alpha > 0.5, field
 
 
 def _aim(eye: Eye, view: str, camera: Camera, field: Field, rng: np.random.Generator) -> np.ndarray:
-    """Return the (2, 3) map from degrees (right-eye coordinates, fovea at 0) to pixels."""
+    """Return the map from degrees to pixels, (2, 3)."""
     centre = np.array(eye.disc) * (0.30 if view == "macula" else 0.90) + rng.normal(0, 1.1, 2)
-    scale = 2 * field.radius / camera.angle
     roll = np.deg2rad(rng.normal(0, 3.0))
     mirror = np.diag([1.0 if eye.side == "right" else -1.0, 1.0])
     rotate = np.array([[np.cos(roll), -np.sin(roll)], [np.sin(roll), np.cos(roll)]])
-    linear = scale * rotate @ mirror
-    return np.column_stack([linear, np.array([field.cx, field.cy]) - linear @ centre])
+    linear = 2 * field.fov_radius / camera.angle * rotate @ mirror
+    return np.column_stack([linear, np.array([field.fov_x, field.fov_y]) - linear @ centre])
 
 
 def _texture(grid: np.ndarray, affine: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
@@ -171,7 +160,6 @@ def _texture(grid: np.ndarray, affine: np.ndarray, shape: tuple[int, int]) -> np
 def _fundus_colour(eye: Eye, affine: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """Return the reflected colour of the fundus, float32 (3, height, width), about [0, 1]."""
     traits = eye.traits
-    scale = float(np.sqrt(abs(np.linalg.det(affine[:, :2]))))  # pixels per degree
     inverse = np.linalg.inv(affine[:, :2]).astype(np.float32)
     y, x = np.ogrid[0 : shape[0], 0 : shape[1]]
     x, y = (x - affine[0, 2]).astype(np.float32), (y - affine[1, 2]).astype(np.float32)
@@ -192,15 +180,13 @@ def _fundus_colour(eye: Eye, affine: np.ndarray, shape: tuple[int, int]) -> np.n
     colour += np.maximum(traits["sheen"] * 0.12 * near_disc * (1 + 0.5 * fine), 0) * _NERVE_FIBRES
     disc, colour = _paint_disc(colour, traits, dx, dy, fine)
 
-    layers = draw_vessels(eye.vessels, affine, shape)
-    softness = max(0.4, 0.10 * scale)
-    veins, arteries, reflex = (cv2.GaussianBlur(layer, (0, 0), softness) for layer in layers)
+    veins, arteries, reflex = _vessel_layers(eye.vessels, affine, shape)
     thin = 1 - 0.45 * disc  # on the pale disc less blood lies in the light's way
     blood = (veins * thin) * _BLOOD_VEIN + (arteries * thin) * _BLOOD_ARTERY
     if len(eye.lesions):
-        bleeding, exudate = _lesion_layers(eye.lesions, affine, scale, shape)
-        blood += bleeding * _BLOOD_VEIN
-        colour += exudate * (_EXUDATE - colour)
+        bleeding, exudate = _lesion_layers(eye.lesions, affine, shape)
+        blood += bleeding * 0.8 * _BLOOD_VEIN
+        colour += exudate * 0.75 * (_EXUDATE - colour)
     return colour * np.exp(-blood) + reflex * _rgb(0.13, 0.10, 0.05)
 
 
@@ -225,22 +211,23 @@ def _paint_disc(
     return disc, colour + disc * (target - colour)
 
 
-def draw_vessels(vessels: list[Vessel], affine: np.ndarray, shape: tuple[int, int]) -> list[np.ndarray]:
-    """Draw veins, arteries and the arteries' central light reflex: float32 `shape` each, in [0, 1].
+def _scale(affine: np.ndarray) -> float:
+    """Return pixels per degree."""
+    return float(np.sqrt(abs(np.linalg.det(affine[:, :2]))))
 
-    `affine` is a (2, 3) map from degrees to pixels (column, row).
-    """
+
+def _vessel_layers(vessels: list[Vessel], affine: np.ndarray, shape: tuple[int, int]) -> list[np.ndarray]:
+    """Draw veins, arteries and the arteries' central light reflex: float32 each, in [0, 1]."""
     canvas = np.zeros((3, shape[0] * _SUPERSAMPLE, shape[1] * _SUPERSAMPLE), np.uint8)
-    scale = _SUPERSAMPLE * np.sqrt(abs(np.linalg.det(affine[:, :2])))
-    fixed = _SUPERSAMPLE * (1 << _SHIFT)
+    scale, fixed = _scale(affine), _SUPERSAMPLE * (1 << _SHIFT)
     for vessel in sorted(vessels, key=lambda vessel: vessel.widths.max()):  # a twig must not pale its parent
         pixels = np.rint((vessel.points @ affine[:, :2].T + affine[:, 2] + 0.5) * fixed).astype(np.int32)
-        calibre = vessel.widths * scale
+        calibre = vessel.widths * (_SUPERSAMPLE * scale)
         _draw_tapering(canvas[int(vessel.is_artery)], pixels, calibre)
         if vessel.is_artery and calibre.max() > 2.4 * _SUPERSAMPLE**0.5:
             _draw_tapering(canvas[2], pixels, calibre * 0.34)
-    layers = (cv2.resize(layer, shape[::-1], interpolation=cv2.INTER_AREA) for layer in canvas)
-    return [layer.astype(np.float32) / 255.0 for layer in layers]
+    layers = (cv2.resize(one, shape[::-1], interpolation=cv2.INTER_AREA) / np.float32(255) for one in canvas)
+    return [cv2.GaussianBlur(layer, (0, 0), max(0.4, 0.10 * scale)) for layer in layers]
 
 
 def _draw_tapering(canvas: np.ndarray, pixels: np.ndarray, calibre: np.ndarray) -> None:
@@ -253,20 +240,16 @@ def _draw_tapering(canvas: np.ndarray, pixels: np.ndarray, calibre: np.ndarray) 
         cv2.polylines(canvas, [piece], False, value, int(thickness[low]), cv2.LINE_AA, _SHIFT)
 
 
-def _lesion_layers(
-    lesions: np.ndarray, affine: np.ndarray, scale: float, shape: tuple[int, int]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the coverage by bleedings and by exudates, float32 each."""
-    layers = np.zeros((2, *shape), np.uint8)
+def _lesion_layers(lesions: np.ndarray, affine: np.ndarray, shape: tuple[int, int]) -> list[np.ndarray]:
+    """Draw bleedings and exudates: float32 each, in [0, 1]."""
+    layers, scale = np.zeros((2, *shape), np.uint8), _scale(affine)
     centres = lesions[:, :2] @ affine[:, :2].T + affine[:, 2]
     for (column, row), (_, _, radius, kind) in zip(centres, lesions, strict=True):
         if -50 < column < shape[1] + 50 and -50 < row < shape[0] + 50:
-            centre = (round(column * 16), round(row * 16))
-            reach = max(8, round(radius * scale * 16))
+            centre, reach = (round(column * 16), round(row * 16)), max(8, round(radius * scale * 16))
             cv2.circle(layers[int(kind)], centre, reach, (230,), -1, cv2.LINE_AA, _SHIFT)
-    softness = max(0.5, 0.12 * scale)
-    dark, bright = (cv2.GaussianBlur(layer, (0, 0), softness).astype(np.float32) / 255 for layer in layers)
-    return dark * 0.8, bright * 0.75
+    layers = (cv2.GaussianBlur(layer, (0, 0), max(0.5, 0.12 * scale)) for layer in layers)
+    return [layer.astype(np.float32) / 255 for layer in layers]
 
 
 def _expose(
@@ -274,14 +257,14 @@ def _expose(
 ) -> np.ndarray:
     """Apply falloff, rim scatter, optics, colour balance and tone curve; (3, height, width) in [0, 1]."""
     y, x = np.ogrid[0 : colour.shape[1], 0 : colour.shape[2]]
-    u = ((x + corner[1] - field.cx) / field.radius).astype(np.float32)
-    v = ((y + corner[0] - field.cy) / field.radius).astype(np.float32)
+    u = ((x + corner[1] - field.fov_x) / field.fov_radius).astype(np.float32)
+    v = ((y + corner[0] - field.fov_y) / field.fov_radius).astype(np.float32)
     tilt_x, tilt_y = rng.normal(0, 0.06, 2).tolist()
     r2 = u * u + v * v
     light = 1.0 - camera.falloff * r2 + tilt_x * u + tilt_y * v
     gain = np.array(camera.gain) * rng.normal(1.0, 0.03, 3) * rng.uniform(0.92, 1.12)
     rim = 0.35 * camera.rim * rng.uniform(0.5, 1.0) * np.exp((1.0 - np.sqrt(r2)) ** 2 / -0.004)
     colour = colour * light * _rgb(*gain) + rim * _rgb(0.25, 0.55, 0.55)
-    sigma = max(0.35, camera.blur / 100 * 2 * field.radius)
-    planes = [cv2.GaussianBlur(plane, (0, 0), sigma) for plane in colour]
-    return np.clip(np.stack(planes), 0, 1) ** np.float32(camera.contrast * rng.uniform(0.95, 1.05))
+    sigma = max(0.35, camera.blur / 100 * 2 * field.fov_radius)
+    planes = np.stack([cv2.GaussianBlur(plane, (0, 0), sigma) for plane in colour])
+    return np.clip(planes, 0, 1) ** np.float32(camera.contrast * rng.uniform(0.95, 1.05))

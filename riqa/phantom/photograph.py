@@ -5,9 +5,10 @@ so any number of workers writes the same bytes, and both eyes of a patient come 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -19,7 +20,7 @@ from riqa.errors import InputError
 from riqa.names import to_path
 from riqa.phantom.degrade import DEFECTS, degrade
 from riqa.phantom.eye import draw_eye, draw_patient
-from riqa.phantom.fundus import CAMERAS, Fundus, render_fundus
+from riqa.phantom.fundus import CAMERAS, Field, render_fundus
 from riqa.terminal import progress_bar
 from riqa.workers import call_in_workers
 
@@ -29,11 +30,9 @@ STUDIES = ("phantom_details", "phantom_grades", "phantom_eyes", "phantom_observe
 JPEG_QUALITY = 92
 
 _PATIENT, _EYE, _EXPOSURE, _DEFECTS = range(4)
-_GEOMETRY = ("width", "height", "fov_x", "fov_y", "fov_radius", "fov_cut")
 
 
-@dataclass(frozen=True)
-class Exposure:
+class Exposure(NamedTuple):
     """Everything that determines one drawn photograph."""
 
     study: str  # one of `STUDIES`
@@ -44,7 +43,7 @@ class Exposure:
     view: str  # "macula" or "disc"
     camera: str  # key of `riqa.phantom.fundus.CAMERAS`
     size: int  # nominal width, pixels
-    severities: Mapping[str, float]  # of each defect present
+    severities: Mapping[str, float] = {}  # of each defect present
 
 
 @dataclass(frozen=True)
@@ -59,6 +58,14 @@ class Case:
     draw: tuple[str, int, int]  # study, seed and number, from which the defects' random numbers follow
     geometry: dict[str, float]  # width, height, fov_x, fov_y, fov_radius in pixels; if drawn fov_cut, radii
 
+    def spoil(self, severities: Mapping[str, float]) -> "Case":
+        """Take the same photograph with these defects instead; raise as `riqa.phantom.degrade.degrade`."""
+        study, seed, number = self.draw
+        rng = generator(study, seed, _DEFECTS, number)
+        image, masks = degrade(self.clean, self.fov_mask, severities, rng)
+        present = {name: severity for name, severity in severities.items() if severity > 0}
+        return replace(self, image=image, masks=masks, severities=present)
+
 
 def generator(study: str, seed: int, purpose: int, *numbers: int) -> np.random.Generator:
     """Return the random generator of one purpose within a study; ValueError for an unknown study."""
@@ -67,63 +74,53 @@ def generator(study: str, seed: int, purpose: int, *numbers: int) -> np.random.G
     return np.random.default_rng(np.random.SeedSequence([seed, STUDIES.index(study), purpose, *numbers]))
 
 
-def render_clean(exposure: Exposure) -> Fundus:
-    """Render a photograph without its defects."""
-    draw = partial(generator, exposure.study, exposure.seed)
-    side = ("left", "right").index(exposure.eye)
-    patient = draw_patient(draw(_PATIENT, exposure.patient))
-    eye = draw_eye(patient, exposure.eye, draw(_EYE, exposure.patient, side))
-    camera, rng = CAMERAS[exposure.camera], draw(_EXPOSURE, exposure.number)
-    return render_fundus(eye, exposure.view, camera, rng, exposure.size)
+def render_clean(exposure: Exposure) -> Case:
+    """Draw a photograph without its defects; `Case.spoil` adds them."""
+    study, seed, patient, number, side, view, camera, size, _ = exposure
+    draw = partial(generator, study, seed)
+    traits = draw_patient(draw(_PATIENT, patient))
+    eye = draw_eye(traits, side, draw(_EYE, patient, ("left", "right").index(side)))
+    clean, mask, field = render_fundus(eye, view, CAMERAS[camera], draw(_EXPOSURE, number), size)
+    return Case(clean, clean, mask, {}, {}, (study, seed, number), field._asdict())
 
 
-def spoil(
-    image: np.ndarray, fov_mask: np.ndarray, study: str, seed: int, number: int, severities: Mapping
-) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Add the defects of photograph `number` of a study as `riqa.phantom.degrade.degrade` does."""
-    return degrade(image, fov_mask, severities, generator(study, seed, _DEFECTS, number))
-
-
-def write_jpeg(path: Path, image: np.ndarray) -> None:
-    """Write an RGB uint8 image as JPEG; the folder that it goes to is renamed when the set is whole."""
-    _, data = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-    path.write_bytes(data.tobytes())
+def _read_clean(row: Mapping, source_root: Path) -> Case | None:
+    """Read the real photograph of a row, reduced to its size; None if that fails or shows no field."""
+    try:
+        clean = read_photograph(source_root / to_path(row["source_path"]))
+    except UnreadableError:
+        return None
+    if clean.shape[1] > row["size"]:
+        height = max(1, round(clean.shape[0] * row["size"] / clean.shape[1]))
+        clean = cv2.resize(clean, (row["size"], height), interpolation=cv2.INTER_AREA)
+    fov, draw = find_fov(clean), (row["study"], row["seed"], row["number"])
+    if fov is None:
+        return None
+    geometry = zip(Field._fields, (*clean.shape[1::-1], *fov.center, fov.radius), strict=False)
+    return Case(clean, clean, fov.mask(), {}, {}, draw, dict(geometry))
 
 
 def _case(row: Mapping, source_root: Path | None) -> Case | None:
     """Make the photograph of a row of a truth table; None if a real one shows no field or cannot be read."""
-    severities = {defect: row[defect] for defect in DEFECTS if row[defect] > 0}
     if "source_path" in row:
-        try:
-            clean = read_photograph(source_root / to_path(row["source_path"]))
-        except UnreadableError:
-            return None
-        if clean.shape[1] > row["size"]:
-            height = max(1, round(clean.shape[0] * row["size"] / clean.shape[1]))
-            clean = cv2.resize(clean, (row["size"], height), interpolation=cv2.INTER_AREA)
-        field = find_fov(clean)
-        if field is None:
-            return None
-        mask, numbers = field.mask(), (*clean.shape[1::-1], *field.center, field.radius)
+        clean = _read_clean(row, source_root)
     else:
-        key = (row[field.name] for field in fields(Exposure)[:-1])
-        fundus = render_clean(Exposure(*key, severities))
-        clean, mask, numbers = fundus.image, fundus.fov_mask, astuple(fundus.field)
-    draw = row["study"], row["seed"], row["number"]
-    image, masks = spoil(clean, mask, *draw, severities)
-    return Case(image, clean, mask, masks, severities, draw, dict(zip(_GEOMETRY, numbers, strict=False)))
+        clean = render_clean(Exposure(*(row[name] for name in Exposure._fields[:-1])))
+    return clean and clean.spoil({defect: row[defect] for defect in DEFECTS})
 
 
-def take(row: Mapping, source_root: Path | None, path: Path) -> dict[str, float]:
-    """Write the photograph of a row of a truth table (key and severities) as JPEG; return `Case.geometry`.
+def write_jpeg(path: Path, image: np.ndarray) -> None:
+    """Write an RGB uint8 image as JPEG."""
+    _, data = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    path.write_bytes(data.tobytes())
 
-    Of a real photograph below `source_root` that shows no field or cannot be read nothing is written, and {}
-    returned.
-    """
+
+def take(row: Mapping, source_root: Path | None, folder: Path) -> dict[str, float]:
+    """Write the photograph of a row into a folder; return its geometry, {} if `_case` makes none."""
     one = _case(row, source_root)
     if one is None:
         return {}
-    write_jpeg(path, one.image)
+    write_jpeg(folder / f"{row['image_id']}.jpg", one.image)
     return one.geometry
 
 

@@ -18,7 +18,7 @@ from riqa.data.curate import curate_photograph
 from riqa.data.fov import crop_to_fov, read_with_field
 from riqa.labels import DETAILS
 from riqa.phantom.degrade import DEFECTS, GROUPS
-from riqa.phantom.photograph import Case, case, spoil, write_jpeg
+from riqa.phantom.photograph import Case, case, write_jpeg
 from riqa.phantom.raters import THRESHOLD, overall_score
 
 EVERYWHERE = ("under_exposure", "defocus", "motion", "haze", "flat_gamma")
@@ -48,7 +48,7 @@ def curated_case(
 
     def crop_mask(mask: np.ndarray) -> np.ndarray:
         grey = np.rint(255 * mask).astype(np.uint8)
-        return crop(np.repeat(grey[..., None], 3, axis=2))[..., 0].astype(np.float32) / 255
+        return crop(cv2.merge([grey] * 3))[..., 0].astype(np.float32) / 255
 
     masks = {name: crop_mask(mask) for name, mask in whole.masks.items()}
     image, field = crop_to_fov(photograph, fov, size), crop_mask(whole.fov_mask) > 0.5
@@ -78,47 +78,31 @@ def regions(
     """
     found = {}
     for name, severity in curated.severities.items():
-        if DEFECTS[name] not in groups or severity <= THRESHOLD:
-            continue
-        mask = curated.masks[name] * field
-        region = mask >= 0.5 * mask.max()
-        if name in EVERYWHERE or not mask.any() or region.sum() > largest_share * field.sum():
-            return {}
-        found[name] = region
+        if DEFECTS[name] in groups and severity > THRESHOLD:
+            mask = curated.masks[name] * field
+            found[name] = mask >= 0.5 * mask.max()
+            if name in EVERYWHERE or not mask.any() or found[name].sum() > largest_share * field.sum():
+                return {}
     return found | {"any": np.any(list(found.values()), axis=0)} if found else {}
 
 
-def without(severities: Mapping[str, np.ndarray], details: Collection[str]) -> dict[str, np.ndarray]:
-    """Set the severities in [0, 1], numbers or arrays, of all defects of some details to zero.
-
-    Raises:
-        ValueError: For an unknown detail.
-    """
-    unknown = set(details) - set(DETAILS)
-    if unknown:
-        raise ValueError(f"details must be among {DETAILS}, got {sorted(unknown)}")
-    return {name: value * (DEFECTS[name] not in details) for name, value in severities.items()}
+def _without(severities: Mapping, details: Collection[str]) -> dict:
+    """Leave out the defects of some details."""
+    return {name: severity for name, severity in severities.items() if DEFECTS[name] not in details}
 
 
 def repaired_scores(truth: pd.DataFrame) -> np.ndarray:
     """Compute the overall score (`riqa.phantom.raters.overall_score`) after each of `REPAIRS`.
 
-    Returns:
-        (N, 8) for N rows of a set's `truth.parquet`; column 0 is the photograph as it is.
+    Returns (N, 8) for N rows of a set's `truth.parquet`; column 0 is the photograph as it is.
     """
     severities = {name: truth[name].to_numpy(dtype=float) for name in DEFECTS}
-    return np.stack([overall_score(without(severities, details)) for details in REPAIRS], axis=1)
+    return np.stack([overall_score(_without(severities, details)) for details in REPAIRS], axis=1)
 
 
 def spoilt_details(truth: pd.DataFrame) -> np.ndarray:
     """Tell which details have a defect of any severity: bool (N, 3), in the order of `DETAILS`."""
     return np.stack([truth[[*GROUPS[detail]]].gt(0).any(axis=1).to_numpy() for detail in DETAILS], axis=1)
-
-
-def recapture(photograph: Case, details: Collection[str]) -> np.ndarray:
-    """Take a photograph again with some details repaired: uint8 (H, W, 3) RGB, before JPEG compression."""
-    left = without(photograph.severities, details)
-    return spoil(photograph.clean, photograph.fov_mask, *photograph.draw, left)[0]
 
 
 def recaptures(
@@ -131,13 +115,13 @@ def recaptures(
     cannot be curated. InputError as `case`.
     """
     photograph = case(root, image_id, source_root=source_root)
-    spoilt = {DEFECTS[name] for name in photograph.severities}
-    changing = [tuple(detail for detail in details if detail in spoilt) for details in REPAIRS]
+    left = [_without(photograph.severities, details) for details in REPAIRS]
     made = {}
     with TemporaryDirectory() as folder:
         path = Path(folder) / "photograph.jpg"
-        for details in set(changing):
-            write_jpeg(path, recapture(photograph, details))
-            made[details], _ = curate_photograph(path, size)
-    images = [made[details] for details in changing]
+        for severities in left:
+            if tuple(severities) not in made:
+                write_jpeg(path, photograph.spoil(severities).image)
+                made[tuple(severities)], _ = curate_photograph(path, size)
+    images = [made[tuple(severities)] for severities in left]
     return None if any(image is None for image in images) else np.stack(images)

@@ -25,9 +25,9 @@ from riqa.data.manifest import COLUMNS, Dataset, grouped_stratified_split, save_
 from riqa.errors import InputError
 from riqa.files import write_parquet
 from riqa.labels import DETAILS
-from riqa.phantom.degrade import DEFECTS, GROUPS
+from riqa.phantom.degrade import DEFECTS
 from riqa.phantom.photograph import generator, run_all, take
-from riqa.phantom.raters import expert_labels, graders, overall_score, perceived_severity, ratings_table
+from riqa.phantom.raters import GRADERS, expert_labels, overall_score, perceived_severity
 from riqa.phantom.trouble import TROUBLE, draw_severities, sample_by_grade
 
 _LABELS = 10  # purpose of a generator, after those of riqa.phantom.photograph
@@ -70,7 +70,7 @@ def phantom_set(
     workers: int = 1,
     size: int = 256,
 ) -> Dataset:
-    """Make one of `SPECS`; `phantom_details` and so on know its usual sizes.
+    """Make one of `SPECS`; `phantom_details` and so on know the usual share of validation.
 
     Args:
         name: Key of `SPECS`.
@@ -97,17 +97,15 @@ def phantom_set(
     if min(n.values()) < 1:
         raise InputError(f"{name}: {n} photographs; give at least 1 for each split")
     rng = generator(name, seed, _LABELS)
-    plan = _plan(spec, n, rng)
-    names = plan["patient_id"] + "_" + plan["eye"]
-    plan["image_id"] = names + "_" + plan["view"] if spec.views > 1 else names
-    n_classes, tables = len(spec.classes["test"]) or None, []
+    plan, tables = _plan(spec, n, rng), []
+    n_classes = len(spec.classes["test"]) or None
     if n_classes:
         wanted = [_exact_classes(n[split], shares, rng) for split, shares in spec.classes.items()]
         wanted = np.concatenate(wanted)
         severities, given = sample_by_grade(wanted, n_classes, rng, spec.views)
         plan["overall"] = np.repeat(wanted, spec.views)
-        scores = np.repeat(given, spec.views, axis=0)[..., None]
-        tables = [ratings_table(plan["image_id"], scores, ["overall"], graders(), scores[..., 0] >= 0)]
+        given = np.repeat(given, spec.views, axis=0)
+        tables = [GRADERS.table(plan["image_id"], given[..., None], np.ones_like(given))]
     else:
         severities = draw_severities(len(plan), TROUBLE["details"], rng)
     if spec.has_details:
@@ -123,10 +121,10 @@ def phantom_set(
     return _make(dataset, key, severities, workers)
 
 
-phantom_details = partial(phantom_set, "phantom_details", n_train=642, n_test=160, validation=0.1)
-phantom_grades = partial(phantom_set, "phantom_grades", n_train=2000, n_test=600, validation=0.1)
-phantom_eyes = partial(phantom_set, "phantom_eyes", n_train=1200, n_test=400, validation=0.25)
-phantom_observers = partial(phantom_set, "phantom_observers", n_test=160, n_repeat=40)
+phantom_details = partial(phantom_set, "phantom_details", validation=0.1)
+phantom_grades = partial(phantom_set, "phantom_grades", validation=0.1)
+phantom_eyes = partial(phantom_set, "phantom_eyes", validation=0.25)
+phantom_observers = partial(phantom_set, "phantom_observers")
 
 
 def _plan(spec: Spec, n: Mapping[str, int], rng: np.random.Generator) -> pd.DataFrame:
@@ -145,10 +143,12 @@ def _plan(spec: Spec, n: Mapping[str, int], rng: np.random.Generator) -> pd.Data
     of_patient = rng.choice(list(spec.cameras), patient, p=shares / sum(spec.cameras.values()))
     plan["source"] = of_patient[plan["patient"]]
     plan["patient_id"] = plan["patient"].map("p{:05d}".format)
+    plan["image_id"] = plan["patient_id"] + "_" + plan["eye"]
     plan[["overall", *DETAILS]] = np.nan
     if spec.views == 2:
         plan = plan.loc[plan.index.repeat(2)].reset_index(drop=True)
         plan["view"] = np.tile(["macula", "disc"], len(plan) // 2)
+        plan["image_id"] += "_" + plan["view"]
     return plan
 
 
@@ -161,43 +161,25 @@ def _exact_classes(n: int, shares: Sequence[float], rng: np.random.Generator) ->
 
 
 def simulated_details(
-    source: Dataset, out: Path | str, *, draws: int = 1, seed: int = 0, workers: int = 1, size: int = 512
+    source: Dataset, out: Path | str, *, seed: int = 0, workers: int = 1, size: int = 512
 ) -> Dataset:
     """Spoil the good photographs of a real dataset with random defects and let the experts label the details.
 
     A Teacher can so learn details on real images that no expert has labelled. Severities are drawn as in
     `phantom_details`; patients and splits stay. Photographs that cannot be read or show no field of view are
-    left out and counted in the findings.
-
-    Args:
-        source: Dataset with overall labels; photographs of its best class are used.
-        out: Folder to make; an older set there is replaced.
-        draws: How many spoilt versions are made of each photograph.
-        seed: Seed of severities, defects and experts.
-        workers: Processes side by side; the bytes do not depend on it.
-        size: Wider photographs are reduced to this width first, pixels.
-
-    Returns:
-        The dataset "simulated_details", also written to `out`.
-
-    Raises:
-        InputError: If the source has no good photograph, or none can be used; or as `phantom_set`.
-        ValueError: If `draws` is below 1.
+    left out and counted in the findings. `size` is the width to which wider photographs are reduced first,
+    pixels; all else is as in `phantom_set`. InputError if the source has no photograph of its best class, or
+    none can be used.
     """
-    if draws < 1:
-        raise ValueError(f"draws must be at least 1, got {draws}")
+    name = "simulated_details"
     good = source.manifest[source.manifest["overall"] == (source.n_classes or 0) - 1]
     if good.empty:
         raise InputError(f"{source.root}: {source.name} has no photograph labelled good; nothing to spoil")
-    name = "simulated_details"
-    rng = generator(name, seed, _LABELS)
-    plan = good.loc[good.index.repeat(draws)].reset_index(drop=True).assign(overall=np.nan)
+    rng, plan = generator(name, seed, _LABELS), good.assign(overall=np.nan).reset_index(drop=True)
     key = plan[["image_id"]].assign(study=name, seed=seed, number=np.arange(len(plan)), size=size)
     key = key.assign(source_image_id=plan["image_id"], source_path=plan["path"])
-    if draws > 1:
-        key["image_id"] += pd.Series(np.tile(np.arange(draws), len(good))).map("_d{}".format)
     severities = draw_severities(len(plan), TROUBLE["details"], rng)
-    plan[list(DETAILS)], ratings = expert_labels(key["image_id"], severities, rng)
+    plan[list(DETAILS)], ratings = expert_labels(plan["image_id"], severities, rng)
     dataset = replace(source, name=name, root=Path(out), manifest=plan, n_classes=None, ratings=ratings)
     return _make(dataset, key, severities, workers, source.root)
 
@@ -216,22 +198,20 @@ def _make(
     shutil.rmtree(growing, ignore_errors=True)
     (growing / "images").mkdir(parents=True)
     drawn = pd.DataFrame(severities)[list(DEFECTS)]
-    perceived = {f"perceived_{group}": perceived_severity(severities, group) for group in GROUPS}
     rows = pd.concat([key, drawn], axis=1).to_dict("records")
-    jobs = [(row, source_root, growing / "images" / f"{row['image_id']}.jpg") for row in rows]
-    geometry = run_all(take, jobs, workers, dataset.name)
+    geometry = run_all(take, [(row, source_root, growing / "images") for row in rows], workers, dataset.name)
     made, findings = np.array([bool(one) for one in geometry]), ()
-    if not made.all():
-        lost = key["source_image_id"][~made].nunique()
+    if lost := (~made).sum():
         if not made.any():
             raise InputError(f"{source_root}: none of {lost} good photographs shows a field; check the files")
         text = f"{lost} good photographs without a readable field of view were left out"
         findings = (Finding("no-field", "warning", text),)
-    truth = pd.concat([key, pd.DataFrame(geometry), drawn.assign(**perceived)], axis=1)
+    perceived = pd.DataFrame(perceived_severity(severities)).add_prefix("perceived_")
+    truth = pd.concat([key, pd.DataFrame(geometry), drawn, perceived], axis=1)
     truth = truth.assign(overall_score=overall_score(severities))[made].reset_index(drop=True)
     write_parquet(truth, growing / "truth.parquet")
     path = "images/" + key["image_id"] + ".jpg"
-    manifest = dataset.manifest.assign(image_id=key["image_id"], path=path, dataset=dataset.name)
+    manifest = dataset.manifest.assign(path=path, dataset=dataset.name)
     manifest = manifest.loc[made, list(COLUMNS)].reset_index(drop=True)
     ratings = dataset.ratings[dataset.ratings["image_id"].isin(truth["image_id"])].reset_index(drop=True)
     dataset = replace(dataset, root=growing, manifest=manifest, findings=findings, ratings=ratings)

@@ -15,7 +15,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from riqa.phantom.degrade import DEFECTS, GROUPS
-from riqa.phantom.raters import grade_thresholds, graders, overall_score, rate_overall
+from riqa.phantom.raters import GRADERS, grade_thresholds, overall_score
 
 TROUBLE: dict[str, dict[str, float]] = {
     "details": {"illumination": 0.45, "clarity": 0.62, "contrast": 0.58, "artifact": 0.35},
@@ -75,7 +75,7 @@ def sample_by_grade(
             jitter = rng.uniform(0.85, 1.15, drawn[name].shape)
             drawn[name] = np.clip(drawn[name][:, :1] * (jitter if views > 1 else 1.0), 0, 1)
         score = overall_score(drawn).mean(axis=1)
-        ratings = rate_overall(score, graders(), grade_thresholds(n_classes), rng)
+        ratings = GRADERS.rate(score[:, None], grade_thresholds(n_classes), rng)[..., 0]
         hit = np.median(ratings, axis=1).astype(int) == grades[waiting]
         for name in DEFECTS:
             kept[name][waiting[hit]] = drawn[name][hit]

@@ -4,7 +4,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,42 +14,41 @@ from riqa.errors import BuildError, InputError
 from riqa.files import KEPT, lock, writing
 from riqa.publish.chapters import read_chapters
 from riqa.publish.layout import Build
-from riqa.publish.pages import is_rendered, render, render_state
+from riqa.publish.pages import is_rendered, render
 from riqa.publish.plan import plan
 from riqa.publish.processes import attend, stop_noted
-from riqa.publish.profiles import Profile, read_profile
-from riqa.publish.progress import Display, Progress, State, duration, read_progress
+from riqa.publish.profiles import read_profile
+from riqa.publish.progress import Display, duration, read_progress
 from riqa.publish.stage import stage_book
 
 URL_VARIABLE = "RIQA_REPOSITORY_URL"  # where the repository is published, for the buttons that lead there
 
 
-def build_book(root: Path, profile_name: str, data: str, jobs: int, console: Console) -> Path:
+def build_book(build: Build, data: str, jobs: int, console: Console) -> Path:
     """Run what has to run, render the pages, show progress and a summary, and return the page to open.
 
     `data` is the DATA folder as the user gave it; `jobs` chapters, and processes in them, run side by side.
-
-    Raises:
-        InputError: If the profile, the data or a chapter's input cannot be used, or the same profile is being
-            built.
-        BuildError: If a chapter fails, or the pages cannot be rendered.
+    Raises an InputError if the profile, the data or a chapter's input cannot be used, or the same profile is
+    being built; a BuildError if a chapter fails, or the pages cannot be rendered.
     """
-    profile = read_profile(root, profile_name)
-    plan(root, profile_name, data)  # refuses bad input before anything starts
+    profile = read_profile(build.root, build.profile)
+    plan(build.root, build.profile, data)  # refuses bad input before anything starts
     if data and not profile.needs_data:
-        told = f"DATA={data} is not used: profile {profile_name} makes its own photographs"
+        told = f"DATA={data} is not used: profile {build.profile} makes its own photographs"
         console.print(told, highlight=False)
-    chapters, build = read_chapters(root), Build(root, profile_name)
-    with only_build(build):
+    chapters = read_chapters(build.root)
+    with _only_build(build):
         before = {name: facts["seconds"] for name in chapters if (facts := build.facts(name))}
-        state = State(chapters, before, jobs)
-        told = f"Building the book of profile {profile_name} in {build.shown(build.folder)}"
+        display = Display(chapters, console, before, jobs)
+        told = f"Building the book of profile {build.profile} in {build.shown(build.folder)}"
         console.print(told, highlight=False)
-        with Display(state, console) as display:
-            _run_chapters(build, data, state, display)
-            _render_pages(build, profile, state, display)
+        with display.shown():
+            _run_chapters(build, data, display)
+            stage_book(build, profile, chapters, os.environ.get(URL_VARIABLE, ""))
+            if not is_rendered(build):
+                render(build, display.rendering)
     for name in chapters:
-        ran = name in state.progress and state.progress[name].state == "done"
+        ran = name in display.progress and display.progress[name].state == "done"
         note = "" if ran else "  (an earlier build; still valid)"
         took = duration(build.facts(name)["seconds"])
         console.print(f"  {name:<32}{took:>12}{note}", highlight=False)
@@ -58,57 +57,41 @@ def build_book(root: Path, profile_name: str, data: str, jobs: int, console: Con
     return page
 
 
-def _run_chapters(build: Build, data: str, state: State, display: Display) -> None:
+def _run_chapters(build: Build, data: str, display: Display) -> None:
     """Let Snakemake run the chapters that have to run."""
     shutil.rmtree(build.folder / "progress", ignore_errors=True)
     log = build.logs / "snakemake.log"
-    # Snakemake's own lock, which a kill -9 leaves behind, is not used: there is that of `only_build`.
-    command = [sys.executable, "-m", "snakemake", "--snakefile", "Snakefile", "--cores", str(state.jobs)]
+    # Snakemake's own lock, which a kill -9 leaves behind, is not used: there is that of `_only_build`.
+    command = [sys.executable, "-m", "snakemake", "--snakefile", "Snakefile", "--cores", str(display.jobs)]
     command += ["--nolock", "--rerun-incomplete", "--keep-going", "--nocolor", "--scheduler", "greedy"]
     command += ["--config", f"profile={build.profile}", *([f"data={data}"] if data else [])]
+    if status := follow(command, log, build, display, _writable_cache(build)):
+        tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
+        raise BuildError(f"Snakemake ended with status {status}\n{tail}\n  log       {build.shown(log)}")
+
+
+def follow(
+    command: Sequence[str], log: Path, build: Build, display: Display, variables: Mapping[str, str] = {}
+) -> int:
+    """Run a command that runs chapters, show how far they are, and return its exit status.
+
+    Raises what made chapters fail, an InputError if all of it is a user's.
+    """
 
     def look() -> None:
-        found = {name: read_progress(build.progress(name)) for name in state.chapters}
-        state.progress |= {name: progress for name, progress in found.items() if progress}
-        state.planned = planned_chapters(log, state.chapters) | set(state.progress)
+        found = {name: read_progress(build.progress(name)) for name in display.chapters}
+        display.progress |= {name: progress for name, progress in found.items() if progress}
+        display.planned |= planned_chapters(log, display.chapters) | set(display.progress)
         display.refresh()
 
-    environment = chapter_environment(build.root) | _writable_cache(build)
-    status = attend(command, log, look, _note(build), cwd=build.root, env=environment)
-    if status == 0:
-        return
-    raise_failures(state.progress.values())
-    tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
-    raise BuildError(f"Snakemake ended with status {status}\n{tail}\n  log       {build.shown(log)}")
-
-
-def raise_failures(progress: Collection[Progress]) -> None:
-    """Raise what made chapters fail, an InputError if all of it is a user's; nothing if none failed."""
-    failed = [one for one in progress if one.state == "failed"]
+    environment = chapter_environment(build.root) | dict(variables)
+    status = attend(command, log, look, build.child, cwd=build.root, env=environment)
+    failed = [one for one in display.progress.values() if status and one.state == "failed"]
     if failed and all(one.user_error for one in failed):
         raise InputError("; ".join(one.error for one in failed))
     if failed:
         raise BuildError("\n".join(one.error for one in failed))
-
-
-def _render_pages(build: Build, profile: Profile, state: State, display: Display) -> None:
-    """Stage the pages and render them, unless they are rendered already."""
-    sources = {name: chapter.notebook for name, chapter in state.chapters.items()}
-    stage_book(build, profile, sources, os.environ.get(URL_VARIABLE, ""))
-    if not is_rendered(build.site, build.html):
-        log = build.logs / "book.log"
-        render(build.site, build.html, log, looking_at_pages(log, state, display), note=_note(build))
-
-
-def looking_at_pages(log: Path, state: State, display: Display) -> Callable[[], None]:
-    """Return a function that shows how far the rendering is of which this is the log."""
-    state.pages = "starting"
-
-    def look() -> None:
-        state.pages = render_state(log) or state.pages
-        display.refresh()
-
-    return look
+    return status
 
 
 def chapter_environment(root: Path) -> dict[str, str]:
@@ -136,7 +119,7 @@ def planned_chapters(log: Path, chapters: Collection[str]) -> set[str]:
 
 
 @contextmanager
-def only_build(build: Build) -> Iterator[None]:
+def _only_build(build: Build) -> Iterator[None]:
     """Keep two builds of one profile apart, and end what a killed build left running.
 
     Raises an InputError if another build of the profile is running, or its folder cannot be written.
@@ -146,10 +129,5 @@ def only_build(build: Build) -> Iterator[None]:
         with (build.folder / "lock").open("a") as stream:
             shown = build.shown(build.folder)
             lock(stream, f"profile {build.profile} is being built already in {shown}; wait for it or stop it")
-            stop_noted(_note(build))
+            stop_noted(build.child)
             yield
-
-
-def _note(build: Build) -> Path:
-    """Return the file that names the child process of a running build."""
-    return build.folder / "child.json"

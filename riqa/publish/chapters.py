@@ -4,6 +4,7 @@ import ast
 import json
 from dataclasses import dataclass
 from functools import cache
+from itertools import accumulate
 from pathlib import Path
 
 import yaml
@@ -64,20 +65,6 @@ def parse_cell(source: str) -> ast.Module:
     return ast.parse("\n".join(lines))
 
 
-def _imported_from_riqa(notebook: Path) -> set[str]:
-    """List what a notebook imports from riqa, as dotted names (`riqa.data.store.open_store`)."""
-    names: set[str] = set()
-    for cell in json.loads(notebook.read_text())["cells"]:
-        if cell["cell_type"] != "code":
-            continue
-        for node in ast.walk(parse_cell("".join(cell["source"]))):
-            if isinstance(node, ast.Import):
-                names |= {alias.name for alias in node.names}
-            elif isinstance(node, ast.ImportFrom) and node.module:
-                names |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return {name for name in names if name.split(".")[0] == "riqa"}
-
-
 @cache
 def _import_graph():
     """Build the graph of who imports whom inside riqa."""
@@ -96,17 +83,23 @@ def modules_used(notebook: Path) -> list[Path]:
     """
     import riqa
 
-    graph, package = _import_graph(), Path(riqa.__file__).parent
-    used: set[str] = set()
-    for name in _imported_from_riqa(notebook):
-        while name not in graph.modules:
+    cells = json.loads(notebook.read_text())["cells"]
+    code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+    imported: set[str] = set()
+    for node in ast.walk(parse_cell(code)):
+        if isinstance(node, ast.Import):
+            imported |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            imported |= {f"{node.module}.{alias.name}" for alias in node.names}
+    graph, used = _import_graph(), set()
+    for name in (name for name in imported if name.split(".")[0] == "riqa"):
+        while name not in graph.modules:  # a function, or a class
             name = name.rpartition(".")[0]
         used |= {name} | graph.find_upstream_modules(name)
+    # Importing riqa.data.store also runs riqa and riqa.data.
+    names = {whole for name in used for whole in accumulate(name.split("."), "{}.{}".format)}
     files = set()
-    for name in used:
-        parts = name.split(".")[1:]
-        for n in range(len(parts) + 1):  # importing riqa.data.store also runs riqa and riqa.data
-            base = package.joinpath(*parts[:n])
-            files.add(base / "__init__.py" if base.is_dir() else base.with_suffix(".py"))
-            files |= {*base.glob("*.csv"), *base.glob("*.yaml")}
+    for path in (Path(riqa.__file__).parents[1].joinpath(*name.split(".")) for name in names):
+        files.add(path / "__init__.py" if path.is_dir() else path.with_suffix(".py"))
+        files |= {*path.glob("*.csv"), *path.glob("*.yaml")}
     return sorted(files)

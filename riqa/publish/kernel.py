@@ -39,13 +39,12 @@ class Kernel(AsyncKernelManager):
 
 
 def execute(
-    notebook: Path, log: Path, parameters: Mapping[str, Any], root: Path, follower: logging.Handler
+    notebook: Path, log: Path, parameters: Mapping[str, Any], follower: logging.Handler
 ) -> dict[str, Any]:
-    """Execute a notebook of a repository into `log`, and return it; `follower` follows papermill's log.
+    """Execute a notebook in the current folder into `log`, and return it; `follower` follows papermill's log.
 
-    Raises:
-        InputError: If a cell refuses its input, or the disk is full.
-        BuildError: If a cell fails for another reason, or no picture is left of a figure that it drew.
+    Raises an InputError if a cell refuses its input, or the disk is full; a BuildError if a cell fails for
+    another reason, or no picture is left of a figure that it drew.
     """
     config = Config()
     config.KernelManager.transport_encryption = "auto"  # ipykernel 7 otherwise warns in every notebook
@@ -61,7 +60,7 @@ def execute(
         papermill.execute_notebook(
             *(str(path).replace("{", "{{").replace("}", "}}") for path in (notebook, log)),
             parameters,
-            cwd=str(root),
+            cwd=os.getcwd(),
             progress_bar=False,
             log_output=True,
             kernel_name="python3",
@@ -73,24 +72,24 @@ def execute(
             raise InputError(error.evalue) from None
         if re.match(rf"\[Errno ({errno.ENOSPC}|{errno.EDQUOT})\] ", error.evalue):
             raise InputError(f"{chapter}: {error.evalue}; make room, and run it again") from None
-        raise BuildError(_failure_block(chapter, error, root, notebook, log)) from None
+        raise BuildError(_failure_block(error, notebook, log)) from None
     finally:
         logger.removeHandler(follower)
     document = json.loads(log.read_text())
-    if empty := without_figure(document):
-        raise BuildError(f"{chapter}: no picture is left of what its cell {empty[0]!r} drew; see {log}")
+    for cell in document["cells"]:
+        if cell["cell_type"] == "code" and lacks_picture(cell):
+            raise BuildError(f"{chapter}: no picture is left of what its cell {cell['id']!r} drew; see {log}")
     return document
 
 
 @contextmanager
 def kernel_environment(workers: int, checkpoints: Path) -> Iterator[None]:
     """Set what a kernel inherits; one thread per process, so that results do not depend on cores."""
-    folder = str(own_folder())
+    folder, before = str(own_folder()), dict(os.environ)
     package = importlib.util.find_spec("matplotlib").submodule_search_locations[0]
     threads = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-    before = dict(os.environ)
-    os.environ.update(dict.fromkeys(threads, "1"))
     os.environ.update(
+        dict.fromkeys(threads, "1"),
         PYTHONHASHSEED="0",
         PYTHONUTF8="1",
         MPLBACKEND="module://matplotlib_inline.backend_inline",
@@ -110,48 +109,38 @@ def kernel_environment(workers: int, checkpoints: Path) -> Iterator[None]:
         os.environ.update(before)
 
 
-def _failure_block(chapter: str, error: Any, root: Path, notebook: Path, log: Path) -> str:
+def _failure_block(error: PapermillExecutionError, notebook: Path, log: Path) -> str:
     """Turn papermill's error into a block that names the cell."""
-    source = json.loads(notebook.read_text())["cells"]
-    failed = [
-        cell.get("id")
-        for cell in json.loads(log.read_text())["cells"]
-        if any(output["output_type"] == "error" for output in cell.get("outputs", []))
-    ]
+    source, executed = (json.loads(path.read_text())["cells"] for path in (notebook, log))
+    failed = [c.get("id") for c in executed if any(o["output_type"] == "error" for o in c.get("outputs", []))]
     numbers = [n for n, cell in enumerate(source, start=1) if cell.get("id") in failed[:1]]
+    where = f"cell {numbers[0]} of {len(source)}" if numbers else "the cell with the given parameters"
     first_line = next((line for line in error.source.splitlines() if line.strip()), "")
     frames = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(error.traceback))
     pointed = re.search(r"^-+> +(\d+) (.*)$", frames, flags=re.MULTILINE)  # the first is the cell's own
     line = f"  line {pointed[1]:<4} {pointed[2].strip()}\n" if pointed else ""
-    where = f"cell {numbers[0]} of {len(source)}" if numbers else "the cell with the given parameters"
     return (
-        f"{chapter} failed in {where}\n"
-        f"  notebook  {os.path.relpath(notebook, root)}\n"
+        f"{notebook.stem} failed in {where}\n"
+        f"  notebook  {os.path.relpath(notebook)}\n"
         f"  cell      {first_line}\n"
         f"{line}"
         f"  error     {error.ename}: {' '.join(error.evalue.split())}\n"
-        f"  kept      {os.path.relpath(log, root)} (as far as it ran, with the traceback)"
+        f"  kept      {os.path.relpath(log)} (as far as it ran, with the traceback)"
     )
 
 
-def without_figure(document: Mapping[str, Any]) -> list[str]:
-    """List the ids of an executed notebook's cells that drew a figure of which no picture is left.
+def lacks_picture(cell: Mapping[str, Any]) -> bool:
+    """Tell whether an executed code cell drew a figure of which no picture is left.
 
-    Such a cell calls `plt.show()` without a condition and shows no picture, or one of its outputs names a
-    figure and holds none.
+    It calls `plt.show()` without a condition and shows no picture, or an output names one and holds none.
     """
-    return [c["id"] for c in document["cells"] if c["cell_type"] == "code" and _lacks_picture(c)]
-
-
-def _lacks_picture(cell: Mapping[str, Any]) -> bool:
-    """Tell whether a cell shows a figure and no picture of it is left."""
-    source, shown_any = "".join(cell["source"]), False
-    for data in (output.get("data", {}) for output in cell["outputs"]):
-        picture = any(kind.startswith("image/") for kind in data)
-        if not picture and "".join(data.get("text/plain", "")).startswith(("<Figure", "Figure(")):
-            return True
-        shown_any |= picture
-    return not shown_any and "plt.show()" in source and "plt.show()" in _always_run(parse_cell(source).body)
+    shown = [output.get("data", {}) for output in cell["outputs"]]
+    plain = [data for data in shown if not any(kind.startswith("image/") for kind in data)]
+    if any("".join(data.get("text/plain", "")).startswith(("<Figure", "Figure(")) for data in plain):
+        return True
+    source = "".join(cell["source"])
+    without_picture = len(plain) == len(shown) and "plt.show()" in source
+    return without_picture and "plt.show()" in _always_run(parse_cell(source).body)
 
 
 def _always_run(body: list[ast.stmt]) -> Iterator[str]:

@@ -1,11 +1,15 @@
-"""Where things lie: the repository, and the folder of one profile's build below it."""
+"""Where things lie: the repository, a profile's build below it, and the folder of one chapter's run."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from riqa.errors import InputError
 from riqa.files import read_json
+
+PLACES = ("notebook", "out", "executed", "log", "progress", "record")
+"""What a run of a chapter reads and writes; fields of `riqa.publish.run.ChapterRun`."""
 
 
 def find_root(start: Path | None = None) -> Path:
@@ -22,6 +26,11 @@ def find_root(start: Path | None = None) -> Path:
     )
 
 
+def _below(pattern: str) -> Callable[["Build", str], Path]:
+    """Return a method that places a file of a chapter, of which it takes the name, in a build's folder."""
+    return lambda self, chapter: self.folder / pattern.format(chapter)
+
+
 @dataclass(frozen=True)
 class Build:
     """The files of one profile's build in a repository; all are generated and none is committed."""
@@ -33,27 +42,25 @@ class Build:
     work = property(lambda self: self.folder / "work")  # the chapters' artifacts, one folder per chapter
     site = property(lambda self: self.folder / "site")  # staged: prose, configuration, executed notebooks
     html = property(lambda self: self.folder / "html")  # the rendered book
+    stamp = property(lambda self: self.folder / "html.json")  # what that was made from
     logs = property(lambda self: self.folder / "logs")  # and the notebooks as far as they ran
+    pages_log = property(lambda self: self.logs / "book.log")  # of the rendering
+    child = property(lambda self: self.folder / "child.json")  # names the process that a build has started
 
-    def artifacts(self, chapter: str) -> Path:
-        """Return the list of what a chapter made, written after its end: {relative path: SHA-256}."""
-        return self.work / chapter / "artifacts.json"
+    out = _below("work/{}")  # a chapter's artifacts
+    artifacts = _below("work/{}/artifacts.json")  # {relative path: SHA-256} of them, written after its end
+    executed = _below("executed/{}.ipynb")  # the executed notebook of a chapter that ran to its end
+    log = _below("logs/{}.ipynb")  # the notebook as far as it ran, with the traceback when it failed
+    progress = _below("progress/{}.json")  # how far it is
+    record = _below("records/{}.json")  # of its last finished run: recipe, artifacts and facts
 
-    def executed(self, chapter: str) -> Path:
-        """Return the executed notebook of a chapter that ran to its end."""
-        return self.folder / "executed" / f"{chapter}.ipynb"
+    def notebook(self, chapter: str) -> Path:
+        """Return the source notebook of a chapter."""
+        return self.root / "notebooks" / f"{chapter}.ipynb"
 
-    def log(self, chapter: str) -> Path:
-        """Return the notebook as far as it ran, with the traceback when it failed."""
-        return self.logs / f"{chapter}.ipynb"
-
-    def progress(self, chapter: str) -> Path:
-        """Return the file with a chapter's progress."""
-        return self.folder / "progress" / f"{chapter}.json"
-
-    def record(self, chapter: str) -> Path:
-        """Return the record of a chapter's last finished run: its inputs and outcome."""
-        return self.folder / "records" / f"{chapter}.json"
+    def places(self, chapter: str) -> dict[str, str]:
+        """Return `PLACES` as a reader of this repository would type them."""
+        return {place: self.shown(getattr(self, place)(chapter)) for place in PLACES}
 
     def facts(self, chapter: str) -> dict[str, Any]:
         """Return the facts of a chapter's last finished run; empty when it never finished."""
@@ -62,3 +69,23 @@ class Build:
     def shown(self, path: Path) -> str:
         """Return a path as a reader of this repository would type it."""
         return path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else str(path)
+
+
+@dataclass(frozen=True)
+class Rerun(Build):
+    """The files of one chapter's run in a folder of its own; what a reader does not want is hidden there."""
+
+    place: Path
+
+    folder = property(lambda self: self.place)
+    hidden = property(lambda self: self.folder / ".made")
+    site = property(lambda self: self.hidden / "site")
+    stamp = property(lambda self: self.hidden / "html.json")
+    pages_log = property(lambda self: self.folder / "pages.log")
+    child = property(lambda self: self.hidden / "child.json")
+
+    out = _below("artifacts")
+    executed = _below("{}.ipynb")
+    log = _below("as_far_as_it_ran.ipynb")
+    progress = _below(".made/progress.json")
+    record = _below(".made/record.json")

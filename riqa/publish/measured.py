@@ -12,14 +12,9 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError, model_validator
 
 from riqa.errors import InputError
-from riqa.publish.provenance import machine
+from riqa.publish.wording import fill
 
-_AGAIN = "restore it, or run make bench and make bench-keep"
 _PLACE = re.compile(r"^<!-- measured: (\w+) -->$", re.MULTILINE)
-_HEAD = [
-    "| measured | against | this project | the other | ratio | range | target | verdict |",
-    "|---|---|--:|--:|--:|--:|--:|---|",
-]
 
 
 class Ratio(BaseModel):
@@ -76,26 +71,9 @@ def read_measured(path: Path) -> Measured:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         wrong = ": ".join(filter(None, [".".join(map(str, first["loc"])), first["msg"]]))
-    raise InputError(f"{path} is no result of a benchmark ({wrong}); {_AGAIN}")
-
-
-def table(measured: Measured) -> str:
-    """Return a result as a table in MyST, with its origin below."""
-    if measured.columns:
-        # Names such as efficientnet_lite0 may break at an underscore: whole, they push out the last column.
-        cells = [[cell.replace("_", "_<wbr>") for cell in row] for row in measured.cells]
-        lines = [measured.columns, ["---"] * len(measured.columns), *cells]
-        rows = [f"| {' | '.join(line)} |" for line in lines]
-    else:
-        rows = _HEAD + [
-            f"| {row.what}, {row.unit} | {row.peer_name} | {_number(row.ours)} | {_number(row.peer)} "
-            f"| {row.ratio.median:.2f} | {row.ratio.low:.2f} to {row.ratio.high:.2f} "
-            f"| at least {row.target:g} | {'met' if row.met else '**missed**'} |"
-            for row in measured.rows
-        ]
-    packages = ", ".join(f"{name} {number}" for name, number in measured.versions.items())
-    told = f"{measured.conditions}. Measured on {measured.date} on {machine(measured.hardware)}; {packages}."
-    return "\n".join([*rows, "", "```{div} riqa-provenance", told, "```"])
+    raise InputError(
+        f"{path} is no result of a benchmark ({wrong}); restore it, or run make bench and make bench-keep"
+    )
 
 
 def fill_in(page: str, folder: Path) -> str:
@@ -103,9 +81,4 @@ def fill_in(page: str, folder: Path) -> str:
 
     `folder` keeps the results, one file per benchmark. Raises an InputError as `read_measured` does.
     """
-    return _PLACE.sub(lambda found: table(read_measured(folder / f"{found[1]}.json")), page)
-
-
-def _number(value: float) -> str:
-    """Return a number with about three digits, never as a power of ten."""
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    return _PLACE.sub(lambda line: fill("measured", **dict(read_measured(folder / f"{line[1]}.json"))), page)

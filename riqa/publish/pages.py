@@ -29,35 +29,31 @@ def site_digest(site: Path) -> str:
     return hashlib.sha256(json.dumps([content, versions()]).encode()).hexdigest()
 
 
-def is_rendered(site: Path, html: Path) -> bool:
-    """Tell whether the HTML was made from exactly this site."""
-    stamp = read_json(html.with_name(f"{html.name}.json"))
-    return (html / "index.html").is_file() and bool(stamp) and stamp["site"] == site_digest(site)
+def is_rendered(build: Build) -> bool:
+    """Tell whether the HTML was made from exactly the site that is staged."""
+    stamp = read_json(build.stamp)
+    return (build.html / "index.html").is_file() and bool(stamp) and stamp["site"] == site_digest(build.site)
 
 
-def render(
-    site: Path,
-    html: Path,
-    log: Path,
-    look: Callable[[], object] = lambda: None,
-    strict: bool = True,
-    note: Path | None = None,
-) -> None:
-    """Render a staged site into a folder, which is exchanged as a whole.
+def render(build: Build, show: Callable[[str], object] = lambda told: None, strict: bool = True) -> None:
+    """Render the staged site into a folder, which is exchanged as a whole.
 
-    So the last good book stays readable until the new one is complete. A file beside it records what it was
-    made from. For `log`, `look` and `note` see `riqa.publish.processes.attend`. Raises a BuildError if it
-    fails; where `strict`, any warning is an error, a broken link among them.
+    So the last good book stays readable until the new one is complete. A file records what it was made from.
+    `show` is told now and then how far it is (`reading sources... [ 50%]`). Raises a BuildError if it fails;
+    where `strict`, any warning is an error, a broken link among them.
     """
     program = "from jupyter_book.cli.main import main; main()"
     command = [sys.executable, "-c", program, "build", ".", "--path-output", "../render", "--keep-going"]
     command += ["-W", "-n"] if strict else []
     environment = os.environ | {"NO_COLOR": "1", "PYTHONDONTWRITEBYTECODE": "1"}
-    status = attend(command, log, look, note, cwd=site, env=environment)
-    rendered = site.parent / "render" / "_build" / "html"
+    log, html, made = build.pages_log, build.html, build.site.with_name("render")
+    status = attend(
+        command, log, lambda: show(render_state(log)), build.child, cwd=build.site, env=environment
+    )
+    rendered = made / "_build" / "html"
     if status or not (rendered / "index.html").is_file():
         # Pages with warnings are not read again by a later run, which would then pass: forget them all.
-        shutil.rmtree(site.parent / "render", ignore_errors=True)
+        shutil.rmtree(made, ignore_errors=True)
         raise BuildError(f"the pages could not be rendered\n{_problems(log)}\n  log       {log}")
     fresh, old = html.with_name(f".{html.name}.new"), html.with_name(f".{html.name}.old")
     for leftover in (fresh, old):
@@ -67,7 +63,7 @@ def render(
         html.rename(old)
     fresh.rename(html)
     shutil.rmtree(old, ignore_errors=True)
-    write_json(html.with_name(f"{html.name}.json"), {"site": site_digest(site)})
+    write_json(build.stamp, {"site": site_digest(build.site)})
 
 
 def _problems(log: Path, most: int = 20) -> str:
@@ -78,7 +74,7 @@ def _problems(log: Path, most: int = 20) -> str:
 
 
 def render_state(log: Path) -> str:
-    """Return the last progress line of Jupyter Book's log (`reading sources... [ 50%]`)."""
+    """Return the last progress line of Jupyter Book's log."""
     steps = _STEPS.findall(_COLOURS.sub("", log.read_text(errors="replace")[-4000:]))
     return " ".join(steps[-1].split()) if steps else ""
 

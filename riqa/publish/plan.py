@@ -4,6 +4,7 @@ import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -89,13 +90,9 @@ def check_reads(
     `values` are all its parameters, `made` those of each chapter that it needs. Raises an InputError that
     begins with `owner` (who gave the values) and names the parameter, its value, and what there is.
     """
-    for name, value in values.items():
+    for (name, value), need in product(values.items(), chapter.needs):
         shared = ALIKE.get(name, name)
-        if shared not in ("seeds", *SETS):
-            continue
-        for need in chapter.needs:
-            if shared not in made[need]:
-                continue
+        if shared in ("seeds", *SETS) and shared in made[need]:
             others = SETS if shared in SETS else ("seeds",)
             known = [one for other in others for one in as_list(made[need].get(other, []))]
             if not set(as_list(value)) <= set(known):
@@ -115,7 +112,7 @@ def plan(root: Path, profile_name: str, data: str = "") -> list[Job]:
     if profile.needs_data:
         check_folder(data, f"profile {profile_name} needs {profile.data}")
     data = data if profile.needs_data else ""
-    chapters = read_chapters(root)
+    build, chapters = Build(root, profile_name), read_chapters(root)
     declared = {name: declared_parameters(chapter.notebook) for name, chapter in chapters.items()}
     for name in profile.chapters:
         if name not in chapters:
@@ -124,16 +121,14 @@ def plan(root: Path, profile_name: str, data: str = "") -> list[Job]:
     for name in profile.parameters:
         if name not in known:
             raise InputError(f"{shown}: no chapter declares a parameter {name!r}{nearest(name, known)}")
-
-    build = Build(root, profile_name)
     jobs, made = [], {}
     for name, chapter in chapters.items():
-        paths = {"work": build.shown(build.work), "out": build.shown(build.work / name), "data": data}
+        paths = {"work": build.shown(build.work), "out": build.shown(build.out(name)), "data": data}
         parameters = resolve_parameters(profile, name, declared[name], paths)
         made[name] = all_values(declared[name], parameters)
         check_reads(chapter, made[name], made, f"{shown}: {name}")
         check_sets(parameters, data, f"{shown}: {name}")
-        upstream = [build.artifacts(need) for need in chapter.needs]
+        upstream = map(build.artifacts, chapter.needs)
         inputs = (chapter.notebook, *modules_used(chapter.notebook), *upstream)
         digest = listing_digest(Path(data)) if data and "data" in declared[name] else ""
         jobs.append(Job(chapter, parameters, inputs, digest))

@@ -24,24 +24,17 @@ def stop_family(process: psutil.Process, patience: float = 10.0, itself: bool = 
     The descendants are noted before anything is asked to end, because an orphan is hard to find.
     """
     try:
-        family = process.children(recursive=True)
+        family = [*([process] if itself else []), *process.children(recursive=True)]
     except psutil.Error:
         return
-    if itself:
-        family.insert(0, process)
-    for member in family:
-        with suppress(psutil.Error):
-            member.terminate()
-    _, alive = psutil.wait_procs(family, timeout=patience)
-    for member in alive:
-        with suppress(psutil.Error):
-            member.kill()
-    psutil.wait_procs(alive, timeout=patience)
+    for end in ("terminate", "kill"):
+        for member in family:
+            with suppress(psutil.Error):
+                getattr(member, end)()
+        _, family = psutil.wait_procs(family, timeout=patience)
 
 
-def attend(
-    command: Sequence[str], log: Path, look: Callable[[], object], note: Path | None = None, **options: Any
-) -> int:
+def attend(command: Sequence[str], log: Path, look: Callable[[], object], note: Path, **options: Any) -> int:
     """Run a command to its end and return its exit status; whatever ends this process ends its whole family.
 
     Its output goes into `log`. `look` is called now and then meanwhile, and at the end. The file `note` names
@@ -52,8 +45,7 @@ def attend(
         options |= {"stdin": subprocess.DEVNULL, "stdout": stream, "stderr": subprocess.STDOUT}
         process = subprocess.Popen(command, start_new_session=True, **options)
     child = psutil.Process(process.pid)
-    if note:
-        write_json(note, {"pid": child.pid, "created": child.create_time()})
+    write_json(note, {"pid": child.pid, "created": child.create_time()})
     try:
         while process.poll() is None:
             look()
@@ -64,8 +56,7 @@ def attend(
         if process.poll() is None:
             stop_family(child)
             process.wait()
-        if note:
-            note.unlink(missing_ok=True)
+        note.unlink(missing_ok=True)
 
 
 def stop_noted(note: Path) -> None:

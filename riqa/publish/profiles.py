@@ -86,23 +86,22 @@ def check_sets(parameters: Mapping[str, Any], data: str, owner: str) -> None:
     Teacher would be tested on, or label, what it learned from.
     """
     for parameter, value in parameters.items():
-        if not parameter.endswith(("_set", "_sets")):
-            continue
-        for name in as_list(value):
+        names = as_list(value) if parameter.endswith(("_set", "_sets")) else []
+        for name in names:
             if trouble := _trouble(name, data):
                 raise InputError(f"{owner}: {parameter}: {trouble}")
-        alike = [str(name).casefold() for name in as_list(value)]
-        if twice := [name for name in as_list(value) if alike.count(str(name).casefold()) > 1]:
-            raise InputError(f"{owner}: {parameter} names {twice[0]} twice; name every set once")
+        alike = [str(name).casefold() for name in names]
+        for name, same in zip(names, alike, strict=True):
+            if alike.count(same) > 1:
+                raise InputError(f"{owner}: {parameter} names {name} twice; name every set once")
     roles: dict[object, str] = {}
     for role in SETS:
         for name in as_list(parameters.get(role, [])):
-            if name in roles:
+            if roles.setdefault(name, role) != role:
                 raise InputError(
                     f"{owner}: {name} is {roles[name]} and {role} at once; a set plays one role: divide it "
                     "into two folders by patients"
                 )
-            roles[name] = role
 
 
 def _trouble(name: object, data: str) -> str | None:

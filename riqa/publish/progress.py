@@ -3,7 +3,8 @@
 import logging
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -34,7 +35,6 @@ def duration(seconds: float) -> str:
 class Progress:
     """The state of one chapter's run."""
 
-    chapter: str
     state: str  # running, done, unchanged (all was as in the last run), failed
     started: float  # seconds since the epoch
     cell: int = 0  # the one that runs, from 1
@@ -54,10 +54,10 @@ def read_progress(path: Path) -> Progress | None:
 class ProgressHandler(logging.Handler):
     """Turns what papermill logs (cell starts, streamed output) into a chapter's progress file."""
 
-    def __init__(self, path: Path, chapter: str, cells: int):
+    def __init__(self, path: Path, cells: int):
         """Begin with no cell of so many started."""
         super().__init__(logging.INFO)
-        self.path, self.progress = path, Progress(chapter, "running", time.time(), cells=cells)
+        self.path, self.progress = path, Progress("running", time.time(), cells=cells)
         self.write()
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -65,16 +65,16 @@ class ProgressHandler(logging.Handler):
         message = record.getMessage()
         if begun := re.match(r"Executing Cell (\d+)-", message):
             self.write(cell=min(int(begun[1]), self.progress.cells), line="")
-            return
-        if message.startswith(("Ending Cell", "Executing notebook", "Input Notebook", "Output Notebook")):
-            return
-        # A progress bar redraws its line with \r; only its last state is worth showing.
-        lines = [line.strip() for line in re.split(r"[\r\n]+", message)]
-        lines = [line for line in lines if line and not line.startswith("<")]  # <Figure size ...>
-        if lines:
-            self.progress = replace(self.progress, line=lines[-1][:200])
-            if time.time() - self._written >= WRITE_EVERY:
-                self.write()
+        elif not message.startswith(
+            ("Ending Cell", "Executing notebook", "Input Notebook", "Output Notebook")
+        ):
+            # A progress bar redraws its line with \r; only its last state is worth showing.
+            lines = [line.strip() for line in re.split(r"[\r\n]+", message)]
+            lines = [line for line in lines if line and not line.startswith("<")]  # <Figure size ...>
+            if lines:
+                self.progress = replace(self.progress, line=lines[-1][:200])
+                if time.time() - self._written >= WRITE_EVERY:
+                    self.write()
 
     def write(self, **changes: object) -> None:
         """Write the file now, with these fields changed."""
@@ -85,16 +85,18 @@ class ProgressHandler(logging.Handler):
 
 
 @dataclass
-class State:
-    """What is known about a build that runs."""
+class Display:
+    """What is known about a build that runs, and how it is shown."""
 
     chapters: Mapping[str, Chapter]  # all, in reading order
-    seconds_before: Mapping[str, float] = field(default_factory=dict)  # that chapters took when they last ran
-    jobs: int = 1  # chapters, and processes in them, that may run side by side
+    console: Console
+    seconds_before: Mapping[str, float]  # that chapters took when they last ran
+    jobs: int  # chapters, and processes in them, that may run side by side
     planned: set[str] = field(default_factory=set)  # those that this build will run; empty until it is known
     progress: dict[str, Progress] = field(default_factory=dict)  # of those that began in this build
     began: float = field(default_factory=time.time)  # seconds since the epoch
     pages: str = ""  # what the rendering of the pages says, once it has begun
+    _told: dict[str, tuple[str, float]] = field(default_factory=dict)  # the last mark printed, and when
 
     def left(self) -> list[str]:
         """Return the chapters that have not ended yet, in reading order."""
@@ -117,83 +119,75 @@ class State:
             work, longest = work + need, max(longest, until[name])
         return max(longest, work / self.jobs)
 
+    def headline(self, now: float) -> str:
+        """Return a line with the time taken, the chapters left and the time left."""
+        left, seconds = self.left(), self.seconds_left(now)
+        guess = "time unknown before their first run" if seconds is None else f"about {duration(seconds)}"
+        told = f"{len(left)} of {len(self.planned)} chapters left, {guess}"
+        if self.pages:
+            told = f"rendering the pages: {self.pages}"
+        elif not self.planned:
+            told = "looking at what has to run"
+        elif not left:
+            told = "all chapters have run"
+        return f"{duration(now - self.began)} so far; {told}"
 
-def headline(state: State, now: float) -> str:
-    """Return a line with the time taken, the chapters left and the time left."""
-    told = f"{duration(now - state.began)} so far; "
-    left, seconds = state.left(), state.seconds_left(now)
-    if state.pages:
-        return f"{told}rendering the pages: {state.pages}"
-    if not state.planned:
-        return f"{told}looking at what has to run"
-    if not left:
-        return f"{told}all chapters have run"
-    guess = "time unknown before their first run" if seconds is None else f"about {duration(seconds)}"
-    return f"{told}{len(left)} of {len(state.planned)} chapters left, {guess}"
+    def line(self, name: str, now: float) -> tuple[str, str]:
+        """Return the mark and the text for the state of one chapter."""
+        match self.progress.get(name):
+            case None if name in self.planned:
+                return "·", "waiting"
+            case None:
+                return ("✓", "up to date") if self.planned or self.pages else ("·", "")
+            case Progress(state="running", cell=cell, cells=cells, started=started, line=line):
+                where = f"cell {cell} of {cells}" if cell else "starting"
+                return "▶", f"{where}, {duration(now - started)}  {line}".rstrip()
+            case Progress(state="failed"):
+                return "✗", "failed"
+            case Progress(state="unchanged"):
+                return "✓", "same inputs and parameters as before: taken over"
+            case Progress(seconds=seconds):
+                return "✓", f"done in {duration(seconds)}"
 
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """Show this while a block runs: redrawn in place on a terminal, else as occasional lines."""
+        if self.console.is_terminal:
+            with Live(get_renderable=self._table, console=self.console, auto_refresh=False) as live:
+                self.refresh = live.refresh
+                yield
+        else:
+            self.refresh = self._tell
+            try:
+                yield
+            finally:
+                self.refresh()
 
-def chapter_line(state: State, name: str, now: float) -> tuple[str, str]:
-    """Return the mark and the text for the state of one chapter."""
-    progress = state.progress.get(name)
-    if progress is None:
-        if name in state.planned:
-            return "·", "waiting"
-        return ("✓", "up to date") if state.planned or state.pages else ("·", "")
-    if progress.state == "running":
-        where = f"cell {progress.cell} of {progress.cells}" if progress.cell else "starting"
-        return "▶", f"{where}, {duration(now - progress.started)}  {progress.line}".rstrip()
-    if progress.state == "failed":
-        return "✗", "failed"
-    if progress.state == "unchanged":
-        return "✓", "same inputs and parameters as before: taken over"
-    return "✓", f"done in {duration(progress.seconds)}"
-
-
-class Display:
-    """Shows a state while a `with` block runs: redrawn in place on a terminal, else as occasional lines."""
-
-    def __init__(self, state: State, console: Console):
-        """Prepare to show a state, which is read anew at every refresh, on a console."""
-        self.state, self.console = state, console
-        self._live = Live(console=console, auto_refresh=False) if console.is_terminal else None
-        self._told: dict[str, tuple[str, float]] = {}
-
-    def __enter__(self) -> "Display":
-        """Begin to show."""
-        if self._live:
-            self._live.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        """Show the last state and leave it standing."""
+    def rendering(self, told: str) -> None:
+        """Show what the rendering of the pages says, if it says anything new."""
+        self.pages = told or self.pages or "starting"
         self.refresh()
-        if self._live:
-            self._live.stop()
 
-    def refresh(self) -> None:
-        """Show the state as it is now."""
-        now, state = time.time(), self.state
-        if not self._live:
-            self._tell(now)
-            return
-        table = Table.grid(padding=(0, 1))
+    def _table(self) -> Group:
+        """Lay out all chapters."""
+        now, table = time.time(), Table.grid(padding=(0, 1))
         for _ in range(3):  # mark, name, text
             table.add_column(no_wrap=True)
-        for name in state.chapters:
-            mark, text = chapter_line(state, name, now)
+        for name in self.chapters:
+            mark, text = self.line(name, now)
             style = STYLES.get(mark, "dim")
             table.add_row(Text(mark, style), Text(name, style), Text(text))
-        self._live.update(Group(table, Text(headline(state, now), "dim")), refresh=True)
+        return Group(table, Text(self.headline(now), "dim"))
 
-    def _tell(self, now: float) -> None:
+    def _tell(self) -> None:
         """Print a line for each chapter whose state changed, and now and then for one that runs."""
-        if self.state.pages and "pages" not in self._told:
+        now = time.time()
+        headline, lines = self.headline(now), {name: self.line(name, now) for name in self.progress}
+        if self.pages and not self._told.get("pages"):
             self._told["pages"] = ("▶", now)
-            self.console.print(f"▶ {headline(self.state, now)}", highlight=False, soft_wrap=True)
-        for name in self.state.progress:
-            mark, text = chapter_line(self.state, name, now)
+            self.console.print(f"▶ {headline}", highlight=False, soft_wrap=True)
+        for name, (mark, text) in lines.items():
             before, when = self._told.get(name, ("", 0.0))
             if mark != before or (mark == "▶" and now - when >= PLAIN_EVERY):
                 self._told[name] = (mark, now)
-                line = f"{mark} {name}: {text}  ({headline(self.state, now)})"
-                self.console.print(line, highlight=False, soft_wrap=True)
+                self.console.print(f"{mark} {name}: {text}  ({headline})", highlight=False, soft_wrap=True)

@@ -3,7 +3,6 @@
 import os
 import platform
 import re
-import shutil
 import subprocess
 from collections.abc import Mapping
 from contextlib import suppress
@@ -23,10 +22,8 @@ def hardware() -> dict[str, str | int | float]:
         processor = " ".join(named[1].split()) if named else processor
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     described = {"processor": processor, "cores": cores, "memory_gb": round(memory / 1e9)}
-    if shutil.which("nvidia-smi"):
-        names = _output(["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]).splitlines()
-        if names:
-            described["gpu"] = f"{len(names)} x {names[0]}"
+    if names := _output("nvidia-smi", "--query-gpu=name", "--format=csv,noheader").splitlines():
+        described["gpu"] = f"{len(names)} x {names[0]}"
     return described
 
 
@@ -47,15 +44,15 @@ def versions() -> dict[str, str]:
 
 def code_version(root: Path) -> str:
     """Return the code's commit, marked when sources differ from it; `unknown` outside a git checkout."""
-    commit = _output(["git", "-C", str(root), "rev-parse", "--short=10", "HEAD"])
+    commit = _output("git", "-C", root, "rev-parse", "--short=10", "HEAD")
     if not commit:
         return "unknown"
-    sources = ["riqa", "notebooks", "profiles", "requirements.lock"]
-    changed = _output(["git", "-C", str(root), "status", "--porcelain", "--", *sources])
+    sources = ("riqa", "notebooks", "profiles", "requirements.lock")
+    changed = _output("git", "-C", root, "status", "--porcelain", "--", *sources)
     return f"{commit} with local changes" if changed else commit
 
 
-def _output(command: list[str]) -> str:
+def _output(*command: str | Path) -> str:
     """Return what a command prints, or nothing when it fails or does not exist."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)

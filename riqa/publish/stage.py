@@ -4,7 +4,7 @@ A file is written only when its bytes differ, because Sphinx reads a page again 
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,11 @@ from riqa.errors import InputError
 from riqa.files import read_json, write_whole
 from riqa.publish.layout import Build
 from riqa.publish.measured import fill_in
-from riqa.publish.parameters import Parameter, declared_parameters
+from riqa.publish.parameters import declared_parameters
+from riqa.publish.plan import all_values
 from riqa.publish.profiles import Profile
-from riqa.publish.progress import duration
-from riqa.publish.provenance import machine
 from riqa.publish.roles import Numbers, read_numbers, resolve_cells
+from riqa.publish.wording import fill
 
 _INCLUDED = re.compile(r"\{literalinclude\} (\S+)")
 STATUS_PAGE = "book/build_status.md"
@@ -30,56 +30,115 @@ FRONT = "<!-- front -->"
 
 
 def stage_book(
-    build: Build, profile: Profile, chapters: Mapping[str, Path], repository_url: str = ""
+    build: Build, profile: Profile, chapters: Collection[str], repository_url: str = ""
 ) -> list[str]:
     """Stage the whole book of a profile that was built, and return the staged files that were written.
 
-    `chapters` are the source notebooks by name. Buttons lead to the repository where its address is known.
-    Raises an InputError if a page shows the result of a benchmark that is missing or cannot be read, or
-    quotes a number that does not exist.
+    Buttons lead to the repository where its address is known. Raises an InputError if a page shows the result
+    of a benchmark or a file that is missing or cannot be read, or quotes a number that does not exist.
     """
-    pages: dict[str, bytes] = {}
-    numbers = read_numbers(build.work / name for name in chapters)
-    front = ""  # what a chapter leaves for the first screen
-    for folder in (build.work / name for name in chapters):
-        if (folder / "front.md").is_file():
+    root, pages = build.root, common_files(build.root, repository_url)
+    numbers, front = read_numbers(map(build.out, chapters)), ""
+    for folder in map(build.out, chapters):
+        if (folder / "front.md").is_file():  # what a chapter leaves for the first screen
             front = (folder / "front.md").read_text(encoding="utf-8")
             pages["book/front.png"] = (folder / "front.png").read_bytes()
-    for path in sorted((build.root / "book").rglob("*")):
-        if path.is_file() and "__pycache__" not in path.parts and not path.name.startswith("."):
-            content = path.read_bytes()
-            if path.suffix == ".md":
-                text = fill_in(content.decode(), build.root / MEASURED).replace(FRONT, front)
-                content = Numbers(numbers, path.stem, {}).resolve(text, hover=True).encode()
-            pages[path.relative_to(build.root).as_posix()] = content
-    for path in sorted((build.root / MEASURED).glob("*.png")):
-        pages[f"book/measured/{path.name}"] = path.read_bytes()
-    pages["_config.yml"] = configuration(build.root, repository_url).encode()
-    pages["_toc.yml"] = (build.root / "_toc.yml").read_bytes()
+    for path in _book_files(root, "*.md"):
+        text = fill_in(path.read_text(encoding="utf-8"), root / MEASURED).replace(FRONT, front)
+        text = Numbers(numbers, path.stem, {}).resolve(text, hover=True)
+        pages[path.relative_to(root).as_posix()] = text.encode()
+    pages |= {f"book/measured/{path.name}": path.read_bytes() for path in (root / MEASURED).glob("*.png")}
+    pages["_toc.yml"] = (root / "_toc.yml").read_bytes()
     facts: dict[str, dict[str, Any]] = {}
     warnings: list[str] = []  # of the chapters so far, which every later page repeats
-    for name, source in chapters.items():
-        warnings += read_json(build.work / name / "warnings.json") or []
-        content, facts[name] = stage_notebook(source, build.executed(name), warnings, numbers)
-        pages[f"notebooks/{name}.ipynb"] = content
-        pages |= included_sources(build.root, source)
-    pages[STATUS_PAGE] = status_page(profile, facts).encode()
+    for name in chapters:
+        warnings += read_json(build.out(name) / "warnings.json") or []
+        files, facts[name] = stage_chapter(build, name, numbers, warnings)
+        pages |= files
+    pages[STATUS_PAGE] = f"{_status_page(profile, facts)}\n".encode()
     return write_site(build.site, pages)
 
 
-def included_sources(root: Path, notebook: Path) -> dict[str, bytes]:
-    """Return the files of the module that a notebook's page shows, by their place in the site.
+def common_files(root: Path, repository_url: str = "") -> dict[str, bytes]:
+    """Return what every site holds, by place: extensions, styles, the bibliography and the configuration.
 
-    Raises an InputError if the prose includes a file that is not in the repository.
+    Where the address of the repository is known, buttons lead there and to Binder.
     """
+    config = root / "_config.yml"
+    paths = [config, *(path for path in _book_files(root) if path.suffix != ".md")]
+    files = {path.relative_to(root).as_posix(): path.read_bytes() for path in paths}
+    if repository_url:
+        content = yaml.safe_load(config.read_text())
+        content["repository"] = {"url": repository_url, "branch": "main"}
+        content.setdefault("html", {})["use_repository_button"] = True
+        content.setdefault("launch_buttons", {})["binderhub_url"] = "https://mybinder.org"
+        files[config.name] = yaml.safe_dump(content, sort_keys=False).encode()
+    return files
+
+
+def _book_files(root: Path, pattern: str = "*") -> list[Path]:
+    """List what lies in the book's folder, without caches and hidden files."""
+    found = [path for path in sorted((root / "book").rglob(pattern)) if path.is_file()]
+    return [path for path in found if "__pycache__" not in path.parts and not path.name.startswith(".")]
+
+
+def stage_chapter(
+    build: Build, name: str, numbers: pd.DataFrame, warnings: Sequence[str] = ()
+) -> tuple[dict[str, bytes], dict[str, Any]]:
+    """Turn an executed notebook into a page; return the files of the site that it needs, and its run's facts.
+
+    The origin of its numbers goes under the title, with the warnings (sentences without a full stop) of this
+    chapter and of those before it; a table of the parameters goes before their cell. What papermill added,
+    time stamps and what was printed to standard error (progress bars) are left out. The prose may quote
+    `numbers`. Raises an InputError if it includes a file that is not in the repository.
+    """
+    source, notebook = build.notebook(name), nbformat.read(build.executed(name), as_version=4)
+    given = notebook.metadata.pop("papermill", {}).get("parameters", {})
+    facts = notebook.metadata.pop("riqa")
+    declared = declared_parameters(source)
+    resolve_cells(notebook.cells, Numbers(numbers, name, all_values(declared, given)))
+    title, _, rest = notebook.cells[0].source.partition("\n")
+    origin = fill("origin", **facts, warnings=warnings)
+    notebook.cells[0].source = f"{title}\n\n{origin}\n{rest}"
+    files, cells = {}, []
+    for cell in notebook.cells:
+        for added in ("papermill", "execution"):
+            cell.metadata.pop(added, None)
+        tags = cell.metadata.get("tags", [])
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
+        elif cell.cell_type == "markdown":
+            files |= _included_files(build.root, source, cell.source)
+        if "parameters" in tags:
+            table = fill("parameters", declared=declared, given=given)
+            cells.append(new_markdown_cell(table, id="parameter-table"))
+        if {"parameters", "injected-parameters"} & set(tags):
+            cell.metadata["tags"] = [*tags, "remove-cell"]
+        cells.append(cell)
+    notebook.cells = cells
+    files[f"notebooks/{name}.ipynb"] = (nbformat.writes(notebook) + "\n").encode()
+    return files, facts
+
+
+def _included_files(root: Path, notebook: Path, prose: str) -> dict[str, bytes]:
+    """Return the files of the module that a cell of a notebook shows, by their place in the site."""
     found, root = {}, root.resolve()
-    for cell in nbformat.read(notebook, as_version=4).cells:
-        for asked in _INCLUDED.findall(cell.source) if cell.cell_type == "markdown" else ():
-            path = (notebook.parent / asked).resolve()
-            if not path.is_file() or not path.is_relative_to(root):
-                raise InputError(f"{notebook}: its page includes {asked}, which is no file of the repository")
-            found[path.relative_to(root).as_posix()] = path.read_bytes()
+    for asked in _INCLUDED.findall(prose):
+        path = (notebook.parent / asked).resolve()
+        if not path.is_file() or not path.is_relative_to(root):
+            raise InputError(f"{notebook}: its page includes {asked}, which is no file of the repository")
+        found[path.relative_to(root).as_posix()] = path.read_bytes()
     return found
+
+
+def _status_page(profile: Profile, facts: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return the page on how the book was built: times, memory, machine and versions."""
+    versions: dict[str, set[str]] = {}
+    for package, number in (item for f in facts.values() for item in f["versions"].items()):
+        versions.setdefault(package, set()).add(number)
+    given = {"parameters": profile.parameters, "chapters": profile.chapters}
+    parameters = yaml.safe_dump(given, sort_keys=False, default_flow_style=None).strip()
+    return fill("build_status", profile=profile, facts=facts, versions=versions, parameters=parameters)
 
 
 def write_site(site: Path, pages: Mapping[str, bytes]) -> list[str]:
@@ -95,141 +154,3 @@ def write_site(site: Path, pages: Mapping[str, bytes]) -> list[str]:
             path.unlink()
             touched.append(name)
     return touched
-
-
-def configuration(root: Path, repository_url: str = "") -> str:
-    """Return the book's configuration, with buttons to the repository and to Binder when it is published."""
-    source = (root / "_config.yml").read_text()
-    if not repository_url:
-        return source
-    config = yaml.safe_load(source)
-    config["repository"] = {"url": repository_url, "branch": "main"}
-    config.setdefault("html", {})["use_repository_button"] = True
-    config.setdefault("launch_buttons", {})["binderhub_url"] = "https://mybinder.org"
-    return yaml.safe_dump(config, sort_keys=False)
-
-
-def stage_notebook(
-    source: Path, executed: Path, warnings: Sequence[str] = (), numbers: pd.DataFrame | None = None
-) -> tuple[bytes, dict[str, Any]]:
-    """Turn an executed notebook into a page; return the page (a notebook) and the facts of its run.
-
-    The provenance goes under the title, with the warnings of this chapter and of those before it; a table of
-    the parameters, which `source` declares, goes before their cell. What papermill added, time stamps and
-    what was printed to standard error (progress bars) are left out. The prose may quote `numbers`.
-    """
-    notebook = nbformat.read(executed, as_version=4)
-    given = notebook.metadata.pop("papermill", {}).get("parameters", {})
-    facts = notebook.metadata.pop("riqa", {})
-    declared = declared_parameters(source)
-    values = {name: given.get(name, item.default) for name, item in declared.items()}
-    table = pd.DataFrame() if numbers is None else numbers
-    resolve_cells(notebook.cells, Numbers(table, source.stem, values))
-    cells = []
-    for cell in notebook.cells:
-        cell.metadata.pop("papermill", None)
-        cell.metadata.pop("execution", None)
-        tags = cell.metadata.get("tags", [])
-        if cell.cell_type == "code":
-            cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
-        if "parameters" in tags:
-            cells.append(new_markdown_cell(parameter_table(declared, given), id="parameter-table"))
-        if {"parameters", "injected-parameters"} & set(tags):
-            cell.metadata["tags"] = [*tags, "remove-cell"]
-        cells.append(cell)
-    notebook.cells = cells
-    if facts and cells and cells[0].cell_type == "markdown":
-        title, _, rest = cells[0].source.partition("\n")
-        cells[0].source = f"{title}\n\n{provenance_block(facts)}{_warning_block(warnings)}\n{rest}"
-    return (nbformat.writes(notebook) + "\n").encode(), facts
-
-
-def provenance_block(facts: Mapping[str, Any]) -> str:
-    """Return the lines that name the profile, data, machine and code of a page."""
-    packages = ", ".join(f"{name} {number}" for name, number in facts["versions"].items() if name != "riqa")
-    seeds = ", ".join(map(str, facts["seeds"])) or "none"
-    return (
-        "```{div} riqa-provenance\n"
-        f"**Profile {facts['profile']}** on {facts['data']}. Seeds: {seeds}. "
-        f"Ran on {facts['date']} in {duration(facts['seconds'])} "
-        f"(peak memory {facts['peak_memory_mb'] / 1000:.1f} GB) on {machine(facts['hardware'])}; "
-        f"riqa {facts['versions'].get('riqa', '')} at {facts['code']}; {packages}.\n"
-        "```\n"
-    )
-
-
-def _warning_block(sentences: Sequence[str]) -> str:
-    """Return warnings (sentences without a full stop) as lines of MyST; empty without any."""
-    if not sentences:
-        return ""
-    listed = "\n".join(f"- {text[0].upper()}{text[1:]}." for text in sentences)
-    return f"```{{admonition}} What these numbers are based on\n:class: warning\n{listed}\n```\n"
-
-
-def parameter_table(declared: Mapping[str, Parameter], given: Mapping[str, Any]) -> str:
-    """Return a table of the parameters in MyST: name, type, default, this run, meaning, legal values.
-
-    `given` holds the values of this run, where they were given.
-    """
-
-    def code(value: Any) -> str:
-        return "`" + repr(value).replace("|", r"\|") + "`"
-
-    rows = [
-        f"| `{name}` | {p.type} | {code(p.default)} "
-        f"| {code(given[name]) if name in given else '*default*'} | {p.meaning} | {p.legal.text or 'any'} |"
-        for name, p in declared.items()
-    ]
-    head = ["| parameter | type | default | this run | meaning | legal |", "|---|---|---|---|---|---|"]
-    return "\n".join([":::{dropdown} Parameters", ":class-container: riqa-parameters", *head, *rows, ":::"])
-
-
-_STATUS = """# How this book was built
-
-This page is made anew with every build, from what each chapter recorded when it ran.
-
-Profile **{name}**: {description}
-
-| chapter | took | peak memory | processes | ran on | code |
-|---|---|---|---|---|---|
-{rows}
-
-All chapters one after the other: {total}. A chapter whose inputs, parameters and code are the
-same as before is not run again, so chapters of one book can have different dates.
-
-Machine: {machines}.
-
-| package | version |
-|---|---|
-{packages}
-
-## The profile's parameters
-
-What is not listed here keeps the default that its notebook declares.
-
-```yaml
-{parameters}
-```
-"""
-
-
-def status_page(profile: Profile, facts: Mapping[str, Mapping[str, Any]]) -> str:
-    """Return the page on how the book was built: times, memory, machine and versions."""
-    rows = [
-        f"| {{doc}}`/notebooks/{name}` | {duration(f['seconds'])} | {f['peak_memory_mb'] / 1000:.1f} GB "
-        f"| {f['workers']} | {f['date']} | {f['code']} |"
-        for name, f in facts.items()
-    ]
-    packages: dict[str, set[str]] = {}
-    for package, number in (item for f in facts.values() for item in f["versions"].items()):
-        packages.setdefault(package, set()).add(number)
-    given = {"parameters": profile.parameters, "chapters": profile.chapters}
-    return _STATUS.format(
-        name=profile.name,
-        description=profile.description,
-        rows="\n".join(rows),
-        total=duration(sum(f["seconds"] for f in facts.values())),
-        machines="; ".join(sorted({machine(f["hardware"]) for f in facts.values()})),
-        packages="\n".join(f"| {package} | {', '.join(sorted(n))} |" for package, n in packages.items()),
-        parameters=yaml.safe_dump(given, sort_keys=False, default_flow_style=None).strip(),
-    )

@@ -53,6 +53,11 @@ class Graded:
         """Lay a column out: one row per image, sorted by name, one column per seed."""
         return _by_seed(self.own, column)
 
+    @property
+    def probs(self) -> np.ndarray:
+        """Lay the probabilities of the set's classes out, (S, N, K)."""
+        return np.stack([self.by_seed(column).to_numpy().T for column in OVERALL[: self.n_classes]], axis=-1)
+
     def scores(self, **bootstrap: float) -> dict[str, Interval]:
         """Compute every score of overall quality, see `riqa.evaluate.stats.bootstrap_interval`."""
         how = {"n_classes": self.n_classes, "groups": drawn_as_one(self.images)} | bootstrap

@@ -10,17 +10,21 @@ import pandas as pd
 
 from riqa.paper import quoted
 from riqa.results import KEYS as ALL_KEYS
-from riqa.results import holm, tidy
-from riqa.show import name, typeset
+from riqa.results import METHODS, holm, tidy
+from riqa.show import name, number, p_text, typeset
 
 KEYS = [key for key in ALL_KEYS if key != "chapter"]
-FINDINGS = ("for", "against", "undecided")
+GAINS = ("better", "above_floor")
+"""Rules of parts that claim a gain."""
+FINDINGS = ("for", "too small", "against", "undecided")
 VERDICTS = {
     "supported": "every question that the claim needs was answered in its favour",
     "supported in part": "some questions were answered in its favour, none against it, and some are open",
     "undecided": "no question could be answered with these data",
-    "mixed": "some questions were answered in its favour, others against it",
-    "contradicted in part": "some questions were answered against it, none in its favour, and some are open",
+    "mixed": "some questions were answered in its favour, others against it or with too small a gain",
+    "gain excluded in part": "where a question was answered, a gain worth the name is excluded; some open",
+    "gain excluded": "every question that the claim needs was answered: a gain worth the name is excluded",
+    "contradicted in part": "some questions were answered against it, none in its favour",
     "contradicted": "every question that the claim needs was answered against it",
     "no number here": "this build has no number that bears on it",
 }
@@ -30,7 +34,8 @@ def find(table: pd.DataFrame, parts: pd.DataFrame, margins: Mapping[str, float])
     """Find the rows that bear on the claims, not judged yet.
 
     A row without value or interval is no evidence: it says that a build has no such number. A count needs no
-    interval. Only gains have a p-value here.
+    interval. Only gains have a p-value here. A margin is a share of the way from noise to truth, so that it
+    can be reached; it is missing where that way is not measured.
 
     Args:
         table: Rows of results of all chapters.
@@ -50,9 +55,13 @@ def find(table: pd.DataFrame, parts: pd.DataFrame, margins: Mapping[str, float])
     for key, part in parts.iterrows():
         own = quoted(table, key).dropna(subset="value")
         own = own if part["rule"] == "count" else own.dropna(subset=["low", "high"])
-        own = own.assign(part=key, margin=margins[part["margin"]], **part[["title", "rule", "at_least"]])
+        if own.empty and found:
+            continue
+        own = preferred(own, part["prefer"])
+        own = own.assign(part=key, **part[["title", "rule", "at_least"]])
+        own["margin"] = margins[part["margin"]] * _reach(table, part, own)
         own[["value", "low", "high"]] -= part["reference"]
-        own["p"] = own["p"].where(own["rule"] == "better")
+        own["p"] = own["p"].where(own["rule"].isin(GAINS))
         told = [{column: name(value) for column, value in row.items()} for _, row in own[KEYS].iterrows()]
         own["label"] = [part["label"].format(**row) for row in told]
         together = own[part["one_answer"] or KEYS].itertuples(index=False)
@@ -61,46 +70,70 @@ def find(table: pd.DataFrame, parts: pd.DataFrame, margins: Mapping[str, float])
     return pd.concat(found, ignore_index=True)
 
 
+def preferred(rows: pd.DataFrame, method: str) -> pd.DataFrame:
+    """Keep one of the rows that differ in nothing but the method: that of `method`, if it is there."""
+    order = (rows["method"] != method).sort_values(kind="stable").index
+    twice = rows.loc[order].duplicated([key for key in KEYS if key != "method"])
+    return rows.drop(order[twice])
+
+
+def _reach(table: pd.DataFrame, part: pd.Series, rows: pd.DataFrame) -> pd.Series:
+    """Return the way from noise to truth (numbers, or queries for means by set and target) of each row."""
+    ends, by = [], ["dataset", "target"]
+    for end in part[["noise", "truth"]]:
+        if isinstance(end, str):
+            of_chapter = table[table["chapter"] == part["chapter"]].query(end, engine="python")
+            end = rows[by].merge(of_chapter.groupby(by, as_index=False)["value"].mean(), how="left")
+            end = end["value"].set_axis(rows.index)
+        ends.append(end)
+    reach = pd.Series(ends[1] - ends[0], rows.index, dtype=float)
+    return reach.where(reach > 0)
+
+
 def judge(evidence: pd.DataFrame, *, alpha: float = 0.05, least_images: int = 20) -> pd.DataFrame:
     """Judge each row by its rule; Holm's family is every p-value found.
 
     - fewer than `least_images` images decide nothing;
     - *better*: for, if the interval lies above 0 and Holm's p-value (where there is one) is below alpha;
-      against, if it lies below the margin, so that a gain worth the name is excluded;
+      against, if it lies below 0; too small, if it lies below the margin: a gain worth the name is excluded;
+    - *above_floor*: as *better*, but against as soon as the value itself lies below 0;
     - *no_worse*: for, if the interval lies above minus the margin; against, if it lies below it;
     - *count*: for, if the number that the paper states is reached.
 
     Returns:
-        The evidence with `holm` and `finding`.
+        The evidence with `holm`, `finding`, and `few` (whether there are fewer than `least_images`).
     """
-    tested = evidence[evidence["p"].notna()]
-    corrected = holm(tested, "rule") if len(tested) else np.nan
+    tested = evidence[evidence["p"].notna()].assign(family="all")
+    corrected = holm(tested, "family") if len(tested) else np.nan
     evidence = evidence.assign(holm=corrected)
     value, low, high, margin = (evidence[key] for key in ("value", "low", "high", "margin"))
-    gain, no_loss, count = (evidence["rule"] == rule for rule in ("better", "no_worse", "count"))
+    floor, no_loss, count = (evidence["rule"] == rule for rule in ("above_floor", "no_worse", "count"))
+    gain = evidence["rule"].isin(GAINS)
     few = (evidence["n"] < least_images).fillna(False).astype(bool)
     survives = evidence["holm"].isna() | (evidence["holm"] < alpha)
     when = [
         count & (value >= 0), count | few,
-        gain & (low > 0) & survives, gain & (high < margin),
+        gain & (low > 0) & survives, gain & (high < 0) | floor & (value < 0), gain & (high < margin),
         no_loss & (low > -margin), no_loss & (high < -margin),
     ]  # fmt: skip
-    says = ["for", "undecided", "for", "against", "for", "against"]
-    return evidence.assign(finding=np.select(when, says, default="undecided"))
+    says = ["for", "undecided", "for", "against", "too small", "for", "against"]
+    return evidence.assign(finding=np.select(when, says, default="undecided"), few=few)
 
 
 def answers(evidence: pd.DataFrame) -> pd.DataFrame:
-    """Join evidence: against if any is, for if all is and none is missing, else undecided.
+    """Join evidence: against if any is, else too small if any is, for if all is and none is missing.
 
     Returns:
         One row per answer: part, answer, finding.
     """
     by, finding = ["part", "answer"], evidence["finding"]
-    joined = evidence.assign(against=finding == "against", agreed=finding == "for", members=1)
-    how = {"against": "any", "agreed": "all", "members": "sum", "at_least": "first"}
+    joined = {"against": finding == "against", "small": finding == "too small", "agreed": finding == "for"}
+    joined = evidence.assign(**joined, members=1)
+    how = {"against": "any", "small": "any", "agreed": "all", "members": "sum", "at_least": "first"}
     joined = joined.groupby(by, sort=False, as_index=False).agg(how)
     complete = joined["agreed"] & (joined["members"] >= joined["at_least"])
-    finding = np.select([joined["against"], complete], ["against", "for"], default="undecided")
+    when = [joined["against"], joined["small"], complete]
+    finding = np.select(when, ["against", "too small", "for"], default="undecided")
     return joined[by].assign(finding=finding)
 
 
@@ -109,12 +142,11 @@ def verdict(findings: Iterable[str]) -> str:
     found = set(findings)
     if not found:
         return "no number here"
-    if {"for", "against"} <= found:
+    if "for" in found and found & {"too small", "against"}:
         return "mixed"
-    in_part = " in part" if "undecided" in found else ""
-    if "for" in found:
-        return "supported" + in_part
-    return "contradicted" + in_part if "against" in found else "undecided"
+    in_part = " in part" if len(found) > 1 else ""
+    words = {"for": "supported", "against": "contradicted", "too small": "gain excluded"}
+    return next((words[finding] + in_part for finding in words if finding in found), "undecided")
 
 
 def weigh(claims: pd.DataFrame, evidence: pd.DataFrame) -> pd.DataFrame:
@@ -155,11 +187,57 @@ def conclude(claim: pd.Series, evidence: pd.DataFrame, parts: pd.DataFrame) -> s
         told = counted(told.reindex(FINDINGS, fill_value=0)) if len(own) else "this build has no such number"
         left = own[(own["finding"] == "undecided") & own["low"].notna()]
         if len(left):
-            gain = parts.loc[part, "rule"] == "better"
+            gain = parts.loc[part, "rule"] in GAINS
             far, way = (left["high"].max(), "up") if gain else (left["low"].min(), "down")
             told += typeset(f"; where it is open, the interval reaches {way} to {far:+.3f}")
         lines.append(f"- *{parts.loc[part, 'title']}*: {told}.")
     return "\n".join([*lines, "", f"**To settle it:** {claim['settle']}"])
+
+
+def laid_out(evidence: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """Lay the evidence of one part out for readers.
+
+    Returns:
+        Text, one row per comparison, and a caption that says how the differences were judged.
+    """
+    sides = np.where(evidence["rule"].isin(GAINS), 1, -1) * evidence["margin"]
+    known = (evidence["rule"] != "count") & sides.notna()
+    few = evidence["few"] & (evidence["finding"] == "undecided")
+    finding = evidence["finding"].where(~few, "undecided (few images)")
+    whole, ends = "{value:+g}", "{value:+.3f}<br><small>{low:+.3f} to {high:+.3f}</small>"
+    shown = pd.DataFrame({
+        "comparison": evidence["label"],
+        "difference": [number(row, whole if pd.isna(row["low"]) else ends) for _, row in evidence.iterrows()],
+        "margin": [typeset(f"{side:+.3f}") if on else "–" for side, on in zip(sides, known, strict=True)],
+        "images": evidence["n"].astype(object).where(evidence["n"].notna(), "–").astype(str),
+        "p, Holm": [p_text(p).replace("<", "&lt;") if pd.notna(p) else "–" for p in evidence["holm"]],
+        "finding": finding,
+    }).set_index("comparison")  # fmt: skip
+    caption = evidence["title"].iloc[0]
+    if evidence["n"].nunique(dropna=False) == 1 and evidence["n"].notna().all():
+        caption += f" ({evidence['n'].iloc[0]:,} images)"
+        shown = shown.drop(columns="images")
+    return shown, caption + ". " + " / ".join(METHODS[method] for method in evidence["method"].unique())
+
+
+def kind_of_data(evidence: pd.DataFrame) -> str:
+    """Say what the verdicts are about: phantoms, real photographs, or both."""
+    drawn = evidence["dataset"].str.contains("phantom|simulated")
+    if evidence.empty:
+        return "This build has no evidence at all."
+    if drawn.all():
+        return (
+            "All evidence of this build comes from {term}`phantoms <phantom>` or drawn defects. "
+            "**The verdicts are about the method under known conditions**, and not about the paper's "
+            "numbers or about patients."
+        )
+    if not drawn.any():
+        return "All evidence of this build comes from real photographs."
+    return (
+        "Some evidence of this build comes from {term}`phantoms <phantom>` or drawn defects, some from "
+        "real photographs; the name of the set says which. A verdict on the former is about the method "
+        "under known conditions."
+    )
 
 
 def rows_of(claims: pd.DataFrame, evidence: pd.DataFrame) -> pd.DataFrame:

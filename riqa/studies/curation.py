@@ -1,21 +1,22 @@
 """Curated sets: how many images have which labels, are fields of view right, what do size and crop keep?
 
-The first four describe sets, as tables of text or counts; the others return rows of `riqa.results`.
+Those up to `outlined` describe sets and images; the others return rows of `riqa.results`.
 """
 
 from collections.abc import Iterable, Mapping
 
+import cv2
 import numpy as np
 import pandas as pd
 
-from riqa.data.checks import class_counts, label_shift
+from riqa.data.checks import class_counts, field_agreement, label_shift
+from riqa.data.fov import FieldOfView
 from riqa.data.inspection import inspect_sets
-from riqa.data.manifest import Dataset
+from riqa.data.manifest import Dataset, patients_in_several_splits
 from riqa.data.published import COUNTS
 from riqa.data.store import Store
-from riqa.evaluate.bootstrap import auc_difference, auc_interval
-from riqa.evaluate.framing import predict_held_out
-from riqa.labels import DETAILS
+from riqa.evaluate.framing import held_out_aucs, interval_over_folds
+from riqa.labels import DETAILS, class_names
 from riqa.paper import datasets as cards
 from riqa.results import rows, stack, tidy
 
@@ -69,6 +70,48 @@ def counts_beside_published(datasets: Iterable[Dataset]) -> pd.DataFrame:
     order = pd.MultiIndex.from_frame(found[keys]).unique()
     shown = found.pivot(index=keys, columns="label", values="text").loc[order]
     return shown[[c for c in ("all", "reject", "bad", "usable", "good") if c in shown]].fillna("")
+
+
+def curated(stores: Mapping[str, Store]) -> pd.DataFrame:
+    """Return all stores' images in one table: manifest, class in words, field of view, row in the store."""
+    found = []
+    for store in stores.values():
+        boxes = pd.read_parquet(store.root / "fields.parquet").drop(columns="image_id")
+        n_classes = store.meta["n_classes"]
+        words = dict(enumerate(class_names(n_classes))) if n_classes else {}
+        label = store.manifest["overall"].map(words).rename("label")
+        found.append(pd.concat([store.manifest, label, boxes.assign(row=range(len(boxes)))], axis=1))
+    return pd.concat(found, ignore_index=True)
+
+
+def agreement(datasets: Mapping[str, Dataset], images: pd.DataFrame) -> dict[str, pd.Series]:
+    """Return the intersection over union of found and true fields of view, for each set that knows these.
+
+    Where a set was made by spoiling photographs of another one, their patients must have one split in both.
+
+    `images` is what `curated` returns. Raises a ValueError if such a patient has two splits.
+    """
+    found = {}
+    for name, dataset in datasets.items():
+        if not (path := dataset.root / "truth.parquet").is_file():
+            continue
+        truth, own = pd.read_parquet(path), images[images["dataset"] == name]
+        if "fov_cut" in truth:
+            found[name] = field_agreement(own, truth)
+        for other in datasets if "source_image_id" in truth else ():
+            if torn := patients_in_several_splits(images[images["dataset"].isin([name, other])]):
+                raise ValueError(f"{name} and {other} have patients in several splits: {torn[:3]}")
+    return found
+
+
+def outlined(photograph: np.ndarray, field: FieldOfView) -> np.ndarray:
+    """Draw the border of a field of view on a copy of its photograph (H, W, 3), in light blue."""
+    inside = field.mask()
+    width = max(2, max(inside.shape) // 80)
+    kernel = np.ones((2 * width + 1,) * 2, np.uint8)
+    drawn = photograph.copy()
+    drawn[inside & (cv2.erode(inside.astype(np.uint8), kernel, borderValue=0) == 0)] = 86, 180, 233
+    return drawn
 
 
 def counts(store: Store) -> pd.DataFrame:
@@ -135,11 +178,11 @@ def framing(
             framings are "crop" and "whole".
         manifest: The N images.
         dataset: Their set.
-        seed: Seed of folds and bootstrap.
+        seed: Seed of the folds.
 
     Returns:
         One AUC per framing (`model`), detail (`target`) and size (`group`); and for each detail the largest
-        crop minus the smallest one, and minus the whole photograph of that size, on the same draws.
+        crop minus the smallest one, and minus the whole photograph of that size, in the same folds.
     """
     sizes = sorted({size for _, size in measured})
     pairs = {("largest", "smallest"): ("crop", sizes[0]), ("crop", "whole"): ("whole", sizes[-1])}
@@ -147,13 +190,14 @@ def framing(
     for detail in DETAILS:
         known = manifest[detail].notna().to_numpy()
         bad = manifest.loc[known, detail].eq(0).to_numpy()
-        how = {"groups": manifest.loc[known, "patient_id"].to_numpy(), "seed": seed}
-        probs = {key: predict_held_out(of[known], bad, **how) for key, of in measured.items()}
+        patients = manifest.loc[known, "patient_id"].to_numpy()
+        aucs = held_out_aucs([of[known] for of in measured.values()], bad, patients, seed)
+        aucs = dict(zip(measured, aucs, strict=True))
         keys = {"target": detail, "metric": "auc", "dataset": dataset, "n": len(bad)}
         keys |= {"confidence": 0.95, "method": "scale_energies"}
-        own = {(kind, f"{size} px"): auc_interval(bad, p, **how) for (kind, size), p in probs.items()}
+        own = {(kind, f"{size} px"): interval_over_folds(of) for (kind, size), of in aucs.items()}
         found.append(rows(own, ("model", "group"), **keys))
-        best = probs["crop", sizes[-1]]
-        gains = {pair: auc_difference(bad, best, probs[other], **how) for pair, other in pairs.items()}
+        gains = {pair: aucs["crop", sizes[-1]] - aucs[other] for pair, other in pairs.items()}
+        gains = {pair: interval_over_folds(gain, test_zero=True) for pair, gain in gains.items()}
         found.append(rows(gains, ("model", "rival"), **keys))
     return stack(found)

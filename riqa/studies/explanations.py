@@ -1,18 +1,19 @@
 """Maps of reasons: do they point at defects, does the answer depend on them, and they on what was learned?
 
 Measures have one row per photograph, network and question; `means` and `differences` turn them into rows of
-`riqa.results`. Values are means over seeds; the bootstrap draws patients and seeds.
+`riqa.results`. Values are means over pairs of image and seed; the bootstrap draws patients and seeds.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
 
-from riqa.evaluate.bootstrap import Draws, drawn_means, percentile_interval
-from riqa.evaluate.explain import grad_cam
+from riqa.evaluate.bootstrap import pooled_intervals
+from riqa.evaluate.explain import cells_of, grad_cam
 from riqa.evaluate.faithfulness import (
     THRESHOLDS,
     area_under,
@@ -23,26 +24,36 @@ from riqa.evaluate.faithfulness import (
     random_maps,
     rank_correlation,
     ranks_in_field,
-    with_shuffled_weights,
 )
-from riqa.evaluate.interval import Interval
-from riqa.learn.model import QualityNet
+from riqa.labels import class_names
+from riqa.learn.model import QualityNet, load_model, model_file
+from riqa.learn.runs import model_stem
 from riqa.results import rows, stack
 from riqa.studies.subjects import Located, Subjects
 
 PLACE = ["chance", "pointing", "energy", "pointing_gain", "energy_gain"]
 """Does a map point at a defect? Measures of `localise`."""
-SANITY = ["outside", "empty", "heads_shuffled", "all_shuffled", "other_seed"]
-"""Does it depend on the network, and does it lie on the photograph? Measures of `faithfulness`."""
-ANSWER = ["deletion", "insertion", "noise", "deletion_gain", "insertion_gain"]
+ANSWER = ["fall", "answer_lost", "deletion", "insertion", "noise", "deletion_gain", "insertion_gain"]
 """Does the answer depend on what it marks? Measures of `faithfulness`."""
-REPAIR = ["repair_gain", "repair_best"]
+REPAIR = ["repair_gain", "repair_truth"]
+PARTS = {"heads": 0, "last_quarter": 0.25, "last_half": 0.5, "last_three_quarters": 0.75, "every_layer": 1}
+"""Part of a network that is shuffled, from the answers down -> share of its backbone's layers."""
 CUTS = {f"iou_{threshold:g}": threshold for threshold in THRESHOLDS}
 """Overlap with a map that is cut at a share of its maximum, a measure of `localise` -> that share."""
 YARDSTICK = {"pointing_gain": ("pointing", "chance"), "energy_gain": ("energy", "chance")}
 YARDSTICK |= {gain: (gain, "noise") for gain in ("deletion_gain", "insertion_gain", *REPAIR)}
 """Measure that is a lead over chance or noise -> metric and rival of its row."""
 _KEYS = ["dataset", "model", "target", "group"]
+
+
+def networks_of(work: str | Path, chapters: Sequence[str]) -> Callable[[str, str, int], QualityNet]:
+    """Return what loads a network by model, training set and seed, from whichever chapter has trained it."""
+
+    def network(model: str, trained_on: str, seed: int) -> QualityNet:
+        stems = [model_stem(Path(work) / one / "models", model, trained_on, seed) for one in chapters]
+        return load_model(next((stem for stem in stems if model_file(stem, "json").exists()), stems[-1]))[0]
+
+    return network
 
 
 def localise(maps: np.ndarray, located: Located) -> pd.DataFrame:
@@ -63,48 +74,62 @@ def localise(maps: np.ndarray, located: Located) -> pd.DataFrame:
 
 
 def faithfulness(
-    model: QualityNet, subjects: Subjects, shares: Sequence[float], min_side: int, seed: int,
-    twin: QualityNet | None = None,
-) -> tuple[pd.DataFrame, pd.DataFrame]:  # fmt: skip
-    """Measure the map of each image's predicted class: deletion, insertion, and what destroying weights does.
+    model: QualityNet, subjects: Subjects, shares: Sequence[float], min_side: int, seed: int
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Measure the map of each image's predicted class, by deletion and insertion against noise.
 
     Args:
         model: A network in evaluation mode with an overall head.
         subjects: The photographs.
-        shares: Where the curves are computed.
-        min_side: Cells per side of maps and noise, see `riqa.evaluate.explain.find_map_layer`.
-        seed: Seed of noise maps and of the shuffling of weights.
-        twin: The same kind of network from another training seed, whose maps tell how alike maps can be.
+        shares: Where the curves are computed; the same read backwards.
+        min_side: Least cells per side of maps, see `riqa.evaluate.explain.find_map_layer`; noise has as many.
+        seed: Seed of noise maps.
 
     Returns:
-        One row per photograph: image_id, patient_id; deletion, insertion and noise (areas under the curves),
-        deletion_gain (noise - deletion), insertion_gain (insertion - noise); outside (share of the map
-        outside the field of view); empty (1 if the map is 0 everywhere; other measures of maps are then NaN);
-        heads_shuffled, all_shuffled and other_seed (rank correlation with the map after destroying weights,
-        and with the twin's; NaN without one). And one row per photograph, order and share: their p.
+        One row per photograph: image_id, patient_id; asked (the class); fall (how much less probable it is on
+        the baseline), answer_lost (1 if that is enough to be measured); deletion, insertion and noise (areas
+        under stretched curves, NaN without an answer to lose), deletion_gain (noise - deletion),
+        insertion_gain (insertion - noise); outside (share of the map outside the field of view), and empty (1
+        if the map is 0 everywhere; its order is then that of noise). And one row per photograph, panel, order
+        and share: their stretched p.
     """
     images, fields = subjects.images, subjects.fields
     classes = predicted_classes(model, images)
-    asked = {"task": "overall", "target": classes, "min_side": min_side}
-    maps = grad_cam(model, images, **asked)
-    noise = random_maps(len(images), images.shape[-1], min_side, seed)
-    ranks, noise_ranks = ranks_in_field(maps, fields), ranks_in_field(noise, fields)
+    maps = grad_cam(model, images, task="overall", target=classes, min_side=min_side)
+    noise = random_maps(len(images), images.shape[-1], cells_of(model, images, min_side), seed)
+    ranks, noise_ranks = ranks_in_field(maps, fields, noise), ranks_in_field(noise, fields, noise)
     orders = {"deletion": (ranks, False), "insertion": (ranks, True), "noise": (noise_ranks, False)}
-    curves = perturbation_curves(model, images, mean_colours(images, fields), orders, classes, shares)
-    measured = subjects.ids[["image_id", "patient_id"]].assign(empty=~maps.any(axis=(1, 2)) * 1.0)
+    curves, fall = perturbation_curves(model, images, mean_colours(images, fields), orders, classes, shares)
+    words = np.array(class_names(model.heads["overall"].out_features))
+    measured = subjects.ids[["image_id", "patient_id"]].assign(asked=words[classes], fall=fall)
     measured = measured.assign(**{name: area_under(curve, shares) for name, curve in curves.items()})
-    measured.loc[measured["empty"] > 0, ["deletion", "insertion"]] = np.nan
+    measured["answer_lost"] = measured["noise"].notna() * 1.0
     measured["deletion_gain"] = measured["noise"] - measured["deletion"]
     measured["insertion_gain"] = measured["insertion"] - measured["noise"]
-    measured["outside"] = outside(maps, fields)
-    others = {"heads_shuffled": with_shuffled_weights(model, seed, heads_only=True)}
-    others |= {"all_shuffled": with_shuffled_weights(model, seed), "other_seed": twin}
-    for name, other in others.items():
-        measured[name] = np.nan
-        if other is not None:
-            other_maps = grad_cam(other, images, **asked)
-            measured[name] = rank_correlation(maps, other_maps, fields)
-    return measured, _long(curves, subjects, shares)
+    measured["outside"], measured["empty"] = outside(maps, fields), ~maps.any(axis=(1, 2)) * 1.0
+    drawn = {(panel, "map"): curves[panel] for panel in ("deletion", "insertion")}
+    drawn |= {("deletion", "noise"): curves["noise"], ("insertion", "noise"): curves["noise"][:, ::-1]}
+    return measured, _long(drawn, subjects, shares)
+
+
+def likeness(
+    model: QualityNet, others: Mapping[str, Iterable[QualityNet]], subjects: Subjects, min_side: int
+) -> pd.DataFrame:
+    """Compare the maps of each image's predicted class with those that other networks draw of that class.
+
+    Returns:
+        One row per photograph and group of `others`: image_id, patient_id, group; alike (rank correlation
+        within the field, mean over the group; NaN where every pair holds an empty map), and empty (share of
+        the group whose map is).
+    """
+    images, ids = subjects.images, subjects.ids[["image_id", "patient_id"]]
+    asked = {"task": "overall", "target": predicted_classes(model, images), "min_side": min_side}
+    maps, found = grad_cam(model, images, **asked), []
+    for group, other in [(group, other) for group, several in others.items() for other in several]:
+        theirs = grad_cam(other, images, **asked)
+        alike, empty = rank_correlation(maps, theirs, subjects.fields), ~theirs.any(axis=(1, 2)) * 1.0
+        found.append(ids.assign(group=group, alike=alike, empty=empty))
+    return pd.concat(found).groupby([*ids, "group"], sort=False, as_index=False).mean()
 
 
 def repair(
@@ -115,22 +140,23 @@ def repair(
     The maps (N, H, W) are for class 0 (reject or bad); other arguments as of `faithfulness`.
 
     Returns:
-        One row per photograph: image_id, patient_id; map, truth and noise (areas under the curves of the
-        probability of class 0, repaired in the order of the map, of the true places, of noise), and
-        repair_gain (noise - map), repair_best (noise - truth). And one row per photograph, order and share.
+        One row per photograph: image_id, patient_id; map, truth and noise (areas under the stretched curves
+        of the probability of class 0, repaired in the order of the map, of the true places, of noise), and
+        repair_gain (noise - map), repair_truth (noise - truth). And one row per photograph, panel, order and
+        share.
     """
     truth = np.stack([places["all"] for places in located.places]).astype(np.float32)
-    noise = random_maps(len(maps), maps.shape[-1], min_side, seed)
+    noise = random_maps(len(maps), maps.shape[-1], cells_of(model, located.images, min_side), seed)
     asked = {"map": maps, "truth": truth, "noise": noise}
-    orders = {name: (ranks_in_field(order, located.fields), False) for name, order in asked.items()}
+    orders = {name: (ranks_in_field(order, located.fields, noise), False) for name, order in asked.items()}
     worst = np.zeros(len(maps), int)
-    curves = perturbation_curves(model, located.images, located.clean, orders, worst, shares)
+    curves, _ = perturbation_curves(model, located.images, located.clean, orders, worst, shares)
     areas = {name: area_under(curve, shares) for name, curve in curves.items()}
     measured = located.ids[["image_id", "patient_id"]].assign(**areas)
-    measured.loc[~maps.any(axis=(1, 2)), "map"] = np.nan
     measured["repair_gain"] = measured["noise"] - measured["map"]
-    measured["repair_best"] = measured["noise"] - measured["truth"]
-    return measured, _long(curves, located, shares)
+    measured["repair_truth"] = measured["noise"] - measured["truth"]
+    drawn = {("repair", name): curve for name, curve in curves.items()}
+    return measured, _long(drawn, located, shares)
 
 
 @torch.inference_mode()
@@ -142,7 +168,7 @@ def predicted_classes(model: QualityNet, images: torch.Tensor) -> np.ndarray:
 def means(
     measured: pd.DataFrame, metrics: Sequence[str], *, confidence: float = 0.95, n_resamples: int = 2_000
 ) -> pd.DataFrame:
-    """Average measures over images and seeds, for each dataset, model, target and group.
+    """Average measures over pairs of image and seed that have them, by dataset, model, target and group.
 
     Args:
         measured: One row per image and seed: image_id, patient_id, seed, dataset, model, the metrics (NaN
@@ -204,22 +230,18 @@ def _rows(
     names: Sequence[tuple[str, str]], values: np.ndarray, patients: np.ndarray, n_resamples: int, keys: dict
 ) -> pd.DataFrame:
     """Make one row per metric and rival from values (N, S, M); n counts images with a value in some seed."""
-    replicates = Draws(patients, n_resamples).means(values)
-    averages = drawn_means(values, np.ones((1, len(values))))[0].mean(axis=0)
-    found = {}
-    for name, average, drawn in zip(names, averages, replicates.T, strict=True):
-        interval = percentile_interval(average, drawn, keys["confidence"])
-        complete = not np.isnan([interval.value, interval.low]).any()
-        found[name] = interval if complete else Interval(interval.value, np.nan, np.nan)
+    how = {"n_resamples": n_resamples, "confidence": keys["confidence"]}
+    found = dict(zip(names, pooled_intervals(values.T, groups=patients, **how), strict=True))
     known = (~np.isnan(values)).any(axis=1).sum(axis=0)
-    return rows(found, ("metric", "rival"), **keys).assign(n=pd.array(known, dtype="Int64"))
+    made = rows(found, ("metric", "rival"), method="pooled", **keys)
+    return made.assign(n=pd.array(known, dtype="Int64"), p=np.nan)  # many measures, and no family of tests
 
 
-def _long(curves: Mapping[str, np.ndarray], subjects: Subjects, shares: Sequence[float]) -> pd.DataFrame:
+def _long(curves: Mapping[tuple, np.ndarray], subjects: Subjects, shares: Sequence[float]) -> pd.DataFrame:
     frames = [
         pd.DataFrame(curve, columns=list(shares))
-        .assign(image_id=subjects.ids["image_id"].to_numpy(), order=name)
-        .melt(["image_id", "order"], var_name="share", value_name="p")
-        for name, curve in curves.items()
+        .assign(image_id=subjects.ids["image_id"].to_numpy(), panel=panel, order=order)
+        .melt(["image_id", "panel", "order"], var_name="share", value_name="p")
+        for (panel, order), curve in curves.items()
     ]
     return pd.concat(frames, ignore_index=True).astype({"share": float})

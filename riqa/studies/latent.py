@@ -144,6 +144,12 @@ def map_quality_rows(
     return stack(found)
 
 
+def mixture_rows(mixture: pd.DataFrame, **shared: object) -> pd.DataFrame:
+    """Make rows neighbours_<grade> of shares of neighbours: grades asking (group) x grades of neighbours."""
+    long = mixture.rename_axis(index="group", columns="metric").stack().dropna().rename("value").reset_index()
+    return tidy(long.assign(metric="neighbours_" + long["metric"]), method="mean", **shared)
+
+
 def answers_as_labels(answers: pd.DataFrame, n_classes: int) -> pd.DataFrame:
     """Turn one network's answers into labels: the most probable class, and details good from one half."""
     overall = answers[[f"p_overall_{code}" for code in range(n_classes)]].to_numpy().argmax(axis=1)

@@ -16,22 +16,24 @@ from riqa.errors import InputError
 from riqa.evaluate.agreement import (
     agreement_intervals,
     class_shares,
-    nearness_to_truth,
     pairwise_kappas,
     vote_counts,
 )
-from riqa.evaluate.bootstrap import percentile_interval
+from riqa.evaluate.bootstrap import Draws, drawn_means, percentile_interval
 from riqa.evaluate.interval import Interval
 from riqa.evaluate.observers import (
     METRICS,
     average_gaps,
     errors_by_consent,
+    errors_together,
+    excess_of_good,
     intra_rater,
-    rater_bias,
+    majority_of_rest,
     score_cube,
 )
 from riqa.evaluate.observers import against_others as score_against_others
 from riqa.labels import DETAILS
+from riqa.phantom.raters import experts
 from riqa.results import rows, stack, tidy
 from riqa.studies.answers import by_image
 
@@ -61,6 +63,24 @@ class Observed:
         found = found.assign(**keys)
         seeds = [self.seeds if model == "teacher" else () for model in found["model"]]
         return tidy(found.assign(seeds=seeds), dataset=self.dataset)
+
+    def means(self, values: Mapping[tuple, np.ndarray], **draws: int) -> dict[tuple, np.ndarray]:
+        """Average values (N, S, 3), NaN where there is none: the mean, then its replicates, (1 + B, 3)."""
+        drawn = Draws(self.patients, **draws)
+        once = {
+            key: drawn_means(value, np.ones((1, len(value)))).mean(axis=1) for key, value in values.items()
+        }
+        return {key: np.concatenate([once[key], drawn.means(value)]) for key, value in values.items()}
+
+    def intervals(
+        self, drawn: Mapping[tuple, np.ndarray], columns: tuple[str, ...], confidence: float, **keys: object
+    ) -> pd.DataFrame:
+        """Make one row per detail and key, whose parts are `columns`, from (1 + B, 3) as `means` returns."""
+        numbers = {
+            (*key, detail): percentile_interval(own[0, k], own[1:, k], confidence, test_zero=True)
+            for k, detail in enumerate(DETAILS) for key, own in drawn.items()
+        }  # fmt: skip
+        return self.rows(rows(numbers, (*columns, "target"), confidence=confidence), **keys)
 
 
 def observe(store: Store, predictions: pd.DataFrame) -> Observed:
@@ -155,50 +175,106 @@ def non_inferiority(
     return observed.rows(rows(numbers, ("target",), **keys))
 
 
-def leniency(observed: Observed, **options: float) -> pd.DataFrame:
+def leniency(observed: Observed, *, confidence: float = 0.95, **draws: int) -> pd.DataFrame:
     """Compute how much more often each expert says good than the others do on the same images.
 
     The Teacher, whose group is "all", is compared with the whole panel.
     """
-    found = rater_bias(observed.scores, observed.answers, observed.patients, **options)
-    teacher = found["judge"] == len(observed.raters)
-    found = found.assign(
-        model=np.where(teacher, "teacher", "experts"),
-        group=found["judge"].map([*observed.raters, "all"].__getitem__),
-        target=found["item"].map(DETAILS.__getitem__),
-    ).drop(columns=["judge", "item", "share", "others"])
-    keys = {"rival": "others", "metric": "share_good", "method": "others_share"}
-    return observed.rows(found, confidence=options.get("confidence", 0.95), **keys)
+    people, teacher = excess_of_good(observed.scores, observed.answers)
+    values = {("experts", rater): people[:, [r]] for r, rater in enumerate(observed.raters)}
+    values["teacher", "all"] = teacher
+    keys = {"rival": "others", "metric": "share_good", "method": "others_share", "p": np.nan}
+    found = observed.intervals(observed.means(values, **draws), ("model", "group"), confidence, **keys)
+    return found.assign(n=_counts(values)).dropna(subset="value", ignore_index=True)
 
 
-def errors(observed: Observed, **options: float) -> pd.DataFrame:
+def rank_as_planted(lenient: pd.DataFrame) -> pd.Series:
+    """Rank-correlate the rows of `leniency` with the thresholds planted in the phantom's experts, by detail.
+
+    Empty where fewer than three rows are of them.
+    """
+    planted = {(expert.name, detail): expert.bias[detail] for expert in experts() for detail in DETAILS}
+    given = pd.Series(zip(lenient["group"], lenient["target"], strict=True), lenient.index).map(planted)
+    known = lenient[given.notna()]
+    ranks = given.groupby(known["target"], sort=False).corr(known["value"], method="spearman")
+    return ranks if len(known) > 2 else ranks.iloc[:0]
+
+
+def errors(observed: Observed, *, confidence: float = 0.95, **draws: int) -> pd.DataFrame:
     """Split the Teacher's errors against the panel's majority into unanimous and contested images.
 
     Returns:
         The metrics `error`, the error rate, and `share_of_errors`: how many of all errors are of this group.
     """
-    found = errors_by_consent(observed.scores, observed.answers, observed.patients, **options)
-    found = found.assign(target=found["item"].map(DETAILS.__getitem__)).rename(columns={"consent": "group"})
-    rates = found.assign(metric="error", confidence=options.get("confidence", 0.95))
-    shares = found[["target", "group", "n"]].assign(value=found["share_of_errors"], metric="share_of_errors")
-    found = pd.concat([rates.drop(columns=["item", "share_of_errors"]), shares], ignore_index=True)
-    return observed.rows(found, model="teacher", method="panel")
+    values = {(key,): wrong for key, wrong in errors_by_consent(observed.scores, observed.answers).items()}
+    keys = {"model": "teacher", "metric": "error", "method": "panel", "p": np.nan}
+    rates = observed.intervals(observed.means(values, **draws), ("group",), confidence, **keys)
+    rates = rates.assign(n=_counts(values))
+    sums = np.stack([np.nansum(wrong, axis=(0, 1)) for wrong in values.values()], axis=1)  # (3, 2)
+    total = sums.sum(axis=1, keepdims=True)
+    shares = np.where(total > 0, sums / np.maximum(total, 1), np.nan).ravel()
+    none = dict.fromkeys(("low", "high", "confidence"), np.nan)
+    return stack([rates, rates.assign(metric="share_of_errors", value=shares, **none)])
+
+
+def _counts(values: Mapping[tuple, np.ndarray]) -> pd.array:
+    """Count images with a value, (N, S, 3), in the order of `Observed.intervals`."""
+    counts = [(~np.isnan(value)).any(axis=1).sum(axis=0) for value in values.values()]
+    return pd.array(np.stack(counts, axis=1).ravel(), "Int64")
+
+
+def consistency(
+    observed: Observed, truth: np.ndarray | None = None, groups: Mapping[str, np.ndarray] | None = None, *,
+    confidence: float = 0.95, **draws: int,
+) -> pd.DataFrame:  # fmt: skip
+    """Ask whether the Teachers' errors are of the experts' kind: who is wrong where, and together with whom.
+
+    Args:
+        observed: Images, each judged by several experts.
+        truth: (N, 3) of 0 bad, 1 good, by which experts and Teachers are right or wrong; None: the majority
+            of those experts who are not compared.
+        groups: Name -> bool (N, 3), some of the images; they come after "all".
+        confidence: Of the intervals, which hold for these experts and Teachers: patients alone are drawn.
+        **draws: `n_resamples` and `seed`.
+
+    Returns:
+        For each group and detail the metrics `error` and `error_consistency` of experts, of Teachers, and of
+        Teachers minus experts; and the consistency of a Teacher "with experts", which is a group in itself.
+    """
+    scores, found = observed.scores, []
+    several = (~np.isnan(scores)).sum(axis=1) > 1  # (N, 3)
+    weights = np.concatenate([np.ones((1, len(scores)), int), Draws(observed.patients, **draws).weights])
+    right = majority_of_rest(scores) if truth is None else truth[:, None]
+    for group, here in {"all": several, **(groups or {})}.items():
+        reference = np.where((several & here)[:, None], right, np.nan)
+        drawn, values = errors_together(scores, observed.answers, reference, weights), {}
+        for metric in ("error", "error_consistency"):
+            teacher, experts = drawn[metric, "model"], drawn[metric, "experts"]
+            values |= {("teacher", "", metric, group): teacher, ("experts", "", metric, group): experts}
+            values["teacher", "experts", metric, group] = teacher - experts
+        if group == "all":
+            values["teacher", "", "error_consistency", "with experts"] = drawn["error_consistency", "between"]
+        own = observed.intervals(values, ("model", "rival", "metric", "group"), confidence, method="together")
+        n = _counts({(): reference})
+        found.append(own.assign(n=np.repeat(n, len(values)), p=own["p"].where(own["rival"] != "")))
+    return stack(found)
 
 
 def nearness(
-    observed: Observed, labels: Mapping[str, np.ndarray], truth: np.ndarray, **options: float
-) -> pd.DataFrame:
+    observed: Observed, labels: Mapping[str, np.ndarray], truth: np.ndarray, *, confidence: float = 0.95,
+    **draws: int,
+) -> pd.DataFrame:  # fmt: skip
     """Compare labels with a known truth, and with the majority vote: shares that are right, and leads.
 
     Labels are model (`majority` among them) -> (N, 3) or (S, N, 3), truth (N, 3) of 0 bad, 1 good; a label
     NaN is no answer and counts as half right.
     """
-    found = []
-    for k, detail in enumerate(DETAILS):
-        given = {name: label[..., k] for name, label in labels.items()}
-        near = nearness_to_truth(given, truth[:, k], observed.patients, baseline="majority", **options)
-        numbers = {(name, "", "accuracy"): share for name, (share, _) in near.items()}
-        gaps = {(name, "majority", "accuracy"): gap for name, (_, gap) in near.items() if name != "majority"}
-        keys = {"target": detail, "method": "planted", "n": len(truth)}
-        found.append(rows(numbers | gaps, ("model", "rival", "metric"), **keys))
-    return observed.rows(stack(found), confidence=options.get("confidence", 0.95))
+    right = {
+        model: np.where(np.isnan(given), 0.5, given == truth).reshape(-1, *truth.shape).transpose(1, 0, 2)
+        for model, given in labels.items()
+    }
+    drawn = observed.means({(model, ""): one for model, one in right.items()}, **draws)
+    vote = drawn["majority", ""]
+    drawn |= {(model, "majority"): drawn[model, ""] - vote for model in right if model != "majority"}
+    keys = {"metric": "accuracy", "method": "planted", "n": len(truth), "p": np.nan}
+    return observed.intervals(drawn, ("model", "rival"), confidence, **keys)

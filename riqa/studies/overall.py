@@ -2,28 +2,25 @@
 
 Every function takes test predictions of one or more datasets and models, as `riqa.predictions` reads them,
 and returns rows of `riqa.results`. A difference is always the first model of a pair minus the second. What
-nobody has graded is left out. Values are means over seeds; the bootstrap draws patients and seeds.
+nobody has graded is left out. Values are means over seeds. Two methods are compared by `methods`, two
+networks by `differences`, with one seed each.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import product
 
 import numpy as np
 import pandas as pd
 from sklearn.metrics import f1_score
 
 from riqa.evaluate.bootstrap import auc_interval
-from riqa.evaluate.comparisons import (
-    detectable_difference,
-    joint_counts,
-    mcnemar_test,
-    power_curve,
-    wilcoxon_test,
-)
-from riqa.evaluate.comparisons import power as power_of
+from riqa.evaluate.comparisons import mcnemar_test, wilcoxon_test
 from riqa.evaluate.interval import Interval
+from riqa.evaluate.label_shift import class_shares, corrected
 from riqa.evaluate.metrics import aggregate_eyes
+from riqa.evaluate.mrmc import BySeed, differences_by_seed, interval_of_method, method_power, spread_of
 from riqa.labels import class_names
-from riqa.predictions import with_answers
+from riqa.predictions import OVERALL, with_answers
 from riqa.results import rows, stack
 from riqa.studies.answers import Graded, by_model, drawn_as_one, graded
 
@@ -65,10 +62,21 @@ def differences(
     )
 
 
-def equivalence(predictions: pd.DataFrame, pairs: Pairs, *, n_resamples: int = 10_000) -> pd.DataFrame:
+def methods(predictions: pd.DataFrame, pairs: Pairs, *, confidence: float = 0.95) -> pd.DataFrame:
+    """Compare macro-F1 of trained methods: seeds as readers, patients as cases (`riqa.evaluate.mrmc`).
+
+    With one seed there is a value, and neither interval nor p-value.
+    """
+    shared = {"method": "mrmc", "confidence": confidence}
+    return stack(
+        rows({("macro_f1", "all"): interval_of_method(_by_seed(a, b), confidence)}, **shared, **keys)
+        for keys, a, b in _paired(predictions, pairs)
+    )
+
+
+def equivalence(predictions: pd.DataFrame, pairs: Pairs) -> pd.DataFrame:
     """Return the 90 % intervals that two one-sided tests at 0.05 hold against a margin (Schuirmann, 1987)."""
-    intervals = differences(predictions, pairs, confidence=0.9, n_resamples=n_resamples)
-    return intervals.assign(method="equivalence", p=np.nan)
+    return methods(predictions, pairs, confidence=0.9).assign(method="mrmc_equivalence", p=np.nan)
 
 
 def wilcoxon(predictions: pd.DataFrame, pairs: Pairs) -> pd.DataFrame:
@@ -102,48 +110,70 @@ def mcnemar(predictions: pd.DataFrame, pairs: Pairs) -> pd.DataFrame:
 
 
 def power(
-    predictions: pd.DataFrame, pair: tuple[str, str], sizes: Sequence[int], n_studies: int
+    predictions: pd.DataFrame, pair: tuple[str, str], sizes: Sequence[int], seeds: Sequence[int], true: float
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Compute what test sets of some sizes could find between two models that disagree as these on one set.
+    """Compute what studies of other sizes could find, if methods vary as these two do on this one set.
+
+    Nothing depends on the difference that was found: that power would be the p-value in other words.
+
+    Args:
+        predictions: Of one dataset.
+        pair: Two methods that are to be compared.
+        sizes: Numbers of test images, with as many images per patient as here.
+        seeds: Numbers of seeds, one or more; with one seed power is NaN.
+        true: A difference in macro-F1.
 
     Returns:
-        The curves (`riqa.evaluate.comparisons.power_curve`) with a column `images`; and rows of the metrics
-        `detectable_difference` (found with a power of 0.8; NaN if more than the curve reaches) and `power`
-        (for the difference found).
+        A table with columns images, seeds, power (of finding `true`) and detectable (the least difference
+        that is found with a power of 0.8, NaN above 0.5); and the same as rows of `power` and
+        `detectable_difference`, with three rows of `standard_deviation` (`riqa.evaluate.mrmc.Spread`).
     """
     ((keys, a, b),) = _paired(predictions, [pair])
-    joint = joint_counts(a.truth, a.called, b.called, a.n_classes)
-    curves, found = [], []
-    for size in sizes:
-        curve = power_curve(joint, size, n_studies=n_studies)
-        either = max(power_of(world, size, n_studies=n_studies) for world in (joint, joint.swapaxes(1, 2)))
-        numbers = {"detectable_difference": detectable_difference(curve), "power": either}
-        numbers = {(metric, f"{size} images"): value for metric, value in numbers.items()}
-        found.append(rows(numbers, **keys | {"n": size, "method": "simulation"}))
-        curves.append(curve.assign(images=size))
-    return pd.concat(curves, ignore_index=True), stack(found)
+    spread, grid, found = spread_of(_by_seed(a, b)), np.geomspace(1e-4, 0.5, 400), []
+    numbers = {("standard_deviation", part): np.sqrt(getattr(spread, part)) for part in spread._fields}
+    for size, n in product(sizes, seeds):
+        how = {"n_seeds": n, "times_patients": size / len(a.images)}
+        on_grid, at_true = method_power(grid, spread, **how), float(method_power(true, spread, **how))
+        least = float(np.interp(0.8, on_grid, grid)) if on_grid[-1] >= 0.8 else np.nan
+        found.append((size, n, at_true, least))
+        group = f"{size} images, {n} seeds"
+        numbers |= {("power", group): at_true, ("detectable_difference", group): least}
+    table = pd.DataFrame(found, columns=["images", "seeds", "power", "detectable"])
+    return table, rows(numbers, **keys | {"method": "mrmc_power"})
+
+
+def prior_corrected(
+    predictions: pd.DataFrame, trained_on: Mapping[str, np.ndarray]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Correct each network's answers to class shares that it estimates itself, without labels, on the set.
+
+    Args:
+        predictions: Of one or more datasets, probabilities summing to 1.
+        trained_on: Dataset -> (K,) shares of the classes among its training photographs.
+
+    Returns:
+        The predictions with corrected probabilities and answers; and for each model rows of `class_share`, as
+        estimated: mean over seeds, smallest and largest.
+    """
+    frames, found = [], []
+    for keys, own in by_model(predictions):
+        old = np.asarray(trained_on[keys["dataset"]])
+        columns, estimates = OVERALL[: len(old)], []
+        for _, run in own.groupby("seed", sort=False):
+            probs = run[columns].to_numpy()
+            estimates.append(class_shares(probs, old))
+            better = corrected(probs, old, estimates[-1])
+            frames.append(run.assign(**dict(zip(columns, better.T, strict=True))))
+        each = zip(class_names(len(old)), np.transpose(estimates), strict=True)
+        numbers = {("class_share", label): Interval(x.mean(), x.min(), x.max()) for label, x in each}
+        found.append(rows(numbers, method="em", n=own["image_id"].nunique(), **keys))
+    return with_answers(pd.concat(frames, ignore_index=True)), stack(found)
 
 
 def by_eye(predictions: pd.DataFrame) -> pd.DataFrame:
     """Average the answers about an eye's views; eyes whose views have different grades are left out."""
     eyes = aggregate_eyes(predictions.drop(columns=["called", "p_true"]))
     return with_answers(eyes[eyes["overall"].notna()].reset_index(drop=True))
-
-
-def beside_published(predictions: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame | None:
-    """Put published predictions (`riqa.data.published_predictions`, `with_answers`) beside ours on one set.
-
-    Returns:
-        Our rows, and those of the published models for the same images, repeated for each of our seeds (they
-        have one run). None if one of our images has no published prediction: nothing could be paired.
-    """
-    images = predictions["image_id"].unique()
-    if not np.isin(images, published["image_id"].unique()).all():
-        return None
-    same = published[published["image_id"].isin(images)]
-    (dataset,) = predictions["dataset"].unique()
-    copies = [same.assign(seed=seed, dataset=dataset) for seed in sorted(predictions["seed"].unique())]
-    return pd.concat([predictions, *copies], ignore_index=True)
 
 
 def reject_against_good(
@@ -162,6 +192,11 @@ def reject_against_good(
         number = {("auc", "reject against good"): auc_interval(ends.truth == 2, score, **how)}
         found.append(rows(number, n=len(ends.images), confidence=confidence, **keys))
     return stack(found)
+
+
+def _by_seed(a: Graded, b: Graded) -> BySeed:
+    how = {"n_classes": a.n_classes, "groups": drawn_as_one(a.images)}
+    return differences_by_seed(a.truth, a.called, b.called, **how)
 
 
 def _paired(predictions: pd.DataFrame, pairs: Pairs) -> Iterator[tuple[dict, Graded, Graded]]:

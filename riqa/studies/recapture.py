@@ -7,6 +7,7 @@ intervals over patients and seeds. Groups without any such pair have no row.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -54,6 +55,28 @@ class Advice:
     def achieved(self, who: str, outcomes: np.ndarray) -> np.ndarray:
         """Return what somebody's advice achieves: (S, N), NaN where it is not asked for or nobody knows."""
         return outcome(self.policies[who], outcomes, self.asked)
+
+
+def choose_set(
+    n_classes: Mapping[str, int], photographs: Path, details_set: str
+) -> tuple[str, str, pd.DataFrame | None]:
+    """Choose the overall set with the most classes, whose Student advises, and the set on which it does.
+
+    It advises on its own set, or on the details set if only there the truth of the photographs is on file.
+
+    Args:
+        n_classes: Overall set -> its number of classes.
+        photographs: Folder with a folder per set, in it `truth.parquet` where the truth is known.
+        details_set: Set whose details experts have judged.
+
+    Returns:
+        Both sets, and the truth of the second (index image_id), or None.
+    """
+    home = max(n_classes, key=n_classes.get)
+    for studied in (home, details_set):
+        if (path := photographs / studied / "truth.parquet").is_file():
+            return home, studied, pd.read_parquet(path).set_index("image_id")
+    return home, home, None
 
 
 def give_advice(students: pd.DataFrame, teachers: pd.DataFrame, truth: pd.DataFrame | None) -> Advice:
@@ -183,6 +206,32 @@ def choose_scenes(
         fits |= dict(zip(FAILURES, failed, strict=True))
     found = {kind: [n for n in order if advice.asked[0, n] and here[n]] for kind, here in fits.items()}
     return {kind: positions[0] for kind, positions in found.items() if positions}
+
+
+def describe_scenes(
+    chosen: Mapping[str, int], advice: Advice, told: Mapping[str, pd.DataFrame], classes: Sequence[str],
+    grades: np.ndarray | None = None,
+) -> pd.DataFrame:  # fmt: skip
+    """Say what the first seed's Student calls the photograph of each scene, and what is true.
+
+    What is chosen, advised and graded is as in `choose_scenes`; `told` holds under "before", and with grades
+    under "taken again", the Student's probabilities, one row per scene; classes are named, the worst first.
+
+    Returns:
+        One row per scene: `scene`, `Student`, and with grades `truth`, `repaired`, and `Student then` and
+        `truth then`, after that repair.
+    """
+    where = np.array([*chosen.values()], dtype=int)
+    worst, columns = advice.worst[0, where], {"scene": [*chosen]}
+    for when, then, code in (("before", "", 0 * worst), ("taken again", " then", 2**worst)):
+        if when in told:
+            probs = told[when][OVERALL[: len(classes)]].astype(float)
+            best = zip(probs.to_numpy().argmax(axis=1), probs.max(axis=1), strict=True)
+            columns["Student" + then] = [f"{classes[k]} ({p:.2f})" for k, p in best]
+        if grades is not None:
+            columns["truth" + then] = [classes[k] for k in grades[where, code]]
+            columns["repaired"] = [DETAILS[k] for k in worst]
+    return pd.DataFrame(columns)
 
 
 def _rows(

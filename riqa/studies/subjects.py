@@ -43,9 +43,9 @@ def take(store: Store, rows: Sequence[int]) -> Subjects:
     return Subjects(ids, images, curated_fields(store, rows))
 
 
-def draw_subjects(store: Store, n: int, seed: int) -> Subjects:
-    """Draw n test photographs at random; all, if there are fewer."""
-    return take(store, _shuffled_test_rows(store, seed)[:n])
+def draw_subjects(store: Store, n: int, seed: int, split: str = "test") -> Subjects:
+    """Draw n photographs of a split at random; all, if there are fewer."""
+    return take(store, _shuffled_rows(store, seed, split)[:n])
 
 
 def draw_located(
@@ -66,7 +66,7 @@ def draw_located(
     truth = pd.read_parquet(root / "truth.parquet").set_index("image_id")
     candidates = set(truth.index[has_place(truth, tuple(groups))])
     ids, size = store.manifest["image_id"], store.images.shape[1]
-    order = [row for row in _shuffled_test_rows(store, seed) if ids.iloc[row] in candidates]
+    order = [row for row in _shuffled_rows(store, seed, "test") if ids.iloc[row] in candidates]
     rows, clean, places, n_spread = [], [], [], 0
     for row, field in zip(order, curated_fields(store, order), strict=True):
         if len(rows) == n:
@@ -88,6 +88,6 @@ def _as_images(pixels: np.ndarray) -> Tensor:
     return torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
 
 
-def _shuffled_test_rows(store: Store, seed: int) -> list[int]:
-    rows = np.flatnonzero((store.manifest["split"] == "test").to_numpy())
+def _shuffled_rows(store: Store, seed: int, split: str) -> list[int]:
+    rows = np.flatnonzero((store.manifest["split"] == split).to_numpy())
     return np.random.default_rng(seed).permutation(rows).tolist()

@@ -8,11 +8,23 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from riqa.assess.answers import NO_FUNDUS, UNLIKE, Answer, Session, Unreadable, assess, find_images, read_crop
+from riqa.assess.answers import (
+    NO_FUNDUS,
+    UNLIKE,
+    UNSURE,
+    Answer,
+    Session,
+    Unreadable,
+    assess,
+    find_images,
+    open_session,
+    read_crop,
+)
 from riqa.data.fov import read_and_crop
 from riqa.data.fov.search import NOT_ALONE
 from riqa.errors import InputError
 from riqa.labels import DETAILS
+from riqa.learn.confidence import N_QUANTILES, Confidence
 from riqa.learn.model import load_model, with_heads
 from riqa.learn.novelty import QUANTILE, VIEWS, Novelty, load_novelty
 from riqa.learn.predict import predict
@@ -163,7 +175,9 @@ def test_the_contract_by_hand(tmp_path):
     overall = {"reject": 0.25, "usable": 0.5, "good": 0.25}
     answer = Answer(tmp_path / "x.jpg", overall, {"clarity": 0.125}, ["out of focus: refocus and retake"])
     told = answer.to_json()
-    assert list(told) == ["path", "overall", "details", "advice", "abstain", "reason", "warning"]
+    assert list(told) == [
+        "path", "overall", "details", "advice", "abstain", "reason", "warning", "temperature",
+    ]  # fmt: skip
     assert told == {
         "path": str(tmp_path / "x.jpg"),
         "overall": {"label": "usable", "probabilities": overall},
@@ -172,6 +186,7 @@ def test_the_contract_by_hand(tmp_path):
         "abstain": False,
         "reason": None,
         "warning": None,
+        "temperature": None,
     }
     ranks = {"reject": 0.66, "good": 0.02}
     details = replace(answer, ranks={"clarity": ranks}).to_json()["details"]
@@ -194,6 +209,41 @@ def test_an_abstention_names_the_view_that_finds_it_most_unlike(lab, session, mo
         monkeypatch.setattr(Novelty, "threshold", lambda *_, limit=limit: limit)
         (answer,) = judge(session, lab.photographs(1))
         assert answer.reason == reason
+
+
+def test_a_temperature_changes_probabilities_and_no_class(lab, fearless):
+    levels = np.linspace(0.4, 0.8, N_QUANTILES).tolist()
+    sober = replace(fearless, confidence=Confidence(temperature=2.0, quantiles=levels))
+    raw, cool = (judge(session, lab.photographs(8)) for session in (fearless, sober))
+    for one, other in zip(raw, cool, strict=True):
+        probs = np.array(list(one.overall.values()))
+        expected = np.sqrt(probs) / np.sqrt(probs).sum()  # p^(1/T), T = 2
+        assert list(other.overall.values()) == pytest.approx(expected.tolist(), abs=1e-6)
+        assert (other.label, other.details, other.advice) == (one.label, one.details, one.advice)
+    assert {answer.to_json()["temperature"] for answer in raw} == {None}
+    assert {answer.to_json()["temperature"] for answer in cool} == {2.0}
+
+
+def test_below_the_limit_of_the_coverage_there_is_no_answer(lab, fearless):
+    """The limit stands in the widest gap between photographs, so that no rounding decides."""
+    answers = judge(fearless, lab.photographs())
+    surest = np.array([max(answer.overall.values()) for answer in answers])
+    ordered = np.sort(surest)[5:-5]
+    widest = np.diff(ordered).argmax()
+    limit = float(ordered[widest : widest + 2].mean())
+    kept = judge(replace(fearless, least=limit), lab.photographs())
+    assert [answer.abstains for answer in kept] == (surest < limit).tolist()
+    unsure = next(answer for answer in kept if answer.abstains)
+    assert unsure.reason == f"{UNSURE}: no class reaches {limit:.2f}"
+    assert (unsure.overall, unsure.details, unsure.advice) == ({}, {}, ["let a person judge it"])
+
+
+def test_the_limit_of_a_coverage_is_read_with_the_model(lab):
+    everything, most = (open_session(lab.stem, lab.photographs(1), coverage=c) for c in (1.0, 0.8))
+    quantiles = everything.confidence.quantiles
+    assert (everything.least, everything.notes) == (0.0, [])
+    assert most.least == pytest.approx(quantiles[20])  # a fifth of the validation photographs lies below
+    assert quantiles[0] <= most.least <= quantiles[-1] <= 1
 
 
 @pytest.mark.parametrize(("knob", "value"), [("batch_size", 0), ("quantile", 2)])

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.bad_input_kinds import KINDS, Case
+from benchmarks.bad_input_kinds import KINDS
+from benchmarks.bad_input_lab import Case
 from benchmarks.bad_inputs import flaws
 
 ROOT = Path(__file__).parents[2]

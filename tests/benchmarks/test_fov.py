@@ -16,25 +16,15 @@ from riqa.phantom.fundus import Field
 
 def table(**by):
     """Return a summary of the values of intersection over union of each contestant, alike on both margins."""
-    return summarise(
-        [
-            {"by": name, "surround": surround, "iou": value}
-            for name, values in by.items()
-            for surround in SURROUNDS
-            for value in values
-        ]
-    )
+    rows = [{"by": name, "iou": value} for name, values in by.items() for value in values]
+    return summarise([row | {"surround": surround} for surround in SURROUNDS for row in rows])
 
 
-def test_every_camera_meets_every_defect_at_every_severity():
+def test_every_camera_meets_every_defect_at_every_severity_and_its_true_field_is_a_circle_between_cuts():
     grid = cases((0.5, 1.0))
     assert len(grid) == len({case[1:] for case in grid}) == 8 * 13 * 2
     assert [case[0] for case in grid] == list(range(len(grid)))
-
-
-def test_true_field_is_a_circle_between_its_cuts():
-    mask = truth_mask(Field(100, 80, 50.0, 40.0, 30.0, 0.5))
-    assert mask.any(axis=1).sum() == 31
+    assert truth_mask(Field(100, 80, 50.0, 40.0, 30.0, 0.5)).any(axis=1).sum() == 31
     assert abs(truth_mask(Field(100, 80, 50.0, 40.0, 30.0, 1.0)).sum() - np.pi * 900) < 20
 
 
@@ -56,11 +46,10 @@ def test_results_do_not_depend_on_the_number_of_processes(tmp_path, monkeypatch,
     monkeypatch.setattr(fov_accuracy, "installed_peers", lambda: [])
     results = []
     for jobs in ("1", "2"):
-        out = tmp_path / f"{jobs}.json"
         command = ["fov_accuracy", "--seeds", "7", "--size", "128", "--severities", "0.5", "--jobs", jobs]
-        monkeypatch.setattr(sys, "argv", [*command, "--out", str(out)])
+        monkeypatch.setattr(sys, "argv", [*command, "--out", str(tmp_path / "found.json")])
         fov_accuracy.main()
-        results.append(json.loads(out.read_text())["photographs"])
+        results.append(json.loads((tmp_path / "found.json").read_text())["photographs"])
     assert len(results[0]) == 2 * len(SURROUNDS)
     assert results[0] == results[1]
     assert "our worst:" in capsys.readouterr().out
@@ -92,19 +81,16 @@ def test_margin_is_the_widest_on_any_side_as_part_of_the_longer_one():
 
 
 def test_wide_margins_are_listed(tmp_path, capsys, monkeypatch):
-    def listed(status):
-        with pytest.raises(SystemExit) as stopped:
-            fov_margins.main()
-        assert stopped.value.code == status
-        return capsys.readouterr().out
-
-    for name, cut in (("good", 160), ("bad", 120)):
-        cv2.imwrite(str(tmp_path / f"{name}.jpg"), photograph(cut)[..., ::-1])
-    cv2.imwrite(str(tmp_path / "blank.jpg"), np.zeros((90, 90, 3), np.uint8))
+    for name, image in (("good", photograph()), ("bad", photograph(120)), ("blank", np.zeros((90, 90, 3)))):
+        cv2.imwrite(str(tmp_path / f"{name}.jpg"), image[..., ::-1])
     monkeypatch.setattr(sys, "argv", ["fov_margins", str(tmp_path)])
     with monkeypatch.context() as wide:
         wide.setattr(fov_margins, "read_and_crop", lambda path, size: (None, field()))
-        said = listed(1)
+        with pytest.raises(SystemExit, match="True"):
+            fov_margins.main()
+    said = capsys.readouterr().out
     assert ("bad.jpg" in said, "good.jpg" in said) == (True, False)
     (tmp_path / "bad.jpg").unlink()
-    assert "blank.jpg: no field of view found" in listed(0)
+    with pytest.raises(SystemExit, match="False"):
+        fov_margins.main()
+    assert "blank.jpg: no field of view found" in capsys.readouterr().out

@@ -44,16 +44,10 @@ def browser():
         if os.environ.get("CI"):
             pytest.fail(message)
         pytest.skip(message)
-    quiet = [
-        "--no-sandbox",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-    ]
+    quiet = "--no-sandbox --no-first-run --disable-background-networking --disable-component-update"
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=found, args=[*quiet, "--no-first-run", "--disable-quic"]
-        )
+        quiet = [*quiet.split(), "--disable-sync", "--disable-quic"]
+        browser = playwright.chromium.launch(executable_path=found, args=quiet)
         yield browser
         browser.close()
 

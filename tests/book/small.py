@@ -38,10 +38,13 @@ class Small:
         return results.read(self.build.work / chapter)
 
     def assert_whole(self) -> None:
-        """Every chapter that the book has has run to its end."""
+        """Every chapter that the book has has run to its end, and the observers were the real ones of MSHF."""
         for name in read_chapters(self.build.root):
             assert self.build.executed(name).is_file()
             assert len(self.results(name)), name
+        observed = self.results("08_analyse_observers")
+        assert set(observed["dataset"]) == {"mshf"}
+        assert "planted" not in set(observed["method"])
 
 
 def build_small(

@@ -1,6 +1,7 @@
 """The recipe of CONTRIBUTING.md for a chapter, followed: a notebook, a file in riqa/studies, a line in chapters.yaml."""
 
 import os
+import shlex
 import subprocess
 import sys
 
@@ -54,28 +55,15 @@ def test_a_notebook_a_study_and_a_line_make_a_chapter(smoke, tmp_path):
     nbformat.write(new_notebook(cells=cells, metadata=kernel), tmp_path / "notebooks" / f"{NAME}.ipynb")
     with (tmp_path / "notebooks" / "chapters.yaml").open("a") as file:
         file.write(f"{NAME}: {{needs: [05_train_multi_task], threads: 1}}\n")
-    command = [
-        sys.executable,
-        "-m",
-        "riqa.cli",
-        "run",
-        "13",
-        "--profile",
-        "smoke",
-        "-p",
-        "below=0.6",
-        "--out",
-        "run",
-    ]
-    done = subprocess.run(command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(tmp_path)},
-                          capture_output=True, text=True, check=False)  # fmt: skip
+    command = [sys.executable, *shlex.split("-m riqa.cli run 13 --profile smoke -p below=0.6 --out run")]
+    env = os.environ | {"PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     found = results.read(tmp_path / "run" / "artifacts")
     assert found["value"].between(0, 1).all()
     page = (tmp_path / "run" / "html" / "notebooks" / f"{NAME}.html").read_text()
-    row = results.find(
-        found, dataset="phantom_grades", model="multi_task", metric="undecided", method="count"
-    )
+    keys = {"dataset": "phantom_grades", "model": "multi_task", "metric": "undecided"}
+    row = results.find(found, method="count", **keys)
     assert f"{100 * row['value']:.1f}\N{NO-BREAK SPACE}%" in page
     assert "below 0.6" in page
     assert "How often models are undecided" in page

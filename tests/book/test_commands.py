@@ -24,7 +24,7 @@ PAGES = [REPOSITORY / name for name in ("README.md", "CONTRIBUTING.md")]
 PAGES += sorted((REPOSITORY / "book").glob("*.md"))
 
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
-MODULES = [*sorted((REPOSITORY / "riqa").rglob("*.py")), REPOSITORY / "riqa" / "paper" / "claims.yaml"]
+MODULES = [*sorted((REPOSITORY / "riqa").rglob("*.py")), *sorted((REPOSITORY / "riqa").rglob("*.yaml"))]
 OWN_PROFILE = "clinic"  # which the page on own photographs tells to write
 IN_LINE = r"`((?:riqa|make|snakemake|accelerate) [^`]+)`"
 
@@ -99,7 +99,14 @@ def values_of(line: str) -> tuple[str, dict]:
 
 def test_commands_were_found_in_every_place():
     places = {place.removesuffix(", block") for place in COMMANDS.values()}
-    assert {"README.md", "your_photographs.md", "how_to_run.md", "cluster.md", "help", "fetch.py"} <= places
+    assert {
+        "README.md",
+        "your_photographs.md",
+        "how_to_run.md",
+        "cluster.md",
+        "help",
+        "sources.yaml",
+    } <= places
     assert "claims.yaml" in places
     assert len(COMMANDS) > 60
     assert set(of_kind) == {"riqa", "make", "source", "conda", "snakemake", "accelerate"}

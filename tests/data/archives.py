@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from riqa.phantom.photograph import Exposure, render_clean, spoil
+from riqa.phantom.photograph import Exposure, render_clean
 from tests.data import layouts
 
 WIDTH = 128  # of a photograph, pixels
@@ -65,10 +65,9 @@ def draw(stem: str, number: int, severities: Mapping[str, float]) -> np.ndarray:
     small = stem.startswith("DR-XJU")
     camera = "tabletop_c" if small else _CAMERAS[number % len(_CAMERAS)]
     size = SMALL if small else WIDTH
-    study = ("phantom_details", 0)
-    shot = Exposure(*study, number, number, ("left", "right")[number % 2], "macula", camera, size, severities)
-    fundus = render_clean(shot)
-    image, _ = spoil(fundus.image, fundus.fov_mask, *study, number, severities)
+    side = ("left", "right")[number % 2]
+    fundus = render_clean(Exposure("phantom_details", 0, number, number, side, "macula", camera, size))
+    image = fundus.spoil(severities).image
     if stem.split("_")[0] in WHITE and stem.split("_")[1][0] in "lr" and len(stem.split("_")[1]) == 2:
         image[~fundus.fov_mask] = 255
         cv2.putText(image, stem[:2], (2, 12), cv2.FONT_HERSHEY_SIMPLEX, 0.35, (0, 0, 0))

@@ -11,8 +11,8 @@ import numpy as np
 
 from benchmarks.fov_accuracy import truth_mask
 from riqa.phantom.degrade import DEFECTS
-from riqa.phantom.fundus import CAMERAS
-from riqa.phantom.photograph import Exposure, render_clean, spoil
+from riqa.phantom.fundus import CAMERAS, Field
+from riqa.phantom.photograph import Exposure, render_clean
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 Picture = tuple[np.ndarray, np.ndarray]
@@ -26,10 +26,8 @@ def phantom(seed: int, number: int, size: int = 300) -> Picture:
     severities = {str(name): float(rng.uniform(0.1, 1)) for name in defects}
     side, view = ("left", "right")[number % 2], ("macula", "disc")[number // 2 % 2]
     camera = list(CAMERAS)[rng.integers(len(CAMERAS))]
-    shot = Exposure("phantom_grades", seed, number, number, side, view, camera, size, severities)
-    clean = render_clean(shot)
-    image, _ = spoil(clean.image, clean.fov_mask, shot.study, seed, number, severities)
-    return image, truth_mask(clean.field)
+    clean = render_clean(Exposure("phantom_grades", seed, number, number, side, view, camera, size))
+    return clean.spoil(severities).image, truth_mask(Field(**clean.geometry))
 
 
 def resized(picture: Picture, scale: float) -> Picture:

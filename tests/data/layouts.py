@@ -14,16 +14,9 @@ FORMATS = {".png": "PNG", ".tif": "TIFF", ".bmp": "BMP"}
 EYEQ_RAW = {"good": 0, "usable": 1, "reject": 2}
 """EyeQ's own code: the reverse of riqa's."""
 
+GROUPS = ("DR-XJU", "DR-ZJU", "Glaucoma", "Healthy", "Local1", "Local2", "UWF-mosaic")
 # Images a group of the small MSHF; the archive has 235, 187, 52, 26, 302 in both Local, 500.
-MSHF_GROUPS = {
-    "DR-XJU": 6,
-    "DR-ZJU": 5,
-    "Glaucoma": 3,
-    "Healthy": 2,
-    "Local1": 4,
-    "Local2": 4,
-    "UWF-mosaic": 5,
-}
+MSHF_GROUPS = dict(zip(GROUPS, (6, 5, 3, 2, 4, 4, 5), strict=True))
 
 DIMENSIONS = ("illumination", "clarity", "contrast", "overall")
 
@@ -53,6 +46,16 @@ def write_eyeq(root: Path, train: Mapping[str, str], test: Mapping[str, str], im
         for stem in labels if images else ():
             write_image(root / part / f"{stem}.jpeg")
     return root
+
+
+def small_eyeq(root: Path) -> Path:
+    """Write EyeQ with 20 training patients from 100 on and 8 test patients from 200 on, both eyes each."""
+    classes = ("good", "good", "usable", "reject") * 10
+    parts = [
+        [f"{p}_{eye}" for p in part for eye in ("left", "right")]
+        for part in (range(100, 120), range(200, 208))
+    ]
+    return write_eyeq(root, *(dict(zip(stems, classes, strict=False)) for stems in parts))
 
 
 def write_eyeq_d(root: Path, rows: Iterable[tuple[str, int, int, int, int]]) -> Path:
@@ -87,9 +90,9 @@ def write_mshf(
 ) -> Path:
     """Write MSHF as published below `root`, and return the folder that holds the label files.
 
-    `scores` are the experts' (see `mshf_scores`), `agreed` those in the order of `DIMENSIONS`, their majority
-    by default; `order` that of the four columns in both sheets. Every `test_every`-th image of a group is a
-    test image; those of `png_in_ai_use` are .png there and .jpg in Original. A `folder` of "" is `root`.
+    `scores` are the experts', `agreed` those in the order of `DIMENSIONS`, their majority by default; `order`
+    that of the columns in both sheets. Every `test_every`-th image of a group is a test image; those of
+    `png_in_ai_use` are .png there and .jpg in Original. A `folder` of "" is `root`.
     """
     base = root / folder
     base.mkdir(parents=True, exist_ok=True)

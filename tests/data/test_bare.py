@@ -23,9 +23,16 @@ def encoded(kind, image=IMAGE, **options):
     return content.getvalue()
 
 
-def read(tmp_path, content):
-    (tmp_path / "a").write_bytes(content)
-    return read_photograph(tmp_path / "a")
+PNG, JPEG = encoded("PNG"), encoded("JPEG", quality=95)
+
+
+@pytest.fixture
+def read(tmp_path):
+    def read(content):
+        (tmp_path / "a").write_bytes(content)
+        return read_photograph(tmp_path / "a")
+
+    return read
 
 
 # python-pillow/Pillow#8363 and #2445: intact PNG with more than 1 MB of metadata.
@@ -41,29 +48,6 @@ BESIDE_PNG = {
     "gAMA": chunk(b"gAMA", b""),
     "cHRM": chunk(b"cHRM", b"\0" * 5),
 }
-
-
-@pytest.mark.parametrize("beside", BESIDE_PNG.values(), ids=BESIDE_PNG)
-def test_nothing_beside_the_pixels_of_a_png_decides(tmp_path, beside):
-    assert np.array_equal(read(tmp_path, with_chunks(encoded("PNG"), beside)), IMAGE)
-    turned = with_chunks(encoded("PNG"), chunk(b"eXIf", SIX[6:]), beside)
-    assert np.array_equal(read(tmp_path, turned), np.rot90(IMAGE, -1))
-
-
-def test_transparency_and_palette_of_a_png_stay(tmp_path):
-    content = encoded("PNG", Image.fromarray(IMAGE).quantize(16), transparency=3)
-    long = with_chunks(content, BESIDE_PNG["zTXt"])
-    assert np.array_equal(read(tmp_path, long), read(tmp_path, content))
-
-
-@pytest.mark.parametrize("kept", [0.3, 0.6, 0.95])
-def test_a_png_that_is_cut_short_stays_refused(tmp_path, kept):
-    noise = np.random.default_rng(0).integers(0, 256, (200, 200, 3), dtype=np.uint8)
-    long, content = BESIDE_PNG["zTXt"], with_chunks(encoded("PNG", noise), BESIDE_PNG["zTXt"])
-    with pytest.raises(UnreadableError):
-        read(tmp_path, content[: len(long) + int(kept * (len(content) - len(long)))])
-
-
 BESIDE_JPEG = {
     "MPF": (0xE2, b"MPF\0" + b"II*\0\x08\0\0\0\xff\xff" + b"\7" * 40),
     "ICC": (0xE2, b"ICC_PROFILE\0\\9\\9no profile"),
@@ -74,17 +58,6 @@ BESIDE_JPEG = {
     "Adobe": (0xEE, b"Ado"),
     "comment": (0xFE, b"\xff\xd9"),
 }
-
-
-@pytest.mark.parametrize("beside", BESIDE_JPEG.values(), ids=BESIDE_JPEG)
-@pytest.mark.parametrize("turned", [False, True])
-def test_nothing_beside_the_pixels_of_a_jpeg_decides(tmp_path, beside, turned):
-    content = encoded("JPEG", quality=95)
-    plain = read(tmp_path, content)
-    odd = with_segments(content, *([(0xE1, SIX)] * turned), beside)
-    assert np.array_equal(read(tmp_path, odd), np.rot90(plain, -1) if turned else plain)
-
-
 ODD_TAGS = {
     "resolution": [(282, 2, b"72 dpi\0"), (283, 2, b"72 dpi\0"), (296, 3, [3])],
     "far EXIF": [(34665, 4, [4_000_000_000])],
@@ -94,23 +67,40 @@ ODD_TAGS = {
     "largest": [(281, 2, b"white\0")],
     "unknown type": [(65000, 99, b"????")],
 }
+DEEP = IMAGE[..., 0].astype(np.uint16) * 257 + 32768
+DRESSES = (
+    {f"PNG {name}": (PNG, lambda *turn, b=beside: with_chunks(PNG, *turn, b)) for name, beside in BESIDE_PNG.items()}
+    | {f"JPEG {name}": (JPEG, lambda *turn, b=beside: with_segments(JPEG, *turn, b)) for name, beside in BESIDE_JPEG.items()}
+    | {
+        f"TIFF {name} {bits}": (tiff(pixels, bits=bits), lambda *turn, t=tags, p=pixels, b=bits: tiff(p, bits=b, extra=[*turn, *t]))
+        for name, tags in ODD_TAGS.items()
+        for pixels, bits in ((IMAGE, 8), (DEEP, 16))
+    }
+)  # fmt: skip
+TURN = {"PNG": chunk(b"eXIf", SIX[6:]), "JPEG": (0xE1, SIX), "TIFF": (274, 3, [6])}
 
 
-@pytest.mark.parametrize("tags", ODD_TAGS.values(), ids=ODD_TAGS)
-def test_no_odd_tag_of_a_tiff_decides(tmp_path, tags):
-    for pixels, bits in ((IMAGE, 8), (IMAGE[..., 0].astype(np.uint16) * 257 + 32768, 16)):
-        plain = read(tmp_path, tiff(pixels, bits=bits))
-        assert np.array_equal(read(tmp_path, tiff(pixels, bits=bits, extra=tags)), plain)
-        turned = read(tmp_path, tiff(pixels, bits=bits, extra=[(274, 3, [6]), *tags]))
-        assert np.array_equal(turned, np.rot90(plain, -1))
+@pytest.mark.parametrize("dress", DRESSES)
+def test_nothing_beside_the_pixels_decides(read, dress):
+    plain, dressed = DRESSES[dress]
+    pixels = read(plain)
+    assert np.array_equal(read(dressed()), pixels)
+    assert np.array_equal(read(dressed(TURN[dress.split()[0]])), np.rot90(pixels, -1))
 
 
-def test_what_is_left_is_the_pixels():
+@pytest.mark.parametrize("kept", [0.3, 0.6, 0.95])
+def test_a_png_that_is_cut_short_stays_refused(read, kept):
+    noise = np.random.default_rng(0).integers(0, 256, (200, 200, 3), dtype=np.uint8)
+    long, content = BESIDE_PNG["zTXt"], with_chunks(encoded("PNG", noise), BESIDE_PNG["zTXt"])
+    with pytest.raises(UnreadableError):
+        read(content[: len(long) + int(kept * (len(content) - len(long)))])
+
+
+def test_what_is_left_is_the_pixels_with_their_palette_transparency_and_colours(read):
     text = PngImagePlugin.PngInfo()
     text.add_text("note", "secret")
     png = encoded("PNG", pnginfo=text, exif=SIX[6:], dpi=(72, 72))
-    jpeg = encoded("JPEG", comment=b"secret", exif=SIX)
-    for content in (png, jpeg):
+    for content in (png, encoded("JPEG", comment=b"secret", exif=SIX)):
         for orientation in (True, False):
             bare = without_metadata(content, orientation)
             assert b"secret" not in bare
@@ -120,3 +110,5 @@ def test_what_is_left_is_the_pixels():
     assert without_metadata(encoded("BMP"), True) is None
     adobe = encoded("JPEG", Image.fromarray(IMAGE).convert("CMYK"), quality=95)
     assert without_metadata(adobe, False) == adobe  # its colours stay those of Adobe
+    palette = encoded("PNG", Image.fromarray(IMAGE).quantize(16), transparency=3)
+    assert np.array_equal(read(with_chunks(palette, BESIDE_PNG["zTXt"])), read(palette))

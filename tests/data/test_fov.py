@@ -1,6 +1,4 @@
 import itertools
-import os
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -13,10 +11,8 @@ from benchmarks.fov_accuracy import cases, overlap, photographs
 from benchmarks.fov_margins import WIDEST, empty_margin
 from riqa.data.fov import FieldOfView, NoFieldError, crop_to_fov, find_fov, read_and_crop
 from riqa.data.read import UnreadableError, read_photograph
+from tests.data.expect import REAL, needs_data
 from tests.data.photographs import disc
-
-DATA = os.environ.get("RIQA_DATA")
-real = pytest.mark.skipif(not DATA, reason="RIQA_DATA names no folder of real photographs")
 
 
 @settings(max_examples=40, deadline=None)
@@ -32,17 +28,13 @@ def test_disc_of_any_size_and_brightness_is_found(height, width, size, level, no
     assert overlap(find_fov(image), mask) > 0.97
 
 
-def test_circle_is_found_to_a_part_of_a_pixel():
+def test_circle_is_found_to_a_part_of_a_pixel_in_the_photographs_own_pixels():
     image, _ = disc(200, 240, center=(110.3, 97.6), radius=80.4)
     found = find_fov(image)
     assert np.allclose(found.center, (110.3, 97.6), atol=0.4)
     assert abs(found.radius - 80.4) < 0.6
     assert find_fov(image.copy()) == found
-    assert crop_to_fov(image, found, 32).shape == (32, 32, 3)
     assert crop_to_fov(image, found, 300)[150, 150].min() > 20  # enlarged
-
-
-def test_large_photograph_is_measured_in_its_own_pixels():
     image, mask = disc(900, 1300, center=(640, 450), radius=420)
     found = find_fov(image)
     assert np.allclose((*found.center, found.radius), (640, 450, 420), atol=3)
@@ -59,6 +51,8 @@ def test_large_photograph_is_measured_in_its_own_pixels():
     ],
 )
 def test_straight_bar_is_found_on_each_side(region, box):
+    image, mask = disc(200, 200, radius=99.5)
+    assert not find_fov(image).mask()[3, 3]  # it touches all borders, and keeps its corners
     image, mask = disc(200, 200, radius=90)
     image[region], mask[region] = 0, False
     found = find_fov(image)
@@ -138,13 +132,6 @@ def test_photograph_without_a_margin_is_field_everywhere(height, width):
     assert crop.any(axis=2).all(axis=1).sum() == 100 * height // width
 
 
-def test_circle_that_touches_all_borders_keeps_its_corners():
-    image, mask = disc(200, 200, radius=99.5)
-    found = find_fov(image)
-    assert overlap(found, mask) > 0.99
-    assert not found.mask()[3, 3]
-
-
 @pytest.mark.parametrize("place", [(4, 30), (300, 30), (300, 295)])
 def test_number_burnt_into_a_white_margin_is_no_field(place):
     image, mask = disc(300, 400, radius=130, level=140)
@@ -171,15 +158,6 @@ def test_flat_padding_behind_dark_retina_is_no_part_of_the_field():
     found = find_fov(image)
     assert abs(found.box[2] - 220) <= 3
     assert overlap(found, mask) > 0.97
-
-
-def test_read_and_crop_is_reading_finding_and_cropping(tmp_path):
-    image, _ = disc(300, 400, radius=120)
-    Image.fromarray(image).save(tmp_path / "a.png")
-    for path in (tmp_path / "a.png", str(tmp_path / "a.png")):
-        crop, fov = read_and_crop(path, 64)
-        assert fov == find_fov(image)
-        assert np.array_equal(crop, crop_to_fov(image, fov, 64))
 
 
 @pytest.mark.parametrize(("orientation", "center"), [(1, (700, 620)), (6, (1199 - 620, 700))])
@@ -211,22 +189,20 @@ def test_a_turned_photograph_smaller_than_its_crop(tmp_path, ending):
     assert overlap(fov, np.rot90(mask, -1)) > 0.97
 
 
-def test_small_field_is_read_again_and_never_enlarged(tmp_path):
-    Image.fromarray(disc(1600, 1600, radius=260, level=170)[0]).save(tmp_path / "a.jpeg", quality=95)
-    crop, fov = read_and_crop(tmp_path / "a.jpeg", 400)
-    # At a quarter, whose 400 rows seem to suffice, the field would have 130 pixels; at a half 260.
-    whole = read_photograph(tmp_path / "a.jpeg")
-    assert fov == find_fov(whole)
-    assert np.array_equal(crop, crop_to_fov(whole, fov, 400))
-
-
-def test_field_of_a_small_photograph_is_measured_in_all_its_pixels(tmp_path):
-    image, mask = disc(128, 192, center=(94.3, 62.7), radius=70.4)
-    Image.fromarray(cv2.GaussianBlur(image, (0, 0), 0.7)).save(tmp_path / "a.jpeg", quality=95)
-    crop, fov = read_and_crop(tmp_path / "a.jpeg", 32)  # a quarter of the pixels are enough for the crop
-    assert fov == find_fov(read_photograph(tmp_path / "a.jpeg"))
-    assert crop.shape == (32, 32, 3)
-    assert overlap(fov, mask) > 0.985
+@pytest.mark.parametrize(
+    ("shape", "radius", "size"),
+    # At a quarter, whose 400 rows seem to suffice, the field would have 130 pixels; at a half 260. Of a small
+    # photograph a quarter of the pixels are enough for the crop.
+    [((1600, 1600), 260, 400), ((128, 192), 60, 32)],
+)
+def test_small_field_is_read_again_and_never_enlarged(tmp_path, shape, radius, size):
+    image = cv2.GaussianBlur(disc(*shape, radius=radius, level=170)[0], (0, 0), 0.7)
+    Image.fromarray(image).save(tmp_path / "a.jpeg", quality=95)
+    for path in (tmp_path / "a.jpeg", str(tmp_path / "a.jpeg")):
+        crop, fov = read_and_crop(path, size)
+        whole = read_photograph(path)
+        assert fov == find_fov(whole)
+        assert np.array_equal(crop, crop_to_fov(whole, fov, size))
 
 
 def test_what_cannot_be_cropped_has_a_reason(tmp_path):
@@ -250,17 +226,17 @@ def test_phantoms_of_every_camera_with_every_defect_are_found():
     assert np.quantile(scores, 0.01) >= 0.95
 
 
-@real
+@needs_data
 def test_reduced_originals_have_the_field_of_the_whole_ones():
-    files = sorted((Path(DATA) / "fullres").glob("*.jpeg"))
+    files = sorted((REAL / "fullres").glob("*.jpeg"))
     assert files
     for path in files:
         assert overlap(read_and_crop(path, 224)[1], find_fov(read_photograph(path)).mask()) > 0.985
 
 
-@real
+@needs_data
 def test_no_real_photograph_keeps_a_wide_margin():
-    files = sorted((Path(DATA) / "eyeq/train").glob("*.jpeg"))[::4] + list((Path(DATA) / "fullres").glob("*"))
+    files = sorted((REAL / "eyeq/train").glob("*.jpeg"))[::4] + list((REAL / "fullres").glob("*"))
     assert len(files) > 100
     wide, aside = [], []
     for path in files:

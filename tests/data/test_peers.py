@@ -45,12 +45,13 @@ def photograph(tmp_path):
     return tmp_path / "a.png"
 
 
-def test_absent_peers_are_none(monkeypatch, photograph):
+def test_absent_peers_are_none_and_unknown_ones_refused(monkeypatch, photograph):
     monkeypatch.setattr(peers, "find_spec", lambda module: None)
     assert peers.installed_peers() == []
     for name in peers.PEERS:
         assert peers.peer_crop(name, photograph, 32) is None
-        assert peers.peer_field(name, disc()[0]) is None
+    with pytest.raises(ValueError, match="fundus-image-toolbox"):
+        peers.peer_crop("fundus_image_toolbox", photograph, 32)
 
 
 def test_peers_are_called_as_they_document(fakes, photograph):
@@ -60,10 +61,3 @@ def test_peers_are_called_as_they_document(fakes, photograph):
     crop = peers.peer_crop("retinalysis-fundusprep", photograph, 24)
     assert crop.dtype == np.uint8
     assert np.array_equal(crop, np.full((24, 24, 3), disc()[0].max()))
-
-
-def test_unknown_peer_is_refused(photograph):
-    with pytest.raises(ValueError, match="fundus-image-toolbox"):
-        peers.peer_crop("fundus_image_toolbox", photograph, 32)
-    with pytest.raises(ValueError, match="must be one of"):
-        peers.peer_field("nobody", disc()[0])

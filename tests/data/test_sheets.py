@@ -95,17 +95,11 @@ def test_other_encodings_are_named_with_the_row(tmp_path, encoding):
     assert_refused(write(tmp_path, mixed), "row 5 is in none of the encodings")
 
 
-def test_cells_in_quotation_marks_may_hold_separators_and_lines(tmp_path):
+def test_quotation_marks_row_numbers_and_single_columns(tmp_path):
     text = 'file;patient;grade\n"a;b.jpg";"say ""no""";"1,0"\n"c\nd.jpg";5" lens;2\n'
     assert cells_of(write(tmp_path, text)) == [["a;b.jpg", 'say "no"', "1,0"], ["c\nd.jpg", '5" lens', "2"]]
-
-
-def test_rows_keep_the_numbers_that_a_reader_sees(tmp_path):
     path = write(tmp_path, f"sep=,\nA title\n{HEADER}\n\n{ROWS[0]}\n,,\n{ROWS[1]}\n")
-    assert read_labels(path, NEEDED, "").index.tolist() == [5, 7]
-
-
-def test_one_column_is_enough_to_find_the_header(tmp_path):
+    assert read_labels(path, NEEDED, "").index.tolist() == [5, 7]  # as a reader sees them
     path = write(tmp_path, "a title, with a comma; and more\nfile\na;b\nc\n")
     assert cells_of(path, ["file"]) == [["a;b"], ["c"]]
 
@@ -130,20 +124,15 @@ def test_what_does_not_fit_is_named(tmp_path, text, complaint):
     assert_refused(write(tmp_path, text), complaint)
 
 
-OPEN_DOCUMENT = b"PK\x03\x04" + bytes(26) + b"mimetypeapplication/vnd.oasis.opendocument.spreadsheet"
-
-
-@pytest.mark.parametrize(
-    ("content", "what"),
-    [
+def test_files_of_other_programs_are_named(tmp_path):
+    open_document = b"PK\x03\x04" + bytes(26) + b"mimetypeapplication/vnd.oasis.opendocument.spreadsheet"
+    for content, what in (
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "before 2007"),
-        (OPEN_DOCUMENT, "OpenDocument"),
+        (open_document, "OpenDocument"),
         (b"\x1f\x8b\x08\x00", "compressed"),
         (b"%PDF-1.7\n", "a PDF"),
-    ],
-)
-def test_files_of_other_programs_are_named(tmp_path, content, what):
-    assert_refused(write(tmp_path, content), what, "save it as .xlsx or .csv")
+    ):
+        assert_refused(write(tmp_path, content), what, "save it as .xlsx or .csv")
 
 
 @pytest.mark.parametrize("name", ["labels.csv", "labels.xlsx", "labels.parquet"])
@@ -172,20 +161,15 @@ EXCEL = [list(NEEDED), ["a.jpg", 7, 1], ["b.jpg", 8.0, 2.0], [None, None, None],
 EXCEL_WANTED = [["a.jpg", "7", "1"], ["b.jpg", "8", "2"], ["c.jpg", "9", None]]
 
 
-def test_excel_sheets_with_titles_gaps_and_numbers(tmp_path):
+def test_excel_sheets_with_titles_gaps_numbers_dates_and_truths(tmp_path):
     shifted = [[None, None], ["Grades"], [], *([None, *row] for row in EXCEL)]
     path = workbook(tmp_path / "labels.xlsx", {"read me": [["who", "when"]], "labels": shifted})
-    assert {name: cells.shape for name, cells in read_sheets(path, "").items()} == {
-        "read me": (1, 2),
-        "labels": (8, 4),
-    }
+    shapes = {name: cells.shape for name, cells in read_sheets(path, "").items()}
+    assert shapes == {"read me": (1, 2), "labels": (8, 4)}
     assert cells_of(path) == EXCEL_WANTED
     assert read_labels(path, NEEDED, "").index.tolist() == [5, 6, 8]
     path.rename(tmp_path / "labels.csv")  # the content tells what it is
     assert cells_of(tmp_path / "labels.csv") == EXCEL_WANTED
-
-
-def test_excel_dates_and_truths_are_written_out(tmp_path):
     rows = [list(NEEDED), ["a.jpg", datetime.date(2025, 1, 31), True], ["b.jpg", "x", False]]
     path = workbook(tmp_path / "labels.xlsx", {"labels": rows})
     assert cells_of(path) == [["a.jpg", "2025-01-31", "True"], ["b.jpg", "x", "False"]]

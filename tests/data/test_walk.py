@@ -27,7 +27,7 @@ def test_folders_are_searched_to_the_bottom_in_order_and_called_as_asked(tmp_pat
     assert walk_images(tmp_path / "a.PNG", "", PassedOver()) == []
 
 
-def test_what_systems_keep_is_passed_over_and_counted(tmp_path):
+def test_what_systems_keep_and_other_endings_are_passed_over_and_counted(tmp_path):
     hidden = [
         ".Trash-0",
         ".ipynb_checkpoints",
@@ -44,16 +44,13 @@ def test_what_systems_keep_is_passed_over_and_counted(tmp_path):
     assert str(passed) == "9 hidden or of the system (#recycle, $RECYCLE.BIN, .Trash-0, ...)"
     # A folder that is named is searched, whatever its name.
     assert walk_images(tmp_path / ".Trash-0", "", PassedOver()) == ["old.jpg"]
-
-
-@pytest.mark.parametrize("nested", [True, False])
-def test_other_endings_are_counted_by_ending(tmp_path, nested):
-    touch(tmp_path, "1.jpg", "2.heic", "3.HEIC", "scan", "notes.txt")
-    passed = PassedOver()
-    assert walk_images(tmp_path, "", passed, nested) == ["1.jpg"]
-    assert str(passed) == (
-        "4 with an ending that is not read (.heic 2, .txt 1, none 1, e.g. 2.heic, 3.HEIC, notes.txt, ...)"
-    )
+    touch(tmp_path / "b", "1.jpg", "2.heic", "3.HEIC", "scan", "notes.txt")
+    for nested in (True, False):
+        passed = PassedOver()
+        assert walk_images(tmp_path / "b", "", passed, nested) == ["1.jpg"]
+        assert str(passed) == (
+            "4 with an ending that is not read (.heic 2, .txt 1, none 1, e.g. 2.heic, 3.HEIC, notes.txt, ...)"
+        )
     assert [one.code for one in passed.findings("x")] == ["passed-over"]
     assert PassedOver().findings("x") == []
 
@@ -73,14 +70,10 @@ def test_every_ending_that_pillow_opens_is_read_and_no_document(tmp_path):
     assert not is_read(".jpg")
 
 
-def test_names_are_compared_in_one_form():
-    name = "Größe_é"
-    assert composed(normalize("NFD", name)) == composed(name) == name
-    assert composed("M\udcfcller") == "Müller"  # as Windows packs it
-
-
 @pytest.mark.parametrize(("written", "asked"), [("NFD", "NFC"), ("NFC", "NFD")])
 def test_a_path_is_found_in_either_form(tmp_path, written, asked):
+    assert composed(normalize(written, "Größe_é")) == normalize("NFC", "Größe_é")
+    assert composed("M\udcfcller") == "Müller"  # as Windows packs it
     there, named = (tmp_path / normalize(form, "Größe/é.jpg") for form in (written, asked))
     touch(tmp_path, there.relative_to(tmp_path))
     assert as_on_disk(named) == as_on_disk(there) == there
@@ -111,29 +104,17 @@ def test_links_are_followed_once_and_never_in_a_circle(tmp_path):
     assert found == ["2024/2.jpg", "2024/deep/3.jpg", "5.jpg", "z/1.jpg"]
     assert passed.circles == ["here", "up", "z/up"]
     assert passed.broken == ["gone.jpg", "pipe.jpg", "self.jpg"]
-    assert "3 linked back to a folder above (here, up, up), 3 that are no files or lead to none" in str(
-        passed
-    )
-    # The folder to search may be a link itself.
-    (tmp_path / "link").symlink_to("photos")
+    told = "3 linked back to a folder above (here, up, up), 3 that are no files or lead to none"
+    assert told in str(passed)
+    (tmp_path / "link").symlink_to("photos")  # the folder to search may be a link itself
     assert walk_images(tmp_path / "link", "", PassedOver()) == found
-
-
-def test_a_folder_above_another_may_be_linked_too(tmp_path):
-    touch(tmp_path, "data/1.jpg", "data/x/2.jpg")
-    (tmp_path / "root").mkdir()
+    # A folder above another may be linked, too, and names may be no UTF-8.
+    touch(tmp_path, "data/1.jpg", "data/x/2.jpg", os.fsdecode(b"root/M\xfcller/\xe9.jpg"))
     (tmp_path / "root" / "a").symlink_to("../data/x")
     (tmp_path / "root" / "b").symlink_to("../data")
     passed = PassedOver()
-    assert walk_images(tmp_path / "root", "", passed) == ["a/2.jpg", "b/1.jpg"]
-    assert not passed.circles
-
-
-def test_names_that_are_no_utf8_pass(tmp_path):
-    touch(tmp_path, os.fsdecode(b"M\xfcller/\xe9.jpg"))
-    (name,) = walk_images(tmp_path, "", PassedOver())
-    assert os.fsencode(name) == b"M\xfcller/\xe9.jpg"
-    assert (tmp_path / name).is_file()
+    odd, *found = walk_images(tmp_path / "root", "", passed)
+    assert (os.fsencode(odd), found, passed.circles) == (b"M\xfcller/\xe9.jpg", ["a/2.jpg", "b/1.jpg"], [])
 
 
 def test_a_folder_that_cannot_be_entered_is_named(tmp_path):

@@ -184,41 +184,16 @@ def test_images_without_ratings_and_constant_ratings_are_no_failure():
         agreement.dawid_skene(np.full((3, 2), NAN))
 
 
-def test_nearness_counts_what_is_right_and_pairs_the_differences():
-    truth = np.array([1, 1, 0, 0], float)
-    labels = {
-        "majority": np.array([1, NAN, 0, 1]),
-        "other": np.array([1, 1, 0, 1]),
-        "model": np.array([[1, 1, 0, 0], [1, 0, 0, 1]]),
-    }
-    found = agreement.nearness_to_truth(labels, truth, np.arange(4), baseline="majority")
-    assert [found[name][0].value for name in labels] == [0.625, 0.75, 0.75]
-    assert [found[name][1].value for name in labels] == [0, 0.125, 0.125]
-    assert (found["majority"][1].low, found["majority"][1].high) == (0, 0)
-    # Other and majority differ on one image by one half: never below 0, at most drawn a few times.
-    assert found["other"][1].low == 0
-    assert 0.25 <= found["other"][1].high <= 0.5
-    with pytest.raises(ValueError, match="baseline must be one of majority, other, model"):
-        agreement.nearness_to_truth(labels, truth, np.arange(4), baseline="mean")
-
-
-def nearness(groups, **options):
-    truth, scores = noisy(60)
-    labels = {"first": scores[:, 0], "second": scores[:, 1]}
-    return agreement.nearness_to_truth(labels, truth, groups, baseline="first", **options)["second"]
-
-
 def kappas(groups, **options):
     return agreement.agreement_intervals(panels(60), groups, **options).values()
 
 
-@pytest.mark.parametrize("of", [nearness, kappas])
 @pytest.mark.parametrize(
     ("knob", "value"),
     [("n_resamples", 150), ("seed", 1), ("confidence", 0.5), ("groups", np.arange(60) // 2)],
 )
-def test_every_knob_of_the_intervals_is_alive(of, knob, value):
+def test_every_knob_of_the_intervals_is_alive(knob, value):
     options = {"groups": np.arange(60), "n_resamples": 100, "seed": 0, "confidence": 0.95}
-    before, after = list(of(**options)), list(of(**options | {knob: value}))
+    before, after = list(kappas(**options)), list(kappas(**options | {knob: value}))
     assert [one.value for one in before] == [one.value for one in after]
     assert before != after

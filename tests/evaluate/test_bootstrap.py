@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from riqa.evaluate import bootstrap
-from riqa.evaluate.bootstrap import Draws, auc_difference, auc_interval, mean_interval, pooled_intervals
+from riqa.evaluate.bootstrap import Draws, auc_interval, mean_interval, pooled_intervals
 
 SHARE = np.repeat([1.0, 0.0], [60, 140])
 NOISE = np.random.default_rng(0).random((2, 40))
@@ -102,24 +102,17 @@ def test_the_weighted_auc_is_that_of_scikit_learn(seed, n):
     np.testing.assert_allclose(bootstrap._weighted_auc(positive, scores, weights), expected)
 
 
-def test_intervals_of_an_auc_and_of_a_difference_are_those_of_a_plain_loop(monkeypatch):
+def test_interval_of_an_auc_is_that_of_a_plain_loop(monkeypatch):
     rng = np.random.default_rng(0)
     positive, groups = rng.random(150) < 0.3, np.arange(150) // 2
     scores = positive * 0.8 + rng.normal(size=(2, 150))
-    worse = scores[0] + rng.normal(size=150)
-    auc, slow, gaps = lambda rows, s: roc_auc_score(positive[rows], s[rows]), [], []
+    auc, slow = lambda rows, s: roc_auc_score(positive[rows], s[rows]), []
     for _ in range(800):
         rows = (rng.integers(75, size=75)[:, None] * 2 + [0, 1]).ravel()
         slow.append(np.mean([auc(rows, scores[s]) for s in rng.integers(2, size=2)]))
-        gaps.append(auc(rows, scores[0]) - auc(rows, worse))
     fast = auc_interval(positive, scores, groups=groups, n_resamples=6000)
     assert fast.value == pytest.approx(np.mean([roc_auc_score(positive, row) for row in scores]))
     assert ends(fast) == pytest.approx(np.quantile(slow, [0.025, 0.975]), abs=0.02)
-    found = auc_difference(positive, scores[0], worse, groups=groups)
-    assert found.value == pytest.approx(auc(slice(None), scores[0]) - auc(slice(None), worse))
-    assert ends(found) == pytest.approx(np.quantile(gaps, [0.025, 0.975]), abs=0.02)
-    same = auc_difference(positive, worse, worse, groups=groups)
-    assert (same.low, same.high, same.p_value) == (0, 0, 1)
     monkeypatch.setattr(bootstrap, "_NUMBERS_AT_ONCE", 1_000)  # blocks do not matter
     assert auc_interval(positive, scores, groups=groups, n_resamples=6000) == fast
 
@@ -152,7 +145,6 @@ def test_every_knob_is_alive(knob):
         (lambda: pooled_intervals(np.zeros((1, 1, 5)), groups=np.arange(4)), r"groups \(4,\)"),
         (lambda: auc_interval(np.ones(3), np.arange(3)), "both classes must occur"),
         (lambda: auc_interval(np.array([1, 0]), np.arange(3)), "must be"),
-        (lambda: auc_difference(np.array([1, 0]), np.arange(2), np.zeros((2, 2))), "same shape"),
     ],
 )
 def test_wrong_arguments_are_named(call, message):

@@ -78,6 +78,22 @@ def test_unknown_truth_is_left_out_and_one_class_is_enough():
         calibration([1, 0], [0.2, 0.3, 0.4])
 
 
+def test_seeds_may_be_asked_different_questions(answers):
+    """As two models would be: the table of all seeds is that of their answers one after the other."""
+    truth, probs = answers
+    each = np.stack([truth, 1 - truth, truth])
+    found = calibration(each, probs, n_resamples=100)
+    table = reliability_table(each.ravel(), probs.ravel())
+    assert found.ece.value == pytest.approx(expected_calibration_error(table))
+    assert found.brier.value == pytest.approx(np.mean((each - probs) ** 2))
+    same = calibration(np.tile(truth, (3, 1)), probs, n_resamples=100)
+    assert (same.ece, same.floor, same.brier) == (
+        (one := calibration(truth, probs, n_resamples=100)).ece, one.floor, one.brier,
+    )  # fmt: skip
+    with pytest.raises(ValueError, match="probs"):
+        calibration(each[:2], probs)
+
+
 @pytest.mark.parametrize("knob", [{"n_resamples": 50}, {"confidence": 0.5}, {"seed": 1}, {"n_bins": 4}])
 def test_every_knob_is_alive(knob, answers):
     assert calibration(*answers, **knob).ece != calibration(*answers).ece

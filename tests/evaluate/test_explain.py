@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn import functional
 
 from riqa.errors import InputError
-from riqa.evaluate.explain import find_map_layer, grad_cam
+from riqa.evaluate.explain import cells_of, find_map_layer, grad_cam
 from tests.evaluate.networks import (
     FIRST,
     LAYOUTS,
@@ -267,3 +267,18 @@ def test_what_has_no_map_ends_with_a_clear_message():
     model = on_backbone(nn.Sequential(nn.Conv2d(3, 8, 4, stride=4), registers, ONE_LOOK, FIRST), 8)
     with pytest.raises(InputError, match="has no late layer"):
         find_map_layer(model, torch.rand(1, 3, 32, 32))
+
+
+@pytest.mark.parametrize(
+    ("backbone", "side", "cells"),
+    [
+        ("resnet10", 64, 4),
+        ("resnet10", 96, 6),
+        ("resnet18", 224, 7),
+        ("resnet18", 160, 5),
+        ("vit_tiny", 96, 6),
+    ],
+)
+def test_cells_are_counted_before_they_are_enlarged(backbone, side, cells):
+    model, images = net(backbone, side), torch.rand(3, 3, side, side)
+    assert cells_of(model, images) == (cells, cells)

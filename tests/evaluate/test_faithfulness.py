@@ -9,6 +9,7 @@ from scipy.stats import spearmanr
 from torch import nn
 
 from riqa.evaluate.faithfulness import (
+    LEAST_FALL,
     area_under,
     localisation,
     mean_colours,
@@ -101,21 +102,38 @@ def sigmoid(x):
     return 1 / (1 + np.exp(-np.asarray(x)))
 
 
-def test_curves_are_those_worked_by_hand_of_each_image_s_own_class(red_net):
-    ranks = np.repeat(ranks_in_field(LEFT, FIELDS), 2, axis=0)
+def noise(n=1):
+    return random_maps(n, 8, (4, 4), seed=9)
+
+
+def test_curves_are_those_worked_by_hand_from_one_to_zero(red_net):
+    ranks = np.repeat(ranks_in_field(LEFT, FIELDS, noise()), 2, axis=0)
     orders = {"deletion": (ranks, False), "insertion": (ranks, True)}
     images, black = HALF_RED.repeat(2, 1, 1, 1), BLACK.repeat(2, 1, 1, 1)
-    curves = perturbation_curves(red_net, images, black, orders, np.array([0, 1]), SHARES)
-    red = np.array([0.5, 0.25, 0, 0, 0])  # the mean of red after deleting each share, left half first
-    inserted = red[::-1][[0, 3, 4, 4, 4]]
-    np.testing.assert_allclose(curves["deletion"], sigmoid([4 * red, -4 * red]), atol=1e-6)
-    np.testing.assert_allclose(curves["insertion"], sigmoid([4 * inserted, -4 * inserted]), atol=1e-6)
+    images[1] /= 2  # less red has less far to fall
+    curves, fall = perturbation_curves(red_net, images, black, orders, np.array([0, 0]), SHARES)
+    red = np.array([[0.5, 0.25, 0, 0, 0], [0.25, 0.125, 0, 0, 0]])  # its mean, left half deleted first
+    inserted = red[:, ::-1][:, [0, 3, 4, 4, 4]]
+    np.testing.assert_allclose(fall, sigmoid(4 * red[:, 0]) - 0.5, atol=1e-6)
+    for name, left in (("deletion", red), ("insertion", inserted)):
+        np.testing.assert_allclose(curves[name], (sigmoid(4 * left) - 0.5) / fall[:, None], atol=1e-6)
+        assert np.ptp(curves[name], axis=1) == pytest.approx([1, 1])
+
+
+def test_without_an_answer_to_lose_nothing_is_measured(red_net):
+    """Class 1 becomes more probable without red, and class 0 of a nearly black image hardly less."""
+    ranks = np.repeat(ranks_in_field(LEFT, FIELDS, noise()), 3, axis=0)
+    images = HALF_RED * torch.tensor([1, 1, 0.1])[:, None, None, None]
+    orders, classes = {"deletion": (ranks, False)}, np.array([0, 1, 0])
+    curves, fall = perturbation_curves(red_net, images, BLACK.repeat(3, 1, 1, 1), orders, classes, SHARES)
+    assert fall[0] > LEAST_FALL > fall[2] > 0 > fall[1]
+    assert np.isnan(curves["deletion"]).all(axis=1).tolist() == [False, True, True]
 
 
 def test_a_faithful_map_beats_its_opposite_and_noise_lies_between(red_net):
-    asked = {"right": LEFT, "noise": random_maps(1, 8, 4, seed=0), "wrong": 1 - LEFT}
-    orders = {name: (ranks_in_field(saliency, FIELDS), False) for name, saliency in asked.items()}
-    curves = perturbation_curves(red_net, HALF_RED, BLACK, orders, np.array([0]), SHARES)
+    asked = {"right": LEFT, "noise": random_maps(1, 8, (4, 4), seed=0), "wrong": 1 - LEFT}
+    orders = {name: (ranks_in_field(saliency, FIELDS, noise()), False) for name, saliency in asked.items()}
+    curves, _ = perturbation_curves(red_net, HALF_RED, BLACK, orders, np.array([0]), SHARES)
     right, between, wrong = (area_under(curves[name], SHARES)[0] for name in orders)
     assert right < between < wrong
 
@@ -124,26 +142,30 @@ def test_deletion_read_backwards_is_the_insertion_of_the_opposite_order(red_net)
     """Why one curve of noise serves both."""
     saliency = np.random.default_rng(0).random((1, 8, 8))
     orders = {
-        "deletion": (ranks_in_field(saliency, FIELDS), False),
-        "insertion": (ranks_in_field(-saliency, FIELDS), True),
+        "deletion": (ranks_in_field(saliency, FIELDS, noise()), False),
+        "insertion": (ranks_in_field(-saliency, FIELDS, noise()), True),
     }
-    curves = perturbation_curves(red_net, HALF_RED, BLACK, orders, np.array([0]), SHARES)
+    curves, _ = perturbation_curves(red_net, HALF_RED, BLACK, orders, np.array([0]), SHARES)
     np.testing.assert_allclose(curves["deletion"][:, ::-1], curves["insertion"], atol=1e-6)
 
 
 def test_ranks_follow_the_map_within_the_field():
     saliency = np.array([[[0.1, 0.9, 0.5, 0.7]]])
     field = np.array([[[True, True, False, True]]])  # what is outside has the rank 1: it is never replaced
-    np.testing.assert_allclose(ranks_in_field(saliency, field), [[[2 / 3, 0, 1, 1 / 3]]])
+    np.testing.assert_allclose(ranks_in_field(saliency, field, saliency), [[[2 / 3, 0, 1, 1 / 3]]])
 
 
-def test_equal_pixels_come_at_random_and_the_same_each_time():
-    flat = np.zeros((1, 8, 8))
-    one, again, other = (ranks_in_field(flat, FIELDS, seed) for seed in (0, 0, 1))
-    np.testing.assert_array_equal(one, again)
-    assert not np.array_equal(one, other)
-    assert not np.array_equal(one.ravel(), np.sort(one.ravel()))
-    np.testing.assert_allclose(np.sort(one.ravel()), np.arange(64) / 64)
+def test_where_a_map_is_silent_the_order_is_that_of_the_noise():
+    """A silent map is no better and no worse than noise, and no finer."""
+    alone = ranks_in_field(noise(2), np.repeat(FIELDS, 2, axis=0), noise(2))
+    np.testing.assert_array_equal(
+        ranks_in_field(np.zeros((2, 8, 8)), np.repeat(FIELDS, 2, 0), noise(2)), alone
+    )
+    half = ranks_in_field(LEFT, FIELDS, noise())[0]
+    assert half[:, :4].max() < 0.5 <= half[:, 4:].min()
+    for columns in (slice(0, 4), slice(4, 8)):
+        order = half[:, columns].argsort(axis=None)
+        np.testing.assert_array_equal(order, (-noise()[0][:, columns]).argsort(axis=None, kind="stable"))
 
 
 def test_the_baseline_is_the_mean_colour_of_the_field():
@@ -156,10 +178,12 @@ def test_the_baseline_is_the_mean_colour_of_the_field():
 
 
 def test_noise_is_as_coarse_as_asked():
-    coarse, fine = random_maps(3, 16, 2, seed=0), random_maps(3, 16, 8, seed=0)
+    coarse, fine = (random_maps(3, 16, (cells, cells), seed=0) for cells in (2, 8))
     assert coarse.shape == fine.shape == (3, 16, 16)
     assert np.abs(np.diff(coarse)).mean() < np.abs(np.diff(fine)).mean() / 2
-    assert not np.array_equal(fine, random_maps(3, 16, 8, seed=1))
+    assert not np.array_equal(fine, random_maps(3, 16, (8, 8), seed=1))
+    flat = random_maps(1, 16, (1, 8), seed=0)[0]
+    np.testing.assert_allclose(flat, flat[:1].repeat(16, 0), atol=1e-5)
 
 
 def test_area_of_a_triangle():
@@ -178,8 +202,13 @@ def model():
     return QualityNet("resnet10", n_overall=3, n_details=3, image_size=32).eval()
 
 
-def test_every_weight_is_shuffled_and_none_is_lost(model):
-    shuffled = with_shuffled_weights(model, seed=1)
+@pytest.fixture
+def photographs():
+    return torch.rand(16, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+
+
+def test_every_weight_is_shuffled_and_none_is_lost(model, photographs):
+    shuffled = with_shuffled_weights(model, 1, photographs)
     for (name, before), after in zip(model.named_parameters(), shuffled.parameters(), strict=True):
         assert torch.equal(before.flatten().sort().values, after.flatten().sort().values)
         if before.unique().numel() > 10:
@@ -188,20 +217,62 @@ def test_every_weight_is_shuffled_and_none_is_lost(model):
     assert not torch.allclose(model(images)["overall"], shuffled(images)["overall"])
 
 
-def test_heads_only_leaves_the_backbone(model):
-    shuffled = with_shuffled_weights(model, seed=1, heads_only=True)
-    for before, after in zip(model.backbone.parameters(), shuffled.backbone.parameters(), strict=True):
-        assert torch.equal(before, after)
-    for head in ("overall", "details"):
-        assert not torch.equal(model.heads[head].weight, shuffled.heads[head].weight)
+def changed(model, other):
+    pairs = zip(model.named_parameters(), other.parameters(), strict=True)
+    return [name for (name, before), after in pairs if not torch.equal(before, after)]
 
 
-def test_the_seed_decides_and_the_original_is_untouched(model):
-    before = [weight.clone() for weight in model.parameters()]
-    one, again, other = (with_shuffled_weights(model, seed) for seed in (1, 1, 2))
-    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), before, strict=True))
-    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), again.parameters(), strict=True))
-    assert not torch.equal(one.heads["overall"].weight, other.heads["overall"].weight)
+def test_a_cascade_goes_from_the_answers_down_and_keeps_what_it_has_destroyed(model, photographs):
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.normal_(module.weight)
+            nn.init.normal_(module.bias)
+    cascade = [with_shuffled_weights(model, 1, photographs, share) for share in (0, 1 / 4, 1 / 2, 3 / 4, 1)]
+    parts = [{name.split(".")[1] for name in changed(model, one)} for one in cascade]
+    heads, stages = {"overall", "details"}, [{"layer4"}, {"layer3"}, {"layer2"}, {"layer1", "conv1", "bn1"}]
+    assert parts == [heads.union(*stages[:k]) for k in range(5)]  # each quarter is a stage of this network
+    for name in changed(model, cascade[2]):
+        assert torch.equal(cascade[2].state_dict()[name], cascade[4].state_dict()[name]), name
+
+
+def test_batch_norm_measures_again_after_the_shuffle_and_only_there(model, photographs):
+    """With the old statistics activations drift, and maps are empty for no other reason."""
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.uniform_(module.running_mean, -3, 3)
+    half = with_shuffled_weights(model, 1, photographs, 0.5)
+    assert not any(module.training for module in half.modules())
+    norms = {name: m for name, m in half.named_modules() if isinstance(m, nn.BatchNorm2d)}
+    given = {}
+    for name, norm in norms.items():
+        norm.register_forward_pre_hook(lambda _, inputs, name=name: given.update({name: inputs[0].clone()}))
+        norm.train("layer3" in name or "layer4" in name)
+    with torch.no_grad():
+        half(photographs)
+    for name, norm in norms.items():
+        wanted = model.get_submodule(name).running_mean, model.get_submodule(name).running_var
+        if norm.training:
+            wanted = given[name].mean(dim=(0, 2, 3)), given[name].var(dim=(0, 2, 3))
+        torch.testing.assert_close((norm.running_mean, norm.running_var), wanted, rtol=1e-3, atol=1e-4)
+    heads = with_shuffled_weights(model, 1, photographs, 0)
+    pairs = zip(model.buffers(), heads.buffers(), strict=True)
+    assert all(torch.equal(before, after) for before, after in pairs)
+
+
+def test_the_seed_decides_and_the_original_is_untouched(model, photographs):
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    one, again, other = (with_shuffled_weights(model, seed, photographs) for seed in (1, 1, 2))
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert not changed(one, again)
+    assert "heads.overall.weight" in changed(one, other)
+
+
+def test_networks_without_batch_norm_are_shuffled_too(photographs):
+    torch.manual_seed(0)
+    model = QualityNet("vit_tiny", n_overall=3, n_details=0, image_size=32).eval()
+    last = {name.split(".")[1] for name in changed(model, with_shuffled_weights(model, 1, photographs, 0.2))}
+    assert last == {"overall", "encoder"}
+    assert "backbone.conv_proj.weight" in changed(model, with_shuffled_weights(model, 1, photographs))
 
 
 def test_rank_correlation_is_scipy_s_within_the_field_and_knows_order_alone():

@@ -1,8 +1,11 @@
 import numpy as np
 import pytest
+from scipy import stats
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import StratifiedGroupKFold
 
-from riqa.evaluate.bootstrap import auc_interval
-from riqa.evaluate.framing import measurements, predict_held_out, shrink
+from riqa.evaluate.framing import held_out_aucs, interval_over_folds, measurements, shrink
 
 
 def stripes(period, size=64, mean=128, amplitude=60):
@@ -42,7 +45,7 @@ def test_shrink_averages_areas_and_gives_up_the_aspect_ratio():
 
 
 def auc_of(numbers, label, patients):
-    return auc_interval(label, predict_held_out(numbers, label, patients), groups=patients)
+    return interval_over_folds(*held_out_aucs([numbers], label, patients))
 
 
 def test_blur_is_told_by_fine_scales_and_lost_with_them():
@@ -60,4 +63,44 @@ def test_a_label_without_relation_to_the_image_is_not_told():
     interval = auc_of(numbers, label, np.arange(300))
     assert interval.low < 0.5 < interval.high
     with pytest.raises(ValueError, match="4 of 300 images have the label"):
-        predict_held_out(numbers, np.arange(300) < 4, np.arange(300))
+        held_out_aucs([numbers], np.arange(300) < 4, np.arange(300))
+
+
+def test_every_fold_is_judged_by_a_regression_that_did_not_see_its_patients():
+    rng = np.random.default_rng(2)
+    patients, label = np.arange(80) // 2, rng.random(80) < 0.5
+    told, noise = rng.normal(size=(80, 2)) + label[:, None], rng.normal(size=(80, 3))
+    found = held_out_aucs([told, noise], label, patients, seed=4)
+    assert found.shape == (2, 15)
+    expected = []
+    for seed in range(4, 7):
+        folds = StratifiedGroupKFold(5, shuffle=True, random_state=seed)
+        for learn, test in folds.split(told, label, patients):
+            assert not set(patients[learn]) & set(patients[test])
+            mean, spread = told[learn].mean(axis=0), told[learn].std(axis=0)
+            fit = LogisticRegression(class_weight="balanced", solver="newton-cholesky")
+            fit.fit((told[learn] - mean) / spread, label[learn])
+            expected.append(roc_auc_score(label[test], fit.decision_function((told[test] - mean) / spread)))
+    np.testing.assert_allclose(found[0], expected)
+
+
+def test_a_fold_with_one_class_only_has_no_auc():
+    """Five of 40 images have the label, all of the same patient: a fold, or the others, hold none."""
+    label, patients = np.arange(40) < 5, np.maximum(np.arange(40) - 4, 0)
+    (found,) = held_out_aucs([np.random.default_rng(0).normal(size=(40, 2))], label, patients)
+    assert np.isnan(found).all()
+    assert np.isnan(interval_over_folds(found).value)
+
+
+def test_interval_over_folds_by_hand():
+    values = np.array([0.7, 0.8, np.nan, 0.9, 0.8])  # mean 0.8, s^2 = 0.02 / 3, 1 / 4 + 1 / 4 = 1 / 2
+    found = interval_over_folds(values)
+    half = 3.182446 * np.sqrt(0.01 / 3)  # 97.5 % of t with three degrees of freedom, from a table
+    assert (found.value, found.low, found.p_value) == (pytest.approx(0.8), pytest.approx(0.8 - half), None)
+    assert found.high == pytest.approx(0.8 + half)
+    assert interval_over_folds(values + 0.1).high == 1  # an AUC ends there
+    gain = interval_over_folds(values - 0.75, test_zero=True)
+    assert (gain.low, gain.high) == (pytest.approx(0.05 - half), pytest.approx(0.05 + half))
+    assert gain.p_value == pytest.approx(2 * stats.t.sf(0.05 / np.sqrt(0.01 / 3), 3))
+    same = interval_over_folds(np.zeros(15), test_zero=True)
+    assert (same.value, same.low, same.high, same.p_value) == (0, 0, 0, 1)

@@ -1,11 +1,12 @@
 import math
+import warnings
 
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import f1_score, precision_score, recall_score
+from sklearn.metrics import cohen_kappa_score, f1_score, precision_score, recall_score
 
 from riqa.evaluate import metrics
 from riqa.evaluate.metrics import aggregate_eyes, detail_scores, overall_scores, reliability_table
@@ -25,6 +26,7 @@ def test_three_classes_by_hand():
     expected = {
         "macro_f1": (4 / 5 + 1 / 2 + 6 / 7) / 3, "precision": (2 / 2 + 1 / 2 + 3 / 4) / 3,
         "recall": (2 / 3 + 1 / 2 + 3 / 3) / 3, "accuracy": 6 / 8,
+        "quadratic_kappa": 1 - 2 / ((6 + 4 * 12 + 4 + 8 + 4 * 6 + 6) / 8),  # two errors by one class
         "f1.reject": 2 * 2 / (3 + 2), "f1.usable": 2 * 1 / (2 + 2), "f1.good": 2 * 3 / (3 + 4),
     }  # fmt: skip
     assert scores == pytest.approx(expected)
@@ -36,7 +38,8 @@ def test_binary_scores_belong_to_the_class_bad():
     y_true = np.array([0, 0, 0, 1, 1, 1, 1, 1])
     scores = overall_scores(y_true, one_hot([0, 0, 1, 0, 1, 1, 1, 1], 2))
     of_bad = dict.fromkeys(["precision", "recall", "f1", "f1.bad"], 2 / 3)
-    assert scores == pytest.approx(of_bad | {"accuracy": 6 / 8, "f1.good": 4 / 5, "macro_f1": 11 / 15})
+    others = {"accuracy": 6 / 8, "f1.good": 4 / 5, "macro_f1": 11 / 15, "quadratic_kappa": 1 - 2 * 8 / 30}
+    assert scores == pytest.approx(of_bad | others)
 
 
 def test_images_of_unknown_quality_are_left_out():
@@ -59,8 +62,12 @@ def test_scores_are_those_of_scikit_learn(n_classes, seed, n):
     slow["precision"] = precision_score(y_true, labels, zero_division=0, **options)
     slow["recall"] = recall_score(y_true, labels, zero_division=0, **options)
     slow["accuracy"] = np.mean(y_true == labels)
+    with warnings.catch_warnings(action="ignore"):  # of one class there is no kappa
+        slow["quadratic_kappa"] = cohen_kappa_score(
+            y_true, labels, labels=range(n_classes), weights="quadratic"
+        )
     slow |= {"f1": slow["f1.bad"]} if n_classes == 2 else {}
-    assert overall_scores(y_true, one_hot(labels, n_classes)) == pytest.approx(slow)
+    assert overall_scores(y_true, one_hot(labels, n_classes)) == pytest.approx(slow, nan_ok=True)
 
 
 @pytest.mark.parametrize(

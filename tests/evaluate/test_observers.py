@@ -1,9 +1,14 @@
+from itertools import combinations, product
+
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import accuracy_score, f1_score, precision_score, recall_score
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import accuracy_score, cohen_kappa_score, f1_score, precision_score, recall_score
 
 from riqa.evaluate import observers
+from riqa.evaluate.observers import errors_together, majority_of_rest
 
 NAN = np.nan
 RATING = ["image_id", "rater", "item", "score", "session"]
@@ -189,37 +194,113 @@ def test_leniency_is_measured_on_the_same_images():
     # Rater c sees only bad images and calls one of four good; a and b never do there: c is lenient.
     scores = np.array([[0, 0, 0]] * 3 + [[0, 0, 1]] + [[1, 1, NAN]] * 4)[:, :, None]
     answers = np.array([[1] * 8, [0] * 8])[:, :, None].astype(float)
-    found = observers.rater_bias(scores, answers, np.arange(8), n_resamples=200).set_index("judge")
-    assert found.loc[2, ["n", "share", "others", "value"]].tolist() == [4, 0.25, 0, 0.25]
+    people, model = observers.excess_of_good(scores, answers)
+    assert people[:4, 2, 0].tolist() == [0, 0, 0, 1]
+    assert np.isnan(people[4:, 2, 0]).all()
     # a's others: on bad images b and c (one half once), on good ones b alone
-    assert found.loc[0, ["others", "value"]].tolist() == pytest.approx([(0.5 + 4) / 8, -0.5 / 8])
-    # the model, mean of two seeds, against the whole panel
-    assert found.loc[3, ["share", "others"]].tolist() == pytest.approx([0.5, (1 / 3 + 4) / 8])
-    assert found[["low", "value", "high"]].T.apply(lambda row: row.is_monotonic_increasing).all()
-    assert found.loc[3, "low"] < -0.3  # the seeds are drawn as well: two that always say bad
-    assert found.loc[3, "high"] > 0.2
+    assert people[:, 0, 0].tolist() == [0, 0, 0, -0.5, 0, 0, 0, 0]
+    # the model, seed by seed, against the whole panel
+    panel = np.array([0, 0, 0, 1 / 3, 1, 1, 1, 1])
+    assert model[:, :, 0].T.ravel() == pytest.approx([*(1 - panel), *-panel])
+    alone, _ = observers.excess_of_good(np.array([[[1.0], [NAN]]]), np.ones((1, 1, 1)))
+    assert np.isnan(alone).all()  # nobody else looked
 
 
 def test_errors_are_split_by_whether_the_panel_is_of_one_mind():
     scores = np.array([[1, 1, 1], [0, 0, 0], [1, 1, 0], [0, 1, 0], [1, 0, NAN], [1, NAN, NAN]])[:, :, None]
     answers = np.array([[1, 1, 0, 0, 1, 0], [1, 0, 0, 1, 1, 0]], float)[:, :, None]
-    found = observers.errors_by_consent(scores, answers, np.arange(6), n_resamples=100)
-    assert found["consent"].tolist() == ["unanimous", "contested"]
-    assert found["n"].tolist() == [2, 2]  # a tie and an image that one rater saw have no majority to err from
-    assert found["value"].tolist() == [0.25, 0.75]
-    assert found["share_of_errors"].tolist() == [0.25, 0.75]
-    assert found[["low", "value", "high"]].T.apply(lambda row: row.is_monotonic_increasing).all()
-    found = observers.errors_by_consent(np.ones((4, 3, 1)), np.ones((1, 4, 1)), np.arange(4), n_resamples=10)
-    assert found["n"].tolist() == [4, 0]
-    assert found["value"][0] == 0
-    assert found.loc[1, ["value", "low", "high"]].isna().all()  # no contested image
-    assert found["share_of_errors"].isna().all()  # no error
+    found = observers.errors_by_consent(scores, answers)
+    assert list(found) == ["unanimous", "contested"]
+    # a tie and an image that one rater saw have no majority to err from
+    sure = [[0, 0], [1, 0], [NAN] * 2, [NAN] * 2, [NAN] * 2, [NAN] * 2]
+    assert np.array_equal(found["unanimous"][:, :, 0], sure, equal_nan=True)
+    split = [[NAN] * 2, [NAN] * 2, [1, 1], [0, 1], [NAN] * 2, [NAN] * 2]
+    assert np.array_equal(found["contested"][:, :, 0], split, equal_nan=True)
 
 
-@pytest.mark.parametrize("of", [observers.rater_bias, observers.errors_by_consent])
-@pytest.mark.parametrize(("knob", "value"), [("n_resamples", 101), ("seed", 1), ("confidence", 0.5)])
-def test_every_knob_of_leniency_and_errors_is_alive(of, knob, value):
-    options = {"n_resamples": 100, "seed": 0, "confidence": 0.95}
-    before, after = (of(*panels(40), **chosen) for chosen in (options, options | {knob: value}))
-    assert before["value"].equals(after["value"])
-    assert not before[["low", "high"]].equals(after[["low", "high"]])
+def kappas_by_loops(scores, answers, right):
+    """Sum the parts of Geirhos' kappa over pairs of experts and, within each, of the judges; slow and plain."""
+    sums = {kind: [0.0, 0.0] for kind in ("experts", "model", "between")}
+    for a, b in combinations(range(scores.shape[1]), 2):
+        truth = right(a, b)
+        here = ~np.isnan(scores[:, a]) & ~np.isnan(scores[:, b]) & ~np.isnan(truth)
+        if not here.any():
+            continue
+        experts = [scores[here, r] != truth[here] for r in (a, b)]
+        seeds = [answer[here] != truth[here] for answer in answers]
+        for kind, pairs in {
+            "experts": [experts],
+            "model": combinations(seeds, 2),
+            "between": product(experts, seeds),
+        }.items():
+            for j, k in pairs:
+                expected = j.mean() * k.mean() + (1 - j.mean()) * (1 - k.mean())
+                sums[kind][0] += here.sum() * ((j == k).mean() - expected)
+                sums[kind][1] += here.sum() * (1 - expected)
+    return {kind: top / bottom if bottom > 0 else np.nan for kind, (top, bottom) in sums.items()}
+
+
+def judges(rng, n=30, n_raters=4, n_seeds=3):
+    scores = rng.integers(0, 2, (n, n_raters, 1)).astype(float)
+    scores[rng.random(scores.shape) < 0.3] = np.nan
+    return scores, rng.integers(0, 2, (n_seeds, n, 1)).astype(float), rng.integers(0, 2, n).astype(float)
+
+
+@given(st.integers(0, 10_000), st.integers(1, 3))
+def test_error_consistency_is_summed_over_pairs_on_the_same_images(seed, n_seeds):
+    rng = np.random.default_rng(seed)
+    scores, answers, truth = judges(rng, n_seeds=n_seeds)
+    weights = np.stack([np.ones(len(truth), int), rng.integers(0, 3, len(truth))])
+    by_truth = errors_together(scores, answers, truth[:, None, None], weights)
+    by_rest = errors_together(scores, answers, majority_of_rest(scores), weights)
+    for row, counts in enumerate(weights):  # a replicate is a set with copies
+        own, said, right = (
+            np.repeat(x, counts, axis=axis) for x, axis in ((scores, 0), (answers, 1), (truth, 0))
+        )
+        slow = kappas_by_loops(own[..., 0], said[..., 0], lambda a, b, right=right: right)
+        rest = kappas_by_loops(own[..., 0], said[..., 0], lambda a, b, own=own: rest_of(own[..., 0], a, b))
+        for kind in slow:
+            for found, expected in ((by_truth, slow), (by_rest, rest)):
+                value = found["error_consistency", kind][row, 0]
+                assert value == pytest.approx(expected[kind], abs=1e-9, nan_ok=True)
+
+
+def rest_of(scores, a, b):
+    others = [r for r in range(scores.shape[1]) if r not in (a, b)]
+    votes = [[v for v in row if not np.isnan(v)] for row in scores[:, others]]
+    return np.array([np.nan if 2 * sum(v) == len(v) else float(2 * sum(v) > len(v)) for v in votes])
+
+
+def test_two_judges_of_everything_have_cohens_kappa_of_being_wrong():
+    scores, answers, truth = judges(np.random.default_rng(5), n=60, n_raters=2, n_seeds=2)
+    scores = np.nan_to_num(scores)
+    found = errors_together(scores, answers, truth[:, None, None], np.ones((1, 60)))
+    experts, seeds = (scores[..., 0] != truth[:, None]).T, answers[..., 0] != truth
+    assert found["error_consistency", "experts"].item() == pytest.approx(cohen_kappa_score(*experts))
+    assert found["error_consistency", "model"].item() == pytest.approx(cohen_kappa_score(*seeds))
+    assert found["error", "experts"].item() == pytest.approx(experts.mean())
+    assert found["error", "model"].item() == pytest.approx(seeds.mean())
+
+
+def test_hard_images_alone_make_errors_meet():
+    """The exercise of chapter 08: two judges, independent at 0.4 on half of the images, right on the rest."""
+    cells = [(0, 0)] * 18 + [(1, 0)] * 12 + [(0, 1)] * 12 + [(1, 1)] * 8 + [(0, 0)] * 50
+    wrong = np.array(cells, dtype=float)
+    right = np.ones((100, 1, 1))
+    both = errors_together(1 - wrong[..., None], 1 - wrong.T[..., None], right, np.ones((1, 100)))
+    assert both["error_consistency", "experts"].item() == pytest.approx(0.25)
+    assert both["error_consistency", "model"].item() == pytest.approx(0.25)
+    assert both["error_consistency", "between"].item() == pytest.approx((2 * 1 + 2 * 0.25) / 4)
+    hard = errors_together(1 - wrong[:50, :, None], 1 - wrong[:50].T[..., None], right[:50], np.ones((1, 50)))
+    assert hard["error_consistency", "experts"].item() == pytest.approx(0, abs=1e-12)
+
+
+def test_nobody_wrong_or_a_single_seed_has_no_consistency():
+    right = np.ones((5, 1, 1))
+    found = errors_together(np.ones((5, 2, 1)), np.ones((1, 5, 1)), right, np.ones((1, 5)))
+    assert found["error", "experts"].item() == found["error", "model"].item() == 0
+    assert np.isnan(
+        [found["error_consistency", kind].item() for kind in ("experts", "model", "between")]
+    ).all()
+    one = errors_together(np.zeros((5, 2, 1)), np.zeros((1, 5, 1)), right * np.nan, np.ones((1, 5)))
+    assert np.isnan([value.item() for value in one.values()]).all()

@@ -70,3 +70,12 @@ def same_weights(one, other):
     """Tell whether two networks, or their states, have the same weights to the last bit."""
     one, other = (net.state_dict() if hasattr(net, "state_dict") else net for net in (one, other))
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def pseudo_labels(store, folder, **columns):
+    """Write answers for a store's images, drawn at random but for the columns given; return the file."""
+    p = np.random.default_rng(0).random((len(store.manifest), 3))
+    answers = pd.DataFrame(p, columns=["p_illumination", "p_clarity", "p_contrast"])
+    answers = answers.assign(image_id=store.manifest["image_id"], dataset="toy", seed=0, **columns)
+    answers.to_parquet(folder / "answers.parquet")
+    return folder / "answers.parquet"

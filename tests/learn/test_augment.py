@@ -31,33 +31,28 @@ def a_disc(n=4, size=32):
     return (0.2 + 0.6 * torch.rand(n, 3, size, size, generator=generator(1))) * (x**2 + y**2 < 0.8)
 
 
-def position(name):
-    return TRANSFORMS.index(name)
-
-
-def test_nothing_leaves_the_pixels():
-    images = a_disc()
-    assert augment(images, Augmentation(max_transforms=0), generator()) is images
-    nothing = torch.full((4, 3), NOTHING)
-    assert torch.equal(apply_transforms(images, nothing, torch.ones(4, 3), Augmentation()), images)
-
-
-def test_flips_and_a_quarter_turn_equal_torchs():
-    images = a_disc()
-    for name, dim in (("horizontal_flip", 3), ("vertical_flip", 2)):
-        assert torch.equal(apply_one(images, name, 0.0, Augmentation()), images.flip(dim))
-    names = torch.tensor([[position("horizontal_flip"), position("vertical_flip")]] * 4)
-    both = apply_transforms(images, names, torch.zeros(4, 2), Augmentation())
-    assert torch.equal(both, images.rot90(2, (2, 3)))
+def test_flips_and_a_quarter_turn_equal_torchs_and_nothing_leaves_the_pixels():
+    images, none = a_disc(), Augmentation(max_transforms=0)
+    assert augment(images, none, generator()) is images
+    both = [TRANSFORMS.index(f"{axis}_flip") for axis in ("horizontal", "vertical")]
+    for names, expected in (
+        ([NOTHING] * 3, images), (both[:1], images.flip(3)), (both[1:], images.flip(2)),
+        (both, images.rot90(2, (2, 3))),
+    ):  # fmt: skip
+        names = torch.tensor([names] * 4)
+        assert torch.equal(apply_transforms(images, names, torch.ones(names.shape), none), expected)
     turned = apply_one(images, "rotation", 1.0, Augmentation(max_rotation=90))
     assert torch.allclose(turned, images.rot90(1, (2, 3)), atol=1e-4)
+    with pytest.raises(ValueError, match="sharpness"):
+        apply_one(images, "sharpness", 1.0, none)
 
 
 def test_a_turn_blurs_less_than_bilinear_interpolation_does():
     """Fine texture must survive a rotation: blur is a label."""
     image = functional.avg_pool2d(torch.rand(1, 3, 64, 64, generator=generator(3)), 3, 1, 1)
     there = apply_one(image, "rotation", 1.0, Augmentation())
-    affine = compose_affine(torch.full((1, 1), position("rotation")), torch.ones(1, 1), Augmentation())
+    turn = torch.full((1, 1), TRANSFORMS.index("rotation"))
+    affine = compose_affine(turn, torch.ones(1, 1), Augmentation())
     affine = torch.cat([affine, torch.zeros(1, 2, 1)], dim=2)
     grid = functional.affine_grid(affine, [1, 3, 64, 64], align_corners=False)
     bilinear = functional.grid_sample(image, grid, align_corners=False)
@@ -150,23 +145,13 @@ def test_numbers_names_and_strengths_are_uniform():
     assert strengths.std().item() == pytest.approx(3**-0.5, abs=0.01)
 
 
-def test_contrast_keeps_the_mean_of_bright_and_dark_images():
-    images = torch.stack([0.08 * a_disc(1)[0], a_disc(1)[0]])  # clamping touches neither
+def test_contrast_is_about_the_mean_of_the_field_in_bright_and_dark_images():
+    images = torch.stack([0.08 * a_disc(1)[0], a_disc(1)[0], torch.zeros(3, 32, 32)])  # clamping touches none
     changed = apply_one(images, "contrast", 1.0, Augmentation(max_colour_change=0.05))
     luminance = torch.tensor(LUMINANCE)
     assert torch.allclose(mean_colours(changed) @ luminance, mean_colours(images) @ luminance, atol=1e-5)
-    for before, after in zip(images, changed, strict=True):
+    for before, after in zip(images[:2], changed, strict=False):
         inside = before.amax(0) > 0
+        assert torch.allclose(mean_colours(before[None])[0], before[:, inside].mean(1))
         assert torch.allclose(after[:, inside].std(1), 1.05 * before[:, inside].std(1), rtol=1e-3)
-
-
-def test_means_are_of_the_field_alone():
-    image = torch.zeros(1, 3, 32, 32)
-    image[:, :, :8] = torch.tensor([0.2, 0.4, 0.6]).view(1, 3, 1, 1)
-    assert torch.allclose(mean_colours(image), torch.tensor([[0.2, 0.4, 0.6]]))
-    assert torch.equal(mean_colours(torch.zeros(1, 3, 32, 32)), torch.zeros(1, 3))
-
-
-def test_an_unknown_transformation_is_refused():
-    with pytest.raises(ValueError, match="sharpness"):
-        apply_one(a_disc(), "sharpness", 1.0, Augmentation())
+    assert torch.equal(changed[2], images[2])

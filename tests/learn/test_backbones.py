@@ -14,13 +14,11 @@ from riqa.learn.backbones import build_backbone
 from riqa.learn.model import QualityNet
 
 FAMILIES = (
-    "alexnet convnext_tiny densenet121 efficientnet_b0 efficientnet_v2_s googlenet inception_v3 maxvit_t"
+    *("alexnet", "convnext_tiny", "densenet121", "efficientnet_b0", "efficientnet_v2_s", "googlenet"),
+    *("inception_v3", "maxvit_t", "mnasnet0_5", "mobilenet_v2", "mobilenet_v3_small", "resnet18"),
+    *("resnext50_32x4d", "shufflenet_v2_x0_5", "squeezenet1_1", "swin_t", "swin_v2_t", "vgg11", "vit_b_32"),
+    "wide_resnet50_2",
 )
-FAMILIES += (
-    " mnasnet0_5 mobilenet_v2 mobilenet_v3_small resnet18 resnext50_32x4d shufflenet_v2_x0_5 squeezenet1_1"
-)
-FAMILIES += " swin_t swin_v2_t vgg11 vit_b_32 wide_resnet50_2"
-FAMILIES = FAMILIES.split()
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -84,6 +82,10 @@ def test_packaged_imagenet_weights_are_loaded():
     assert not torch.equal(first, third)
 
 
+def offline(*args, **kwargs):
+    raise urllib.error.URLError("no network")
+
+
 @pytest.mark.parametrize(
     ("name", "weights", "side", "message"),
     [
@@ -97,11 +99,7 @@ def test_packaged_imagenet_weights_are_loaded():
     ],
 )
 def test_what_cannot_be_built_ends_in_one_line(monkeypatch, name, weights, side, message):
-    if (name, weights) == ("resnet18", "imagenet"):
-
-        def offline(*args, **kwargs):
-            raise urllib.error.URLError("no network")
-
+    if weights == "imagenet":
         monkeypatch.setattr("riqa.learn.backbones.get_model", offline)
     with pytest.raises(InputError, match=message):
         build_backbone(name, weights, side)

@@ -15,14 +15,8 @@ from riqa.learn.config import TrainingConfig
 from riqa.learn.model import QualityNet
 from riqa.learn.runs import execute
 from riqa.learn.train import train
-from tests.learn.chain import (
-    StoppedError,
-    a_run,
-    brightness_task,
-    plant_scores,
-    same_weights,
-    write_toy_store,
-)
+from tests.learn import chain
+from tests.learn.chain import StoppedError, a_run, brightness_task, plant_scores, same_weights
 
 CONFIG = TrainingConfig(4, 16, halve_at=(2,), augmentation=Augmentation(2), precision="float32")
 
@@ -55,16 +49,21 @@ def stopped(tmp_path):
     return stop
 
 
+@pytest.fixture(scope="module")
+def undisturbed():
+    return {schedule: run(replace(CONFIG, schedule=schedule)) for schedule in ("steps", "one_cycle")}
+
+
 @pytest.mark.parametrize("schedule", ["steps", "one_cycle"])
 @pytest.mark.parametrize("stop_after", [1, 2, 3, 4])
-def test_a_stopped_run_ends_with_the_numbers_of_an_undisturbed_one(stopped, schedule, stop_after):
-    config = replace(CONFIG, schedule=schedule)
-    whole, expected, _ = run(config)
+def test_a_stopped_run_ends_with_the_numbers_of_an_undisturbed_one(
+    undisturbed, stopped, schedule, stop_after
+):
+    config, (whole, expected, _) = replace(CONFIG, schedule=schedule), undisturbed[schedule]
     resumed, history, told = run(config, stopped(config, stop_after))
     assert str(history) == str(expected)  # text, because NaN differs from itself
     assert same_weights(whole, resumed)
-    assert [epoch for epoch, _ in told] == [1, 2, 3, 4]
-    assert [rate > 0 for _, rate in told] == [epoch > stop_after for epoch in (1, 2, 3, 4)]
+    assert [(epoch, rate > 0) for epoch, rate in told] == [(k, k > stop_after) for k in (1, 2, 3, 4)]
 
 
 def test_the_average_goes_on_and_patience_remembers(stopped, monkeypatch):
@@ -100,16 +99,17 @@ def test_a_start_that_counts_still_counts_after_a_stop(stopped, monkeypatch):
 
 
 def test_a_checkpoint_cut_short_or_of_another_network_is_named(stopped):
-    file = stopped(CONFIG, 1)
-    named = pytest.raises(InputError, match=r"c\.safetensors: this checkpoint .* delete it")
-    with named:
-        run(CONFIG, file, backbone="wide_resnet10_2")
-    file.write_bytes(file.read_bytes()[:-100])
-    with named:
-        run(CONFIG, file)
-    save_file({"weight": torch.zeros(1)}, file)
-    with named:
-        run(CONFIG, file)
+    file = stopped(replace(CONFIG, epochs=1), 1)
+    whole = file.read_bytes()
+    for backbone, content in (
+        ("wide_resnet10_2", whole), ("resnet10", whole[:-100]), ("resnet10", None),
+    ):  # fmt: skip
+        if content is None:
+            save_file({"weight": torch.zeros(1)}, file)
+        else:
+            file.write_bytes(content)
+        with pytest.raises(InputError, match=r"c\.safetensors: this checkpoint .* delete it"):
+            run(CONFIG, file, backbone=backbone)
 
 
 KILLED = """
@@ -131,11 +131,9 @@ runs.execute(run, tell)
 
 
 @pytest.mark.other_processes
-def test_a_killed_process_is_gone_on_with(tmp_path):
-    store = write_toy_store(tmp_path)
+def test_a_killed_process_is_gone_on_with(store, tmp_path):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    four = a_run(store, whole, checkpoints=None)
-    four = replace(four, config=replace(four.config, epochs=4))
+    four = a_run(store, whole, checkpoints=None, config=replace(chain.CONFIG, epochs=4))
     history, predictions = execute(four)
     done = subprocess.run([sys.executable, "-c", KILLED, str(store.root), str(killed)], check=False)
     assert done.returncode == -signal.SIGKILL
@@ -147,24 +145,23 @@ def test_a_killed_process_is_gone_on_with(tmp_path):
     assert [record["epoch"] for _, record, rate in told if rate > 0] == [3, 4]
     assert again.equals(history)
     assert also.equals(predictions)
-    assert same_weights(
-        *(load_file(one / "models" / f"{four.stem.name}.safetensors") for one in (whole, killed))
-    )
+    files = (one / "models" / f"{four.stem.name}.safetensors" for one in (whole, killed))
+    assert same_weights(*map(load_file, files))
 
 
-def test_another_run_does_not_go_on_with_it(tmp_path):
+def test_another_run_does_not_go_on_with_it(store, tmp_path):
     """Every setting that changes the outcome names a checkpoint of its own."""
-    base = a_run(write_toy_store(tmp_path), tmp_path, checkpoints=tmp_path / "kept")
-    base = replace(base, config=replace(base.config, epochs=1))
-    others = [
-        base,
-        replace(base, config=replace(base.config, learning_rate=0.02)),
-        replace(base, config=replace(base.config, seed=1)),
-        replace(base, start_counts=True),
-        replace(base, n_overall=3, n_details=3),
-        replace(base, start_from=base.stem),
-        replace(base, threads=2),
+    config = replace(chain.CONFIG, epochs=1)
+    base = a_run(store, tmp_path, checkpoints=tmp_path / "kept", config=config)
+    changes = [
+        {},
+        {"config": replace(config, learning_rate=0.02)},
+        {"config": replace(config, seed=1)},
+        {"start_counts": True},
+        {"n_details": 3},
+        {"start_from": base.stem},
+        {"threads": 2},
     ]
-    for n, other in enumerate(others, start=1):
-        execute(other)
+    for n, change in enumerate(changes, start=1):
+        execute(replace(base, **change))
         assert len(list((tmp_path / "kept").iterdir())) == n

@@ -37,10 +37,9 @@ def test_twice_the_detail_is_one_step_and_grey_detail_goes_together():
     """Four times the covariance, where detail is far above rounding and small beside the level."""
     once, twice = colour_bands(np.stack([noise(0, (4, 4, 4), 96), noise(0, (8, 8, 8), 96)]))
     np.testing.assert_allclose((twice - once)[[3, 6, 8]], np.log(4), atol=0.06)
-    coloured = noise(0)
-    one, other = colour_bands(np.stack([coloured, np.repeat(coloured[..., :1], 3, axis=2)]))
+    one, grey = colour_bands(np.stack([noise(0), np.repeat(noise(0)[..., :1], 3, axis=2)]))
     assert abs(one[4]) < 0.1  # of red and green: independent
-    assert other[4] > 2
+    assert grey[4] > 2
 
 
 def test_the_black_outside_of_the_field_is_not_described():
@@ -76,32 +75,35 @@ def two_crowds(n, seed):
     return rng.normal(size=(n, 3)) + 12 * rng.integers(0, 2, (n, 1))
 
 
-def test_between_two_crowds_little_is_known():
+def test_between_two_crowds_little_is_known_units_do_not_matter_nor_a_number_that_never_varies():
     """One Gaussian takes the middle for the most usual of all."""
-    middle, usual = np.full((1, 3), 6.0), two_crowds(200, 1)
-    one, several = (fit_mixture(two_crowds(n, 0)) for n in (150, 500))
+    middle, usual, stretch = np.full((1, 3), 6.0), two_crowds(200, 1), np.array([1.0, 100.0, 0.01])
+    points = two_crowds(500, 0)
+    one, several = fit_mixture(two_crowds(150, 0)), fit_mixture(points)
     assert one.surprise(middle) < np.median(one.surprise(usual))
     assert several.surprise(middle) > np.quantile(several.surprise(usual), 0.9)
-
-
-@pytest.mark.parametrize(("n", "gaussians"), [(2, 1), (399, 1), (400, 8), (1000, 20), (2400, 32)])
-def test_more_points_have_more_gaussians(n, gaussians):
-    """One for every 200, at most eight, from four beginnings unless it is alone."""
-    fitted = fit_mixture(np.random.default_rng(0).normal(size=(n, 2)))
-    assert len(fitted.weights) == gaussians
-    assert fitted.weights.sum() == pytest.approx(1)
-
-
-def test_units_do_not_matter_and_a_number_that_never_varies_does_no_harm():
-    points, further, stretch = two_crowds(500, 0), two_crowds(50, 1), np.array([1.0, 100.0, 0.01])
-    one, other = fit_mixture(points), fit_mixture(points * stretch)
-    moved = other.surprise(further * stretch) - one.surprise(further)
+    moved = fit_mixture(points * stretch).surprise(usual * stretch) - several.surprise(usual)
     np.testing.assert_allclose(moved, moved.mean(), atol=1e-2)
     points[:, 1] = 3.0
     assert np.isfinite(fit_mixture(points[:60]).surprise(points)).all()
 
 
-def test_the_knobs_are_alive(monkeypatch):
-    for knob, value, n in (("BEGINNINGS", 1, 2), ("POINTS_A_CROWD", 100, 5), ("MOST_CROWDS", 3, 3)):
+@pytest.mark.parametrize(
+    ("n", "changes", "gaussians"),
+    [  # one for every 200, at most eight, from four beginnings unless it is alone
+        (2, {}, 1),
+        (399, {}, 1),
+        (400, {}, 8),
+        (1000, {}, 20),
+        (2400, {}, 32),
+        (500, {"BEGINNINGS": 1}, 2),
+        (500, {"POINTS_A_CROWD": 100}, 20),
+        (800, {"MOST_CROWDS": 3}, 12),
+    ],
+)
+def test_more_points_have_more_gaussians_and_every_knob_is_alive(monkeypatch, n, changes, gaussians):
+    for knob, value in changes.items():
         monkeypatch.setattr(colours, knob, value)
-        assert len(fit_mixture(two_crowds(500, 0)).weights) == n
+    fitted = fit_mixture(np.random.default_rng(0).normal(size=(n, 2)))
+    assert len(fitted.weights) == gaussians
+    assert fitted.weights.sum() == pytest.approx(1)

@@ -29,15 +29,19 @@ def processor(monkeypatch):
     return play
 
 
-def network(name="resnet10"):
-    return build_backbone(name, "none", 64)[0]
-
-
-def test_where_it_computes(monkeypatch):
-    asked = ("cpu", True), ("cpu", False), ("auto", False), ("auto", True), ("cuda", True)
-    for (device, card), expected in zip(asked, ("cpu", "cpu", "cpu", "cuda", "cuda"), strict=True):
-        monkeypatch.setattr(torch.cuda, "is_available", lambda card=card: card)
-        assert resolve_device(device) == torch.device(expected)
+@pytest.mark.parametrize(
+    ("device", "card", "used"),
+    [
+        ("cpu", True, "cpu"),
+        ("cpu", False, "cpu"),
+        ("auto", False, "cpu"),
+        ("auto", True, "cuda"),
+        ("cuda", True, "cuda"),
+    ],
+)
+def test_where_it_computes(monkeypatch, device, card, used):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: card)
+    assert resolve_device(device) == torch.device(used)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(InputError, match="no graphics card"):
         resolve_device("cuda")
@@ -45,20 +49,18 @@ def test_where_it_computes(monkeypatch):
         resolve_device("tpu")
 
 
-ALLOWED, TOO_OLD = (
-    [None, "ALL", "AVX512_CORE_AMX", "AVX512_CORE_BF16"],
-    ["AVX512_CORE", "avx512_core_vnni", "AVX2", "SSE41"],
-)
+ALLOWED = [None, "ALL", "AVX512_CORE_AMX", "AVX512_CORE_BF16"]
+TOO_OLD = ["AVX512_CORE", "avx512_core_vnni", "AVX2", "SSE41"]
 
 
-@pytest.mark.parametrize("variable", ["ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA"])
-@pytest.mark.parametrize("held_to", ALLOWED + TOO_OLD)
-def test_bfloat16_is_chosen_where_it_is_native_and_allowed(processor, variable, held_to):
-    processor(True, held_to, variable)
-    expected = "bfloat16" if held_to in ALLOWED else "float32"
-    assert resolve_precision("auto", network(), CPU) == expected
-    processor(False, held_to, variable)
-    assert resolve_precision("auto", network(), CPU) == "float32"
+def test_bfloat16_is_chosen_where_it_is_native_and_allowed(processor):
+    network = build_backbone("resnet10", "none", 64)[0]
+    for variable in ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA"):
+        for held_to in ALLOWED + TOO_OLD:
+            for native in (True, False):
+                processor(native, held_to, variable)
+                expected = "bfloat16" if native and held_to in ALLOWED else "float32"
+                assert resolve_precision("auto", network, CPU) == expected, (held_to, native)
 
 
 DEPTHWISE = ["efficientnet_lite0", "mobilenet_v3_small", "mnasnet0_5"]
@@ -67,13 +69,13 @@ DEPTHWISE = ["efficientnet_lite0", "mobilenet_v3_small", "mnasnet0_5"]
 @pytest.mark.parametrize("name", ["resnet18", "densenet121", "resnext50_32x4d", "vit_tiny", *DEPTHWISE])
 def test_a_processor_computes_depthwise_networks_in_float32(processor, monkeypatch, name):
     """Groups of four channels, as in ResNeXt, are not depthwise."""
-    net = network(name)
+    net = build_backbone(name, "none", 64)[0]
     processor(True)
     assert resolve_precision("auto", net, CPU) == ("float32" if name in DEPTHWISE else "bfloat16")
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: not including_emulation)
-    assert resolve_precision("auto", net, CARD) == "bfloat16"
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: including_emulation)
-    assert resolve_precision("auto", net, CARD) == "float32"
+    for emulated, expected in ((False, "bfloat16"), (True, "float32")):  # emulation is no gain
+        supported = lambda including_emulation, emulated=emulated: including_emulation == emulated  # noqa: E731
+        monkeypatch.setattr(torch.cuda, "is_bf16_supported", supported)
+        assert resolve_precision("auto", net, CARD) == expected
     for given in ("float32", "bfloat16"):
         processor(given == "float32")
         assert resolve_precision(given, net, CPU) == given

@@ -18,15 +18,14 @@ from riqa.learn.config import TrainingConfig
 from riqa.learn.distributed import ALONE, Processes, launched_processes
 from riqa.learn.model import QualityNet
 from riqa.learn.train import train
-from tests.learn.chain import a_run, brightness_task, write_toy_store
+from tests.learn.chain import a_run, brightness_task
 from tests.learn.together import found, gathered, in_processes, run_them, sparse_task, train_on_it
 
 CONFIG = TrainingConfig(3, 8, 0.02, halve_at=(2,), augmentation=Augmentation(2), precision="float32")
-TOLERANCE = 1e-5
+CLOSE = {"atol": 1e-5, "rtol": 0}
 """Two processes add the same float32 numbers in another order. After these few steps that has made weights of
 0.3 differ by 3e-8; a loss averaged without regard to how much each process knows, by 0.1.
 """
-CLOSE = {"atol": TOLERANCE, "rtol": 0}
 
 
 def test_in_some_steps_a_process_knows_nothing():
@@ -54,7 +53,7 @@ def test_two_processes_train_as_one(changes):
         assert np.array_equal(first[0][name], second[0][name])
     pd.testing.assert_frame_equal(pd.DataFrame(history), pd.DataFrame(first[1]), **CLOSE)
     assert str(first[1]) == str(second[1])
-    assert not np.allclose(history[-1]["val_loss"], history[0]["val_loss"], atol=100 * TOLERANCE)
+    assert not np.allclose(history[-1]["val_loss"], history[0]["val_loss"], atol=1e-3)
 
 
 def test_a_stopped_training_goes_on_in_every_process(tmp_path):
@@ -65,11 +64,8 @@ def test_a_stopped_training_goes_on_in_every_process(tmp_path):
         assert str(history) == str(whole[0][1])
         assert all(np.array_equal(value, whole[0][0][name]) for name, value in weights.items())
     train_on_it(ALONE, CONFIG, True, tmp_path / "alone.safetensors")
-    with (
-        safe_open(tmp_path / "together.safetensors", "np") as together,
-        safe_open(tmp_path / "alone.safetensors", "np") as alone,
-    ):
-        assert set(together.keys()) == set(alone.keys())
+    together, alone = (safe_open(tmp_path / f"{who}.safetensors", "np") for who in ("together", "alone"))
+    assert set(together.keys()) == set(alone.keys())
 
 
 def test_every_item_comes_back_once_in_order():
@@ -87,9 +83,7 @@ def test_a_checkpoint_that_only_some_processes_see_is_refused(tmp_path):
     assert in_processes(2, found, gone, gone) == [False, False]
 
 
-def test_runs_are_trained_written_and_applied_once(tmp_path):
-    store = write_toy_store(tmp_path)
-
+def test_runs_are_trained_written_and_applied_once(store, tmp_path):
     def runs(folder):
         return [a_run(store, tmp_path / folder, seed=seed, checkpoints=tmp_path / "kept") for seed in (0, 1)]
 
@@ -120,10 +114,8 @@ def fake(n=1, rank=0, device="cpu"):
 @pytest.mark.parametrize(("batch_size", "shared"), [(8, 8), (64, 40)])
 def test_a_batch_that_cannot_be_shared_is_refused(batch_size, shared):
     data, config = (brightness_task(40), brightness_task(8)), replace(CONFIG, batch_size=batch_size)
-    message = (
-        f"3 processes cannot share {shared} images per step evenly: set batch_size to a multiple of 3, at"
-    )
-    with pytest.raises(InputError, match=f"{message} most 40"):
+    message = f"3 processes cannot share {shared} images per step evenly: .* a multiple of 3, at most 40"
+    with pytest.raises(InputError, match=message):
         train(QualityNet("resnet10", 3, 3), *data, config, processes=fake(3))
 
 

@@ -15,9 +15,7 @@ def net():
     return QualityNet("resnet10", n_overall=3, n_details=3, image_size=32).eval()
 
 
-@pytest.fixture
-def images():
-    return torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+IMAGES = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
 
 
 @pytest.fixture
@@ -26,14 +24,11 @@ def files(net, tmp_path):
     return tmp_path / "m.safetensors", tmp_path / "m.json"
 
 
-def test_heads_are_those_asked_for(images):
+def test_heads_are_those_asked_for_and_read_images_normalised_as_imagenets(net):
     for n_overall, n_details in ((0, 3), (2, 0), (3, 3)):
-        logits = QualityNet("resnet10", n_overall, n_details).eval()(images)
+        logits = QualityNet("resnet10", n_overall, n_details).eval()(IMAGES)
         sizes = {"overall": n_overall, "details": n_details}
         assert {task: out.shape for task, out in logits.items()} == {t: (2, n) for t, n in sizes.items() if n}
-
-
-def test_normalisation_is_imagenets(net):
     seen = {}
     net.backbone.register_forward_pre_hook(lambda _, inputs: seen.update(x=inputs[0]))
     net(torch.ones(1, 3, 32, 32))
@@ -55,16 +50,16 @@ def test_running_statistics_follow_within_an_epoch_of_few_steps(backbone):
     assert share.median().item() == pytest.approx(1 - 0.9**30, abs=0.02)
 
 
-def test_a_student_keeps_the_trunk_and_draws_a_fresh_details_head(images):
+def test_a_student_keeps_the_trunk_and_draws_a_fresh_details_head():
     single_task = QualityNet("resnet10", n_overall=3, n_details=0).eval()
     student = with_heads(single_task, n_overall=3, n_details=3).eval()
-    assert torch.equal(student(images)["overall"], single_task(images)["overall"])
-    assert student(images)["details"].shape == (2, 3)
+    assert torch.equal(student(IMAGES)["overall"], single_task(IMAGES)["overall"])
+    assert student(IMAGES)["details"].shape == (2, 3)
 
 
-def test_saved_and_loaded_models_agree(net, files, images, tmp_path):
+def test_saved_and_loaded_models_agree(net, files, tmp_path):
     loaded, description = load_model(tmp_path / "m")
-    assert torch.equal(loaded(images)["details"], net(images)["details"])
+    assert torch.equal(loaded(IMAGES)["details"], net(IMAGES)["details"])
     assert (description["seed"], description["architecture"]["backbone"]) == (0, "resnet10")
     assert {*tmp_path.iterdir()} == {*files}
 
@@ -74,6 +69,9 @@ def architecture(**changes):
     return lambda told: json.dumps(told | {"architecture": told["architecture"] | changes}).encode()
 
 
+NO_DESCRIPTIONS = (b"", b"[]", b"7", b"{}", b"\xff\xfe{", b'{"architecture": []}')
+
+
 @pytest.mark.parametrize(
     ("broken", "message"),
     [
@@ -81,10 +79,7 @@ def architecture(**changes):
         (architecture(image_size="32"), "image_size is '32', must be a whole number from 1 to 4096"),
         (architecture(image_size=10**9), "must be a whole number from 1 to 4096"),
         (lambda told: json.dumps(told).encode()[:40], ""),
-        *(
-            (lambda told, c=c: c, "")
-            for c in (b"", b"[]", b"7", b"{}", b"\xff\xfe{", b'{"architecture": []}')
-        ),
+        *((lambda told, content=content: content, "") for content in NO_DESCRIPTIONS),
     ],
 )
 def test_a_description_that_is_none_is_told(files, tmp_path, broken, message):
@@ -104,9 +99,6 @@ def test_weights_cut_short_of_another_architecture_or_missing_are_named(files, t
     assert "\n" not in str(error.value)
     with pytest.raises(InputError, match=r"nowhere\.safetensors: no such model file"):
         load_model(tmp_path / "nowhere")
-
-
-def test_wrong_names_are_refused():
     with pytest.raises(ValueError, match="jft"):
         QualityNet("resnet10", 3, 0, weights="jft")
     with pytest.raises(ValueError, match="head"):

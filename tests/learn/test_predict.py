@@ -58,12 +58,10 @@ def test_pseudo_labels_soft_and_hard(store, tmp_path):
     answers["p_contrast"] = np.linspace(0, 1, 4)  # in reversed order of images, to catch a positional join
 
     def taught(kind, answers=answers):
-        return (
-            with_pseudo_labels(examples, store.manifest, answers, kind, tmp_path).targets["details"].tolist()
-        )
+        return with_pseudo_labels(examples, store.manifest, answers, kind, tmp_path).targets["details"]
 
-    assert taught("soft")[0] == pytest.approx([0.7, 0.2, 1.0])
-    assert [taught("hard")[k] for k in (0, -1)] == [[1.0, 0.0, 1.0], [1.0, 0.0, 0.0]]
+    assert taught("soft")[0].tolist() == pytest.approx([0.7, 0.2, 1.0])
+    assert taught("hard")[[0, -1]].tolist() == [[1.0, 0.0, 1.0], [1.0, 0.0, 0.0]]
     with pytest.raises(ValueError, match="firm"):
         taught("firm")
     with pytest.raises(InputError, match="no pseudo-label for 1 images, first g"):

@@ -20,15 +20,10 @@ from riqa.labels import DETAILS
 from riqa.learn.model import load_model
 from riqa.learn.predict import predict, pseudo_label
 from riqa.learn.runs import apply_model, execute, initial_model, precision_of, run_all, run_each
-from tests.learn.chain import CONFIG, a_run, write_toy_store
+from tests.learn.chain import CONFIG, a_run, pseudo_labels
 
 CLASSES, P = [f"p_overall_{k}" for k in range(3)], [f"p_{detail}" for detail in DETAILS]
 BOTH = replace(CONFIG, lambda_details=1.0)
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory):
-    return write_toy_store(tmp_path_factory.mktemp("store"))
 
 
 def test_the_number_of_processes_does_not_change_a_number(store, tmp_path):
@@ -87,12 +82,9 @@ def test_the_whole_chain_teacher_to_student(store, tmp_path):
 
 
 def test_a_detail_that_was_dropped_is_not_learned_and_not_answered(store, tmp_path):
-    ids = store.manifest["image_id"]
-    answers = pd.DataFrame({"image_id": ids, "dataset": "toy", "seed": 0, "p_illumination": 0.9})
-    answers = answers.assign(p_clarity=np.nan, p_contrast=np.linspace(0, 1, len(ids)))
-    answers.to_parquet(tmp_path / "answers.parquet")
-    student = a_run(store, tmp_path, model="multi_task", n_details=3, config=BOTH,
-                    pseudo_labels=tmp_path / "answers.parquet", warnings=("clarity is not judged",))  # fmt: skip
+    taught = {"n_details": 3, "pseudo_labels": pseudo_labels(store, tmp_path, p_clarity=np.nan)}
+    warned = {"warnings": ("clarity is not judged",)}
+    student = a_run(store, tmp_path, model="multi_task", config=BOTH, **taught, **warned)
     history, predictions = execute(student)
     assert history["train_loss"].iloc[1:].notna().all()  # the record of the start has none
     assert predictions[["p_clarity", "clarity"]].isna().all(axis=None)
@@ -128,10 +120,8 @@ def test_the_precision_is_that_of_the_network_that_trains(store, tmp_path, monke
     plain = a_run(store, tmp_path, config=replace(CONFIG, precision="auto"))
     depthwise = replace(plain, backbone="mobilenet_v3_small", weights="imagenet")  # which are not fetched
     assert [precision_of(run) for run in (plain, depthwise)] == ["bfloat16", "float32"]
-    for run, expected in (
-        (plain, "bfloat16"),
-        (replace(depthwise, weights="none", models=tmp_path), "float32"),
-    ):
+    untrained = replace(depthwise, weights="none", models=tmp_path)
+    for run, expected in ((plain, "bfloat16"), (untrained, "float32")):
         execute(run)
         assert load_model(run.stem)[1]["precision"] == expected
     assert precision_of(replace(depthwise, start_from=plain.stem)) == "bfloat16"  # its backbone is kept
@@ -139,8 +129,7 @@ def test_the_precision_is_that_of_the_network_that_trains(store, tmp_path, monke
 
 
 def test_device_and_threads_are_alive(store, tmp_path, monkeypatch):
-    asked, used = [], []
-    cpu = torch.device("cpu")
+    asked, used, cpu = [], [], torch.device("cpu")
     monkeypatch.setattr("riqa.learn.runs.resolve_device", lambda device: asked.append(device) or cpu)
     for threads in (1, 2):
         run = a_run(store, tmp_path, threads=threads, device="auto")
@@ -178,8 +167,8 @@ def at_work(process):
     raise AssertionError("no training began")
 
 
-def test_a_killed_training_leaves_no_process(tmp_path):
-    script, store = tmp_path / "train.py", write_toy_store(tmp_path)
+def test_a_killed_training_leaves_no_process(store, tmp_path):
+    script = tmp_path / "train.py"
     script.write_text(ENDLESS)
     command = [sys.executable, script, store.root, tmp_path / "models"]
     process = subprocess.Popen(command, env=os.environ | {"PYTHONPATH": os.getcwd()}, start_new_session=True)

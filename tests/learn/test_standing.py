@@ -22,16 +22,13 @@ def spread(*ends):
 STANDING = {"reject": spread((-4, 0), (-6, 2), (-4, 0)), "good": spread((0, 4), (1, 5), (0, 4))}
 
 
-def test_shares_are_those_of_the_photographs_that_are_worse():
+def test_shares_are_those_of_the_photographs_that_are_worse_and_the_lowest_is_the_reason():
     shares = share_below(STANDING, np.array([1.0, 2.0, -2.0]))
     assert shares["illumination"] == {"reject": 1.0, "good": pytest.approx(0.25, abs=0.01)}
     assert shares["clarity"]["good"] == pytest.approx(0.25, abs=0.01)
     assert shares["contrast"] == {"reject": pytest.approx(0.5, abs=0.01), "good": 0.0}
     tied = share_below({"good": dict.fromkeys(DETAILS, [3.0] * N_QUANTILES)}, np.array([3.0, 2.9, 3.1]))
     assert [tied[detail]["good"] for detail in DETAILS] == [0.5, 0.0, 1.0]
-
-
-def test_the_most_likely_reason_is_the_lowest_rank_and_not_the_lowest_probability():
     # Clarity has the lowest logit but one, and yet a quarter of the good photographs are worse in it.
     assert most_likely(share_below(STANDING, np.array([0.4, 1.9, 3.0]))) == "illumination"
     # Worse than every good photograph in two details: then the rank among rejects decides.
@@ -43,7 +40,7 @@ def examples(overall):
     return Examples(images, np.arange(len(overall)), {"overall": torch.tensor(overall)})
 
 
-def test_quantiles_are_of_the_worst_and_the_best_class_alone():
+def test_quantiles_are_of_the_worst_and_the_best_class_alone_where_a_model_has_both():
     torch.manual_seed(0)
     model, training = QualityNet("resnet10", 3, 3), examples([0, 2, 1, 2, 0, -1, 2])
     standing = fit_standing(model, training)
@@ -54,9 +51,6 @@ def test_quantiles_are_of_the_worst_and_the_best_class_alone():
     for z, quantiles in zip(logits.T, standing["good"].values(), strict=True):
         expected = [z.min(), np.median(z), z.max()]
         np.testing.assert_allclose(np.array(quantiles)[[0, 50, 100]], expected, atol=2e-2)
-
-
-def test_a_model_without_two_tasks_or_without_a_class_knows_no_ranks():
     for heads, overall in (((0, 3), [0, 2]), ((3, 0), [0, 2]), ((3, 3), [2, 2, 1])):
         assert fit_standing(QualityNet("resnet10", *heads), examples(overall)) == {}
 

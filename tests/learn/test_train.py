@@ -14,7 +14,7 @@ from riqa.learn.augment import Augmentation, augment
 from riqa.learn.config import TrainingConfig
 from riqa.learn.examples import Examples
 from riqa.learn.model import QualityNet
-from riqa.learn.predict import compute_logits
+from riqa.learn.predict import in_batches
 from riqa.learn.tasks import overall_macro_f1
 from riqa.learn.train import image_side, train
 from tests.learn.chain import brightness_task, plant_scores, same_weights
@@ -22,18 +22,16 @@ from tests.learn.chain import brightness_task, plant_scores, same_weights
 CONFIG = TrainingConfig(3, 8, 0.02, halve_at=(2,), augmentation=Augmentation(max_transforms=2))
 
 
-def run(config=CONFIG, n_overall=3, n_details=3, side=32, **options):
+def run(config=CONFIG, n_overall=3, n_details=3, side=32, n=48, **options):
     torch.manual_seed(0)
     model = QualityNet("resnet10", n_overall, n_details)
-    data = brightness_task(side=side), brightness_task(24, seed=1, side=side)
+    data = brightness_task(n, side=side), brightness_task(24, seed=1, side=side)
     return model, train(model, *data, config, **options)
 
 
 def test_it_learns_a_plain_rule():
     config = replace(CONFIG, epochs=24, batch_size=16, learning_rate=0.05, halve_at=(18,))
-    config = replace(config, augmentation=Augmentation(max_transforms=0))
-    torch.manual_seed(0)
-    history = train(QualityNet("resnet10", 3, 3), brightness_task(144), brightness_task(24, seed=1), config)
+    _, history = run(replace(config, augmentation=Augmentation(max_transforms=0)), n=144)
     assert history[-1]["train_loss"] < 0.5 * history[1]["train_loss"]
     assert max(record["val_score"] for record in history) > 0.8
 
@@ -45,9 +43,7 @@ def test_the_loop_is_plain_torch():
     torch.manual_seed(0)
     plain, data = QualityNet("resnet10", 3, 3).to(memory_format=torch.channels_last), brightness_task()
     sgd = torch.optim.SGD(plain.parameters(), lr=0.02, momentum=0.9)
-    images = (torch.from_numpy(data.images).permute(0, 3, 1, 2) / 255).contiguous(
-        memory_format=torch.channels_last
-    )
+    images = torch.from_numpy(data.images).permute(0, 3, 1, 2) / 255  # channels last
     losses = []
     for batch in torch.randperm(48, generator=torch.Generator().manual_seed(0)).split(8):
         logits = plain.train()(images[batch])
@@ -68,7 +64,7 @@ def test_the_best_epoch_is_kept():
     (best,) = [record for record in history if record["best"]]
     assert best["val_score"] == max(record["val_score"] for record in history[1:])
     validation = brightness_task(24, seed=1)
-    logits = compute_logits(model, validation)["overall"]
+    logits = in_batches(model, model, validation)["overall"]
     assert overall_macro_f1(logits, validation.targets["overall"]) == best["val_score"]
 
 
@@ -82,14 +78,14 @@ def test_the_best_epoch_is_kept():
     ],
 )
 def test_a_start_that_counts_is_kept_when_training_only_harms(monkeypatch, scores, counts, kept):
-    plant_scores(monkeypatch, *scores)
-    torch.manual_seed(0)
-    model = QualityNet("resnet10", 3, 3)
-    states = [copy.deepcopy(model.state_dict())]
-    history = train(
-        model, brightness_task(), brightness_task(24, 1), replace(CONFIG, epochs=2),
-        start_counts=counts, on_epoch=lambda *_: states.append(copy.deepcopy(model.state_dict())),
-    )  # fmt: skip
+    states, planted = [], iter(scores)
+
+    def evaluate(model, *_):
+        states.append(copy.deepcopy(model.state_dict()))
+        return {"val_loss": 1.0, "val_score": next(planted)}
+
+    monkeypatch.setattr("riqa.learn.train.evaluate", evaluate)
+    model, history = run(replace(CONFIG, epochs=2), start_counts=counts)
     assert [record["best"] for record in history] == [epoch == kept for epoch in range(3)]
     assert [same_weights(model, state) for state in states] == [epoch == kept for epoch in range(3)]
 
@@ -139,9 +135,11 @@ def test_every_hyperparameter_is_alive_and_none_is_impossible(knob, monkeypatch)
     assert histories[0] != histories[1]
 
 
-def test_nothing_to_learn_is_refused_and_one_task_needs_one_head():
+def test_nothing_to_learn_and_small_images_are_refused_and_one_task_needs_one_head():
     with pytest.raises(ValueError, match="nothing to learn"):
         replace(CONFIG, lambda_overall=0.0, lambda_details=0.0)
+    with pytest.raises(InputError, match="image_size is 16 pixels, must be at least 32"):
+        run(side=16)
     assert len(run(replace(CONFIG, lambda_overall=0.0), n_overall=0)[1]) == 4
     assert len(run(replace(CONFIG, lambda_details=0.0), n_details=0)[1]) == 4
 
@@ -180,9 +178,8 @@ def test_images_grow_to_their_whole_size():
     config = replace(CONFIG, epochs=9, start_scale=0.5)
     sides = [image_side(128, epoch, config) for epoch in range(1, 10)]
     assert sides == [64, 72, 88, 96, 104, 120, 128, 128, 128]
-    assert image_side(40, 1, config) == 32
+    assert image_side(40, 1, config) == image_side(64, 1, replace(config, epochs=1)) == 32
     assert {image_side(100, epoch, replace(config, start_scale=1.0)) for epoch in range(1, 10)} == {100}
-    assert image_side(64, 1, replace(config, epochs=1)) == 32
 
 
 @pytest.mark.parametrize(
@@ -221,11 +218,6 @@ def test_the_rate_is_halved_where_the_paper_says():
     _, history = run(replace(CONFIG, epochs=4, halve_at=(1, 3)))
     # The rate after each epoch: halved at the end of epochs 1 and 3.
     assert [record["learning_rate"] for record in history[1:]] == pytest.approx([0.01, 0.01, 0.005, 0.005])
-
-
-def test_images_too_small_for_the_backbone_are_refused():
-    with pytest.raises(InputError, match="image_size is 16 pixels, must be at least 32"):
-        run(side=16)
 
 
 def test_the_next_batch_is_read_while_one_is_learnt(monkeypatch):

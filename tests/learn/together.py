@@ -46,15 +46,8 @@ def smooth_backbone(noisy=False):
     """
 
     def build(*_):
-        noise = [nn.BatchNorm2d(8)] * noisy, [nn.Dropout(0.5)] * noisy
-        layers = [
-            nn.Conv2d(3, 8, 8, stride=8),
-            *noise[0],
-            nn.GELU(),
-            *noise[1],
-            nn.Conv2d(8, 16, 3),
-            nn.GELU(),
-        ]
+        norm, dropout = [nn.BatchNorm2d(8)] * noisy, [nn.Dropout(0.5)] * noisy
+        layers = [nn.Conv2d(3, 8, 8, stride=8), *norm, nn.GELU(), *dropout, nn.Conv2d(8, 16, 3), nn.GELU()]
         return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten()), 16
 
     with pytest.MonkeyPatch.context() as patch:

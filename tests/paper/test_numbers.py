@@ -1,15 +1,15 @@
 """The transcription, checked by what must hold between printed numbers and by files that others released."""
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
 
 from riqa import paper
+from riqa.data.published_predictions import read_published_predictions
 from riqa.evaluate.metrics import overall_scores
+from riqa.learn.predict import PROBABILITIES
 from riqa.results import KEYS
+from tests.data.expect import REAL, needs_data
 
 
 def printed(source, **keys):
@@ -40,50 +40,53 @@ def test_f1_is_the_harmonic_mean_of_precision_and_recall(source, sets, rows):
 def test_asterisks_are_as_many_as_in_print():
     assert (paper.numbers("Table 4")["significant"] == "*").sum() == 5
     assert (paper.numbers("Table 5")["significant"] == "*").sum() == 4
+    in_text = paper.numbers("Table 2").query("significant == '*'")  # section 4.1: all of EyeQ, F1 of DeepDRiD
+    assert in_text.groupby("paper_set")["metric"].agg(list).to_dict() == {
+        "deepdrid": ["f1"],
+        "eyeq": ["macro_f1", "precision", "recall", "accuracy"],
+    }
 
 
-def test_every_literature_row_is_there_and_plausible():
-    table = paper.numbers("Table 2", "Table 3")
+def test_every_printed_row_is_there_once_and_no_other():
+    everything, table = paper.numbers(), paper.numbers("Table 2", "Table 3")
+    keys = ["source", "paper_set", "printed_as", "target", "metric", "group"]
+    assert not everything.duplicated(keys).any()
+    assert {"target", "metric", "group", "model"} <= set(KEYS) & set(everything)
     assert table.groupby("paper_set")["printed_as"].nunique().to_dict() == {"deepdrid": 3, "eyeq": 18}
     assert table["paper"].between(0.6, 1).all()
     # Wang, Fu and Zhou have no accuracy, MCF only a row in Table 3
     assert ((table["metric"] == "accuracy") & (table["paper_set"] == "eyeq")).sum() == 14
-    everything = paper.numbers()
-    keys = ["source", "paper_set", "printed_as", "target", "metric", "group"]
-    assert not everything.duplicated(keys).any()
-    assert {"target", "metric", "group", "model"} <= set(KEYS) & set(everything)
-
-
-def test_what_the_paper_does_not_print_has_no_row():
-    table = paper.numbers()
-    assert "single_task_control" not in set(table["model"])
+    marked = everything[everything["significant"] == "*"]
+    assert marked["source"].value_counts().to_dict() == {"Table 4": 5, "Table 5": 4}
+    assert "single_task_control" not in set(everything["model"])  # the paper does not print it
     assert printed("Table 2", model="multi_task", paper_set="deepdrid", metric="f1", group="bad") == 0.778
 
 
-@pytest.mark.skipif(
-    "RIQA_DATA" not in os.environ, reason="needs RIQA_DATA, a folder with the real label files"
-)
-@pytest.mark.parametrize(("file", "method"), [("mcf_net", "MCF"), ("quickqual", "QuickQual")])
-def test_released_predictions_give_the_printed_scores(file, method):
-    data = Path(os.environ["RIQA_DATA"])
-    truth = pd.read_csv(data / "eyeq" / "Label_EyeQ_test.csv").set_index("image")["quality"]
-    probs = pd.read_csv(data / "published" / f"{file}_eyeq_test.csv").set_index("image_name")
-    assert set(probs.index) == set(truth.index)
-    y_true = 2 - truth.loc[probs.index].to_numpy()  # the label file's 0 is good
-    scores = overall_scores(y_true, probs[["Reject", "Usable", "Good"]].to_numpy())
-    for group in ("reject", "usable", "good"):
-        assert round(scores[f"f1.{group}"], 3) == printed("Table 3", printed_as=method, group=group)
-    if method == "QuickQual":
-        for metric in ("macro_f1", "precision", "recall", "accuracy"):
-            value = printed("Table 2", printed_as=method, paper_set="eyeq", metric=metric)
-            assert scores[metric] == pytest.approx(value, abs=0.00101)
+@needs_data  # Table 3 is compared in tests/data/test_published_predictions.py
+def test_released_predictions_of_quickqual_give_the_scores_of_table_2():
+    table = read_published_predictions(REAL / "published", REAL / "eyeq" / "Label_EyeQ_test.csv")
+    own = table[table["model"] == "quickqual"]
+    scores = overall_scores(own["overall"].to_numpy(), own[list(PROBABILITIES[:3])].to_numpy())
+    for metric in ("macro_f1", "precision", "recall", "accuracy"):
+        value = printed("Table 2", printed_as="QuickQual", paper_set="eyeq", metric=metric)
+        assert scores[metric] == pytest.approx(value, abs=0.00101)
 
 
 def test_table_1_is_complete_and_the_paper_stands_alone_in_it():
     table = paper.methods()
-    assert len(table) == 10
     assert table["quality output"].value_counts().to_dict() == {"Only overall": 6, "Overall + details": 4}
-    both = table[(table["quality output"] == "Overall + details")
-                 & (table["label-efficiency strategy"] == "Semi-supervised")]  # fmt: skip
-    assert both["method"].tolist() == ["Proposed approach"]
-    assert both["interpretability"].tolist() == ["Additional task + CAM"]
+    both = table["quality output"] == "Overall + details"
+    (own,) = table[both & (table["label-efficiency strategy"] == "Semi-supervised")].to_dict("records")
+    assert (own["method"], own["interpretability"]) == ("Proposed approach", "Additional task + CAM")
+
+
+def test_the_literature_since_has_a_source_and_a_word_on_whether_it_compares():
+    table = paper.methods("since")
+    assert table["method"].nunique() == 5
+    assert table["source"].str.contains("doi:10|arXiv:2").all()
+    assert table["comparable"].str.match("(yes, if|in part:|not, because) ").all()
+    empty = table["value"] == ""
+    assert table.loc[empty, "comparable"].str.contains("number not verified here").all()
+    assert pd.to_numeric(table.loc[~empty, "value"]).between(0.8, 1).all()
+    assert set(paper.methods()) < set(table)
+    assert not table.duplicated(["method", "paper_set", "target", "metric"]).any()

@@ -11,8 +11,8 @@ def eye(patient, side):
     return draw_eye(drawn, side, np.random.default_rng([2, patient, ord(side[0])]))
 
 
-def tree(tortuosity=0.3, calibre=1.0, seed=0):
-    return grow_vessels(np.random.default_rng(seed), DISC, tortuosity, calibre)
+def trees(tortuosity=0.3, calibre=1.0, n=8):
+    return [grow_vessels(np.random.default_rng(seed), DISC, tortuosity, calibre) for seed in range(n)]
 
 
 def test_both_eyes_of_a_patient_are_more_alike_than_those_of_two():
@@ -24,9 +24,6 @@ def test_both_eyes_of_a_patient_are_more_alike_than_those_of_two():
     assert (same < 0.5 * other).all()
     assert np.corrcoef(left[:, 0], right[:, 0])[0, 1] > 0.9  # pigment
     assert not np.allclose(eye(0, "left").vessels[0].points, eye(0, "right").vessels[0].points)
-
-
-def test_side_must_be_known():
     with pytest.raises(ValueError, match="middle"):
         eye(0, "middle")
 
@@ -40,15 +37,18 @@ def test_traits_stay_in_their_ranges():
     assert 0.15 < np.mean([patient["lesions"] > 0 for patient in drawn]) < 0.45
 
 
-def test_trunks_leave_the_disc_and_arcades_run_above_and_below_the_macula():
-    lines = [vessel.points for vessel in tree()[:8]]
+def test_trunks_leave_the_disc_arcades_pass_the_macula_and_arteries_are_thinner():
+    lines = [vessel.points for vessel in trees(n=1)[0][:8]]
     assert max(np.hypot(*(line[0] - DISC)) for line in lines) < 1.6
     for line, side in ((lines[0], -1), (lines[2], 1)):
         assert 4 < side * line[np.argmin(np.abs(line[:, 0]))][1] < 14
+    trunks = [vessel for tree in trees() for vessel in tree[:8]]
+    artery, vein = (np.mean([v.widths[0] for v in trunks if v.is_artery == kind]) for kind in (True, False))
+    assert 0.6 < artery / vein < 0.85
 
 
 def test_the_fovea_is_free_of_vessels_and_they_taper():
-    for vessel in (vessel for seed in range(5) for vessel in tree(seed=seed)):
+    for vessel in (vessel for tree in trees(n=5) for vessel in tree):
         assert np.hypot(*vessel.points.T).min() > 0.8
         assert (np.diff(vessel.widths) <= 1e-9).all()
 
@@ -62,18 +62,13 @@ def test_calibres_follow_murrays_law_at_each_branching():
     assert levels[:-1] ** 3 == pytest.approx(levels[1:] ** 3 + branches[2] ** 3)
 
 
-def test_arteries_are_thinner_than_veins():
-    trunks = [vessel for seed in range(8) for vessel in tree(seed=seed)[:8]]
-    artery, vein = (np.mean([v.widths[0] for v in trunks if v.is_artery == kind]) for kind in (True, False))
-    assert 0.6 < artery / vein < 0.85
-
-
 def turning(tortuosity):
-    lines = [vessel.points for seed in range(4) for vessel in tree(tortuosity, seed=seed)[:8]]
+    lines = [vessel.points for tree in trees(tortuosity, n=4) for vessel in tree[:8]]
     headings = [np.unwrap(np.arctan2(*np.diff(line, axis=0).T[::-1])) for line in lines]
     return sum(np.abs(np.diff(heading)).sum() for heading in headings)
 
 
 def test_tortuosity_and_calibre_are_alive():
     assert turning(0.9) > 1.3 * turning(0.0)
-    assert tree(calibre=1.2)[0].widths[0] == pytest.approx(1.2 * tree()[0].widths[0])
+    wide, plain = (trees(calibre=calibre, n=1)[0][0].widths[0] for calibre in (1.2, 1.0))
+    assert wide == pytest.approx(1.2 * plain)

@@ -1,6 +1,6 @@
 import pytest
 
-from riqa.publish.layout import Build
+from riqa.publish.layout import PLACES, Build
 from riqa.publish.run import ChapterRun
 from tests.publish.toy import make_repository
 
@@ -12,12 +12,10 @@ def toy(tmp_path):
 
 
 @pytest.fixture
-def run(toy):
-    """A run of the first toy chapter."""
+def run(toy, monkeypatch):
+    """A run of the first toy chapter; the repository is the current folder."""
+    monkeypatch.chdir(toy)
     build, name = Build(toy, "toy"), "01_make_data"
-    notebook, out = toy / "notebooks" / f"{name}.ipynb", build.work / name
-    places = {place: getattr(build, place)(name) for place in ("executed", "log", "progress", "record")}
-    return ChapterRun(
-        name, toy, notebook, {"n": 4, "out": str(out)}, out, workers=2, profile="toy", data="nothing",
-        inputs=(notebook,), **places,
-    )  # fmt: skip
+    places = {place: getattr(build, place)(name) for place in PLACES}
+    given = {"n": 4, "out": str(places["out"])}
+    return ChapterRun(**places, parameters=given, profile="toy", inputs=(places["notebook"],), workers=2)

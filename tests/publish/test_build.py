@@ -9,26 +9,24 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from riqa.errors import InputError
 from riqa.files import read_json, tree_digests
 from riqa.publish.build import planned_chapters
 from riqa.publish.layout import Build
 from riqa.publish.progress import read_progress
-from riqa.publish.rerun import claim_folder
-from tests.publish.toy import CHAPTERS, make_repository, write_chapter, write_profile
+from tests.publish.toy import CHAPTERS, make_repository, value, write_chapter, write_profile
 
 RIQA = [sys.executable, "-m", "riqa.cli"]
 
 pytestmark = pytest.mark.book
 
 
-def riqa(root, *arguments, prefix=()):
-    command = [*prefix, *RIQA, *arguments, "--profile", "toy"]
-    return subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+def command(root, *arguments, prefix=()):
+    told = [*prefix, *RIQA, *arguments, "--profile", "toy"]
+    return subprocess.run(told, cwd=root, capture_output=True, text=True, check=False)
 
 
 def make_book(toy, *options, status=0):
-    done = riqa(toy, "book", *options)
+    done = command(toy, "book", *options)
     assert done.returncode == status, done.stdout + done.stderr
     return done
 
@@ -43,17 +41,12 @@ def artifacts(toy):
     return {name: read_json(Build(toy, "toy").artifacts(name)) for name in CHAPTERS}
 
 
-def value(folder):
-    return read_json(folder / "results.json")[0]["value"]
-
-
 def test_a_book_is_built_and_only_what_a_change_touches_is_built_again(toy):
     build = Build(toy, "toy")
-    said = make_book(toy).stdout
+    assert "Open _build/toy/html/index.html" in make_book(toy).stdout
     assert ran(toy) == set(CHAPTERS)
-    assert "Open _build/toy/html/index.html" in said
     assert (build.html / "notebooks" / "04_sum_data.html").is_file()
-    assert value(build.work / "04_sum_data") == 5  # the last that was read, 4 + 1
+    assert value(build.out("04_sum_data")) == 5  # the last that was read, 4 + 1
 
     stamp = (build.html / "index.html").stat().st_mtime_ns
     make_book(toy, "--jobs", "1")
@@ -64,34 +57,30 @@ def test_a_book_is_built_and_only_what_a_change_touches_is_built_again(toy):
     make_book(toy)
     assert ran(toy) == {"02_scale_data", "04_sum_data"}
 
-    needs, parameters, code = CHAPTERS["03_shift_data"]
-    write_chapter(toy, "03_shift_data", parameters, f"{code}  # said otherwise", needs)
+    write_chapter(toy, "03_shift_data", f"{CHAPTERS['03_shift_data'][2]}  # said otherwise")
     make_book(toy)
     assert ran(toy) == {"03_shift_data"}  # the outcome is the same, so 04 is taken over
 
 
-def test_a_failure_ends_in_one_block_and_what_is_independent_is_done(toy):
-    write_chapter(toy, "02_scale_data", CHAPTERS["02_scale_data"][1], "value = {}['gone']", ["01_make_data"])
+def test_a_failure_ends_in_one_block_bad_input_in_one_line_and_what_is_independent_is_done(toy):
+    write_chapter(toy, "02_scale_data", "value = {}['gone']")
     told = make_book(toy, status=1).stderr
     assert told.startswith("riqa: 02_scale_data failed in cell 4 of 5\n")
     assert "KeyError: 'gone'" in told
     assert "Traceback" not in told
     assert ran(toy) == {"01_make_data", "03_shift_data"}
     assert not Build(toy, "toy").html.exists()
-
-
-def test_bad_input_inside_a_chapter_is_one_line_and_exit_code_2(toy):
-    code = 'from riqa.errors import InputError\nraise InputError("labels.csv has no column image")'
-    write_chapter(toy, "01_make_data", CHAPTERS["01_make_data"][1], code, [])
+    refuse = 'from riqa.errors import InputError\nraise InputError("labels.csv has no column image")'
+    write_chapter(toy, "02_scale_data", refuse)
     assert make_book(toy, status=2).stderr == "riqa: labels.csv has no column image\n"
 
 
 def begin_slow_build(toy):
     """Start a build whose first chapter takes its time, and wait until that chapter computes."""
     write_profile(toy, "toy", parameters={"n": 4, "pause": 20.0})
-    command = [*RIQA, "book", "--profile", "toy"]
-    process = subprocess.Popen(command, cwd=toy, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    deadline = time.time() + 60
+    told = [*RIQA, "book", "--profile", "toy"]
+    process = subprocess.Popen(told, cwd=toy, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.time() + 300  # a busy machine takes its time
     while time.time() < deadline:
         progress = read_progress(Build(toy, "toy").progress("01_make_data"))
         if progress and progress.state == "running" and progress.cell >= 4:
@@ -109,11 +98,9 @@ def test_a_build_that_was_ended_in_the_middle_goes_on(toy):
             second = make_book(toy, status=2)
             assert second.stderr.startswith("riqa: profile toy is being built already in _build/toy; wait")
         os.kill(process.pid, blow)
-        stopped = process.communicate(timeout=30)[1]
-        if blow == signal.SIGKILL:
-            assert process.returncode == -9
-        else:
-            assert process.returncode == 130
+        stopped = process.communicate(timeout=120)[1]
+        assert process.returncode == (-9 if blow == signal.SIGKILL else 130)
+        if blow != signal.SIGKILL:
             assert stopped == "riqa: stopped. What is done is kept; the same command goes on.\n"
     write_profile(toy, "toy", parameters={"n": 4})
     make_book(toy)
@@ -143,7 +130,7 @@ def built(tmp_path_factory):
 def test_a_chapter_runs_again_beside_the_build(built):
     build = Build(built, "toy")
     before = tree_digests(build.work)
-    done = riqa(built, "run", "2", "-p", "scale=5e-1")
+    done = command(built, "run", "2", "-p", "scale=5e-1")
     assert done.returncode == 0, done.stderr
     folder = build.folder / "runs" / "02_scale_data-1"
     assert value(folder / "artifacts") == 2.0
@@ -159,31 +146,34 @@ def test_a_chapter_runs_again_beside_the_build(built):
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["02", "-p", "scal=5"], "no parameter 'scal' (did you mean scale?); it declares scale, work, out"),
-        (["02", "-p", "scale=[1]"], "scale must be float"),
-        (["02", "-p", "scale"], "is not name=value"),
-        (["02", "-p", "out=x"], "--out"),
-        (["02_scal_data"], "did you mean 02_scale_data"),
-        (["02", "--out", "notebooks"], "is not empty"),
-        (["02", "--out", "Snakefile/x"], "Snakefile/x cannot be written (Not a directory)"),
-        (["02", "-p", "scale=.nan"], "02_scale_data: scale is nan, must be finite"),
-        (["02", "-p", "scale=1e400"], "02_scale_data: scale is inf, must be finite"),
-        (["04", "-p", "seeds=[]"], "04_sum_data: seeds is [], must hold 1 or more, each at least 0"),
-        (["04", "-p", "seeds=[-1]"], "04_sum_data: seeds is [-1], must hold 1 or more"),
+        ("02 -p scal=5", "no parameter 'scal' (did you mean scale?); it declares scale, work, out"),
+        ("02 -p scale=[1]", "scale must be float"),
+        ("02 -p scale", "is not name=value"),
+        ("02 -p out=x", "--out"),
+        ("02_scal_data", "did you mean 02_scale_data"),
+        ("02 --out notebooks", "is not empty"),
+        ("02 --out Snakefile", "is not empty"),
+        ("02 --out Snakefile/x", "Snakefile/x cannot be written (Not a directory)"),
+        ("02 -p scale=.nan", "02_scale_data: scale is nan, must be finite"),
+        ("02 -p scale=1e400", "02_scale_data: scale is inf, must be finite"),
+        ("04 -p seeds=[]", "04_sum_data: seeds is [], must hold 1 or more, each at least 0"),
+        ("04 -p seeds=[-1]", "04_sum_data: seeds is [-1], must hold 1 or more"),
+        ("02 --profile quick", "needs 01_make_data, which profile quick has not built; run make book PROFILE=quick"),
     ],
-)
-def test_bad_input_is_one_line_and_exit_code_2(built, arguments, complaint):
-    done = riqa(built, "run", *arguments)
-    assert done.returncode == 2
-    assert complaint in done.stderr
-    assert done.stderr.count("\n") == 1
-    assert done.stderr.startswith("riqa: ")
+)  # fmt: skip
+def test_bad_input_is_one_line_and_exit_code_2(built, monkeypatch, riqa, arguments, complaint):
+    monkeypatch.chdir(built)
+    write_profile(built, "quick")
+    told = riqa(2, "run", "--profile", "toy", *arguments.split()).err
+    assert complaint in told
+    assert told.count("\n") == 1
+    assert told.startswith("riqa: ")
 
 
 def test_a_folder_that_may_not_be_written_is_one_line(built, tmp_path, without_roots_power):
     (tmp_path / "closed").mkdir(mode=0o555)
     for folder in (tmp_path / "closed", tmp_path / "closed" / "new"):
-        done = riqa(built, "run", "02", "--out", folder, prefix=without_roots_power)
+        done = command(built, "run", "02", "--out", folder, prefix=without_roots_power)
         assert done.returncode == 2
         assert done.stderr.startswith(f"riqa: {folder} cannot be written (Permission denied); make room")
         assert done.stderr.count("\n") == 1
@@ -191,36 +181,21 @@ def test_a_folder_that_may_not_be_written_is_one_line(built, tmp_path, without_r
 
 def test_two_runs_cannot_have_one_folder(built):
     folder = built / "shared"
-    command = [*RIQA, "run", "01", "--profile", "toy", "-p", "pause=60", "--out", folder]
-    first = subprocess.Popen(command, cwd=built)
+    folder.mkdir()
+    told = [*RIQA, "run", "01", "--profile", "toy", "-p", "pause=60", "--out", folder]
+    first = subprocess.Popen(told, cwd=built)
     try:
-        while not (folder / "progress.json").exists():
+        while not any(folder.glob(".made/progress.json")):
             assert first.poll() is None
             time.sleep(0.1)
-        done = riqa(built, "run", "01", "--out", "shared")
+        done = command(built, "run", "01", "--out", "shared")
         assert done.returncode == 2
         assert "shared is not empty" in done.stderr
     finally:
         first.terminate()
         first.wait()
     with ThreadPoolExecutor() as pool:
-        runs = list(pool.map(lambda _: riqa(built, "run", "01"), range(2)))
+        runs = list(pool.map(lambda _: command(built, "run", "01"), range(2)))
     assert [run.returncode for run in runs] == [0, 0]
     made = {line.split()[1] for run in runs for line in run.stdout.splitlines() if line.startswith("Results")}
     assert made == {f"_build/toy/runs/01_make_data-{n}/artifacts/results.json" for n in (1, 2)}
-
-
-def test_what_was_not_built_is_named(toy):
-    done = riqa(toy, "run", "02")
-    assert done.returncode == 2
-    assert "needs 01_make_data" in done.stderr
-    assert "make book PROFILE=toy" in done.stderr
-
-
-def test_claim_folder(tmp_path):
-    for _ in range(2):
-        assert claim_folder(tmp_path / "new" / "one").is_dir()
-    (tmp_path / "file").touch()
-    for taken in (tmp_path / "new", tmp_path / "file"):
-        with pytest.raises(InputError, match="is not empty"):
-            claim_folder(taken)

@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from riqa.files import read_json
 from riqa.publish.chapters import read_chapters
 from riqa.publish.layout import Build
-from tests.publish.toy import CHAPTERS, REPOSITORY, write_profile
+from tests.publish.toy import CHAPTERS, REPOSITORY, value, write_profile
 
 SLURM = REPOSITORY / "profiles" / "slurm"
 SUBMIT = """#!/bin/sh
@@ -26,7 +25,9 @@ echo $!
 def snakemake(root, *arguments):
     command = [sys.executable, "-m", "snakemake", *map(str, arguments)]
     activated = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    return subprocess.run(command, cwd=root, env=activated, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=root, env=activated, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr + done.stdout
+    return done
 
 
 def test_chapters_run_as_jobs_of_a_cluster(toy):
@@ -42,12 +43,11 @@ def test_chapters_run_as_jobs_of_a_cluster(toy):
     }
     (toy / "cluster").mkdir()
     (toy / "cluster" / "config.yaml").write_text(yaml.safe_dump(profile))
-    done = snakemake(toy, "--workflow-profile", "cluster", "--config", "profile=toy")
-    assert done.returncode == 0, done.stderr
+    snakemake(toy, "--workflow-profile", "cluster", "--config", "profile=toy")
     asked = sorted((toy / "asked.txt").read_text().splitlines())
     assert asked == [f"{name} {1000 * n} {n} 1" for n, name in enumerate(CHAPTERS, start=1)]
-    (result,) = read_json(Build(toy, "toy").work / "04_sum_data" / "results.json")
-    assert result["value"] == 4 + 1  # n of the profile, and the shift of 03, the last that 04 reads
+    # n of the profile, and the shift of 03, the last that 04 reads
+    assert value(Build(toy, "toy").out("04_sum_data")) == 4 + 1
     again = snakemake(toy, "--workflow-profile", "cluster", "--config", "profile=toy")
     assert "Nothing to be done" in again.stderr
 
@@ -62,8 +62,7 @@ def test_the_slurm_profile_names_real_chapters_and_gives_those_that_train_a_grap
         assert asked["runtime"] >= 60, name
         assert asked.get("gpu", 0) == ("_train_" in name or "pseudo" in name), name
     options = ("--workflow-profile", SLURM, "--executor", "dryrun", "--dry-run", "--nolock")
-    planned = snakemake(REPOSITORY, *options, "--config", "profile=smoke")
-    assert planned.returncode == 0, planned.stderr + planned.stdout
+    snakemake(REPOSITORY, *options, "--config", "profile=smoke")
 
 
 @pytest.mark.parametrize(("bound", "processes"), [({}, 2), ({"processes": 1}, 1)])
@@ -73,5 +72,5 @@ def test_a_profile_may_bound_the_processes_of_its_chapters(toy, bound, processes
     (toy / "notebooks" / "chapters.yaml").write_text(yaml.safe_dump(listed))
     write_profile(toy, "toy", parameters={"n": 4}, **bound)
     told = snakemake(toy, "--cores", "2", "--dry-run", "--printshellcmds", "--config", "profile=toy").stdout
-    (command,) = [line for line in told.splitlines() if '"chapter": "02_scale_data"' in line]
+    (command,) = [line for line in told.splitlines() if '"notebooks/02_scale_data.ipynb"' in line]
     assert f"--workers {processes} " in command

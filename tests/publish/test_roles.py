@@ -6,19 +6,20 @@ from riqa.evaluate.interval import Interval
 from riqa.publish.roles import Numbers, read_numbers, resolve_cells
 from riqa.results import rows, write
 
-KNOWN = {"n": 10, "confidence": 0.9}
+GOOD = "{result}`%sdataset=%s metric=f1 group=good%s`"
 LEAD = "{result}`dataset=%s model=%s rival=%s metric=f1%s`"
 
 
-@pytest.fixture
-def numbers(tmp_path):
+@pytest.fixture(scope="module")
+def numbers(tmp_path_factory):
+    folder, known = tmp_path_factory.mktemp("work"), {"n": 10, "confidence": 0.9}
     for chapter, shift in (("06_a", 0.0), ("07_b", 0.1)):
-        score = rows({("f1", "good"): Interval(0.5 + shift, 0.4, 0.6)}, dataset="zebra", **KNOWN)
-        lead = {"dataset": "ant", "rival": "b", **KNOWN}
-        leads = [rows({("f1", "all"): Interval(-0.2, -0.3, -0.1)}, model="a", **lead)]
-        leads += [rows({("f1", "all"): Interval(0.25, 0, 1)}, model="a@ant", **lead)]
-        write(tmp_path / chapter, [score, *leads], chapter=chapter)
-    table = read_numbers([tmp_path / "06_a", tmp_path / "07_b", tmp_path / "without_results"])
+        lead = {"dataset": "ant", "rival": "b", **known}
+        tables = [rows({("f1", "good"): Interval(0.5 + shift, 0.4, 0.6)}, dataset="zebra", **known)]
+        tables += [rows({("f1", "all"): Interval(-0.2, -0.3, -0.1)}, model="a", **lead)]
+        tables += [rows({("f1", "all"): Interval(0.25, 0, 1)}, model="a@ant", **lead)]
+        write(folder / chapter, tables, chapter=chapter)
+    table = read_numbers([folder / "06_a", folder / "07_b", folder / "without_results"])
     parameters = {"margin": 0.01, "seeds": [0, 1], "baseline": "b", "overall_sets": ["zebra", "ant"]}
     return Numbers(table, "06_a", parameters)
 
@@ -26,14 +27,14 @@ def numbers(tmp_path):
 @pytest.mark.parametrize(
     ("text", "resolved"),
     [
-        ("F1 {result}`dataset=zebra metric=f1 group=good`.", "F1 0.500."),
-        ("{result}`dataset=first metric=f1 group=good :{low:.1f} to {high:.1f}`", "0.4 to 0.6"),
+        ("F1 " + GOOD % ("", "zebra", "") + ".", "F1 0.500."),
+        (GOOD % ("", "first", " :{low:.1f} to {high:.1f}"), "0.4 to 0.6"),
+        (GOOD % ("chapter=07_b ", "zebra", " :.2f"), "0.60"),
         (LEAD % ("second", "a", "b", ""), "−0.200"),
         (LEAD % ("second", "a", "b", " :say"),
          "A is worse than b by 0.200 in F1 (90\N{NO-BREAK SPACE}% interval −0.300 to −0.100)."),
         (LEAD % ("ant", "a", "{parameter}`baseline`", ""), "−0.200"),
         (LEAD % ("ant", "a@second", "b", " :.2f"), "0.25"),
-        ("{result}`chapter=07_b dataset=zebra metric=f1 group=good :.2f`", "0.60"),
         ("{parameter}`margin:g`, {parameter}`margin:.0%`, {parameter}`seeds`", "0.01, 1\N{NO-BREAK SPACE}%, [0, 1]"),
         ("no role: `result`", "no role: `result`"),
     ],
@@ -43,7 +44,7 @@ def test_roles_are_resolved(numbers, text, resolved):
 
 
 def test_a_number_shows_its_source_under_the_pointer(numbers):
-    text = numbers.resolve("{result}`dataset=zebra metric=f1 group=good`", hover=True)
+    text = numbers.resolve(GOOD % ("", "zebra", ""), hover=True)
     assert text.startswith('<span title="')
     assert "10 images; chapter 06_a" in text
     assert text.endswith(">0.500</span>")
@@ -53,7 +54,7 @@ def test_a_number_shows_its_source_under_the_pointer(numbers):
     ("text", "said"),
     [
         ("{result}`dataset=zebra metric=f1`", "06_a: the page quotes 'dataset=zebra metric=f1', but 0 rows"),
-        ("{result}`dataset=third metric=f1`", "0 rows"),
+        (GOOD % ("", "third", ""), "0 rows"),
         (LEAD % ("ant", "a@third", "b", ""), "third"),
         ("{parameter}`n`", "06_a: the page quotes 'n', which is none of its parameters"),
     ],

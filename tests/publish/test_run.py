@@ -12,14 +12,22 @@ from dataclasses import replace
 import psutil
 import pytest
 from jupyter_client.connect import LocalPortCache
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from nbformat.v4 import new_code_cell, new_output
 
 from riqa.errors import BuildError, InputError
 from riqa.files import read_json, tree_digests
-from riqa.publish.kernel import kernel_environment, without_figure
+from riqa.publish.kernel import kernel_environment, lacks_picture
+from riqa.publish.layout import PLACES
 from riqa.publish.progress import read_progress
 from riqa.publish.run import run_chapter
-from tests.publish.toy import rewrite, value, write_chapter
+from tests.publish.toy import value, write_chapter
+
+NAME = "01_make_data"
+
+
+def rewrite(run, code, parameters=""):
+    """Let the run's chapter compute something else."""
+    write_chapter(run.notebook.parents[1], NAME, code, parameters)
 
 
 def state(run):
@@ -27,61 +35,62 @@ def state(run):
 
 
 def test_a_chapter_that_ends_well_is_published_and_needs_no_port(run, monkeypatch):
-    told = 'import os\nvalue = [n, os.environ["RIQA_WORKERS"], os.environ["OMP_NUM_THREADS"], os.getcwd()]'
-    rewrite(run, told)
+    told = '[n, os.environ["RIQA_WORKERS"], os.environ["OMP_NUM_THREADS"], os.getcwd()]'
+    rewrite(
+        run, f"import os\nvalue, averaged = {told}, [2, 0]", "n: int = 3  # count\nseed: int = 5  # draws"
+    )
     with socket.create_server(("127.0.0.1", 0)) as other:  # another may have been given the same
         taken = other.getsockname()[1]
         monkeypatch.setattr(LocalPortCache, "find_available_port", lambda self, ip: taken)
         run_chapter(run)
-    assert value(run) == [4, "2", "1", str(run.root)]
+    assert value(run.out) == [4, "2", "1", os.getcwd()]
     assert read_json(run.out / "artifacts.json") == tree_digests(run.out, skip="artifacts.json")
     assert list(read_json(run.out / "artifacts.json")) == ["results.json"]
     facts = read_json(run.executed)["metadata"]["riqa"]
-    assert (facts["profile"], facts["seeds"]) == ("toy", [])
+    # Its own seed, and those that its results are means over.
+    assert (facts["profile"], facts["seeds"]) == ("toy", [0, 2, 5])
     assert min(facts["peak_memory_mb"], facts["seconds"]) > 0
     assert state(run) == "done"
     assert not list(run.out.parent.glob(".*"))
 
 
-def test_nothing_runs_before_the_parameters_are_checked(run):
-    with pytest.raises(InputError, match="no parameter 'm'"):
-        run_chapter(replace(run, parameters={"m": 1}))
+def test_as_a_process_bad_input_is_exit_code_2_and_one_line_before_anything_runs(run):
+    paths = {place: str(getattr(run, place)) for place in PLACES}
+    command = [sys.executable, "-m", "riqa.publish.run", json.dumps(paths | {"parameters": {"m": 1}})]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("riqa: 01_make_data declares no parameter 'm'")
+    assert done.stderr.count("\n") == 1
     assert not run.out.exists()
     assert not run.log.exists()
 
 
-@pytest.mark.parametrize("change", ["nothing", "parameter", "input", "fingerprint", "artifact"])
-def test_whatever_decides_the_outcome_makes_it_run_again_and_else_it_is_taken_over(run, change):
+def test_whatever_decides_the_outcome_makes_it_run_again_and_else_it_is_taken_over(run):
     rewrite(run, "value = time.time()")
     run_chapter(run)
-    first, again = value(run), run
-    (run.out / "artifacts.json").unlink()  # as Snakemake does before it runs a rule
-    run.executed.unlink()
-    if change == "parameter":
-        again = replace(run, parameters={**run.parameters, "n": 5})
-    elif change == "input":
-        rewrite(run, "value = 1 + time.time()")
-    elif change == "fingerprint":
-        again = replace(run, fingerprint="new")
-    elif change == "artifact":
-        (run.out / "results.json").write_text("[]")
-    run_chapter(again)
-    assert (value(run) > first) == (change != "nothing")
-    assert state(run) == ("unchanged" if change == "nothing" else "done")
-    assert (run.out / "artifacts.json").is_file()
-    assert run.executed.is_file()
+    five = replace(run, parameters={**run.parameters, "n": 5})
+    for change, again in {
+        "nothing": run,
+        "parameter": five,
+        "input": five,
+        "fingerprint": replace(five, fingerprint="new"),
+        "artifact": replace(five, fingerprint="new"),
+    }.items():
+        before = value(run.out)
+        (run.out / "artifacts.json").unlink()  # as Snakemake does before it runs a rule
+        run.executed.unlink()
+        if change == "input":
+            rewrite(run, "value = 1 + time.time()")
+        elif change == "artifact":
+            (run.out / "results.json").write_text("[]")
+        run_chapter(again)
+        assert (value(run.out) > before) == (change != "nothing"), change
+        assert state(run) == ("unchanged" if change == "nothing" else "done")
+        assert (run.out / "artifacts.json").is_file()
+        assert run.executed.is_file()
 
 
-def test_the_seeds_of_a_page_are_its_own_and_those_that_its_results_are_means_over(run):
-    saved = 'json.dumps([{"name": "value", "value": value}])'
-    told = saved.replace("value}", 'value, "seeds": [2, 0]}, {"name": "other", "seeds": []}')
-    write_chapter(run.root, run.chapter, "n: int = 3  # count\nseed: int = 5  # of draws", "value = n", [])
-    run.notebook.write_text(run.notebook.read_text().replace(json.dumps(saved)[1:-1], json.dumps(told)[1:-1]))
-    run_chapter(run)
-    assert read_json(run.executed)["metadata"]["riqa"]["seeds"] == [0, 2, 5]
-
-
-def test_a_failing_cell_is_named_and_the_last_good_artifacts_stay(run):
+def test_a_failing_cell_is_named_and_the_last_good_artifacts_stay_even_after_a_kill(run):
     run_chapter(run)
     rewrite(run, "Path(out, 'half').touch()\n\nshare = 1 / (n - 4)\nvalue = share")
     with pytest.raises(BuildError) as failed:
@@ -95,32 +104,12 @@ def test_a_failing_cell_is_named_and_the_last_good_artifacts_stay(run):
         "  kept      _build/toy/logs/01_make_data.ipynb (as far as it ran, with the traceback)",
     ]
     assert "ZeroDivisionError" in run.log.read_text()
-    assert sorted(p.name for p in run.out.iterdir()) == ["artifacts.json", "results.json"]
-    assert value(run) == 4
     assert (state(run), read_progress(run.progress).user_error) == ("failed", False)
+    assert sorted(p.name for p in run.out.iterdir()) == ["artifacts.json", "results.json"]
+    assert value(run.out) == 4
 
-
-def test_bad_input_is_one_line_and_leaves_nothing_half_written(run):
-    refuse = 'from riqa.errors import InputError\nraise InputError("a.csv: no column b")'
-    rewrite(run, f'Path(out, "half").touch()\n{refuse}')
-    with pytest.raises(InputError, match=r"^a\.csv: no column b$"):
-        run_chapter(run)
-    assert not run.out.exists()
-    assert not run.executed.exists()
-    assert read_progress(run.progress).user_error
-
-
-def test_a_chapter_must_write_its_results(run):
-    notebook = json.loads(run.notebook.read_text())
-    notebook["cells"] = [cell for cell in notebook["cells"] if cell["id"] != "write"]
-    run.notebook.write_text(json.dumps(notebook))
-    with pytest.raises(BuildError, match="without writing"):
-        run_chapter(run)
-
-
-def test_what_a_killed_run_left_is_put_right(run):
-    run_chapter(run)
-    run.out.rename(run.out.with_name(f".{run.out.name}.previous"))
+    rewrite(run, "")
+    run.out.rename(run.beside("previous"))  # as a kill leaves it
     run.out.mkdir()
     (run.out / "half").touch()
     run_chapter(run)
@@ -128,14 +117,25 @@ def test_what_a_killed_run_left_is_put_right(run):
     assert sorted(p.name for p in run.out.iterdir()) == ["artifacts.json", "results.json"]
 
 
-def test_as_a_process_bad_input_is_exit_code_2_and_one_line(run):
-    paths = {name: str(getattr(run, name)) for name in ("notebook", "out", "executed", "log", "progress")}
-    given = json.dumps(paths | {"chapter": run.chapter, "parameters": {"m": 1}})
-    command = [sys.executable, "-m", "riqa.publish.run", given]
-    done = subprocess.run(command, cwd=run.root, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert done.stderr.startswith("riqa: 01_make_data declares no parameter 'm'")
-    assert done.stderr.count("\n") == 1
+REFUSE = 'from riqa.errors import InputError\nraise InputError("a.csv: no column b")'
+DRAW = "import matplotlib.pyplot as plt\nplt.switch_backend('agg')\nplt.plot([1])\nplt.show()\nvalue = 1"
+
+
+@pytest.mark.parametrize(
+    ("code", "error", "told"),
+    [
+        (f"Path(out, 'half').touch()\n{REFUSE}", InputError, r"^a\.csv: no column b$"),
+        ("out, value = work, 1", BuildError, "01_make_data ended without writing /.*/01_make_data/results.json"),
+        # nteract/papermill#278: the backend was another, the figures were missing, and all seemed well.
+        (DRAW, BuildError, "no picture is left of what its cell 'compute' drew"),
+    ],
+)  # fmt: skip
+def test_what_does_not_end_well_leaves_nothing_that_looks_done(run, code, error, told):
+    rewrite(run, code)
+    with pytest.raises(error, match=told):
+        run_chapter(replace(run, parameters={**run.parameters, "work": str(run.out.parent)}))
+    assert not any(path.exists() for path in (run.out, run.executed, run.record))
+    assert read_progress(run.progress).user_error == (error is InputError)
 
 
 def test_checkpoints_outlive_a_stop_but_neither_another_recipe_nor_the_end(run):
@@ -153,7 +153,7 @@ def test_checkpoints_outlive_a_stop_but_neither_another_recipe_nor_the_end(run):
         with pytest.raises(BuildError, match="nothing yet"):
             run_chapter(replace(run, parameters={**run.parameters, "n": n}))
     run_chapter(run)
-    assert value(run) == ["mark4"]
+    assert value(run.out) == ["mark4"]
     assert not list(run.out.parent.glob(".*"))
 
 
@@ -181,21 +181,7 @@ TEXT = {"text/plain": "<Figure size 640x480 with 1 Axes>"}
 )
 def test_a_cell_lacks_the_picture_that_it_always_shows(source, shown, lacks):
     outputs = [new_output("display_data", data=data) for data in shown]
-    cells = [new_markdown_cell("plt.show()"), new_code_cell(source, outputs=outputs, id="cell")]
-    assert without_figure(new_notebook(cells=cells)) == (["cell"] if lacks else [])
-
-
-def test_a_page_without_its_figure_does_not_count_as_done(run):
-    """nteract/papermill#278: the backend was another, the figures were missing, and all seemed well."""
-    draw = 'import matplotlib.pyplot as plt\nplt.switch_backend("agg")\nplt.plot([1])\nplt.show()\nvalue = 1'
-    rewrite(run, draw)
-    with pytest.raises(BuildError, match="no picture is left of what its cell 'compute' drew"):
-        run_chapter(run)
-    assert not run.out.exists()
-    assert not run.record.exists()
-    rewrite(run, draw.replace('plt.switch_backend("agg")\n', ""))
-    run_chapter(run)
-    assert run.executed.is_file()
+    assert lacks_picture(new_code_cell(source, outputs=outputs)) == lacks
 
 
 # A chapter runs in this environment and sees none of a user's own settings
@@ -230,24 +216,22 @@ def hostile(tmp_path, monkeypatch):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
     (tmp_path / "home").mkdir(mode=0o555)
-    folders = {"IPYTHONDIR": "ipython", "JUPYTER_PATH": "jupyter", "HOME": "home"}
-    files = {"MATPLOTLIBRC": "matplotlibrc", "PYTHONSTARTUP": "startup.py"}
     values = {"MPLBACKEND": "agg", "PYTHONOPTIMIZE": "1", "PYTHONWARNINGS": "error", "LC_ALL": "C"}
     values |= {"JUPYTER_DEFAULT_PROVISIONER_NAME": "mine", "OMP_NUM_THREADS": "a few"}
-    for name, told in (
-        values | {name: str(tmp_path / place) for name, place in (folders | files).items()}
-    ).items():
+    places = {"IPYTHONDIR": "ipython", "JUPYTER_PATH": "jupyter", "HOME": "home"}
+    places |= {"MATPLOTLIBRC": "matplotlibrc", "PYTHONSTARTUP": "startup.py"}
+    for name, told in (values | {name: str(tmp_path / place) for name, place in places.items()}).items():
         monkeypatch.setenv(name, told)
 
 
 def test_a_users_settings_change_nothing(run, hostile):
     """nteract/papermill#278 (figures are missing) and #761 (another python3 comes first)."""
     rewrite(run, ASKED)
-    (run.root / "matplotlibrc").write_text("font.size: 3\n")
+    run.notebook.parents[1].joinpath("matplotlibrc").write_text("font.size: 3\n")
     run_chapter(run)
     figures = {"dpi": 100.0, "size": 10.0}
     others = {"python": sys.executable, "startup": [], "asserts": True, "encoding": "utf-8", "short": True}
-    assert value(run) == figures | others
+    assert value(run.out) == figures | others
     cells = json.loads(run.executed.read_text())["cells"]
     outputs = [output for cell in cells for output in cell.get("outputs", [])]
     assert sum("image/png" in output.get("data", {}) for output in outputs) == 1

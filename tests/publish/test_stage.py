@@ -1,3 +1,5 @@
+"""Pages as Jupyter Book reads them: origin, parameters, measurements, and files that they include."""
+
 import json
 import platform
 import subprocess
@@ -11,22 +13,13 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from riqa.errors import InputError
 from riqa.files import write_json
 from riqa.publish.layout import Build
-from riqa.publish.parameters import Parameter, parse_legal
-from riqa.publish.profiles import Profile, read_profile
+from riqa.publish.measured import fill_in
+from riqa.publish.profiles import read_profile
 from riqa.publish.provenance import code_version, hardware, versions
-from riqa.publish.stage import (
-    MEASURED,
-    STATUS_PAGE,
-    configuration,
-    included_sources,
-    parameter_table,
-    stage_book,
-    stage_notebook,
-    status_page,
-    write_site,
-)
-from tests.publish.test_measured import RESULT
+from riqa.publish.stage import MEASURED, STATUS_PAGE, common_files, stage_book
+from tests.publish.toy import write_chapter
 
+NAMES = ("01_make_data", "02_scale_data")
 FACTS = {
     "profile": "toy",
     "data": "nothing",
@@ -41,121 +34,178 @@ FACTS = {
 }
 
 
-@pytest.fixture
-def stage(toy):
-    """Stage the toy book of the first chapter, executed as papermill and the runner leave it."""
-    streams = [
-        new_output("stream", name="stderr", text="100%|###| 3/3 [00:01]"),
-        new_output("stream", name="stdout", text="5"),
-    ]
+def write_executed(build, name, prose="Text.", **facts):
+    """Write an executed notebook as papermill and the runner leave it."""
+    streams = {"stderr": "100%|###| 3/3 [00:01]", "stdout": "5"}
+    outputs = [new_output("stream", name=stream, text=text) for stream, text in streams.items()]
     cells = [
-        new_markdown_cell("# Title\n\nText.", id="title"),
-        new_code_cell("n: int = 3  # numbers | count", metadata={"tags": ["parameters"]}, id="given"),
+        new_markdown_cell(f"# Title\n\n{prose}", id="title"),
+        new_code_cell("n: int = 3  # numbers", metadata={"tags": ["parameters"]}, id="given"),
         new_code_cell("n = 4", metadata={"tags": ["injected-parameters"]}, id="injected"),
-        new_code_cell("print(n)", outputs=streams, metadata={"papermill": {"start_time": "now"}}, id="use"),
+        new_code_cell("print(n)", outputs=outputs, metadata={"papermill": {"start_time": "now"}}, id="use"),
     ]
-    metadata = {"papermill": {"parameters": {"n": 4}, "start_time": "now"}, "riqa": FACTS}
-    build, name = Build(toy, "toy"), "01_make_data"
-    build.executed(name).parent.mkdir(parents=True)
+    metadata = {"papermill": {"parameters": {"n": 4}, "start_time": "now"}, "riqa": FACTS | facts}
+    build.executed(name).parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(new_notebook(cells=cells, metadata=metadata), build.executed(name))
-    write_json(build.work / name / "warnings.json", ["the light is odd", "so is the focus"])
-    sources = {name: toy / "notebooks" / f"{name}.ipynb"}
-    return lambda: stage_book(build, read_profile(toy, "toy"), sources)
 
 
-def test_a_page_tells_its_origin_and_parameters_and_no_progress(toy, stage):
-    stage()
-    notebook = nbformat.read(Build(toy, "toy").site / "notebooks" / "01_make_data.ipynb", as_version=4)
-    title, table, given, injected, use = notebook.cells
-    lines = title.source.splitlines()
-    assert lines[:3] == ["# Title", "", "```{div} riqa-provenance"]
-    assert lines[3] == (
-        "**Profile toy** on nothing. Seeds: 0, 1, 2. Ran on 2026-01-02 in 1 min 5 s (peak memory 1.2 GB) "
-        "on Abacus, 2 cores, 8 GB; riqa 0.1.0 at abc; python 3.11.1, torch 2.0."
+@pytest.fixture
+def build(toy):
+    """A toy build of which the first two chapters were executed; the second warns."""
+    parameters = (
+        "n: int = 3  # numbers; at least 1\npause: float = 0.0  # sleep, s\nbar: str = 'x|y'  # a name"
     )
-    warned = ["```{admonition} What these numbers are based on", ":class: warning"]
-    assert lines[4:10] == ["```", *warned, "- The light is odd.", "- So is the focus.", "```"]
-    assert lines[-1] == "Text."
-    assert "| `n` | int | `3` | `4` |" in table.source
-    assert "| `pause` | float | `0.0` | *default* | sleep, s |" in table.source
+    write_chapter(toy, NAMES[0], parameters=parameters)
+    build = Build(toy, "toy")
+    write_executed(build, NAMES[0])
+    write_executed(build, NAMES[1], seconds=5)
+    write_json(build.out(NAMES[1]) / "warnings.json", ["the light is odd", "so is the focus"])
+    return build
+
+
+def stage(build):
+    return stage_book(build, read_profile(build.root, "toy"), NAMES)
+
+
+def test_a_page_tells_its_origin_and_parameters_and_no_progress(build):
+    stage(build)
+    first, second = (nbformat.read(build.site / "notebooks" / f"{name}.ipynb", 4) for name in NAMES)
+    title, table, given, injected, use = first.cells
+    origin = (
+        "# Title\n\n```{div} riqa-provenance\n"
+        "**Profile toy** on nothing. Seeds: 0, 1, 2. Ran on 2026-01-02 in 1 min 5 s (peak memory 1.2 GB) "
+        "on Abacus, 2 cores, 8 GB; riqa 0.1.0 at abc; python 3.11.1, torch 2.0.\n```\n"
+    )
+    assert title.source == f"{origin}\n\nText."
+    warned = "```{admonition} What these numbers are based on\n:class: warning\n"
+    warned += "- The light is odd.\n- So is the focus.\n```\n\n\nText."
+    assert second.cells[0].source.endswith(f"torch 2.0.\n```\n{warned}")
+    assert table.source.splitlines()[2:] == [
+        "| parameter | type | default | this run | meaning | legal |",
+        "|---|---|---|---|---|---|",
+        "| `n` | int | `3` | `4` | numbers | at least 1 |",
+        "| `pause` | float | `0.0` | *default* | sleep, s | any |",
+        r"| `bar` | str | `'x\|y'` | *default* | a name | any |",
+        "| `work` | str | `''` | *default* | all artifacts, folder | any |",
+        "| `out` | str | `''` | *default* | own artifacts, folder | any |",
+        ":::",
+    ]
     assert given.metadata["tags"] == ["parameters", "remove-cell"]
     assert injected.metadata["tags"] == ["injected-parameters", "remove-cell"]
     assert [output.text for output in use.outputs] == ["5"]
-    assert "papermill" not in json.dumps(notebook)
+    assert "papermill" not in json.dumps(first)
 
 
-def test_a_page_without_warnings_has_no_box(toy, stage):
-    name = "01_make_data"
-    page, facts = stage_notebook(toy / "notebooks" / f"{name}.ipynb", Build(toy, "toy").executed(name))
-    assert facts == FACTS
-    assert b"admonition" not in page
-
-
-def test_the_table_says_what_is_legal_and_no_bar_in_a_value_breaks_it():
-    declared = {
-        "a": Parameter("a", "int", 3, "count", parse_legal("at least 1", "int")),
-        "b": Parameter("b", "str", "x|y", "name"),
-    }
-    rows = parameter_table(declared, {"a": 4}).splitlines()
-    assert rows[2] == "| parameter | type | default | this run | meaning | legal |"
-    assert rows[4] == "| `a` | int | `3` | `4` | count | at least 1 |"
-    assert rows[5] == r"| `b` | str | `'x\|y'` | *default* | name | any |"
-
-
-def test_the_status_page_lists_every_chapter_and_the_profile():
-    profile = Profile("toy", "A toy.", "none", {"n": 4}, {"02": {"scale": 2.0}})
-    page = status_page(profile, {"01_a": FACTS, "02_b": {**FACTS, "seconds": 5}})
-    assert "| {doc}`/notebooks/01_a` | 1 min 5 s | 1.2 GB | 1 | 2026-01-02 | abc |" in page
+def test_the_status_page_lists_every_chapter_and_the_profile(build):
+    stage(build)
+    page = (build.site / STATUS_PAGE).read_text()
+    assert "| {doc}`/notebooks/01_make_data` | 1 min 5 s | 1.2 GB | 1 | 2026-01-02 | abc |\n| {doc}" in page
     assert "one after the other: 1 min 10 s" in page
     assert "| torch | 2.0 |" in page
     assert page.count("Abacus") == 1
     assert yaml.safe_load(page.split("```yaml")[1].split("```")[0])["parameters"] == {"n": 4}
 
 
-def test_staging_again_touches_nothing(toy, stage):
-    pages = {"_config.yml", "_toc.yml", STATUS_PAGE, "book/_ext/glue_deps.py", "notebooks/01_make_data.ipynb"}
-    assert pages <= set(stage())
-    assert stage() == []
-    (toy / "book" / "preface.md").write_text("# New\n")
-    assert stage() == ["book/preface.md"]
-
-
-def test_a_page_that_asks_for_a_benchmark_is_staged_with_its_table(toy, stage):
-    (toy / "book" / "cost.md").write_text("# Cost\n\n<!-- measured: toy -->\n")
-    with pytest.raises(InputError, match=r"benchmarks/measured/toy.json is missing"):
-        stage()
-    write_json(toy / MEASURED / "toy.json", RESULT)
-    assert "book/cost.md" in stage()
-    assert "Measured on 2026-01-02 on Abacus" in (Build(toy, "toy").site / "book" / "cost.md").read_text()
-
-
-def test_a_page_that_is_gone_leaves_the_site(tmp_path):
-    write_site(tmp_path, {"a/b.md": b"1", "c.md": b"2"})
-    assert write_site(tmp_path, {"c.md": b"2"}) == ["a/b.md"]
-    assert not (tmp_path / "a" / "b.md").exists()
+def test_staging_again_touches_only_what_has_changed_or_is_gone(build):
+    new = build.root / "book" / "new.md"
+    new.write_text("# New\n\n<!-- front -->\n")
+    write_json(build.out(NAMES[0]) / "front.png", 0)
+    (build.out(NAMES[0]) / "front.md").write_text("First.")
+    pages = {"_config.yml", "_toc.yml", STATUS_PAGE, "book/_ext/offline_math.py", "book/front.png"}
+    assert {*pages, f"notebooks/{NAMES[0]}.ipynb"} <= set(stage(build))
+    assert (build.site / "book" / "new.md").read_text() == "# New\n\nFirst.\n"
+    assert stage(build) == []
+    (build.root / "book" / "preface.md").write_text("# Other\n")
+    new.unlink()
+    assert stage(build) == ["book/preface.md", "book/new.md"]
+    assert not (build.site / "book" / "new.md").exists()
 
 
 def test_buttons_lead_to_the_repository_only_where_it_is_known(toy):
-    assert "repository" not in yaml.safe_load(configuration(toy))
-    config = yaml.safe_load(configuration(toy, "https://example.org/riqa"))
+    assert "repository" not in yaml.safe_load(common_files(toy)["_config.yml"])
+    config = yaml.safe_load(common_files(toy, "https://example.org/riqa")["_config.yml"])
     assert config["repository"] == {"url": "https://example.org/riqa", "branch": "main"}
     assert config["html"]["use_repository_button"] is True
     assert config["launch_buttons"]["thebe"] is False
 
 
-def test_the_module_files_that_a_page_shows_are_staged_along(tmp_path):
-    (tmp_path / "notebooks").mkdir()
-    (tmp_path / "module.py").write_text("x = 1\n")
-    notebook = tmp_path / "notebooks" / "01_a.ipynb"
-    text = "```{literalinclude} ../module.py\n:pyobject: x\n```"
-    nbformat.write(new_notebook(cells=[new_markdown_cell(text), new_code_cell(text)]), notebook)
-    assert included_sources(tmp_path, notebook) == {"module.py": b"x = 1\n"}
-    (tmp_path.parent / "outside.py").touch()
-    for wrong in ("../none.py", "../../outside.py"):
-        cells = [new_markdown_cell(text.replace("../module.py", wrong))]
-        nbformat.write(new_notebook(cells=cells), notebook)
-        with pytest.raises(InputError, match=wrong):
-            included_sources(tmp_path, notebook)
+def test_the_files_that_a_page_shows_are_staged_along(build):
+    text = "```{literalinclude} ../%s\n:pyobject: x\n```"
+    write_executed(build, NAMES[0], prose=text % "Snakefile")
+    assert "Snakefile" in stage(build)
+    (build.root.parent / "outside.py").touch()
+    for wrong in ("none.py", "../outside.py"):
+        write_executed(build, NAMES[0], prose=text % wrong)
+        with pytest.raises(InputError, match=f"its page includes ../{wrong}, which is no file"):
+            stage(build)
+
+
+# What benchmarks measured
+
+ROW = {
+    "what": "an epoch",
+    "peer_name": "files",
+    "ours": 20.34,
+    "peer": 1234.5,
+    "unit": "images/s",
+    "ratio": {"median": 0.951, "low": 0.9, "high": 1.0},
+    "target": 0.85,
+    "met": True,
+}
+COMMON = {key: FACTS[key] for key in ("date", "hardware", "versions")}
+COMMON |= {"name": "toy", "conditions": "One thread"}
+RESULT = COMMON | {"rows": [ROW, ROW | {"peer_name": "bare", "met": False, "target": 3}]}
+TABULATED = COMMON | {"columns": ["set", "PFLOP"], "cells": [["small_one", "1.0"], ["all", "13"]]}
+ORIGIN = "One thread. Measured on 2026-01-02 on Abacus, 2 cores, 8 GB; python 3.11.1, riqa 0.1.0, torch 2.0."
+ASKING = "# Cost\n\n<!-- measured: toy -->\n\nText.\n<!-- a remark -->\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "lines"),
+    [
+        (RESULT, [
+            "| measured | against | this project | the other | ratio | range | target | verdict |",
+            "|---|---|--:|--:|--:|--:|--:|---|",
+            "| an epoch, images/s | files | 20.3 | 1,234 | 0.95 | 0.90 to 1.00 | at least 0.85 | met |",
+            "| an epoch, images/s | bare | 20.3 | 1,234 | 0.95 | 0.90 to 1.00 | at least 3 | **missed** |",
+        ]),
+        (TABULATED, ["| set | PFLOP |", "| --- | --- |", "| small_<wbr>one | 1.0 |", "| all | 13 |"]),
+    ],
+)  # fmt: skip
+def test_a_page_gets_the_table_of_a_benchmark_where_it_asks_for_it(build, content, lines):
+    (build.root / "book" / "cost.md").write_text(ASKING)
+    write_json(build.root / MEASURED / "toy.json", content)
+    stage(build)
+    table = "\n".join([*lines, "", "```{div} riqa-provenance", ORIGIN, "```"])
+    page = (build.site / "book" / "cost.md").read_text()
+    assert page == ASKING.replace("<!-- measured: toy -->", table)
+
+
+MUCH = {"median": "much", "low": 1, "high": 2}
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (json.dumps(RESULT)[:-40], "JSON"),
+        ("[]", "toy.json"),
+        (json.dumps({key: value for key, value in RESULT.items() if key != "hardware"}), "hardware: "),
+        (json.dumps(RESULT | {"rows": [ROW | {"ratio": MUCH}]}), "rows.0.ratio.median: "),
+        (json.dumps(TABULATED | {"cells": [["1", "2"], ["3"]]}), "row 1 has 1 cells for 2 columns"),
+        (json.dumps(COMMON), "it has neither rows nor columns"),
+        (None, "toy.json is missing; run make bench"),
+    ],
+)
+def test_a_malformed_or_missing_result_is_named_in_one_line(tmp_path, content, said):
+    path = tmp_path / "toy.json"
+    if content:
+        path.write_text(content)
+    with pytest.raises(InputError) as refused:
+        fill_in(ASKING, tmp_path)
+    message = str(refused.value)
+    assert message.startswith(f"{path} is {'no result of a benchmark (' if content else 'missing'}")
+    assert said in message
+    assert "\n" not in message
 
 
 # Where numbers come from

@@ -7,29 +7,56 @@ import pytest
 from riqa import paper
 from riqa.publish.chapters import read_chapters
 from riqa.results import tidy
-from riqa.studies.claims import VERDICTS, answers, conclude, find, judge, rows_of, verdict, weigh
+from riqa.studies.claims import (
+    VERDICTS,
+    answers,
+    conclude,
+    find,
+    judge,
+    kind_of_data,
+    laid_out,
+    preferred,
+    rows_of,
+    verdict,
+    weigh,
+)
 from tests.publish.toy import REPOSITORY
 
-MARGINS = {"margin": 0.05, "margin_overall": 0.01}
+MARGINS = {"margin": 0.1, "margin_overall": 0.01}
 PARTS, CLAIMS = paper.parts(), paper.claims()
 
 STUDENT, CONTROL = {"model": "multi_task"}, {"rival": "single_task_control"}
+MAPS = STUDENT | CONTROL | dict(dataset="phantom_eyes")
 ROWS = {
-    "informed": dict(dataset="phantom_details", model="multi_task@phantom_grades", target="details", metric="macro_f1"),
+    "informed": dict(dataset="phantom_details", model="multi_task@phantom_grades", target="clarity", metric="macro_f1"),
     "raters": dict(dataset="mshf", model="teacher", rival="experts", target="clarity", metric="agreement", method="non_inferiority"),
-    "matches": dict(dataset="eyeq_d", model="multi_task@eyeq", rival="teacher", target="contrast", metric="f1", group="good", method="equivalence"),
+    "matches": dict(dataset="eyeq_d", model="multi_task@eyeq", rival="teacher", target="contrast", metric="macro_f1", method="equivalence"),
     "overall": STUDENT | CONTROL | dict(dataset="eyeq", metric="macro_f1"),
-    "maps_place": STUDENT | dict(dataset="phantom_eyes", rival="single_task", metric="energy"),
-    "maps_answer": STUDENT | dict(dataset="eyeq", rival="single_task", metric="deletion_gain"),
+    "maps_place": MAPS | dict(metric="energy"),
+    "maps_deletion": MAPS | dict(metric="deletion_gain", method="pooled"),
+    "maps_insertion": MAPS | dict(metric="insertion_gain"),
+    "maps_repair": MAPS | dict(metric="repair_gain"),
     "features": STUDENT | CONTROL | dict(dataset="eyeq_d", target="illumination", metric="purity", method="leave_one_out"),
     "advice": STUDENT | dict(dataset="phantom_grades", rival="another_detail", metric="true_class_raised", method="pooled"),
     "released": dict(dataset="eyeq_d", metric="count", group="test", method="count"),
 }  # fmt: skip
 NOT = {
-    "informed": {"model": "teacher"}, "raters": {"target": "details"}, "matches": {"method": "bootstrap"},
-    "overall": {"method": "bootstrap_eye"}, "maps_place": {"rival": "shuffled"}, "maps_answer": {"rival": ""},
-    "features": {"target": "overall"}, "advice": {"group": "no detail would do"}, "released": {"group": "train"},
+    "informed": {"target": "details"}, "raters": {"target": "details"}, "matches": {"metric": "f1", "group": "good"},
+    "overall": {"method": "bootstrap_eye"}, "maps_place": {"rival": "shuffled"}, "maps_deletion": {"rival": ""},
+    "maps_insertion": {"metric": "insertion"}, "maps_repair": {"metric": "repair_truth"},
+    "features": {"target": "overall"}, "advice": {"rival": "best_detail"}, "released": {"group": "train"},
 }  # fmt: skip
+REACH = {  # what a part's margin is a share of: rows that say where noise and truth lie
+    "maps_place": [dict(rival="", metric="chance", value=0.3)],
+    "maps_deletion": [dict(rival="", metric="noise", value=0.4)],
+    "maps_insertion": [dict(rival="", metric="noise", value=0.4)],
+    "maps_repair": [dict(rival="noise", metric="repair_truth", value=0.02)],
+    "features": [dict(rival="", method="shuffled", value=0.6)],
+    "advice": [
+        dict(rival="", model="another_detail", value=0.2),
+        dict(rival="", model="best_detail", value=0.7),
+    ],
+}
 
 
 def row(part, low=0.1, high=0.3, **more):
@@ -37,8 +64,8 @@ def row(part, low=0.1, high=0.3, **more):
     return tidy(pd.DataFrame([{"value": (low + high) / 2, "low": low, "high": high} | keys]))
 
 
-def found(*rows):
-    return find(pd.concat(rows, ignore_index=True), PARTS, MARGINS)
+def found(*rows, **margins):
+    return find(pd.concat(rows, ignore_index=True), PARTS, MARGINS | margins)
 
 
 def said(part, low, high, holm=np.nan, n=100, **levels):
@@ -54,11 +81,11 @@ def said(part, low, high, holm=np.nan, n=100, **levels):
         (0.001, 0.03, 0.051, "undecided"),  # above zero alone, but one of many
         (0.000, 0.03, np.nan, "undecided"),  # zero is not excluded
         (-0.02, 0.03, 0.001, "undecided"),
-        (-0.03, 0.009, np.nan, "against"),  # a gain of the margin is excluded
+        (-0.03, 0.009, np.nan, "too small"),  # a gain of the margin is excluded, but no loss is shown
         (-0.03, 0.010, np.nan, "undecided"),  # it is not: the end lies on it
         (-0.03, -0.02, np.nan, "against"),
         (0.001, 0.009, np.nan, "for"),  # small, but there
-        (0.001, 0.009, 0.2, "against"),  # not there after correction, and too small in any case
+        (0.001, 0.009, 0.2, "too small"),  # not there after correction, and too small in any case
     ],
 )
 def test_a_gain_needs_an_interval_above_zero_and_its_corrected_p_value(low, high, holm, expected):
@@ -98,8 +125,35 @@ def test_a_count_must_reach_what_the_paper_states(count, expected):
 def test_margins_are_checked_and_reach_the_parts():
     with pytest.raises(ValueError, match="above 0"):
         find(row("overall"), PARTS, MARGINS | {"margin": 0})
-    wide = find(pd.concat(map(row, ROWS)), PARTS, {"margin": 0.1, "margin_overall": 0.02})
-    assert wide.set_index("part")["margin"].to_dict() == dict.fromkeys(ROWS, 0.1) | {"overall": 0.02}
+    ends = [row(part, **end) for part, several in REACH.items() for end in several]
+    wide = found(*map(row, ROWS), *ends, margin=0.2, margin_overall=0.02).set_index("part")["margin"]
+    ways = {"informed": 0.5, "raters": 0.5, "matches": 0.5, "released": 1, "maps_place": 0.7, "maps_deletion": 0.4,
+            "maps_insertion": 0.6, "maps_repair": 0.02, "features": 0.4, "advice": 0.5}  # fmt: skip
+    expected = {part: 0.2 * way for part, way in ways.items()} | {"overall": 0.02}
+    assert wide.to_dict() == pytest.approx(expected)
+
+
+def test_a_margin_is_missing_where_noise_or_truth_is_not_measured_or_no_map_could_do_well():
+    assert found(row("maps_repair"))["margin"].isna().all()
+    assert (
+        found(row("maps_repair"), row("maps_repair", **REACH["maps_repair"][0] | {"value": -0.01}))["margin"]
+        .isna()
+        .all()
+    )
+    evidence = judge(
+        found(row("maps_repair", -0.2, -0.1), row("maps_repair", -0.1, 0.1, rival="single_task"))
+    )
+    assert evidence["finding"].tolist() == ["against", "undecided"]  # without a margin nothing is too small
+
+
+def test_where_rows_differ_in_the_method_alone_the_preferred_one_is_used_and_named():
+    rows = [row("overall", rival=rival) for rival in ("single_task", "single_task_control")]
+    both = pd.concat([*rows, row("overall", method="mrmc")], ignore_index=True)
+    kept = preferred(both, "mrmc").set_index("rival")["method"].to_dict()
+    assert kept == {"single_task": "bootstrap", "single_task_control": "mrmc"}
+    assert len(preferred(both, "")) == 2
+    one_seed = row("overall", low=np.nan, high=np.nan, value=0.1, method="mrmc")  # says nothing of methods
+    assert found(*rows, one_seed)["method"].tolist() == ["bootstrap", "bootstrap"]
 
 
 @pytest.mark.parametrize("part", list(ROWS))
@@ -131,15 +185,42 @@ def test_holm_is_over_all_p_values_of_all_parts():
 
 def test_rows_that_belong_together_are_one_answer_and_must_be_complete():
     """Beating the single-task model alone does not support hypothesis 2: the control must be beaten, too."""
-    outcomes = {"both": [1, 1], "one_open": [1, 0], "one_against": [1, -1], "one_missing": [1]}
-    ends = {1: (0.1, 0.3), 0: (-0.1, 0.3), -1: (-0.3, -0.1)}
+    outcomes = {
+        "both": [1, 1],
+        "one_open": [1, 0],
+        "one_small": [1, 2],
+        "one_against": [2, -1],
+        "one_missing": [1],
+    }
+    ends = {1: (0.1, 0.3), 0: (-0.1, 0.3), 2: (-0.1, 0.005), -1: (-0.3, -0.1)}
     rows = [
         row("overall", *ends[outcome], dataset=dataset, rival=rival)
         for dataset, pair in outcomes.items()
         for outcome, rival in zip(pair, ["single_task", "single_task_control"], strict=False)
     ]
     joined = answers(judge(found(*rows)))
-    assert joined["finding"].tolist() == ["for", "undecided", "against", "undecided"]
+    assert joined["finding"].tolist() == ["for", "undecided", "too small", "against", "undecided"]
+
+
+def test_advice_must_beat_every_rival_and_maps_the_control():
+    rivals = ["another_detail", "spoilt_detail", "frequent_detail", "teacher"]
+    beaten = [row("advice", rival=rival) for rival in rivals]
+    assert answers(judge(found(*beaten)))["finding"].tolist() == ["for"]
+    assert answers(judge(found(*beaten[:3])))["finding"].tolist() == ["undecided"]
+    lost = row("advice", -0.2, -0.1, rival="teacher")
+    assert answers(judge(found(*beaten[:3], lost)))["finding"].tolist() == ["against"]
+    for part in ("maps_place", "maps_deletion", "maps_insertion", "maps_repair"):
+        pair = [row(part, rival="single_task"), row(part)]
+        assert answers(judge(found(*pair)))["finding"].tolist() == ["for"]
+        assert answers(judge(found(pair[0])))["finding"].tolist() == ["undecided"]
+
+
+def test_one_detail_below_its_floor_makes_the_claim_mixed():
+    """F1 of both classes: 0.6 to 0.8 is knowledge, 0.45 is worse than not looking."""
+    rows = [row("informed", 0.6, 0.8, target=detail) for detail in ("illumination", "contrast")]
+    assert weigh(CLAIMS, judge(found(*rows))).loc["contribution_1", "verdict"] == "supported"
+    rows.append(row("informed", 0.3, 0.6))  # 0.45, and the interval does not matter
+    assert weigh(CLAIMS, judge(found(*rows))).loc["contribution_1", "verdict"] == "mixed"
 
 
 @pytest.mark.parametrize(
@@ -149,6 +230,10 @@ def test_rows_that_belong_together_are_one_answer_and_must_be_complete():
         (["for", "undecided"], "supported in part"),
         (["undecided"], "undecided"),
         (["for", "against", "undecided"], "mixed"),
+        (["for", "too small"], "mixed"),
+        (["too small", "undecided"], "gain excluded in part"),
+        (["too small", "too small"], "gain excluded"),
+        (["against", "too small"], "contradicted in part"),
         (["against", "undecided"], "contradicted in part"),
         (["against", "against"], "contradicted"),
         ([], "no number here"),
@@ -160,7 +245,7 @@ def test_every_verdict(findings, expected):
 
 
 def test_a_part_without_a_number_is_an_open_question_unless_all_are():
-    weighed = weigh(CLAIMS, judge(found(row("maps_place"))))
+    weighed = weigh(CLAIMS, judge(found(row("maps_place"), row("maps_place", rival="single_task"))))
     assert weighed.loc["hypothesis_3", "verdict"] == "supported in part"
     assert weighed.loc["hypothesis_3", ["for", "against", "undecided"]].tolist() == [1, 0, 0]
     assert weighed.loc["hypothesis_1", "verdict"] == "no number here"
@@ -173,7 +258,8 @@ def test_rows_hold_answers_verdicts_and_holms_p_values():
     table = rows_of(CLAIMS, evidence)
     own = table[table["target"] == "hypothesis_2"]
     assert own[["metric", "group", "value"]].to_numpy().tolist() == [
-        ["answers", "for", 1.0], ["answers", "against", 0.0], ["answers", "undecided", 0.0],
+        ["answers", "for", 1.0], ["answers", "too small", 0.0], ["answers", "against", 0.0],
+        ["answers", "undecided", 0.0],
         ["verdict", "supported", 1.0],
     ]  # fmt: skip
     assert set(own["seeds"]) == {(0, 1, 2)}
@@ -208,7 +294,10 @@ def test_a_conclusion_tells_each_part_and_how_far_an_open_one_reaches():
     rows = (
         row("overall", -0.02, 0.031),
         row("overall", -0.02, 0.04, dataset="deepdrid"),
-        row("advice", 0.1, 0.3),
+        *(
+            row("advice", rival=rival)
+            for rival in ("another_detail", "spoilt_detail", "frequent_detail", "teacher")
+        ),
     )
     assert conclude(claim, judge(found(*rows)), PARTS).split("\n") == [
         f"**Verdict: supported in part** ({VERDICTS['supported in part']}).",
@@ -219,3 +308,27 @@ def test_a_conclusion_tells_each_part_and_how_far_an_open_one_reaches():
         "",
         "**To settle it:** more eyes",
     ]
+
+
+def test_evidence_is_laid_out_with_what_cannot_be_said_left_open():
+    rows = [row("matches", -0.02, 0.04), row("matches", -0.2, 0.04, n=12, dataset="mshf")]
+    shown, caption = laid_out(judge(found(*rows)))
+    assert shown.to_numpy().tolist() == [
+        ["+0.010<br><small>−0.020 to +0.040</small>", "−0.050", "100", "–", "for"],
+        ["−0.080<br><small>−0.200 to +0.040</small>", "−0.050", "12", "–", "undecided (few images)"],
+    ]
+    assert caption.startswith(f"{PARTS.loc['matches', 'title']}. two one-sided tests")
+    shown, caption = laid_out(judge(found(row("maps_repair", p=0.0004))))
+    assert shown["margin"].tolist() == ["–"]
+    assert shown["p, Holm"].tolist() == ["&lt; 0.001"]
+    assert "(100 images)" in caption
+    counted, _ = laid_out(judge(found(row("released", low=np.nan, high=np.nan, value=160, n=None))))
+    assert counted.to_numpy().tolist() == [["+0", "–", "–", "–", "for"]]
+
+
+def test_a_page_says_whether_its_evidence_is_drawn_or_real():
+    drawn, real = row("maps_place"), row("overall")
+    assert kind_of_data(found(drawn)).startswith("All evidence of this build comes from {term}`phantoms")
+    assert kind_of_data(found(real)) == "All evidence of this build comes from real photographs."
+    assert kind_of_data(found(drawn, real)).startswith("Some evidence")
+    assert kind_of_data(found(row("overall", chapter="00_other"))) == "This build has no evidence at all."

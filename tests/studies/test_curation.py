@@ -6,16 +6,16 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import roc_auc_score
 
 from riqa import paper
 from riqa.data.adapters import NAMES as ADAPTERS
 from riqa.data.curate import curate
 from riqa.data.findings import Finding
+from riqa.data.fov import FieldOfView
 from riqa.data.manifest import Dataset
 from riqa.data.published import COUNTS
 from riqa.data.set_names import NAMES
-from riqa.evaluate.framing import predict_held_out
+from riqa.evaluate.framing import held_out_aucs
 from riqa.results import find
 from riqa.studies import curation
 from tests.data.photographs import dataset, manifest
@@ -99,6 +99,50 @@ def test_counts_shares_and_what_was_set_aside(tmp_path):
     assert (found["patients"], found["patients_in_several_splits"]) == (10, 1)
 
 
+def test_images_of_all_stores_stand_in_one_table(tmp_path):
+    graded = dataset(tmp_path / "a", overall=[0.0, 2.0, np.nan] * 4)
+    plain = replace(dataset(tmp_path / "b"), name="plain", n_classes=None)
+    plain = replace(plain, manifest=plain.manifest.assign(dataset="plain", overall=np.nan))
+    (graded.root / graded.manifest["path"][0]).write_bytes(b"")
+    stores = {one.name: curate(one, tmp_path / one.name, 16) for one in (graded, plain)}
+    table = curation.curated(stores)
+    assert table["dataset"].value_counts().to_dict() == {"x": 11, "plain": 12}
+    assert table["label"].fillna("")[:5].tolist() == ["good", "", "reject", "good", ""]
+    assert table["label"][11:].isna().all()
+    assert table["row"].tolist() == [*range(11), *range(12)]
+    fields = pd.read_parquet(stores["plain"].root / "fields.parquet")
+    assert table["radius"][11:].tolist() == fields["radius"].tolist()
+
+
+def test_agreement_is_that_of_the_sets_with_a_truth(tmp_path, eyes):
+    images = manifest(2).assign(height=9, width=9, x=4.0, y=4.0, radius=3.0, left=0, top=0, right=9, bottom=9)
+    images = images.assign(score=1.0, dataset="eyes")
+    truth = pd.DataFrame({"image_id": images["image_id"], "fov_x": 4.0, "fov_y": 4.0, "fov_radius": 3.0})
+    for name in ("eyes", "spoilt"):
+        (tmp_path / name).mkdir()
+    truth.assign(fov_cut=1.0).to_parquet(tmp_path / "eyes" / "truth.parquet")
+    truth.assign(source_image_id="a").to_parquet(tmp_path / "spoilt" / "truth.parquet")
+    sets = {name: replace(eyes, root=tmp_path / name) for name in ("none", "eyes", "spoilt")}
+    assert curation.agreement(sets, images)["eyes"].tolist() == [1, 1]
+    assert set(curation.agreement(sets, images)) == {"eyes"}
+    torn = images.assign(dataset="spoilt", split="test")
+    with pytest.raises(ValueError, match="spoilt and eyes have patients in several splits"):
+        curation.agreement(sets, pd.concat([images.assign(split="train"), torn]))
+
+
+def test_the_rim_of_a_field_is_drawn_inside_of_it():
+    photograph = np.zeros((100, 120, 3), np.uint8)
+    field = FieldOfView((100, 120), (60.0, 50.0), 40.0, (0, 0, 120, 100), 1.0)
+    drawn = curation.outlined(photograph, field)
+    blue = (drawn == (86, 180, 233)).all(axis=2)
+    assert not photograph.any()
+    assert not (blue & ~field.mask()).any()
+    assert blue[50, 20:23].all()  # two pixels wide, at the rim
+    assert not blue[50, 24:97].any()
+    cut = FieldOfView((100, 120), (60.0, 50.0), 80.0, (0, 0, 120, 100), 1.0)
+    assert (curation.outlined(photograph, cut)[0, 40:80] == (86, 180, 233)).all()  # also where the image ends
+
+
 def test_agreement_of_fields_by_set_and_over_all():
     rows = curation.fields({"a": pd.Series([0.9, 0.97, 0.99]), "b": pd.Series([0.5])})
     value = rows.set_index(["dataset", "metric"])["value"]
@@ -108,7 +152,7 @@ def test_agreement_of_fields_by_set_and_over_all():
     assert len(curation.fields({})) == 0
 
 
-def test_framings_have_aucs_and_differences_on_the_same_draws():
+def test_framings_have_aucs_and_differences_in_the_same_folds():
     rng = np.random.default_rng(0)
     table = manifest(120, **{d: rng.integers(0, 2, 120).astype(float) for d in ("illumination", "contrast")})
     table["clarity"] = [1.0, 0.0] * 50 + [np.nan] * 20
@@ -119,8 +163,9 @@ def test_framings_have_aucs_and_differences_on_the_same_draws():
     keys = {"dataset": "x", "metric": "auc", "target": "clarity", "method": "scale_energies"}
     large = find(rows, model="crop", group="64 px", **keys)
     assert large["n"] == 100
-    probs = predict_held_out(told[:100], table["clarity"][:100].eq(0).to_numpy(), table["patient_id"][:100])
-    assert large["value"] == roc_auc_score(table["clarity"][:100] == 0, probs)
+    bad, patients = table["clarity"][:100].eq(0).to_numpy(), table["patient_id"][:100].to_numpy()
+    (aucs,) = held_out_aucs([told[:100]], bad, patients)
+    assert large["value"] == pytest.approx(aucs.mean())
     gain = find(rows, model="largest", rival="smallest", **keys)
     small = find(rows, model="crop", group="16 px", **keys)
     assert gain["value"] == pytest.approx(large["value"] - small["value"])

@@ -165,3 +165,14 @@ def test_knobs_of_the_shares_are_alive(knob):
         latent.shares_of_good(drawn(0.3), **{"n_resamples": 50} | options) for options in ({}, knob)
     )
     assert base["low"].tolist() != other["low"].tolist()
+
+
+def test_shares_of_neighbours_have_one_row_per_pair_of_grades():
+    mixture = pd.DataFrame({"bad": [0.75, np.nan], "good": [0.25, 1.0]}, index=["bad", "good"])
+    rows = latent.mixture_rows(mixture, dataset="fives", seeds=(0, 1))
+    found = rows[["group", "metric", "value", "method", "dataset"]].to_numpy().tolist()
+    assert found == [
+        ["bad", "neighbours_bad", 0.75, "mean", "fives"],
+        ["bad", "neighbours_good", 0.25, "mean", "fives"],
+        ["good", "neighbours_good", 1.0, "mean", "fives"],  # nobody has asked for what is missing
+    ]

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,6 +9,7 @@ from sklearn.metrics import accuracy_score, cohen_kappa_score, f1_score
 from riqa import results
 from riqa.errors import InputError
 from riqa.labels import DETAILS
+from riqa.phantom.raters import experts
 from riqa.studies import observers
 
 FAST = {"n_resamples": 60}
@@ -56,6 +58,7 @@ def tables(seen):
         "tests": pd.concat([observers.non_inferiority(seen, ties, **FAST) for ties in observers.RULES]),
         "leniency": observers.leniency(seen, **FAST),
         "errors": observers.errors(seen, **FAST),
+        "together": observers.consistency(seen, **FAST),
         "nearness": observers.nearness(seen, labels, np.ones((len(seen.images), 3)), **FAST),
     }
 
@@ -154,7 +157,8 @@ def test_the_loss_is_averaged_over_experts_and_then_over_details(seen, against):
 
 def test_leniency_and_errors_name_whom_they_are_about(seen):
     found = observers.leniency(seen, **FAST)
-    assert found["group"].tolist()[::3] == [*seen.raters, "all"]
+    assert found["group"].tolist() == [*seen.raters, "all"] * 3
+    assert found["p"].isna().all()
     teacher = found.query("model == 'teacher' and target == 'contrast'")["value"].item()
     panel_share = np.nanmean(seen.scores[:, :, 2], axis=1)
     assert teacher == pytest.approx((seen.answers[:, :, 2].mean(axis=0) - panel_share).mean())
@@ -166,6 +170,47 @@ def test_leniency_and_errors_name_whom_they_are_about(seen):
     assert rates["contested"] == pytest.approx(wrong[~split].mean())
     shares = errors.query("metric == 'share_of_errors'").set_index("group")["value"]
     assert shares["unanimous"] == pytest.approx(wrong[split].sum() / wrong.sum())
+
+
+def test_errors_are_held_against_the_truth_and_beside_each_other(seen):
+    truth = np.ones((len(seen.images), 3))
+    clear = np.zeros_like(truth, dtype=bool)
+    clear[:8] = True
+    found = observers.consistency(seen, truth, {"clear": clear}, **FAST)
+    own = found.query("target == 'clarity' and group == 'all'").set_index(["metric", "model", "rival"])
+    wrong = 1 - seen.answers[:, :, 1]
+    assert own["value"]["error", "teacher", ""] == pytest.approx(wrong.mean())  # all panels have one size
+    assert own["value"]["error_consistency", "teacher", ""] == pytest.approx(
+        cohen_kappa_score(*wrong),
+        abs=0.05,  # pooled over pairs of experts, who share few images each
+    )
+    for metric in ("error", "error_consistency"):
+        gap = own["value"][metric, "teacher", ""] - own["value"][metric, "experts", ""]
+        assert own["value"][metric, "teacher", "experts"] == pytest.approx(gap)
+        assert own["low"][metric, "teacher", "experts"] <= gap <= own["high"][metric, "teacher", "experts"]
+    assert found["p"].notna().equals(found["rival"] != "")
+    few = found.query("target == 'clarity' and group == 'clear' and metric == 'error' and rival == ''")
+    assert set(few["n"]) == {8}
+    assert few.set_index("model")["value"]["teacher"] == pytest.approx(wrong[:, :8].mean())
+
+
+def test_without_a_truth_those_who_are_not_compared_decide(seen):
+    found = observers.consistency(seen, **FAST)
+    assert set(found["group"]) == {"all", "with experts"}
+    agreed = seen.scores.copy()
+    agreed[:, 1] = agreed[:, 0]  # two experts of one mind: each a judge of the others
+    assert not found["value"].equals(observers.consistency(replace(seen, scores=agreed), **FAST)["value"])
+
+
+def test_leniency_is_ranked_as_it_was_planted():
+    people = [(rater.name, detail, rater.bias[detail]) for rater in experts() for detail in DETAILS]
+    lenient = pd.DataFrame(people, columns=["group", "target", "value"])
+    teacher = pd.DataFrame([("all", detail, 9.0) for detail in DETAILS], columns=lenient.columns)
+    lenient = pd.concat([lenient, teacher], ignore_index=True)
+    assert observers.rank_as_planted(lenient).to_dict() == dict.fromkeys(DETAILS, 1.0)
+    turned = lenient.assign(value=-(lenient["value"] ** 3))
+    assert set(observers.rank_as_planted(turned)) == {-1.0}
+    assert len(observers.rank_as_planted(lenient.assign(group="Dr. Who"))) == 0
 
 
 def test_labels_are_held_against_the_truth_and_the_vote(seen):
@@ -180,11 +225,68 @@ def test_labels_are_held_against_the_truth_and_the_vote(seen):
     )
 
 
+def by_hand(scores, answers):
+    """What a panel said, (N, R), and S seeds of a Teacher, (S, N), of each of the three details."""
+    n, n_raters = np.shape(scores)
+    images = pd.DataFrame({"image_id": np.arange(n).astype(str), "patient_id": np.arange(n)})
+    raters, seeds = tuple(f"r{k}" for k in range(n_raters)), tuple(range(len(answers)))
+    cube, said = (np.repeat(np.array(x, float)[..., None], 3, axis=-1) for x in (scores, answers))
+    return observers.Observed("hand", images, pd.DataFrame(), raters, cube, said, seeds)
+
+
+def test_the_teachers_leniency_varies_with_its_seeds():
+    seen = by_hand([[0, 0, 0]] * 3 + [[0, 0, 1]] + [[1, 1, np.nan]] * 4, [[1] * 8, [0] * 8])
+    found = observers.leniency(seen, n_resamples=200).query("target == 'clarity'").set_index("group")
+    assert found["value"].to_dict() == pytest.approx(
+        {"r0": -0.5 / 8, "r1": -0.5 / 8, "r2": 0.25, "all": 0.5 - (1 / 3 + 4) / 8}
+    )
+    assert found["n"].to_dict() == {"r0": 8, "r1": 8, "r2": 4, "all": 8}
+    assert found.loc["all", "low"] < -0.3  # the seeds are drawn as well: two that always say bad
+    assert found.loc["all", "high"] > 0.2
+    alone = observers.leniency(by_hand([[1, np.nan], [0, np.nan]], [[1, 0]]), n_resamples=20)
+    assert set(alone["group"]) == {"all"}  # nobody beside whom r0 could be lenient
+
+
+def test_errors_without_a_contested_image_or_any_error_are_missing():
+    found = observers.errors(by_hand(np.ones((4, 3)), np.ones((1, 4))), n_resamples=10)
+    rates = found.query("metric == 'error' and target == 'contrast'").set_index("group")
+    assert rates["n"].to_dict() == {"unanimous": 4, "contested": 0}
+    assert rates["value"]["unanimous"] == 0
+    assert rates.loc["contested", ["value", "low", "high"]].isna().all()
+    assert found.query("metric == 'share_of_errors'")["value"].isna().all()
+
+
+def test_nearness_counts_what_is_right_and_pairs_the_differences():
+    truth = np.repeat([[1], [1], [0], [0]], 3, axis=1).astype(float)
+    labels = {
+        "majority": np.repeat([[1], [np.nan], [0], [1]], 3, axis=1),
+        "other": np.repeat([[1], [1], [0], [1]], 3, axis=1).astype(float),
+        "teacher": np.repeat([[[1], [1], [0], [0]], [[1], [0], [0], [1]]], 3, axis=2).astype(float),
+    }
+    found = observers.nearness(by_hand(np.ones((4, 3)), np.ones((2, 4))), labels, truth, n_resamples=2000)
+    found = found.query("target == 'contrast'").set_index(["model", "rival"])
+    assert found.loc[list(labels), "value"].xs("", level="rival").tolist() == [0.625, 0.75, 0.75]
+    leads = found.xs("majority", level="rival")
+    assert leads["value"].to_dict() == {"other": 0.125, "teacher": 0.125}
+    # Other and majority differ on one image by one half: never below 0, at most drawn a few times.
+    assert leads["low"]["other"] == 0
+    assert 0.25 <= leads["high"]["other"] <= 0.5
+
+
+@pytest.mark.parametrize("of", [observers.leniency, observers.errors, observers.consistency])
+@pytest.mark.parametrize(("knob", "value"), [("n_resamples", 101), ("seed", 1), ("confidence", 0.5)])
+def test_every_knob_of_leniency_and_errors_is_alive(seen, of, knob, value):
+    options = {"n_resamples": 100, "seed": 0, "confidence": 0.95}
+    before, after = (of(seen, **chosen) for chosen in (options, options | {knob: value}))
+    assert before["value"].equals(after["value"])
+    assert not before[["low", "high"]].equals(after[["low", "high"]])
+
+
 def test_constant_ratings_give_missing_coefficients_and_no_failure(tmp_path):
     seen = observers.observe(*panel(constant=True))
     written = results.write(tmp_path, tables(seen).values(), chapter="08")
     missing = written[written["value"].isna()]
-    kappas = {"cohen_kappa", "fleiss_kappa", "krippendorff_alpha"}
+    kappas = {"cohen_kappa", "fleiss_kappa", "krippendorff_alpha", "error_consistency"}
     assert set(missing["metric"]) == kappas | {"error", "share_of_errors"}
     assert set(missing.loc[missing["metric"] == "error", "group"]) == {"contested"}
     assert (written.query("method == 'non_inferiority'")["low"] > -0.05).all()

@@ -1,14 +1,17 @@
 import numpy as np
 import pytest
-from scipy.stats import wilcoxon
+from scipy.stats import t, wilcoxon
 from sklearn.metrics import f1_score, roc_auc_score
 from statsmodels.stats.multitest import multipletests
 
+from riqa.evaluate.label_shift import class_shares, corrected
+from riqa.evaluate.mrmc import method_difference
 from riqa.results import find, holm
 from riqa.studies import overall as o
 from riqa.studies.answers import drawn_as_one
 
 PAIR = [("multi_task", "single_task")]
+KEYS = {"dataset": "fake", "model": "multi_task", "rival": "single_task"}
 AS_FIRST = ("overall", "called", "p_true", "p_overall_0", "p_overall_1", "p_overall_2")
 
 
@@ -137,34 +140,73 @@ def test_holm_counts_the_comparisons_of_one_family(fake_predictions):
         np.testing.assert_allclose(corrected[places], multipletests(tests["p"][places], method="holm")[1])
 
 
+def test_methods_are_judged_with_seeds_as_readers(fake_predictions):
+    predictions = fake_predictions(seeds=(0, 1, 2), right={"single_task": 0.6, "multi_task": 0.7})
+    ((_, row),) = o.methods(predictions, PAIR).iterrows()
+    wide = predictions.pivot(
+        index=["patient_id", "image_id", "overall"], columns=["model", "seed"], values="called"
+    )
+    truth, patients = (wide.index.get_level_values(name) for name in ("overall", "patient_id"))
+    of_pair = (wide[model].to_numpy().T for model in PAIR[0])
+    expected = method_difference(truth.astype(int), *of_pair, n_classes=3, groups=patients)
+    numbers = row[["value", "low", "high", "p"]].astype(float).tolist()
+    assert numbers == pytest.approx([expected.value, expected.low, expected.high, expected.p_value])
+    assert (row["method"], row["n"], row["seeds"], row["confidence"]) == ("mrmc", 60, (0, 1, 2), 0.95)
+    one = o.methods(predictions[predictions["seed"] == 1], PAIR).iloc[0]
+    assert np.isfinite(one["value"])
+    assert one[["low", "high", "p"]].isna().all()
+
+
 def test_equivalence_asks_the_90_percent_interval(fake_predictions):
     predictions = fake_predictions()
-    ((_, row),) = o.equivalence(predictions, PAIR, n_resamples=300).iterrows()
-    ((_, same),) = o.differences(predictions, PAIR, confidence=0.9, n_resamples=300).iterrows()
+    ((_, row),) = o.equivalence(predictions, PAIR).iterrows()
+    ((_, same),) = o.methods(predictions, PAIR, confidence=0.9).iterrows()
     assert row[["value", "low", "high", "confidence"]].equals(same[["value", "low", "high", "confidence"]])
+    assert row["method"] == "mrmc_equivalence"
     assert np.isnan(row["p"])
 
 
-def test_power_grows_with_the_square_root_of_images(fake_predictions):
-    predictions = fake_predictions(right={"single_task": 0.7, "multi_task": 0.8})
-    curves, found = o.power(predictions, PAIR[0], sizes=(160, 640), n_studies=500)
-    wide = found.pivot(index="n", columns="metric", values="value")
-    least = wide["detectable_difference"]
-    assert least[640] == pytest.approx(least[160] / 2, rel=0.25)
-    assert wide.loc[640, "power"] > wide.loc[160, "power"]
-    swapped = o.power(predictions, PAIR[0][::-1], sizes=(160,), n_studies=500)[1]
-    assert swapped["value"][1] == pytest.approx(wide.loc[160, "power"], abs=0.05)
-    assert set(curves["images"]) == {160, 640}
+def test_power_is_of_a_true_difference_and_grows_with_images_and_seeds(fake_predictions):
+    predictions = fake_predictions(seeds=(0, 1, 2), right={"single_task": 0.7, "multi_task": 0.8})
+    table, found = o.power(predictions, PAIR[0], (60, 600), (1, 3, 12), 0.05)
+    wide = table.pivot(index="images", columns="seeds", values="power")
+    assert wide[1].isna().all()
+    assert (wide[12] > wide[3]).all()
+    assert wide.loc[600, 3] > wide.loc[60, 3]
+    for row in table.dropna().itertuples():  # at the detectable difference the power is 0.8
+        again = o.power(predictions, PAIR[0], [row.images], [row.seeds], row.detectable)[0]
+        assert again["power"].item() == pytest.approx(0.8, abs=0.002)
+        group = f"{row.images} images, {row.seeds} seeds"
+        assert find(found, **KEYS, metric="power", group=group, method="mrmc_power")["value"] == row.power
+    # The three parts, put together for the set and the seeds at hand, give the interval's standard error.
+    parts = found[found["metric"] == "standard_deviation"].set_index("group")["value"] ** 2
+    if parts.min() > 0:
+        error = np.sqrt((parts["seeds"] + parts["own"]) / 3 + parts["shared"])
+        lead = o.methods(predictions, PAIR).iloc[0]
+        df = 2 * (error**2 / ((parts["seeds"] + parts["own"]) / 3)) ** 2
+        assert lead["high"] - lead["value"] == pytest.approx(t.ppf(0.975, df) * error)
 
 
-def test_published_predictions_are_paired_only_on_the_same_images(fake_predictions):
-    ours = fake_predictions()
-    others = fake_predictions(seeds=(0,), dataset="eyeq_test", right={"quickqual": 0.8})
-    found = o.differences(o.beside_published(ours, others), [("multi_task", "quickqual")], n_resamples=50)
-    assert found["seeds"].tolist() == [(0, 1)]
-    some = ours[ours["image_id"] != "p3-left-0"]
-    assert set(o.beside_published(some, others)["image_id"]) == set(some["image_id"])
-    assert o.beside_published(ours, others[others["image_id"] != "p3-left-0"]) is None
+def test_the_prior_correction_is_made_network_by_network(fake_predictions):
+    predictions = fake_predictions(right={"single_task": 0.6, "multi_task": 0.8})
+    old = np.array([0.6, 0.3, 0.1])
+    better, shares = o.prior_corrected(predictions, {"fake": old})
+    run = (predictions["model"] == "multi_task") & (predictions["seed"] == 1)
+    probs = predictions.loc[run, list(AS_FIRST[3:])].to_numpy()
+    expected = corrected(probs, old, class_shares(probs, old))
+    same = better[(better["model"] == "multi_task") & (better["seed"] == 1)].set_index("image_id")
+    same = same.loc[predictions.loc[run, "image_id"]]
+    np.testing.assert_allclose(same[list(AS_FIRST[3:])], expected)
+    assert (same["called"] == expected.argmax(axis=1)).all()
+    each = [
+        class_shares(rows[list(AS_FIRST[3:])].to_numpy(), old)
+        for _, rows in predictions[predictions["model"] == "multi_task"].groupby("seed")
+    ]
+    found = shares[shares["model"] == "multi_task"]
+    assert list(found["group"]) == ["reject", "usable", "good"]
+    for column, of in (("value", np.mean), ("low", np.min), ("high", np.max)):
+        np.testing.assert_allclose(found[column], of(each, axis=0))
+    assert len(better) == len(predictions)
 
 
 def test_reject_against_good_leaves_usable_out(fake_predictions):

@@ -17,8 +17,19 @@ from riqa.phantom.degrade import DEFECTS
 from riqa.phantom.raters import true_grade
 from riqa.phantom.repair import repaired_scores
 from riqa.results import find
-from riqa.studies.recapture import Advice, choose_scenes, compared, described, give_advice, in_groups
+from riqa.studies.recapture import (
+    RIVALS,
+    Advice,
+    choose_scenes,
+    choose_set,
+    compared,
+    describe_scenes,
+    described,
+    give_advice,
+    in_groups,
+)
 
+CLASSES = ("reject", "usable", "good")
 BOOTSTRAP = {"n_resamples": 200, "confidence": 0.95}
 IDS, PATIENTS = ("a", "b", "c", "d"), ("p1", "p1", "p2", "p3")
 
@@ -163,6 +174,16 @@ def test_rivals_by_hand_and_every_knob_is_alive(grades):
         assert not found.equals(other)
 
 
+def test_every_rival_has_a_row_of_its_own_for_the_claim_that_advice_beats_them_all(grades):
+    found = compared(given(), {"true_class_raised": raised(grades)}, RIVALS, **BOOTSTRAP)
+    assert found["rival"].tolist() == ["another_detail", "spoilt_detail", "frequent_detail", "teacher"]
+    assert found["value"].tolist() == pytest.approx([1 / 6, 0, 2 / 6, 0])
+    assert found[["low", "high", "p"]].notna().all(axis=None)
+    keys = found[["dataset", "model", "target", "metric", "group", "method"]].drop_duplicates()
+    assert keys.iloc[0].tolist() == ["set", "multi_task", "overall", "true_class_raised", "all", "pooled"]
+    assert len(keys) == 1
+
+
 def test_what_was_not_shown_does_not_count(grades):
     shown = raised(grades)
     shown[1:] = np.nan
@@ -209,3 +230,33 @@ def test_the_wrong_detail_and_the_false_alarm(grades):
     second = replace(both, asked=both.asked[1:], worst=both.worst[1:], named=both.named[1:])
     chosen = choose_scenes(second, [3, 2, 1, 0], grades, grades[None].astype(float), 3)
     assert chosen == {"wrong detail": 0, "no word for it": 2, "false alarm": 3}
+
+
+def test_scenes_say_what_is_called_and_what_is_true_before_and_after(grades):
+    """Student 0 on b (reject; illumination named, whose repair leaves usable) and a (usable; clarity)."""
+    chosen, advice = {"illumination": 1, "clarity": 0}, given()
+    probs = pd.DataFrame([STUDENTS[0][1][1], STUDENTS[0][0][1]], columns=[f"p_overall_{k}" for k in range(3)])
+    after = pd.DataFrame([(0.1, 0.65, 0.25), (0.0, 0.1, 0.9)], columns=probs.columns)
+    found = describe_scenes(chosen, advice, {"before": probs, "taken again": after}, CLASSES, grades)
+    assert found.to_dict("list") == {
+        "scene": ["illumination", "clarity"],
+        "Student": ["reject (0.90)", "usable (0.80)"],
+        "truth": ["reject", "usable"],
+        "repaired": ["illumination", "clarity"],
+        "Student then": ["usable (0.65)", "good (0.90)"],
+        "truth then": ["usable", "good"],
+    }
+    unknown = describe_scenes(chosen, advice, {"before": probs}, CLASSES)
+    assert unknown.columns.tolist() == ["scene", "Student"]
+    assert describe_scenes({}, advice, {"before": probs[:0], "taken again": probs[:0]}, CLASSES, grades).empty
+
+
+def test_advice_is_judged_where_the_truth_is_on_file(tmp_path):
+    n_classes = {"binary": 2, "graded": 3, "also_graded": 3}
+    assert choose_set(n_classes, tmp_path, "judged") == ("graded", "graded", None)
+    for studied in ("judged", "graded"):  # the Student's own set is preferred, once its truth is there
+        (tmp_path / studied).mkdir()
+        truth().reset_index().to_parquet(tmp_path / studied / "truth.parquet")
+        *sets, known = choose_set(n_classes, tmp_path, "judged")
+        assert sets == ["graded", studied]
+        pd.testing.assert_frame_equal(known, truth())

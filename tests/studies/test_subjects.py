@@ -17,6 +17,8 @@ def test_test_images_are_drawn_by_the_seed(graded_store):
     assert (chosen["split"] == "test").all()
     row = graded_store.manifest["image_id"].tolist().index(drawn.ids["image_id"][0])
     np.testing.assert_allclose(drawn.images[0].permute(1, 2, 0), graded_store.images[row] / 255, atol=1e-6)
+    trained = draw_subjects(graded_store, 5, 0, "train").ids["image_id"]
+    assert (graded_store.manifest.set_index("image_id").loc[trained, "split"] == "train").all()
     assert len(draw_subjects(graded_store, 1000, 0)) == (graded_store.manifest["split"] == "test").sum()
 
 

@@ -17,10 +17,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from riqa.data.catalogue import Catalogue, found
-from riqa.data.findings import Finding
+from riqa.data.findings import Finding, found
 from riqa.data.images import images_by_stem, match_images
-from riqa.data.published import COUNTS, TERMS
+from riqa.data.manifest import Dataset
+from riqa.data.published import TERMS
 from riqa.data.sheets import decode, find_file, read_labels, refuse, refuse_twice
 from riqa.data.walk import PassedOver
 from riqa.errors import InputError
@@ -39,13 +39,12 @@ _NAMED = r"^(?P<patient_id>\d+)_(?P<eye>[lr])(?P<view>\d+)$"
 _WHITE_SURROUND = ("27", "96", "120", "130", "330")  # patients, as reported by users of the set
 
 
-def read_deepdrid(root: Path | str, *, seed: int = 0) -> Catalogue:
+def read_deepdrid(root: Path, *, seed: int = 0) -> Dataset:
     """Read the labels of the three parts, and which of their images are in the folder or in the one below it.
 
     The paper keeps the published split into 1,200, 400 and 400 images (section 3.1).
     """
-    base = Path(root)
-    base = base / _FOLDER if (base / _FOLDER).is_dir() else base
+    base = root / _FOLDER if (root / _FOLDER).is_dir() else root
     if not any((base / folder).is_dir() for folder, _ in _PARTS.values()):
         first = _PARTS["train"][0]
         raise InputError(f"{base} holds no folder {first}; give the folder {_FOLDER} of DeepDRiD")
@@ -57,14 +56,14 @@ def read_deepdrid(root: Path | str, *, seed: int = 0) -> Catalogue:
             findings.append(Finding("labels-missing", "error", text, (f"{folder}/{name}",)))
             continue
         tables.append(_read_part(path).assign(split=split))
-        images = images_by_stem(base, f"{folder}/Images", nested=True, passed=passed)
+        images = images_by_stem(base, f"{folder}/Images", passed, nested=True)
         findings += match_images(tables[-1], images, split, passed)
     if not tables:
         raise InputError(f"{base}: none of the three label files is there; {_ADVICE}")
     table = pd.concat(tables, ignore_index=True)
     table = table.assign(dataset="deepdrid", source="DeepDRiD", **dict.fromkeys(DETAILS, np.nan))
     findings = (*findings, _eye_level(table), _laterality(table), *_oddities(table))
-    return Catalogue("deepdrid", base, table, 2, *TERMS["deepdrid"], findings, COUNTS["deepdrid"])
+    return Dataset("deepdrid", base, table, 2, *TERMS["deepdrid"], findings)
 
 
 def _read_part(path: Path) -> pd.DataFrame:
@@ -109,11 +108,10 @@ def _eye_level(table: pd.DataFrame) -> Finding:
     """Count by split the eyes whose views share the overall label, and those that share all sub-scores."""
     parts, contradict = [], []
     for split, rows in table.groupby("split", sort=False):
-        eyes = rows.groupby(["patient_id", "eye"])
-        overall = eyes["overall"].nunique() == 1
-        scores = (eyes[_SCORES].nunique() == 1).all(axis=1)
-        parts.append(f"{split} {overall.sum()} of {len(overall)} eyes (all sub-scores: {scores.sum()})")
-        contradict += [f"{patient}_{eye}" for patient, eye in overall.index[~overall]]
+        alike = rows.groupby(["patient_id", "eye"])[["overall", *_SCORES]].nunique() == 1
+        scores, overall = alike[_SCORES].all(axis=1).sum(), alike["overall"]
+        parts.append(f"{split} {overall.sum()} of {len(alike)} eyes (all sub-scores: {scores})")
+        contradict += map("_".join, overall.index[~overall])
     text = (
         "overall quality belongs to the eye and was copied to its views: they share it in "
         f"{', '.join(parts)}; report results per eye beside those per image"

@@ -22,10 +22,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from riqa.data.catalogue import Catalogue, found, hold_out
-from riqa.data.findings import Finding
+from riqa.data.catalogue import hold_out
+from riqa.data.findings import Finding, found
 from riqa.data.images import images_by_stem, match_images
-from riqa.data.manifest import grouped_stratified_split
+from riqa.data.manifest import Dataset, grouped_stratified_split
 from riqa.data.published import COUNTS, TERMS
 from riqa.data.sheets import decode, find_file, read_labels, refuse, refuse_twice
 from riqa.data.walk import PassedOver
@@ -40,15 +40,14 @@ _NAMED = r"^(?P<patient_id>\d+)_(?P<eye>left|right)$"
 _ADVICE = "download it again from the EyeQ repository (HzFu/EyeQ, data/)"
 
 
-def read_eyeq(root: Path | str, *, seed: int = 0) -> Catalogue:
-    """Read EyeQ's labels, and which of their images are in the folder with them; any part of them will do.
+def read_eyeq(root: Path, *, seed: int = 0) -> Dataset:
+    """Read EyeQ's labels, and which of their images are in the folder; any part of them will do.
 
     With images of both parts, EyeQ's own test set is the test split, and a tenth of the training images are
     the validation split: the paper holds out 1,254 images, 10 %, and does not say whether by patient, as is
     done here. With training images alone, as in the thumbnails that are shared publicly, the patients whose
     images are there are assigned to train, val and test, 60, 10 and 30 %.
     """
-    root = Path(root)
     if not root.is_dir():
         raise InputError(f"{root} does not exist or is no folder; give the folder with the EyeQ label files")
     if not any(root.iterdir()):
@@ -57,7 +56,7 @@ def read_eyeq(root: Path | str, *, seed: int = 0) -> Catalogue:
     findings, parts = [Finding("code-reversed", "info", text)], []
     for part in ("train", "test"):
         labels, passed = root / f"Label_EyeQ_{part}.csv", PassedOver()
-        images = images_by_stem(root, part, passed=passed)
+        images = images_by_stem(root, part, passed)
         if part == "test" and not labels.is_file() and not images:
             continue  # the training half alone is enough
         table = read_label_file(labels).assign(split=part)
@@ -65,9 +64,8 @@ def read_eyeq(root: Path | str, *, seed: int = 0) -> Catalogue:
         parts.append(table)
     table = pd.concat(parts, ignore_index=True).assign(dataset="eyeq", view="unknown", source="EyePACS")
     places = [find_file(root / place, _EYEQ_D) for place in _EYEQ_D_PLACES]
-    if reference := [path for path in places if path.is_file()]:
-        advice = "download it again, or move it away"
-        truth = read_labels(reference[0], ("file_name", "overall_quality"), advice)
+    for path in [path for path in places if path.is_file()][:1]:
+        truth = read_labels(path, ("file_name", "overall_quality"), "download it again, or move it away")
         theirs = pd.to_numeric(truth["overall_quality"], errors="coerce").set_axis(truth["file_name"])
         findings += _compare_with_eyeq_d(table.set_index("stem")["overall"], theirs)
     there, training = table["path"].notna(), table["split"] == "train"
@@ -84,28 +82,27 @@ def read_eyeq(root: Path | str, *, seed: int = 0) -> Catalogue:
         text = "there is no test image, so the training patients that are there were assigned to three splits"
         text += "; scores do not compare with published ones"
         findings.append(Finding("own-splits", "warning", text))
-    return Catalogue("eyeq", root, table, 3, *TERMS["eyeq"], tuple(findings), COUNTS["eyeq"])
+    return Dataset("eyeq", root, table, 3, *TERMS["eyeq"], tuple(findings))
 
 
-def read_eyeq_d(root: Path | str, *, seed: int = 0) -> Catalogue:
+def read_eyeq_d(root: Path, *, seed: int = 0) -> Dataset:
     """Read EyeQ-D's labels, all of them test, and which images are in the folder or in EyeQ's beside it."""
-    root = Path(root)
     if not root.is_dir():
         raise InputError(f"{root} does not exist or is no folder; give the folder with {_EYEQ_D}")
     path = find_file(root, _EYEQ_D)
     if not path.is_file() and (root / "data").is_dir():
         path = find_file(root / "data", _EYEQ_D)
-    columns = {"overall_quality": "overall", **{name: name for name in DETAILS}}
+    columns = {"overall_quality": 3} | dict.fromkeys(DETAILS, 2)  # number of classes
     labels = read_labels(path, ("file_name", *columns), "download it from the paper's repository (data/)")
     stems = labels["file_name"].fillna("").map(lambda name: Path(name).stem)
     table = _split_names(stems, path)
-    for column, name in columns.items():
-        code = {0: 0, 1: 1, 2: 2} if name == "overall" else {0: 0, 1: 1}
-        table[name] = decode(labels[column], stems, code, path)
+    for column, n in columns.items():
+        table[column] = decode(labels[column], stems, {code: code for code in range(n)}, path)
+    table = table.rename(columns={"overall_quality": "overall"})
     table = table.assign(dataset="eyeq_d", view="unknown", source="EyePACS", split="test")
     images, passed = {}, PassedOver()
     for place in ("test", "images", "../eyeq/test"):  # the first one that has an image counts
-        images = images_by_stem(root, place, passed=passed) | images
+        images = images_by_stem(root, place, passed) | images
     images = {stem: images[stem] for stem in stems if stem in images}  # the rest of EyeQ needs no label
     text = "overall quality is EyeQ's own label, reversed: agreement with EyeQ is no evidence for either"
     findings = match_images(table, images, "EyeQ-D", passed)
@@ -114,7 +111,7 @@ def read_eyeq_d(root: Path | str, *, seed: int = 0) -> Catalogue:
     for path in [path for path in beside if path.is_file()][:1]:
         overall = read_label_file(path).set_index("stem")["overall"]
         findings += _compare_with_eyeq_d(overall, table.set_index("stem")["overall"])
-    return Catalogue("eyeq_d", root, table, 3, *TERMS["eyeq_d"], tuple(findings), COUNTS["eyeq_d"])
+    return Dataset("eyeq_d", root, table, 3, *TERMS["eyeq_d"], tuple(findings))
 
 
 def read_label_file(path: Path) -> pd.DataFrame:

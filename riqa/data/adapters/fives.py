@@ -18,10 +18,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from riqa.data.catalogue import Catalogue, all_strangers, hold_out
+from riqa.data.catalogue import all_strangers, hold_out
 from riqa.data.findings import Finding
 from riqa.data.images import images_by_stem, match_images
-from riqa.data.published import COUNTS, TERMS
+from riqa.data.manifest import Dataset
+from riqa.data.published import TERMS
 from riqa.data.sheets import decode, find_file, read_labels, refuse_twice
 from riqa.data.walk import PassedOver
 from riqa.errors import InputError
@@ -34,13 +35,13 @@ _FOLDER = "FIVES A Fundus Image Dataset for AI-based Vessel Segmentation"
 _ADVICE = "download FIVES again from figshare (19688169)"
 
 
-def read_fives(root: Path | str, *, seed: int = 0) -> Catalogue:
+def read_fives(root: Path, *, seed: int = 0) -> Dataset:
     """Read the scores, the two parts, and which of the images are in the folder or in the one below it.
 
     A tenth of the training images is held out, as the paper does of its sets, stratified by the three details
     together; the publisher holds out none.
     """
-    files = [find_file(folder, _LABELS) for folder in (Path(root), Path(root) / _FOLDER)]
+    files = [find_file(folder, _LABELS) for folder in (root, root / _FOLDER)]
     path = next((file for file in files if file.is_file()), None)
     if path is None:
         raise InputError(f"{root} holds no {_LABELS}; give the folder {_FOLDER}, unpacked (riqa fetch fives)")
@@ -48,7 +49,7 @@ def read_fives(root: Path | str, *, seed: int = 0) -> Catalogue:
     for split in ("train", "test"):
         table, passed = _read_sheet(path, split.title()).assign(split=split), PassedOver()
         table["image_id"] = f"{split}_" + table["stem"]
-        images = images_by_stem(path.parent, f"{split}/Original", passed=passed)
+        images = images_by_stem(path.parent, f"{split}/Original", passed)
         findings += match_images(table, images, split, passed)
         tables.append(table)
     table = pd.concat(tables, ignore_index=True).assign(overall=np.nan, dataset="fives", source="FIVES")
@@ -61,7 +62,7 @@ def read_fives(root: Path | str, *, seed: int = 0) -> Catalogue:
     assumed = Finding("code-assumed", "warning", text, tuple(_COLUMNS))
     findings = (assumed, *all_strangers(table), *findings)
     hold_out(table, 0.1, seed, DETAILS)
-    return Catalogue("fives", path.parent, table, None, *TERMS["fives"], findings, COUNTS["fives"])
+    return Dataset("fives", path.parent, table, None, *TERMS["fives"], findings)
 
 
 def _read_sheet(path: Path, sheet: str) -> pd.DataFrame:

@@ -19,38 +19,36 @@ from pathlib import Path
 
 import pandas as pd
 
-from riqa.data.catalogue import Catalogue, all_strangers, found, hold_out
-from riqa.data.findings import Finding
+from riqa.data.catalogue import all_strangers, hold_out
+from riqa.data.findings import Finding, found
 from riqa.data.images import images_by_stem, match_images
-from riqa.data.manifest import grouped_stratified_split
+from riqa.data.manifest import Dataset, grouped_stratified_split
 from riqa.data.published import COUNTS, TERMS, VALIDATION
 from riqa.data.sheets import decode, find_file, read_sheets, refuse
 from riqa.data.walk import PassedOver
 from riqa.errors import InputError
 from riqa.labels import DETAILS
 
-DIMENSIONS = [*DETAILS, "overall"]
-"""What was scored, as items of ratings and as columns of a manifest."""
-
+_DIMENSIONS = [*DETAILS, "overall"]  # what was scored, as items of ratings and as columns of a manifest
 _GROUPS = ("DR-XJU", "DR-ZJU", "Glaucoma", "Healthy", "Local1", "Local2", "UWF-mosaic")
 _ULTRA_WIDE = "UWF-mosaic"
 _READERS = ("Individual_scores.xlsx.xlsx", "Individual_scores.xlsx")
 _AGREED = "MSHF_quality_scores.xlsx"
 _FOLDER = "MSHF dataset 2.0"
 _ADVICE = "download MSHF dataset 2.0 again from figshare (21507564)"
-_TITLES = {**{name: name for name in DIMENSIONS}, "overall quality": "overall", "quality": "overall"}
+_TITLES = {**{name: name for name in _DIMENSIONS}, "overall quality": "overall", "quality": "overall"}
 _NAME_TITLES = ("image name", "image", "name", "file name")
 _HEADER_LINES = 5  # lines of a sheet in which the header is looked for
 
 
-def read_mshf(root: Path | str, *, seed: int = 0) -> Catalogue:
+def read_mshf(root: Path, *, seed: int = 0) -> Dataset:
     """Read the scores, the official split, and which of the images are in the folder or in the one below it.
 
     A label is what MSHF's readers agreed on, or, where the agreed sheet has no score, their majority. Without
     the folder AI-use the images are assigned to parts as large as the official ones. Of the training part 65
     images in 642 are held out, stratified by the three details together; the paper does not say how.
     """
-    folders = [Path(root), Path(root) / _FOLDER]
+    folders = [root, root / _FOLDER]
     holds = [folder for folder in folders for n in (*_READERS, _AGREED) if find_file(folder, n).is_file()]
     if not holds:
         raise InputError(f"{root} holds neither {_READERS[0]} nor {_AGREED}; give the folder {_FOLDER}")
@@ -67,15 +65,13 @@ def read_mshf(root: Path | str, *, seed: int = 0) -> Catalogue:
         text = f"{n_wide} ultra-wide-field mosaics are left out, as in the paper (section 3.1)"
         findings.append(Finding("ultra-wide-left-out", "info", text))
     groups = groups[groups != _ULTRA_WIDE]
-    labels = agreed.reindex(groups.index).combine_first(majority.reindex(groups.index))[DIMENSIONS]
+    labels = agreed.reindex(groups.index).combine_first(majority.reindex(groups.index))[_DIMENSIONS]
     findings += _compare(agreed, majority, labels)
     table = labels.rename_axis("image_id").reset_index()
     table = table.assign(stem=groups.index, source=groups.to_numpy(), dataset="mshf")
-    findings += all_strangers(table)
-    findings += _find_images(base, table)
-    findings += _split(base, table, seed)
+    findings += [*all_strangers(table), *_find_images(base, table), *_split(base, table, seed)]
     ratings = ratings[ratings["image_id"].isin(groups.index)].reset_index(drop=True)
-    return Catalogue("mshf", base, table, 2, *TERMS["mshf"], tuple(findings), COUNTS["mshf"], ratings)
+    return Dataset("mshf", base, table, 2, *TERMS["mshf"], tuple(findings), ratings)
 
 
 def _group(stem: str) -> str | None:
@@ -86,26 +82,23 @@ def _group(stem: str) -> str | None:
 def _read_readers(path: Path) -> pd.DataFrame:
     """Return image_id, rater (reader_1 ...), item, score (0 bad, 1 good), session (1); none where blank."""
     sheet, cells = next(iter(read_sheets(path, _ADVICE).items()))
-    header, columns = _columns(cells)
-    counts = {name: len(columns[name]) for name in DIMENSIONS}
+    header, columns = _header(cells)
+    counts = {name: len(columns[name]) for name in _DIMENSIONS}
     if len(set(counts.values())) != 1 or 0 in counts.values():
         told = ", ".join(f"{name} {n} times" for name, n in counts.items())
         raise InputError(f"{path}: sheet {sheet} must name each dimension once per expert: {told}; {_ADVICE}")
-    rows, parts = _rows(cells, header, path), []
-    for item in DIMENSIONS:
-        for reader, column in enumerate(columns[item], start=1):
-            part = pd.DataFrame({"image_id": rows["stem"], "rater": f"reader_{reader}", "item": item})
-            parts.append(part.assign(score=_scores(rows, column, item, path), session=1))
-    return pd.concat(parts, ignore_index=True).dropna(subset="score").reset_index(drop=True)
+    scores = _scores(cells, header, columns, path)
+    long = scores.melt(var_name=["item", "rater"], value_name="score", ignore_index=False).reset_index()
+    long = long.assign(rater="reader_" + long["rater"].astype(str), session=1)
+    return long[["image_id", "rater", "item", "score", "session"]].dropna(subset="score", ignore_index=True)
 
 
 def _read_agreed(path: Path) -> tuple[pd.DataFrame, list[Finding]]:
     """Return what was agreed, one column per dimension, by image, and what was skipped."""
-    parts, findings = [pd.DataFrame(columns=DIMENSIONS, dtype=float).rename_axis("image_id")], []
+    parts, findings = [pd.DataFrame(columns=_DIMENSIONS, dtype=float).rename_axis("image_id")], []
     for sheet, cells in read_sheets(path, _ADVICE).items():
         if cells.dropna(how="all").empty:
             continue
-        header, columns = _columns(cells)
         if _all_zero(sheet, cells):
             text = (
                 f"{path.name}: sheet {sheet} is an all-zero table that lists images of other groups too; "
@@ -113,11 +106,10 @@ def _read_agreed(path: Path) -> tuple[pd.DataFrame, list[Finding]]:
             )
             findings.append(Finding("all-zero-sheet", "info", text, (str(sheet),)))
             continue
-        missing = [name for name in DIMENSIONS if len(columns[name]) != 1]
+        header, columns = _header(cells)
+        missing = [name for name in _DIMENSIONS if len(columns[name]) != 1]
         refuse(missing, f"{path}: sheet {sheet} must have one column {{}}; {_ADVICE}")
-        rows = _rows(cells, header, path)
-        scores = {name: _scores(rows, columns[name][0], name, path) for name in DIMENSIONS}
-        parts.append(pd.DataFrame(scores).set_index(rows["stem"].rename("image_id")))
+        parts.append(_scores(cells, header, columns, path).droplevel(1, axis=1))
     agreed = pd.concat(parts).dropna(how="all")
     several = agreed.groupby(level=0).nunique().max(axis=1) > 1
     text = f"{path}: image {{}} has different scores in two sheets; correct one of them"
@@ -125,32 +117,28 @@ def _read_agreed(path: Path) -> tuple[pd.DataFrame, list[Finding]]:
     return agreed.groupby(level=0, sort=False).first(), findings
 
 
-def _columns(cells: pd.DataFrame) -> tuple[int, dict[str, list[int]]]:
-    """Return the last header line (-1 if none names a dimension), and where each dimension's columns are."""
-    best, most = -1, {name: [] for name in DIMENSIONS}
-    for line in range(min(_HEADER_LINES, len(cells))):
-        columns = {name: [] for name in DIMENSIONS}
-        for position, cell in enumerate(cells.iloc[line]):
-            if title := _TITLES.get(" ".join(str(cell).split()).casefold()):
-                columns[title].append(position)
-        if sum(map(len, columns.values())) > sum(map(len, most.values())):
-            best, most = line, columns
-    return best, most
+def _header(cells: pd.DataFrame) -> tuple[int, dict[str, list[int]]]:
+    """Return the header's line (-1 if none names a dimension), and where each dimension's columns are."""
+    lines = [(-1, {name: [] for name in _DIMENSIONS})]
+    for line, row in cells[:_HEADER_LINES].iterrows():
+        titles = [_TITLES.get(" ".join(str(cell).split()).casefold()) for cell in row]
+        lines.append((line, {name: [k for k, t in enumerate(titles) if t == name] for name in _DIMENSIONS}))
+    return max(lines, key=lambda pair: sum(map(len, pair[1].values())))
 
 
-def _rows(cells: pd.DataFrame, header: int, path: Path) -> pd.DataFrame:
-    """Return the lines below the header that name an image, with `stem`, its name without the ending."""
+def _scores(cells: pd.DataFrame, header: int, columns: dict[str, list[int]], path: Path) -> pd.DataFrame:
+    """Return the scores below the header, by image and (dimension, expert from 1 on), NaN where blank."""
     rows = cells.iloc[header + 1 :].dropna(subset=0)
-    stems = rows[0].astype(str).str.strip().map(lambda name: Path(name).stem)
-    rows = rows.assign(stem=stems)[~stems.str.casefold().isin(_NAME_TITLES)].reset_index(drop=True)
-    twice = rows.loc[rows["stem"].duplicated(), "stem"]
-    refuse(twice, f"{path}: image {{}} is listed twice in one sheet; remove one row")
-    return rows
-
-
-def _scores(rows: pd.DataFrame, column: int, item: str, path: Path) -> pd.Series:
-    """Return a column of scores, NaN where blank."""
-    return decode(rows[column].rename(item), rows["stem"], {0: 0, 1: 1}, path, blank=True)
+    stems = rows[0].astype(str).str.strip().map(lambda name: Path(name).stem).rename("image_id")
+    named = ~stems.str.casefold().isin(_NAME_TITLES)
+    rows, stems = rows[named], stems[named]
+    refuse(stems[stems.duplicated()], f"{path}: image {{}} is listed twice in one sheet; remove one row")
+    scores = {
+        (name, k): decode(rows[column].rename(name), stems, {0: 0, 1: 1}, path, blank=True)
+        for name in _DIMENSIONS
+        for k, column in enumerate(columns[name], start=1)
+    }
+    return pd.DataFrame(scores).set_index(stems)
 
 
 def _all_zero(sheet: str, cells: pd.DataFrame) -> bool:
@@ -164,7 +152,7 @@ def _all_zero(sheet: str, cells: pd.DataFrame) -> bool:
 def _compare(agreed: pd.DataFrame, majority: pd.DataFrame, labels: pd.DataFrame) -> list[Finding]:
     """Return findings on the experts' majority, where it differs from the agreed scores, and missing ones."""
     both = agreed.index.intersection(labels.index).intersection(majority.index)
-    one, other = agreed.loc[both, DIMENSIONS], majority.loc[both, DIMENSIONS]
+    one, other = agreed.loc[both, _DIMENSIONS], majority.loc[both, _DIMENSIONS]
     differ = both[((one != other) & one.notna() & other.notna()).any(axis=1)]
     alone = [stem for stem in labels.index if stem not in agreed.index]
     text = "{n} images have no agreed score; the majority of the three experts is their label"
@@ -181,7 +169,7 @@ def _compare(agreed: pd.DataFrame, majority: pd.DataFrame, labels: pd.DataFrame)
 def _find_images(base: Path, table: pd.DataFrame) -> list[Finding]:
     """Fill `path` and `official`, the split by the folder; files in Original come before those in AI-use."""
     folders, passed = ("Original", "AI-use/train", "AI-use/test"), PassedOver()
-    original, train, test = (images_by_stem(base, name, nested=True, passed=passed) for name in folders)
+    original, train, test = (images_by_stem(base, name, passed, nested=True) for name in folders)
     used = train | test
     images = {stem: paths for stem, paths in (used | original).items() if _group(stem) != _ULTRA_WIDE}
     findings = match_images(table, images, "MSHF", passed)
@@ -191,7 +179,7 @@ def _find_images(base: Path, table: pd.DataFrame) -> list[Finding]:
     text = "{n} images have another ending in AI-use than in Original; names are joined by stem"
     findings += found("endings-differ", "info", unlike, text)
     both = sorted(set(train) & set(test))
-    text = f"{{n}} images lie in AI-use/train and in AI-use/test, e.g. {''.join(both[:1])}; {_ADVICE}"
+    text = f"{{n}} images lie in AI-use/train and in AI-use/test, e.g. {{first}}; {_ADVICE}"
     return findings + found("images-in-two-splits", "error", both, text)
 
 

@@ -12,9 +12,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from riqa.data.catalogue import found
-from riqa.data.findings import Finding
-from riqa.data.images import fill_paths, unmatched
+from riqa.data.findings import Finding, found
+from riqa.data.images import unmatched
 from riqa.data.walk import PassedOver, composed, is_read, walk_images
 from riqa.errors import InputError
 from riqa.names import to_text
@@ -41,7 +40,7 @@ def match_named(
         InputError: If several files fit a name, or two rows mean the same file.
     """
     names, folder = table["named"].tolist(), posixpath.dirname
-    passed, barred, elsewhere = PassedOver(), {}, {}
+    passed, elsewhere = PassedOver(), {}
     folders = sorted(set(map(folder, names)))
     files = [file for name in folders for file in walk_images(root / name, name, passed, nested=False)]
     chosen = _choose(names, files, source)
@@ -50,16 +49,16 @@ def match_named(
     if len(chosen) < len(names):
         barred, passed = passed.barred, PassedOver()
         files = list(dict.fromkeys([*files, *walk_images(root, "", passed)]))
+        passed.barred |= barred
         elsewhere = _choose([name for name in names if name not in chosen], files, source)
         chosen |= elsewhere
-    passed.barred |= barred
     others = _Files(passed.unread)
     unread = {name: min(fit) for name in names if name not in chosen and (fit := others.fit(name))}
     absent = [name for name in names if name not in chosen and name not in unread]
     used = set(chosen.values())
     renamed = _choose(absent, [file for file in files if file not in used], source, alike=True)
     chosen |= renamed
-    fill_paths(table, [chosen.get(name) for name in names])
+    table["path"] = [to_text(chosen[name]) if name in chosen else None for name in names]
     shared = table[table["path"].notna() & table["path"].duplicated(keep=False)]
     for path, rows in shared.groupby("path", sort=False):
         same = " and ".join(rows["named"])

@@ -12,9 +12,9 @@ import pandas as pd
 import yaml
 
 from riqa.data.adapters.named import match_named, without_ending
-from riqa.data.catalogue import Catalogue, hold_out
+from riqa.data.catalogue import hold_out
 from riqa.data.findings import Finding
-from riqa.data.manifest import EYES, SPLITS, grouped_stratified_split
+from riqa.data.manifest import EYES, SPLITS, Dataset, grouped_stratified_split
 from riqa.data.set_names import name_trouble
 from riqa.data.sheets import read_labels, read_text, refuse
 from riqa.data.walk import as_on_disk, composed
@@ -35,13 +35,12 @@ _KEYS = ("name", "labels", "n_classes", "columns", "codes", "citation", "licence
 _HELP = "an example is in book/your_photographs.md"
 
 
-def read_table(root: Path | str, *, seed: int = 0, name: str | None = None) -> Catalogue:
+def read_table(root: Path, *, seed: int = 0, name: str | None = None) -> Dataset:
     """Read a user's own table of labels, as `dataset.yaml` beside it describes.
 
     Without a column of patients every image counts as a patient's only one; without one of splits the
     patients are assigned by `FRACTIONS`. The set is called `name`, or as its description says.
     """
-    root = Path(root)
     told = read_description(root / DESCRIPTION)
     columns, name = told["columns"], name or told["name"]
     path = as_on_disk(root / told["labels"])
@@ -59,10 +58,9 @@ def read_table(root: Path | str, *, seed: int = 0, name: str | None = None) -> C
     table["image_id"] = table["stem"] = ids
     meanings = {key: _meaning(key, told) for key in _CODED if key in columns}
     for key in (*_TEXTS, *_CODED):
-        values = labels.get(key, pd.Series(np.nan, labels.index, dtype=object))
+        table[key] = labels.get(key, pd.Series(np.nan, labels.index, dtype=object))
         if key in meanings:
-            values = _translate(values, meanings[key], ids, f"{path}: column {columns[key]}")
-        table[key] = values
+            table[key] = _translate(table[key], meanings[key], ids, f"{path}: column {columns[key]}")
     if table[list(_LABELS)].isna().all(axis=None):
         named = ", ".join(columns[key] for key in _LABELS if key in columns)
         raise InputError(f"{path} labels no image: column(s) {named} are empty; fill in what is known")
@@ -70,8 +68,8 @@ def read_table(root: Path | str, *, seed: int = 0, name: str | None = None) -> C
     findings = _patients(table)
     findings += match_named(table, root, path, name, own=(DESCRIPTION, told["labels"]))
     findings += _split(table, path, seed)
-    table, terms = table.assign(dataset=name), [told.get(key, "not given") for key in ("citation", "licence")]
-    return Catalogue(name, root, table, told["n_classes"], *terms, tuple(findings))
+    terms = [told.get(key, "not given") for key in ("citation", "licence")]
+    return Dataset(name, root, table.assign(dataset=name), told["n_classes"], *terms, tuple(findings))
 
 
 def read_description(path: Path) -> dict:

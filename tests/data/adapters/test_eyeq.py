@@ -6,7 +6,7 @@ import pytest
 
 from riqa.data.adapters.eyeq import flipped_by_counts, read_eyeq, read_eyeq_d
 from riqa.data.catalogue import to_dataset
-from riqa.data.published import CALLED_BAD, COUNTS
+from riqa.data.published import BY_DR_GRADE, CALLED_BAD, COUNTS
 from riqa.labels import DETAILS, class_names
 from tests.data.expect import REAL, finding, items, needs_data, refused
 from tests.data.layouts import write_eyeq, write_eyeq_d, write_eyeq_labels, write_image
@@ -21,11 +21,6 @@ CLASSES = ("good", "good", "good", "usable", "reject")
 def write_images(root, part, names):
     for name in names:
         write_image(root / part / name)
-
-
-def write_labels(root, names, qualities):
-    """Write a training label file in EyeQ's code."""
-    pd.DataFrame({"image": names, "quality": qualities, "DR_grade": 0}).to_csv(root / "Label_EyeQ_train.csv")
 
 
 @pytest.fixture
@@ -67,32 +62,32 @@ def test_training_images_alone_are_dealt_by_patient_and_own_test_images_stay(roo
 def test_partial_download_is_loaded_and_reported(root):
     for patient in range(20, 30):
         (root / "train" / f"{patient}_left.jpeg").unlink()
-    write_images(root, "train", ["777_left.jpeg", "10_left.png"])
+    stems = [*TRAIN, "15337_left", "40764_right"]  # two that upstream fails on, one of them there
+    labels = {stem: CLASSES[k % 5] for k, stem in enumerate(stems)}
+    write_eyeq_labels(root, "train", labels)
+    write_images(root, "train", ["777_left.jpeg", "10_left.png", "15337_left.jpeg"])
     dataset = to_dataset(read_eyeq(root))
-    assert len(dataset.manifest) == 30
+    assert len(dataset.manifest) == 31
     said = " | ".join(map(str, dataset.findings))
-    assert "train: 10 of 40 labelled images are not there" in said
+    assert "train: 11 of 42 labelled images are not there" in said
     assert "train: 1 images have no label and are left out, e.g. 777_left" in said
     assert "two endings, e.g. 10_left" in said
-    assert rows_of(root).loc["10_left", "path"] == "train/10_left.jpeg"
+    assert items(dataset, "preprocessing-fails") == ("15337_left",)
+    assert dataset.manifest["path"].iloc[0] == "train/10_left.jpeg"
 
 
-def test_label_file_of_the_test_part_is_not_needed_without_its_images(root):
+def test_missing_folders_and_label_files(root, tmp_path):
     (root / "Label_EyeQ_test.csv").unlink()
-    assert len(rows_of(root)) == 40
+    assert len(rows_of(root)) == 40  # that of the test part is not needed without its images
     write_images(root, "test", ["90_left.jpeg"])
     with refused("Label_EyeQ_test.csv does not exist"):
         read_eyeq(root)
-
-
-def test_missing_and_empty_folders(root, tmp_path):
-    with refused("nowhere does not exist"):
-        read_eyeq(tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
     with refused("empty is empty", "put Label_EyeQ_train.csv"):
         read_eyeq(tmp_path / "empty")
     shutil.rmtree(root / "train")
-    with refused("holds none of the 43 labelled images"):
+    shutil.rmtree(root / "test")
+    with refused("holds none of the 40 labelled images"):
         rows_of(root)
     (root / "Label_EyeQ_train.csv").unlink()
     with refused("Label_EyeQ_train.csv does not exist", "download it"):
@@ -106,9 +101,7 @@ def test_file_that_was_flipped_before_is_told_by_eyeq_d(root):
         assert "all 3 labels" in finding(catalogue, "labels-agree-with-eyeq-d").message
         assert finding(catalogue, "labels-already-flipped") is None
         write_eyeq_labels(root, "test", FLIPPED)
-        told = finding(read_eyeq(root), "labels-already-flipped").message
-        assert "3 of 3 equal EyeQ-D's as they stand, 1 after turning them" in told
-        with refused("already flipped", "download it again"):
+        with refused("already flipped: 3 of 3 equal EyeQ-D's as they stand, 1 after turning them; download"):
             rows_of(root)
         write_eyeq_labels(root, "test", TEST)
         (path / "EyeQ-D-Quality-Details.csv").unlink()
@@ -120,24 +113,16 @@ def test_file_that_was_flipped_before_is_told_by_eyeq_d(root):
 def test_complete_file_that_was_flipped_before_is_told_by_its_counts():
     published = COUNTS["eyeq"]["train"]
     right = pd.Series(np.repeat([0.0, 1.0, 2.0], [published[name] for name in class_names(3)]))
-    assert flipped_by_counts(right, "train") == []
     (told,) = flipped_by_counts(2 - right, "train")
     assert told.severity == "error"
     assert "says 2 of 8347 images, as many as are good" in told.message
-    assert flipped_by_counts(2 - right[:-1], "train") == []
-
-
-def test_images_that_upstream_fails_on_are_named_if_there(root):
-    write_labels(root, [*TRAIN, "15337_left.jpeg", "40764_right.jpeg"], [0, 2] * 21)
-    write_images(root, "train", ["15337_left.jpeg"])
-    assert items(read_eyeq(root), "preprocessing-fails") == ("15337_left",)
+    assert flipped_by_counts(right, "train") == flipped_by_counts(2 - right[:-1], "train") == []
 
 
 @pytest.fixture
 def beside(tmp_path):
     """Return EyeQ-D beside a folder with EyeQ."""
-    for stem in (*TEST, "5_left"):
-        write_image(tmp_path / "eyeq" / "test" / f"{stem}.jpeg")
+    write_images(tmp_path, "eyeq/test", [f"{stem}.jpeg" for stem in (*TEST, "5_left")])
     write_eyeq_labels(tmp_path / "eyeq", "test", TEST | {"5_left": "good"})
     return write_eyeq_d(tmp_path / "eyeq-d", AGREEING)
 
@@ -147,11 +132,16 @@ def test_code_of_eyeq_d_is_not_turned_and_images_are_those_of_eyeq_beside(beside
     rows = dataset.manifest.set_index("image_id")
     assert {stem: class_names(3)[int(code)] for stem, code in rows["overall"].items()} == TEST
     assert rows.loc["91_left", list(DETAILS)].tolist() == [0, 1, 1]
-    assert set(rows["split"]) == {"test"}
-    row = rows.loc["90_left", ["path", "patient_id", "eye", "source"]]
-    assert row.tolist() == ["../eyeq/test/90_left.jpeg", "90", "left", "EyePACS"]
+    row = rows.loc["90_left", ["path", "patient_id", "eye", "source", "split"]]
+    assert row.tolist() == ["../eyeq/test/90_left.jpeg", "90", "left", "EyePACS", "test"]
     assert all((dataset.root / path).is_file() for path in rows["path"])
     assert finding(dataset, "images-unlabelled") is None
+    assert finding(dataset, "overall-not-independent").severity == "info"
+    assert "all 3 labels" in finding(dataset, "labels-agree-with-eyeq-d").message
+    write_eyeq_labels(beside.parent / "eyeq", "test", FLIPPED)
+    told = finding(read_eyeq_d(beside), "labels-already-flipped")
+    assert told.severity == "error"
+    assert "3 of 3 equal EyeQ-D's as they stand, 1 after" in told.message
 
 
 def test_own_images_come_first_and_labels_may_lie_in_data(beside):
@@ -161,26 +151,13 @@ def test_own_images_come_first_and_labels_may_lie_in_data(beside):
     write_image(beside / "test" / "92_left.jpg")
     paths = rows_of(beside, read_eyeq_d)["path"].tolist()
     assert paths == ["../eyeq/test/90_left.jpeg", "images/91_left.png", "test/92_left.jpg"]
-    (beside / "images" / "91_left.png").unlink()
-    (beside.parent / "eyeq" / "test" / "91_left.jpeg").unlink()
-    assert items(read_eyeq_d(beside), "images-missing") == ("91_left",)
-
-
-def test_agreement_with_eyeq_is_no_evidence_and_a_flipped_eyeq_is_told(beside):
-    catalogue = read_eyeq_d(beside)
-    assert finding(catalogue, "overall-not-independent").severity == "info"
-    assert "all 3 labels" in finding(catalogue, "labels-agree-with-eyeq-d").message
-    write_eyeq_labels(beside.parent / "eyeq", "test", FLIPPED)
-    told = finding(read_eyeq_d(beside), "labels-already-flipped")
-    assert told.severity == "error"
-    assert "3 of 3 equal EyeQ-D's as they stand, 1 after" in told.message
 
 
 @needs_data
 def test_published_labels_of_eyeq(tmp_path):
     for part in ("train", "test"):
         shutil.copy(REAL / "eyeq" / f"Label_EyeQ_{part}.csv", tmp_path)
-    table = read_eyeq(tmp_path).table
+    table = read_eyeq(tmp_path).manifest
     assert table["split"].value_counts().to_dict() == {"train": 11289, "val": 1254, "test": 16249}
     for split, published in COUNTS["eyeq"].items():
         rows = table["split"].isin(("train", "val")) == (split == "train")
@@ -192,10 +169,29 @@ def test_published_labels_of_eyeq(tmp_path):
     assert items(read_eyeq(tmp_path), "labels-already-flipped") == ("Label_EyeQ_train.csv",)
 
 
+def test_photographs_by_grade_of_disease_are_all_photographs():
+    for part, by_class in BY_DR_GRADE.items():
+        sums = {name: sum(by_grade) for name, by_grade in by_class.items()}
+        assert sums | {"all": sum(sums.values())} == COUNTS["eyeq"][part]
+        share = {grade: of["reject"] / of.sum() for grade, of in pd.DataFrame(by_class).iterrows()}
+        assert min(share, key=share.get) == 1  # what the page says of mild and of proliferative disease
+        assert max(share, key=share.get) == 4
+        assert share[4] > 0.5 > 0.2 > share[0]
+
+
+@needs_data
+@pytest.mark.parametrize("part", ["train", "test"])
+def test_published_photographs_by_grade_of_disease(part):
+    labels = pd.read_csv(REAL / "eyeq" / f"Label_EyeQ_{part}.csv")
+    named = labels["quality"].map({0: "good", 1: "usable", 2: "reject"})
+    counted = pd.crosstab(labels["DR_grade"], named)
+    assert {name: tuple(counted[name]) for name in counted} == BY_DR_GRADE[part]
+
+
 @needs_data
 def test_published_labels_of_eyeq_d():
     catalogue = read_eyeq_d(REAL / "eyeq-d")
-    table = catalogue.table
+    table = catalogue.manifest
     named = table["overall"].map(dict(enumerate(class_names(3))))
     assert named.value_counts().to_dict() | {"all": len(table)} == COUNTS["eyeq_d"]["test"]
     assert "all 160 labels" in finding(catalogue, "labels-agree-with-eyeq-d").message

@@ -6,7 +6,7 @@ from riqa.data.adapters.mshf import read_mshf
 from riqa.data.catalogue import to_dataset
 from riqa.labels import DETAILS
 from tests.data.expect import finding, items, refused
-from tests.data.layouts import DIMENSIONS, MSHF_GROUPS, mshf_names, mshf_scores, write_mshf
+from tests.data.layouts import DIMENSIONS, mshf_names, mshf_scores, write_mshf
 
 FULL = {"DR-XJU": 235, "DR-ZJU": 187, "Glaucoma": 52, "Healthy": 26, "Local1": 150, "Local2": 152}
 LABELS = list(DIMENSIONS)
@@ -19,7 +19,7 @@ def base(tmp_path):
 
 
 def rows_of(base):
-    return read_mshf(base).table.set_index("image_id")
+    return read_mshf(base).manifest.set_index("image_id")
 
 
 def test_folder_or_its_parent(base):
@@ -33,26 +33,23 @@ def test_folder_or_its_parent(base):
 def test_agreed_scores_are_labels_read_by_column_name(tmp_path):
     agreed = {name: (1, 0, 1, 0) for name in mshf_names()}  # in the order of DIMENSIONS
     for folder, order in enumerate([DIMENSIONS, ("overall", "contrast", "clarity", "illumination")]):
-        table = read_mshf(write_mshf(tmp_path / str(folder), agreed=agreed, order=order)).table
+        table = read_mshf(write_mshf(tmp_path / str(folder), agreed=agreed, order=order)).manifest
         labels = table.loc[table["source"] != "DR-ZJU", LABELS].drop_duplicates()
         assert labels.to_numpy().tolist() == [[1, 0, 1, 0]]
 
 
-def test_all_zero_sheet_is_no_label_and_readers_decide_instead(base):
-    catalogue, rows, readers = read_mshf(base), rows_of(base), mshf_scores(mshf_names())
-    zju = [f"DR-ZJU-{k}" for k in range(1, MSHF_GROUPS["DR-ZJU"] + 1)]
+def test_all_zero_sheet_is_no_label_unless_it_is_about_its_own_group_and_the_majority_decides(tmp_path):
+    readers = mshf_scores(mshf_names())
+    readers["DR-XJU-2.jpg"] = np.array([[1, 0, 1, 0], [1, 0, 0, 1], [0, 1, 1, 0]])
+    base, zju = write_mshf(tmp_path / "a", scores=readers), [f"DR-ZJU-{k}" for k in range(1, 6)]
+    catalogue, rows = read_mshf(base), rows_of(base)
     for stem in (*zju, "Local1-1"):  # nor does that sheet, which lists every image, touch another group
         votes = readers[f"{stem}.jpg"].sum(axis=0)
         assert rows.loc[stem, LABELS].tolist() == (votes >= 2).astype(float).tolist()
     assert items(catalogue, "all-zero-sheet") == ("DR-ZJU",)
     assert items(catalogue, "readers-majority") == tuple(zju)
-
-
-def test_sheet_of_zeros_about_its_own_group_is_a_label_and_who_is_left_out_gets_the_majority(tmp_path):
-    readers = mshf_scores(mshf_names())
-    readers["DR-XJU-2.jpg"] = np.array([[1, 0, 1, 0], [1, 0, 0, 1], [0, 1, 1, 0]])
     agreed = {name: (0, 0, 0, 0) for name in mshf_names() if name != "DR-XJU-2.jpg"}
-    base = write_mshf(tmp_path, scores=readers, agreed=agreed)
+    base = write_mshf(tmp_path / "b", scores=readers, agreed=agreed)
     catalogue, rows = read_mshf(base), rows_of(base)
     assert (rows.loc[rows["source"] == "Local1", LABELS] == 0).all(axis=None)
     assert items(catalogue, "all-zero-sheet") == ("DR-ZJU",)
@@ -64,16 +61,17 @@ def test_sheet_of_zeros_about_its_own_group_is_a_label_and_who_is_left_out_gets_
 def test_readers_are_kept_apart_and_ultra_wide_field_is_left_out(base):
     catalogue = read_mshf(base)
     ratings = catalogue.ratings
-    assert set(ratings["rater"]) == {"reader_1", "reader_2", "reader_3"}
     assert len(ratings) == 24 * 3 * 4  # images without ultra-wide field, readers, dimensions
     assert set(ratings["session"]) == {1}
     wide = ratings[ratings["image_id"] == "Glaucoma-2"].pivot(index="rater", columns="item", values="score")
+    assert wide.index.tolist() == ["reader_1", "reader_2", "reader_3"]
     assert wide[LABELS].to_numpy().tolist() == mshf_scores(mshf_names())["Glaucoma-2.jpg"].tolist()
-    assert len(catalogue.table) == 24
-    for ids in (catalogue.table["image_id"], ratings["image_id"]):
-        assert not ids.str.startswith("UWF").any()
+    for ids in (catalogue.manifest["image_id"], ratings["image_id"]):
+        assert (ids.nunique(), ids.str.startswith("UWF").any()) == (24, False)
     assert "5 ultra-wide-field" in finding(catalogue, "ultra-wide-left-out").message
     assert finding(catalogue, "images-unlabelled") is None
+    assert catalogue.manifest["patient_id"].is_unique
+    assert finding(catalogue, "patients-unknown").severity == "warning"
 
 
 def test_names_are_joined_by_stem_between_folders_that_may_be_nested(base):
@@ -104,26 +102,20 @@ def test_split_of_the_paper_with_and_without_the_official_folders(tmp_path, monk
         path.rename(test / path.name)
     official = read_mshf(base)
     published = {path.stem for path in test.glob("[!U]*")}
-    assert set(official.table.loc[official.table["split"] == "test", "image_id"]) == published
+    assert set(official.manifest.loc[official.manifest["split"] == "test", "image_id"]) == published
     for path in (base / "AI-use").glob("*/*"):
         path.unlink()
     dealt = read_mshf(base)
     for catalogue in (official, dealt):
-        assert catalogue.table["split"].value_counts().to_dict() == {"train": 577, "val": 65, "test": 160}
+        assert catalogue.manifest["split"].value_counts().to_dict() == {"train": 577, "val": 65, "test": 160}
     assert finding(official, "own-splits") is None
     assert finding(dealt, "own-splits").severity == "warning"
     # Stratified by the three details together: every combination has a tenth in val, give or take an image.
-    training = dealt.table[dealt.table["split"] != "test"].assign(val=dealt.table["split"] == "val")
+    training = dealt.manifest[dealt.manifest["split"] != "test"].assign(val=dealt.manifest["split"] == "val")
     cells = training.groupby(list(DETAILS))["val"]
     assert len(cells) == 8
     assert (cells.sum() - cells.size() * 65 / 642).abs().max() < 1.5
-    assert not read_mshf(base, seed=1).table["split"].equals(dealt.table["split"])
-
-
-def test_every_image_is_a_patient_and_that_is_said(base):
-    catalogue = read_mshf(base)
-    assert catalogue.table["patient_id"].is_unique
-    assert finding(catalogue, "patients-unknown").severity == "warning"
+    assert not read_mshf(base, seed=1).manifest["split"].equals(dealt.manifest["split"])
 
 
 def test_partial_download_keeps_the_official_split(base):

@@ -27,17 +27,14 @@ def match(tmp_path):
     return match
 
 
-def test_an_ending_that_is_given_means_that_file(match):
+def test_an_ending_that_is_given_means_that_file_and_none_the_only_file_of_that_name(match):
     paths, said = match(["a/1.tif", "a/2.jpg"], ["a/1.jpg", "a/1.tif", "a/1.png", "a/2.jpg", "a/2.tif"])
     assert paths == ["a/1.tif", "a/2.jpg"]
     assert said == {"images-unlabelled": ("a/1.jpg", "a/1.png", "a/2.tif")}
     assert match(["1.tif", "1.jpg"], ["1.jpg", "1.tif"])[0] == ["1.tif", "1.jpg"]  # two images of a stem
-
-
-def test_without_ending_it_is_the_only_file_of_that_name(match):
-    assert match(["1", "a/2.b"], ["1.webp", "a/2.b.tif"]) == (["1.webp", "a/2.b.tif"], {})
-    with refused("labels.csv: image 1 may be any of 2 files (1.jpg, 1.webp); write"):
-        match(["1"], ["1.jpg"])
+    assert match(["3", "a/4.b"], ["3.webp", "a/4.b.tif"])[0] == ["3.webp", "a/4.b.tif"]
+    with refused("labels.csv: image 3 may be any of 2 files (3.jpg, 3.webp); write"):
+        match(["3"], ["3.jpg"])
 
 
 def test_case_of_endings_does_not_matter_unless_it_tells_two_files_apart(match):
@@ -79,24 +76,18 @@ def test_a_name_without_folder_is_found_where_it_is_unique(match):
         match(["3"], [])
 
 
-def test_names_that_look_alike_or_fit_many_files_are_not_guessed(match):
-    with refused("any of 7 files (a0/1.jpg, a1/1.jpg, ", "a4/1.jpg, ...)"):
-        match(["1"], [f"a{k}/1.jpg" for k in range(7)])
-    with refused("any of 2 files ", " look alike ", " rename one"):
-        match([f"{COMPOSED}.jpg"], [f"{COMPOSED}.jpg", f"{DECOMPOSED}.jpg"])
-
-
-def test_a_hidden_image_that_is_named_in_full_is_used(match):
+def test_a_hidden_image_that_is_named_in_full_is_used_and_nothing_is_guessed(match):
     assert match([".old/1.jpg", ".2.jpg"], [".old/1.jpg", ".2.jpg"])[0] == [".old/1.jpg", ".2.jpg"]
     files = ["labels.csv", "dataset.yaml", "notes.txt"]
     paths, said = match(["1.jpg"], files, ["./labels.csv", "dataset.yaml"])
     assert paths == [None]
     assert said == {"images-missing": ("1.jpg",), "passed-over": (".2.jpg", ".old", "notes.txt")}
-
-
-def test_two_rows_cannot_mean_one_file(match):
-    with refused("images a/1.jpg and 1 are the same file, a/1.jpg; remove one row"):
-        match(["a/1.jpg", "1"], ["a/1.jpg"])
+    with refused("any of 7 files (a0/1.jpg, a1/1.jpg, ", "a4/1.jpg, ...)"):
+        match(["1"], [f"a{k}/1.jpg" for k in range(7)])
+    with refused("images a1/1.jpg and a1/1 are the same file, a1/1.jpg; remove one row"):
+        match(["a1/1.jpg", "a1/1"], [])
+    with refused("any of 2 files ", " look alike ", " rename one"):
+        match([f"{COMPOSED}.jpg"], [f"{COMPOSED}.jpg", f"{DECOMPOSED}.jpg"])
 
 
 def test_names_that_are_not_utf8_are_matched_as_windows_wrote_them(match):

@@ -47,31 +47,25 @@ def test_columns_and_codes_are_translated(root):
     assert rows.loc["001R", ["overall", "clarity"]].tolist() == [1, 1]
     assert (dataset.n_classes, dataset.citation, dataset.licence) == (3, "not given", "ours")
     renamed = read_table(root, name="north")
-    assert (renamed.name, set(renamed.table["dataset"])) == ("north", {"north"})
+    assert (renamed.name, set(renamed.manifest["dataset"])) == ("north", {"north"})
 
 
-def test_patients_are_dealt_60_10_30_and_that_is_said(root):
-    catalogue = read_table(root)
-    assert catalogue.table["split"].value_counts().to_dict() == {"train": 24, "test": 12, "val": 4}
-    assert catalogue.table.groupby("patient_id")["split"].nunique().max() == 1
-    assert "60, 10 and 30 %" in finding(catalogue, "own-splits").message
-    assert not read_table(root, seed=1).table["split"].equals(catalogue.table["split"])
-
-
-def test_given_split_is_kept_and_val_held_out_of_train(root):
-    codes = {"overall": {"A": "good", "B": "usable", "C": "reject"}, "split": {"tr": "train", "te": "test"}}
-    columns = GRADED | {"patient_id": "person", "split": "part"}
-    describe(root, columns=columns, codes=codes)
+def test_patients_are_dealt_60_10_30_or_val_is_held_out_of_a_given_train(root):
+    dealt = read_table(root)
+    assert dealt.manifest["split"].value_counts().to_dict() == {"train": 24, "test": 12, "val": 4}
+    assert dealt.manifest.groupby("patient_id")["split"].nunique().max() == 1
+    assert "60, 10 and 30 %" in finding(dealt, "own-splits").message
+    codes = {"overall": {"A": "good", "B": "usable", "C": "reject"}}
+    codes["split"] = {"tr": "train", "te": "test", "va": "val"}
+    describe(root, columns=GRADED | {"patient_id": "person", "split": "part"}, codes=codes)
     edit(root, part=["tr"] * 20 + ["te"] * 20)
     catalogue = read_table(root)
-    assert catalogue.table["split"].value_counts().to_dict() == {"test": 20, "train": 18, "val": 2}
-    assert set(catalogue.table["split"][20:]) == {"test"}
+    assert catalogue.manifest["split"].value_counts().to_dict() == {"test": 20, "train": 18, "val": 2}
+    assert set(catalogue.manifest["split"][20:]) == {"test"}
     assert "no val" in finding(catalogue, "own-splits").message
-    codes["split"]["va"] = "val"
-    describe(root, columns=columns, codes=codes)
     edit(root, part=["tr"] * 26 + ["va"] * 4 + ["te"] * 10)
     catalogue = read_table(root)
-    assert catalogue.table["split"].tolist() == ["train"] * 26 + ["val"] * 4 + ["test"] * 10
+    assert catalogue.manifest["split"].tolist() == ["train"] * 26 + ["val"] * 4 + ["test"] * 10
     assert finding(catalogue, "own-splits") is None
     edit(root, part=["tr"] * 26 + ["va"] * 4 + ["te"] * 9 + [None])
     assert_refused(root, "image 019L has no split")
@@ -80,9 +74,9 @@ def test_given_split_is_kept_and_val_held_out_of_train(root):
 def test_unknown_patients_stand_alone_with_a_warning_and_details_alone_need_no_classes(root):
     describe(root, columns=GRADED, codes={"overall": {"A": 2, "B": 1, "C": 0}})
     catalogue = read_table(root)
-    assert catalogue.table["patient_id"].is_unique
+    assert catalogue.manifest["patient_id"].is_unique
     assert finding(catalogue, "patients-unknown").severity == "warning"
-    assert set(catalogue.table["eye"]) == {"unknown"}
+    assert set(catalogue.manifest["eye"]) == {"unknown"}
     describe(root, n_classes=None, columns={"image": "photo", "clarity": "sharp"})
     dataset = to_dataset(read_table(root))
     assert dataset.n_classes is None
@@ -108,34 +102,39 @@ def test_cells_may_differ_from_the_code_in_case_and_zeros(root, label, column, c
     columns = {"image": "photo", label: column}
     describe(root, n_classes=2, columns=columns, codes=codes and {label: codes})
     edit(root, **{column: cells * 20})
-    found = read_table(root).table[label][:2]
+    found = read_table(root).manifest[label][:2]
     assert [None if pd.isna(value) else value for value in found] == wanted
 
 
 def test_missing_labels_are_unlabelled_but_one_is_needed(root):
     edit(root, grade=["A", None, "NA", ""] * 10)
-    assert read_table(root).table["overall"][:4].isna().tolist() == [False, True, True, True]
+    assert read_table(root).manifest["overall"][:4].isna().tolist() == [False, True, True, True]
     describe(root, columns=GRADED, codes=None)
     edit(root, grade=None)
     assert_refused(root, "labels no image: column(s) grade are empty")
 
 
-def test_the_description_may_be_saved_in_any_usual_encoding(root):
+def test_the_description_may_be_saved_in_any_usual_encoding_and_the_table_in_any_kind(root):
     text = TABLE_YAML.replace("licence: ours", "licence: der Augenklinik Köln")
     for encoding in ("utf-8-sig", "utf-16", "cp1252"):
         (root / DESCRIPTION).write_text(text, encoding=encoding)
         assert read_table(root).licence == "der Augenklinik Köln"
+    frame, wanted = pd.read_csv(root / "labels.csv"), read_table(root).manifest
+    frame.to_parquet(root / "labels.parquet")
+    frame.to_excel(root / "labels.xlsx", index=False)
+    for name in ("labels.parquet", "labels.xlsx"):
+        describe(root, labels=name)
+        pd.testing.assert_frame_equal(read_table(root).manifest, wanted, check_dtype=False)
 
 
 def test_images_with_endings_backslashes_and_equal_names_in_two_folders(root):
     names = [f"one\\{k}.jpg" for k in range(20)] + [f"two/{k}.PNG" for k in range(20)]
     edit(root, photo=names)
-    for name in names:
+    for name in (*names, "two/77.jpg"):
         write_image(root / name.replace("\\", "/"))
     (root / "one" / "3.jpg").rename(root / "one" / "3.png")  # joined by stem, as everywhere
-    write_image(root / "two" / "77.jpg")
     catalogue = read_table(root)
-    paths = catalogue.table.set_index("image_id")["path"]
+    paths = catalogue.manifest.set_index("image_id")["path"]
     assert paths[["one/3", "two/3"]].tolist() == ["one/3.png", "two/3.PNG"]
     assert finding(catalogue, "images-missing") is None
     assert items(catalogue, "images-unlabelled") == ("two/77",)
@@ -152,7 +151,7 @@ def test_both_endings_of_a_stem_are_two_images_and_decomposed_names_are_composed
     edit(root, photo=[normalize("NFD", name) for name in names])
     for name in names:
         write_image(root / "new" / "scans" / f"{name}.jfif")
-    table = read_table(root).table
+    table = read_table(root).manifest
     assert table["image_id"].tolist() == names
     assert table["path"].tolist() == [f"new/scans/{name}.jfif" for name in names]
 
@@ -164,15 +163,6 @@ def test_a_dataset_of_endings_that_are_not_read_is_not_called_empty(root):
     with refused("none of the 40 labelled images that can be read: ", "000R.heic, and"):
         to_dataset(catalogue)
     assert finding(catalogue, "images-missing") is None
-
-
-def test_parquet_and_excel_tables(root):
-    frame, wanted = pd.read_csv(root / "labels.csv"), read_table(root).table
-    frame.to_parquet(root / "labels.parquet")
-    frame.to_excel(root / "labels.xlsx", index=False)
-    for name in ("labels.parquet", "labels.xlsx"):
-        describe(root, labels=name)
-        pd.testing.assert_frame_equal(read_table(root).table, wanted, check_dtype=False)
 
 
 SOME = [f"photos/{k}" for k in range(38)]
@@ -232,13 +222,11 @@ def test_what_is_no_description_is_refused(root):
 
 def test_the_example_of_the_page_works(tmp_path):
     (tmp_path / DESCRIPTION).write_text(PAGE.split("```yaml\n")[1].split("```")[0], encoding="utf-8")
-    rows = [
-        {"file": f"{k}.jpg", "patient": k, "eye": "OD", "grade": "ABC"[k % 3], "sharp": ["yes", "no"][k % 2]}
-        for k in range(20)
-    ]
-    pd.DataFrame(rows).to_csv(tmp_path / "labels.csv", index=False)
-    for row in rows:
-        write_image(tmp_path / row["file"])
+    rows = [[f"{k}.jpg", k, "OD", "ABC"[k % 3], ["yes", "no"][k % 2]] for k in range(20)]
+    table = pd.DataFrame(rows, columns=["file", "patient", "eye", "grade", "sharp"])
+    table.to_csv(tmp_path / "labels.csv", index=False)
+    for name in table["file"]:
+        write_image(tmp_path / name)
     dataset = to_dataset(read_table(tmp_path))
     assert dataset.manifest["overall"].tolist()[:3] == [2, 1, 0]
     assert dataset.manifest["clarity"].tolist()[:2] == [1, 0]

@@ -1,0 +1,174 @@
+"""Differences between two trained *methods*, whose networks and patients are both samples.
+
+A method is more than the few networks that it was tried with. So seeds are to a method what readers are to
+an imaging technique, and the test of multi-reader multi-case studies applies (Obuchowski and Rockette 1995,
+doi:10.1080/03610919508813243) with the degrees of freedom of Hillis (2007, doi:10.1002/sim.2532; 2014,
+doi:10.1002/sim.5926). Let d_s be the difference of seed s, A minus B, of S seeds, and c the mean covariance
+of two seeds' differences, because they meet the same patients. Then
+
+    variance = var(d_s) / S + max(c, 0),    df = (S - 1) (variance / (var(d_s) / S))^2,
+
+and the mean difference over its standard error follows t with df degrees of freedom. For two methods whose
+seeds are paired this is their analysis of variance: var(d_s) = 2 MS(TR), and c = 2 (Cov2 - Cov3). The
+covariance comes from the jackknife, which leaves out one patient at a time. With one seed nothing can be said
+about methods, and the interval and p-value are NaN; two given *networks* are compared by
+`riqa.evaluate.stats.paired_bootstrap`.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from scipy.stats import nct, t
+
+from riqa.evaluate.bootstrap import checked_groups
+from riqa.evaluate.interval import Interval
+from riqa.evaluate.metrics import scores_from_counts
+from riqa.evaluate.stats import one_hot_cells, sums_by_group
+
+
+class BySeed(NamedTuple):
+    """A difference (or score) seed by seed, and how other patients would move it."""
+
+    values: np.ndarray  # (S,), NaN where there is none
+    covariance: np.ndarray  # (S, S), by the jackknife over patients; NaN with fewer than two patients
+
+
+def method_difference(
+    y_true: np.ndarray, pred_a: np.ndarray, pred_b: np.ndarray, *, n_classes: int, metric: str = "macro_f1",
+    groups: np.ndarray | None = None, confidence: float = 0.95,
+) -> Interval:  # fmt: skip
+    """Compare two methods by a score: the mean difference over seeds, A minus B, with its p-value.
+
+    Takes what `riqa.evaluate.stats.paired_bootstrap` takes, where row s of `pred_a` and of `pred_b` (S, N)
+    are a pair; `groups` are patients.
+
+    Raises:
+        ValueError: If shapes disagree, a code or a number is out of range, or the metric is unknown.
+    """
+    by_seed = differences_by_seed(y_true, pred_a, pred_b, n_classes=n_classes, metric=metric, groups=groups)
+    return interval_of_method(by_seed, confidence)
+
+
+def mean_of_method(
+    values: np.ndarray, *, groups: np.ndarray | None = None, confidence: float = 0.95
+) -> Interval:
+    """Judge a mean over images and seeds of values (S, N), e.g. of differences; NaN where there is none.
+
+    The p-value is that of the hypothesis that the mean is 0.
+    """
+    values = np.atleast_2d(np.asarray(values, dtype=float))
+    known = ~np.isnan(values)
+    sums = np.concatenate([np.where(known, values, 0.0), known]).T
+
+    def means(sums: np.ndarray) -> np.ndarray:
+        of_values, counts = np.split(sums, 2, axis=-1)
+        return np.where(counts > 0, of_values / np.where(counts > 0, counts, 1), np.nan)
+
+    return interval_of_method(jackknife(sums, means, groups), confidence)
+
+
+def differences_by_seed(
+    y_true: np.ndarray, pred_a: np.ndarray, pred_b: np.ndarray, *, n_classes: int, metric: str = "macro_f1",
+    groups: np.ndarray | None = None,
+) -> BySeed:  # fmt: skip
+    """Compute what `method_difference` judges, with its arguments."""
+    pred_a, pred_b = np.atleast_2d(pred_a), np.atleast_2d(pred_b)
+    if pred_a.shape != pred_b.shape:
+        raise ValueError(f"pred_a {pred_a.shape} and pred_b {pred_b.shape} must have the same shape")
+
+    def differences(counts: np.ndarray) -> np.ndarray:
+        scores = scores_from_counts(counts.reshape(*counts.shape[:-1], 2, -1, n_classes, n_classes))
+        if metric not in scores:
+            raise ValueError(f"metric must be one of {', '.join(scores)}; got {metric!r}")
+        return scores[metric][..., 0, :] - scores[metric][..., 1, :]
+
+    one_hot = one_hot_cells(y_true, np.concatenate([pred_a, pred_b]), n_classes)
+    return jackknife(one_hot, differences, groups)
+
+
+def jackknife(
+    images: np.ndarray, statistic: Callable[[np.ndarray], np.ndarray], groups: np.ndarray | None = None
+) -> BySeed:
+    """Compute a statistic of sums over images, seed by seed, and its covariance by leaving patients out.
+
+    Args:
+        images: (N, F), what each image adds to the sums.
+        statistic: Sums (..., F) -> values (..., S).
+        groups: (N,) patient ids; None leaves out single images.
+    """
+    own = sums_by_group(images, checked_groups(groups, images.shape[:1])).astype(float)
+    total, n = own.sum(axis=0), len(own)
+    values = statistic(total)
+    if n < 2:
+        return BySeed(values, np.full((len(values),) * 2, np.nan))
+    without = statistic(total - own)
+    without -= without.mean(axis=0)
+    return BySeed(values, (n - 1) / n * without.T @ without)
+
+
+def interval_of_method(by_seed: BySeed, confidence: float = 0.95) -> Interval:
+    """Judge a mean over seeds as stated above; two-sided p-value of the hypothesis that it is 0.
+
+    Where neither seeds nor patients vary, the interval is the value, and the p-value 1 if it is 0, else 0.
+    """
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence must lie between 0 and 1, got {confidence!r}")
+    value, n_seeds = float(by_seed.values.mean()), len(by_seed.values)
+    if n_seeds < 2 or np.isnan(by_seed.covariance).any():
+        return Interval(value, np.nan, np.nan, np.nan)
+    of_seeds, shared = by_seed.values.var(ddof=1) / n_seeds, _between(by_seed.covariance)
+    variance = of_seeds + max(shared, 0.0)
+    if variance == 0:
+        return Interval(value, value, value, float(value == 0))
+    df = (n_seeds - 1) * (variance / of_seeds) ** 2 if of_seeds else np.inf
+    half = t.ppf((1 + confidence) / 2, df) * np.sqrt(variance)
+    return Interval(value, value - half, value + half, float(2 * t.sf(abs(value) / np.sqrt(variance), df)))
+
+
+class Spread(NamedTuple):
+    """Where a difference between methods gets its variance, on a test set of a known size."""
+
+    seeds: float  # between networks, if all patients there are were asked
+    own: float  # from this test set's patients, in each seed by itself
+    shared: float  # from this test set's patients, in all seeds alike
+
+
+def spread_of(by_seed: BySeed) -> Spread:
+    """Take the variance of a difference apart; what cannot be negative is at least 0, NaN with one seed."""
+    if len(by_seed.values) < 2:
+        return Spread(np.nan, np.nan, np.nan)
+    shared = max(_between(by_seed.covariance), 0.0)
+    own = max(float(np.diag(by_seed.covariance).mean()) - shared, 0.0)
+    return Spread(max(float(by_seed.values.var(ddof=1)) - own, 0.0), own, shared)
+
+
+def method_power(
+    difference: np.ndarray | float, spread: Spread, *, n_seeds: int, times_patients: float = 1.0,
+    alpha: float = 0.05,
+) -> np.ndarray | float:  # fmt: skip
+    """Return the chance that a study finds that A is better, where it truly is by `difference`.
+
+    The test is the one above, two-sided at the level alpha. After Hillis, Obuchowski and Berbaum (2011,
+    doi:10.1016/j.acra.2010.09.007).
+
+    Args:
+        difference: True differences, any shape.
+        spread: That of a test set.
+        n_seeds: Pairs of networks, at least 1; with one nothing can be found, and the power is NaN.
+        times_patients: Size of the study's test set, in test sets of the kind that `spread` is of; above 0.
+        alpha: In (0, 1).
+    """
+    if n_seeds < 1 or not times_patients > 0 or not 0 < alpha < 1:
+        raise ValueError(f"n_seeds {n_seeds}, times_patients {times_patients}, alpha {alpha}: out of range")
+    of_seeds = (spread.seeds + spread.own / times_patients) / n_seeds
+    variance = of_seeds + spread.shared / times_patients
+    if n_seeds == 1 or not variance > 0:
+        return np.full(np.shape(difference), np.nan)[()]
+    df = (n_seeds - 1) * (variance / max(of_seeds, 1e-3 * variance)) ** 2  # beyond 1e6 t is normal
+    return nct.sf(t.ppf(1 - alpha / 2, df), df, np.asarray(difference) / np.sqrt(variance))
+
+
+def _between(covariance: np.ndarray) -> float:
+    """Average the covariances (S, S) of different seeds."""
+    return float(covariance[~np.eye(len(covariance), dtype=bool)].mean())

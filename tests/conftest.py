@@ -4,6 +4,11 @@ import signal
 
 import pytest
 import torch
+from hypothesis import settings
+
+# A machine may be busy: how long an example takes says nothing.
+settings.register_profile("riqa", deadline=None)
+settings.load_profile("riqa")
 
 
 @pytest.fixture(scope="session", autouse=True)

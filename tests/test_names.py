@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from riqa.errors import InputError
@@ -15,7 +15,6 @@ from riqa.names import shown, to_path, to_text
 NAME = st.binary(min_size=1, max_size=20).map(lambda name: name.replace(b"\0", b"x").replace(b"/", b"y"))
 
 
-@settings(deadline=None)
 @given(NAME)
 def test_every_name_comes_back_from_text_and_is_shown_in_one_line(name):
     path = Path(os.fsdecode(b"a/" + name + b"z"))

@@ -53,9 +53,11 @@ def method_difference(
 def mean_of_method(
     values: np.ndarray, *, groups: np.ndarray | None = None, confidence: float = 0.95
 ) -> Interval:
-    """Judge a mean over images and seeds of values (S, N), e.g. of differences; NaN where there is none.
+    """Judge a mean over pairs of seed and image of values (S, N), such as differences; NaN: there is none.
 
-    The p-value is that of the hypothesis that the mean is 0.
+    Every pair weighs the same, as in `riqa.evaluate.bootstrap.pooled_intervals`. So with m the mean, v a
+    seed's sum of n values and k the mean of n over seeds, that seed counts as m + (v - m n) / k: where seeds
+    have equally many values, as the mean of its own. The p-value is of the hypothesis that the mean is 0.
     """
     values = np.atleast_2d(np.asarray(values, dtype=float))
     known = ~np.isnan(values)
@@ -63,7 +65,9 @@ def mean_of_method(
 
     def means(sums: np.ndarray) -> np.ndarray:
         of_values, counts = np.split(sums, 2, axis=-1)
-        return np.where(counts > 0, of_values / np.where(counts > 0, counts, 1), np.nan)
+        with np.errstate(invalid="ignore"):
+            mean = of_values.sum(axis=-1, keepdims=True) / counts.sum(axis=-1, keepdims=True)
+            return mean + (of_values - mean * counts) / counts.mean(axis=-1, keepdims=True)
 
     return interval_of_method(jackknife(sums, means, groups), confidence)
 

@@ -19,9 +19,10 @@ import numpy as np
 import pandas as pd
 
 from riqa.evaluate.agreement import cohen_kappa, gwet_ac1, vote_counts
-from riqa.evaluate.bootstrap import Draws, percentile_interval
+from riqa.evaluate.bootstrap import Draws
 from riqa.evaluate.interval import Interval
 from riqa.evaluate.metrics import mean_of_known
+from riqa.evaluate.mrmc import interval_of_method, jackknife
 from riqa.labels import DETAILS
 
 TIES = {"leave_out": np.nan, "good": 1.0, "bad": 0.0}
@@ -36,7 +37,7 @@ class AgainstOthers:
     """Scores against the majority of the others; index 0 of the axis of two is the expert, 1 the model."""
 
     n: np.ndarray  # (R, I) images with a reference, by expert and item
-    n_tied: np.ndarray  # (R, I) images that a tie left without one (0 where ties are called something)
+    n_tied: np.ndarray  # (R, I) images that a tie left without one
     value: dict[str, np.ndarray]  # metric -> (R, 2, I), NaN without image; the model's are means over seeds
     replicates: dict[str, np.ndarray]  # metric -> (B, R, 2, I), for each draw of patients and seeds
 
@@ -101,14 +102,13 @@ def majority_of_others(scores: np.ndarray, ties: str = "leave_out") -> tuple[np.
 
 
 def against_others(
-    scores: np.ndarray, answers: np.ndarray, groups: np.ndarray, *, ties: str = "leave_out",
-    n_resamples: int = 2_000, seed: int = 0,
-) -> AgainstOthers:  # fmt: skip
+    scores: np.ndarray, answers: np.ndarray, groups: np.ndarray, *, n_resamples: int = 2_000, seed: int = 0
+) -> AgainstOthers:
     """Score every expert, and the model beside each, against the majority of the other experts."""
     n, n_raters, n_items = scores.shape
     if answers.shape[1:] != (n, n_items) or len(groups) != n:
         raise ValueError(f"scores {scores.shape}, answers {answers.shape}, groups {len(groups)} disagree")
-    reference, tied = majority_of_others(scores, ties)
+    reference, tied = majority_of_others(scores)
     models = np.broadcast_to(answers.transpose(1, 0, 2)[:, None], (n, n_raters, len(answers), n_items))
     judged = np.concatenate([scores[:, :, None], models], axis=2)  # (N, R, 1 + S, I)
     cells = 2 * reference[:, :, None] + judged  # NaN, so in no cell, without a reference
@@ -121,8 +121,7 @@ def against_others(
         rater, model = found[:, :, 0], found[:, :, 1:]  # (1 + B, R, I), (1 + B, R, S, I)
         value[metric] = np.stack([rater[0], model[0].mean(axis=1)], axis=1)
         replicates[metric] = np.stack([rater[1:], draws.over_seeds(np.swapaxes(model[1:], 1, 2))], axis=2)
-    n_tied = tied.sum(axis=0) * (ties == "leave_out")
-    return AgainstOthers((~np.isnan(reference)).sum(axis=0), n_tied, value, replicates)
+    return AgainstOthers((~np.isnan(reference)).sum(axis=0), tied.sum(axis=0), value, replicates)
 
 
 def _scores(counts: np.ndarray) -> dict[str, np.ndarray]:
@@ -137,23 +136,36 @@ def _scores(counts: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def average_gaps(
-    found: AgainstOthers, *, metric: str = "agreement", confidence: float = 0.95
-) -> list[Interval]:
-    """Average the model's score minus the expert's over experts, each counting the same.
+    scores: np.ndarray, answers: np.ndarray, groups: np.ndarray, *, ties: str = "leave_out",
+    confidence: float = 0.95,
+) -> list[Interval]:  # fmt: skip
+    """Average the model's agreement with the others minus the expert's over experts, each counting the same.
 
     With a margin the lower bound is a one-sided test: is the model no worse than an average expert, up to
-    that margin? (Walker and Nowacki 2011, doi:10.1007/s11606-010-1513-8.) `confidence`, in (0.5, 1), is that
-    of each of the two one-sided bounds, `metric` one of `METRICS`.
+    that margin? (Walker and Nowacki 2011, doi:10.1007/s11606-010-1513-8.) The model is a way of training, so
+    its seeds are readers, and patients are cases (`riqa.evaluate.mrmc`); experts are given. `confidence`, in
+    (0.5, 1), is that of each of the two one-sided bounds.
 
     Returns:
         One per item, then one for the mean over items; NaN where there is nothing to compare.
     """
-    if metric not in METRICS or not 0.5 < confidence < 1:
-        raise ValueError(f"no bounds with metric={metric!r}, confidence={confidence!r}")
-    value = mean_of_known(found.value[metric][:, 1] - found.value[metric][:, 0], axis=0)
-    drawn = mean_of_known(found.replicates[metric][:, :, 1] - found.replicates[metric][:, :, 0], axis=1)
-    columns = [*zip(value, drawn.T, strict=True), (mean_of_known(value, 0), mean_of_known(drawn, 1))]
-    return [percentile_interval(v, d, 2 * confidence - 1) for v, d in columns]
+    if not 0.5 < confidence < 1:
+        raise ValueError(f"no one-sided bounds with confidence={confidence!r}")
+    reference, _ = majority_of_others(scores, ties)  # (N, R, I)
+    known = ~np.isnan(reference)
+    same = answers.transpose(1, 0, 2)[:, :, None] == reference[:, None]  # (N, S, R, I)
+    gaps = (same.astype(int) - (scores == reference)[:, None]) * known[:, None]
+    shape, of_model = gaps.shape[1:], gaps[0].size
+    images = np.concatenate([gaps.reshape(len(gaps), -1), known.reshape(len(gaps), -1)], axis=1)
+
+    def by_item(sums: np.ndarray) -> np.ndarray:  # (..., S * R * I + R * I) -> (..., S, I)
+        gap = sums[..., :of_model].reshape(*sums.shape[:-1], *shape)
+        n = sums[..., of_model:].reshape(*sums.shape[:-1], 1, *shape[1:])
+        return mean_of_known(np.where(n > 0, gap / np.maximum(n, 1), np.nan), axis=-2)
+
+    asked = [lambda sums, k=k: by_item(sums)[..., k] for k in range(shape[-1])]
+    asked.append(lambda sums: mean_of_known(by_item(sums), axis=-1))
+    return [interval_of_method(jackknife(images, gap, groups), 2 * confidence - 1) for gap in asked]
 
 
 def intra_rater(ratings: pd.DataFrame, image_ids: Sequence[str]) -> pd.DataFrame:

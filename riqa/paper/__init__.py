@@ -67,7 +67,7 @@ def parts() -> pd.DataFrame:
     """Read the questions that claims are made of, one row per part; `claims.yaml` says what columns mean."""
     table = pd.DataFrame(_yaml("claims")["parts"]).T
     table["one_answer"] = [x if isinstance(x, list) else [] for x in table["one_answer"]]
-    table = table.fillna({"at_least": 1, "reference": 0.0, "noise": 0.0, "truth": 1.0, "prefer": ""})
+    table = table.fillna({"at_least": 1, "reference": 0.0, "noise": 0.0, "truth": 1.0})
     return table.astype({"at_least": int, "reference": float})
 
 

@@ -57,7 +57,6 @@ def find(table: pd.DataFrame, parts: pd.DataFrame, margins: Mapping[str, float])
         own = own if part["rule"] == "count" else own.dropna(subset=["low", "high"])
         if own.empty and found:
             continue
-        own = preferred(own, part["prefer"])
         own = own.assign(part=key, **part[["title", "rule", "at_least"]])
         own["margin"] = margins[part["margin"]] * _reach(table, part, own)
         own[["value", "low", "high"]] -= part["reference"]
@@ -68,13 +67,6 @@ def find(table: pd.DataFrame, parts: pd.DataFrame, margins: Mapping[str, float])
         own["answer"] = [", ".join([key, *values]) for values in together]
         found.append(own)
     return pd.concat(found, ignore_index=True)
-
-
-def preferred(rows: pd.DataFrame, method: str) -> pd.DataFrame:
-    """Keep one of the rows that differ in nothing but the method: that of `method`, if it is there."""
-    order = (rows["method"] != method).sort_values(kind="stable").index
-    twice = rows.loc[order].duplicated([key for key in KEYS if key != "method"])
-    return rows.drop(order[twice])
 
 
 def _reach(table: pd.DataFrame, part: pd.Series, rows: pd.DataFrame) -> pd.Series:

@@ -3,7 +3,8 @@
 Every function takes predictions as `riqa.predictions` reads them, of one or more datasets and models, and
 returns rows of `riqa.results`. *Good* is the positive class, as in the paper. Details that nobody has judged
 are left out, and so are those of a model that is silent about them. A difference is always the first model of
-a pair minus the second. Values are means over seeds; the bootstrap draws patients and seeds.
+a pair minus the second, judged with seeds as readers (`riqa.evaluate.mrmc`). Values are means over seeds; for
+the intervals of scores the bootstrap draws patients and seeds.
 """
 
 from collections.abc import Iterable, Iterator
@@ -15,7 +16,8 @@ from riqa.evaluate.bootstrap import auc_interval
 from riqa.evaluate.calibration import calibration
 from riqa.evaluate.comparisons import margin_verdict, mcnemar_over_seeds
 from riqa.evaluate.interval import Interval
-from riqa.evaluate.stats import bootstrap_interval, detail_intervals, paired_bootstrap
+from riqa.evaluate.mrmc import method_difference
+from riqa.evaluate.stats import bootstrap_interval, detail_intervals
 from riqa.labels import DETAILS
 from riqa.results import rows, stack
 from riqa.studies.answers import by_image, by_model, judged
@@ -94,22 +96,19 @@ def aucs(predictions: pd.DataFrame, *, confidence: float = 0.95, n_resamples: in
     return stack(found)
 
 
-def differences(
-    predictions: pd.DataFrame, pairs: Pairs, *, confidence: float = 0.95, n_resamples: int = 10_000
-) -> pd.DataFrame:
-    """Compare each detail's F1 of good and macro-F1 on the same draws of images and seeds."""
-    found, how = [], {"n_classes": 2, "confidence": confidence, "n_resamples": n_resamples}
+def methods(predictions: pd.DataFrame, pairs: Pairs, *, confidence: float = 0.95) -> pd.DataFrame:
+    """Compare each detail's F1 of good and macro-F1: trained methods, seeds as readers, patients as cases."""
+    found, how = [], {"n_classes": 2, "confidence": confidence}
     for keys, images, truth, a, b in _paired(predictions, pairs):
         how["groups"] = images["patient_id"].to_numpy()
-        numbers = {key: paired_bootstrap(truth, a, b, metric=of, **how) for of, key in COMPARED.items()}
-        found.append(rows(numbers, confidence=confidence, **keys))
+        numbers = {key: method_difference(truth, a, b, metric=of, **how) for of, key in COMPARED.items()}
+        found.append(rows(numbers, method="mrmc", confidence=confidence, **keys))
     return stack(found)
 
 
-def equivalence(predictions: pd.DataFrame, pairs: Pairs, *, n_resamples: int = 10_000) -> pd.DataFrame:
+def equivalence(predictions: pd.DataFrame, pairs: Pairs) -> pd.DataFrame:
     """Return the 90 % intervals that two one-sided tests at 0.05 hold against a margin (Schuirmann, 1987)."""
-    intervals = differences(predictions, pairs, confidence=0.9, n_resamples=n_resamples)
-    return intervals.assign(method="equivalence", p=np.nan)
+    return methods(predictions, pairs, confidence=0.9).assign(method="mrmc_equivalence", p=np.nan)
 
 
 def mcnemar(predictions: pd.DataFrame, pairs: Pairs) -> pd.DataFrame:
@@ -123,7 +122,7 @@ def mcnemar(predictions: pd.DataFrame, pairs: Pairs) -> pd.DataFrame:
 
 
 def findings(differences: pd.DataFrame, within: pd.DataFrame, margin: float) -> list[str]:
-    """Return the finding that each difference, with its p-value corrected in a column `holm`, supports.
+    """Return the finding that each of `methods`, with its p-value corrected in a column `holm`, supports.
 
     "differs" where that is below 0.05; "equivalent" where the 90 % interval `within` (rows of `equivalence`
     in the same order) lies within the margin (above 0), else "non-inferior" where its lower end lies above

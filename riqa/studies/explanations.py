@@ -1,7 +1,8 @@
 """Maps of reasons: do they point at defects, does the answer depend on them, and they on what was learned?
 
 Measures have one row per photograph, network and question; `means` and `differences` turn them into rows of
-`riqa.results`. Values are means over pairs of image and seed; the bootstrap draws patients and seeds.
+`riqa.results`. Values are means over pairs of image and seed; for the intervals of means the bootstrap draws
+patients and seeds, differences between models are judged with seeds as readers (`riqa.evaluate.mrmc`).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -25,6 +26,8 @@ from riqa.evaluate.faithfulness import (
     rank_correlation,
     ranks_in_field,
 )
+from riqa.evaluate.interval import Interval
+from riqa.evaluate.mrmc import mean_of_method
 from riqa.labels import class_names
 from riqa.learn.model import QualityNet, load_model, model_file
 from riqa.learn.runs import model_stem
@@ -178,16 +181,19 @@ def means(
         n_resamples: Bootstrap replicates.
     """
     found, names = [], [YARDSTICK.get(metric, (metric, "")) for metric in metrics]
+    how = {"n_resamples": n_resamples, "confidence": confidence}
     for keys, own in _groups(measured, _KEYS):
         patients, seeds, values = _stacked(own, metrics)
-        keys |= {"seeds": seeds, "confidence": confidence}
-        found.append(_rows(names, values, patients, n_resamples, keys))
+        intervals = pooled_intervals(values.T, groups=patients, **how)
+        keys |= {"method": "pooled", "seeds": seeds, "confidence": confidence}
+        made = _rows(names, intervals, values, keys)
+        found.append(made.assign(p=np.nan))  # many measures, and no family of tests
     return stack(found)
 
 
 def differences(
     measured: pd.DataFrame, metrics: Sequence[str], pairs: Iterable[tuple[str, str]], *,
-    confidence: float = 0.95, n_resamples: int = 2_000,
+    confidence: float = 0.95,
 ) -> pd.DataFrame:  # fmt: skip
     """Average differences between two models, paired by image and seed; arguments as of `means`.
 
@@ -201,9 +207,10 @@ def differences(
         (patients, seeds, a), (other_patients, other_seeds, b) = both
         if seeds != other_seeds or not np.array_equal(patients, other_patients):
             raise ValueError(f"{model} and {rival} must be measured on the same images and seeds")
-        keys = keys | {"model": model, "seeds": seeds, "confidence": confidence}
-        names = [(metric, rival) for metric in metrics]
-        found.append(_rows(names, a - b, patients, n_resamples, keys))
+        keys = keys | {"model": model, "method": "mrmc", "seeds": seeds, "confidence": confidence}
+        names, gaps = [(metric, rival) for metric in metrics], a - b
+        intervals = [mean_of_method(gap, groups=patients, confidence=confidence) for gap in gaps.T]
+        found.append(_rows(names, intervals, gaps, keys))
     return stack(found)
 
 
@@ -227,14 +234,12 @@ def _stacked(own: pd.DataFrame, metrics: Sequence[str]) -> tuple[np.ndarray, tup
 
 
 def _rows(
-    names: Sequence[tuple[str, str]], values: np.ndarray, patients: np.ndarray, n_resamples: int, keys: dict
+    names: Sequence[tuple[str, str]], intervals: Sequence[Interval], values: np.ndarray, keys: dict
 ) -> pd.DataFrame:
-    """Make one row per metric and rival from values (N, S, M); n counts images with a value in some seed."""
-    how = {"n_resamples": n_resamples, "confidence": keys["confidence"]}
-    found = dict(zip(names, pooled_intervals(values.T, groups=patients, **how), strict=True))
+    """Make one row per metric and rival of values (N, S, M); n counts images with a value in some seed."""
     known = (~np.isnan(values)).any(axis=1).sum(axis=0)
-    made = rows(found, ("metric", "rival"), method="pooled", **keys)
-    return made.assign(n=pd.array(known, dtype="Int64"), p=np.nan)  # many measures, and no family of tests
+    made = rows(dict(zip(names, intervals, strict=True)), ("metric", "rival"), **keys)
+    return made.assign(n=pd.array(known, dtype="Int64"))
 
 
 def _long(curves: Mapping[tuple, np.ndarray], subjects: Subjects, shares: Sequence[float]) -> pd.DataFrame:

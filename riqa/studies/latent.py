@@ -14,6 +14,7 @@ from sklearn.metrics import pairwise_distances
 
 from riqa.evaluate.bootstrap import mean_interval
 from riqa.evaluate.interval import Interval
+from riqa.evaluate.mrmc import mean_of_method
 from riqa.evaluate.neighbourhoods import (
     MEASURES,
     map_quality,
@@ -99,20 +100,19 @@ def with_chance(
 
 
 def differences(
-    measured: pd.DataFrame, pairs: Iterable[tuple[str, str]], *, confidence: float = 0.95,
-    n_resamples: int = 2_000, seed: int = 0,
-) -> pd.DataFrame:  # fmt: skip
+    measured: pd.DataFrame, pairs: Iterable[tuple[str, str]], *, confidence: float = 0.95
+) -> pd.DataFrame:
     """Subtract models, the second of a pair from the first, patient by patient and seed by seed.
 
-    Rows of `structures` have a column `model` here, and are one per model, target and metric.
+    Rows of `structures` have a column `model` here, and are one per model, target and metric. Differences are
+    judged with seeds as readers (`riqa.evaluate.mrmc`).
     """
-    draw = {"n_resamples": n_resamples, "confidence": confidence, "seed": seed}
     found = []
     for model, rival in pairs:
         one, other = (measured[measured["model"] == key] for key in (model, rival))
         for _, row in one.merge(other, on=["target", "metric"]).iterrows():
-            gap = mean_interval(row["by_patient_x"] - row["by_patient_y"], **draw)
-            keys = {"model": model, "rival": rival, "target": row["target"], "method": "leave_one_out"}
+            gap = mean_of_method(row["by_patient_x"] - row["by_patient_y"], confidence=confidence)
+            keys = {"model": model, "rival": rival, "target": row["target"], "method": "mrmc"}
             about = {"n": row["n_x"], "seeds": row["seeds_x"], "confidence": confidence}
             found.append(rows({(row["metric"],): gap}, ("metric",), **keys, **about))
     return stack(found)

@@ -160,15 +160,13 @@ def against_others(observed: Observed, *, confidence: float = 0.95, **draws: int
     return observed.rows(stack(found))
 
 
-def non_inferiority(
-    observed: Observed, ties: str = "leave_out", *, confidence: float = 0.95, **draws: int
-) -> pd.DataFrame:
+def non_inferiority(observed: Observed, ties: str = "leave_out", *, confidence: float = 0.95) -> pd.DataFrame:
     """Average the Teacher's agreement minus each expert's, for a test against a margin, also over "details".
 
     Low and high are one-sided bounds, each with `confidence`; the column holds the coverage between them.
     """
-    judged = score_against_others(observed.scores, observed.answers, observed.patients, ties=ties, **draws)
-    gaps = average_gaps(judged, confidence=confidence)
+    how = {"ties": ties, "confidence": confidence}
+    gaps = average_gaps(observed.scores, observed.answers, observed.patients, **how)
     numbers = {(target,): gap for target, gap in zip((*DETAILS, "details"), gaps, strict=True)}
     keys = {"model": "teacher", "rival": "experts", "metric": "agreement", "method": RULES[ties]}
     keys |= {"n": len(observed.images), "confidence": 2 * confidence - 1}

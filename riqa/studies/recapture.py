@@ -2,7 +2,8 @@
 
 Advice is asked for where a Student calls a photograph worse than good. Every function that measures returns
 rows of `riqa.results`: means over the pairs of Student and photograph in which advice was asked for, with
-intervals over patients and seeds. Groups without any such pair have no row.
+intervals over patients and seeds, differences with seeds as readers (`riqa.evaluate.mrmc`). Groups without
+any such pair have no row.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from riqa.evaluate.bootstrap import pooled_intervals
+from riqa.evaluate.mrmc import mean_of_method
 from riqa.evaluate.recapture import (
     N_CODES,
     best_detail,
@@ -237,12 +239,15 @@ def describe_scenes(
 def _rows(
     values: Mapping[tuple[str, ...], np.ndarray], columns: tuple[str, ...], advice: Advice, **bootstrap: float
 ) -> pd.DataFrame:
-    """Make one row per mean of (S, N) values; differences keep their p-value."""
-    patients = advice.images["patient_id"].to_numpy()
+    """Make one row per mean of (S, N) values; differences are judged with seeds as readers, and have a p."""
+    patients, confidence = advice.images["patient_id"].to_numpy(), bootstrap["confidence"]
     intervals = pooled_intervals(np.stack(list(values.values())), groups=patients, **bootstrap)
-    shared = {"dataset": advice.dataset, "seeds": advice.seeds, "method": "pooled"}
-    shared["confidence"] = bootstrap["confidence"]
-    found = rows(dict(zip(values, intervals, strict=True)), columns, **shared)
+    found = dict(zip(values, intervals, strict=True))
+    gaps = [key for key in values if key[columns.index("rival")]] if "rival" in columns else []
+    found |= {key: mean_of_method(values[key], groups=patients, confidence=confidence) for key in gaps}
+    shared = {"dataset": advice.dataset, "seeds": advice.seeds, "confidence": confidence}
+    made = rows(found, columns, **shared)
     n = [int((~np.isnan(one)).any(axis=0).sum()) for one in values.values()]
-    found = found.assign(n=pd.array(n, "Int64"), p=found["p"].where(found["rival"] != ""))
-    return found.dropna(subset="value", ignore_index=True)
+    is_gap = made["rival"] != ""
+    made["method"], made["p"] = np.where(is_gap, "mrmc", "pooled"), made["p"].where(is_gap)
+    return made.assign(n=pd.array(n, "Int64")).dropna(subset="value", ignore_index=True)

@@ -63,7 +63,7 @@ def test_photographs_saved_again_are_found_and_other_eyes_and_blank_ones_are_no_
 
 
 @given(seed=st.integers(0, 2**31), n=st.integers(2, 40))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_pairs_are_those_of_two_loops(seed, n):
     rng = np.random.default_rng(seed)
     hashes = rng.random((n, 256)) < 0.5

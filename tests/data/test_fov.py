@@ -15,7 +15,7 @@ from tests.data.expect import REAL, needs_data
 from tests.data.photographs import disc
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     height=st.integers(100, 260),
     width=st.integers(100, 260),

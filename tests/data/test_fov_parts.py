@@ -20,7 +20,7 @@ def test_circle_through_four_points_by_hand():
     assert np.allclose(least_squares_circle(points), (1, 2, 5))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     x=st.floats(40, 160),
     y=st.floats(40, 160),

@@ -123,7 +123,7 @@ def test_asymmetric_fractions_are_met_for_each_class_and_seeds_deal_other_patien
     assert (split != other).any()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     sizes=st.lists(st.integers(1, 5), min_size=3, max_size=60),
     classes=st.lists(st.sampled_from([0.0, 1.0, 2.0, np.nan]), min_size=1, max_size=20),
@@ -151,7 +151,7 @@ def test_validation_of_eyeq_and_mshf_have_the_sizes_of_the_paper():
     assert (split == "val").sum() == 65
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     sizes=st.lists(st.integers(1, 3), min_size=6, max_size=80),
     shares=st.lists(st.floats(0.1, 1), min_size=2, max_size=3),

@@ -103,7 +103,7 @@ def test_cmyk_of_adobe_is_not_inverted(tmp_path, min_side):
     assert read[mask[::step, ::step]].mean() > 80 > 20 > read[~mask[::step, ::step]].mean()
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(kept=st.floats(0.3, 0.999), min_side=st.sampled_from([None, 50]))
 def test_jpeg_cut_anywhere_is_refused(tmp_path, kept, min_side):
     Image.fromarray(disc(200, 300, noise=4)[0]).save(tmp_path / "a.jpeg", quality=90)
@@ -242,7 +242,7 @@ def test_whatever_a_decoder_raises_is_a_reason(tmp_path, monkeypatch, error, rea
 FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "BMP", "GIF", "PPM")
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     form=st.sampled_from(FORMATS),
     changes=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), max_size=8),

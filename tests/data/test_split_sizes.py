@@ -16,7 +16,7 @@ def test_sizes_by_hand():
     assert split_sizes(4, [0.95, 0.05]).tolist() == [3, 1]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(n=st.integers(3, 5000), weights=st.lists(st.floats(0.01, 1), min_size=2, max_size=3))
 def test_sizes_sum_up_and_are_near(n, weights):
     shares = np.array(weights) / sum(weights)
@@ -38,7 +38,7 @@ def moved(sizes, chosen, targets):
     return chosen
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     sizes=st.lists(st.integers(1, 5), min_size=4, max_size=7),
     cut=st.integers(1, 3),

@@ -154,7 +154,7 @@ def test_interrupted_writing_leaves_the_old_store_and_no_ratings_of_another_atte
 @example(done=9, cut_journal=0, cut_images=300, aside=set(), more=0)
 @example(done=5, cut_journal=0, cut_images=0, aside=set(), more=0)
 @example(done=9, cut_journal=5, cut_images=0, aside=set(), more=2)
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_store_that_was_cut_anywhere_becomes_the_undisturbed_one(
     data, tmp_path, done, cut_journal, cut_images, aside, more
 ):

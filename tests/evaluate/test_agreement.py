@@ -62,7 +62,7 @@ ratings = st.lists(
 ).map(np.array)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(ratings)
 def test_coefficients_of_random_panels_are_those_of_loops_and_libraries(scores):
     counts = agreement.vote_counts(scores)
@@ -84,7 +84,7 @@ def test_coefficients_of_random_panels_are_those_of_loops_and_libraries(scores):
         assert kappa == pytest.approx(expected, nan_ok=True)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.lists(st.sampled_from([0, 1, 2]), min_size=3, max_size=3), min_size=2, max_size=20))
 def test_fleiss_kappa_is_that_of_statsmodels_where_panels_are_equal(scores):
     counts = agreement.vote_counts(np.array(scores, dtype=float), 3)

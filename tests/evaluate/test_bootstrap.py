@@ -91,7 +91,7 @@ def test_the_auc_by_hand_with_a_tie():
     assert interval.value == pytest.approx(3.5 / 4)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 2**32 - 1), st.integers(4, 40))
 def test_the_weighted_auc_is_that_of_scikit_learn(seed, n):
     rng = np.random.default_rng(seed)

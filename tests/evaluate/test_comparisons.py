@@ -74,7 +74,7 @@ def test_mcnemar_by_hand():
     assert mcnemar_test(a, b) == pytest.approx(2 * 7 / 64 - 6 / 64)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 40), st.integers(0, 40))
 def test_mcnemar_is_a_binomial_test_and_mid_p_is_never_above_exact(only_a, only_b):
     a, b = correctness(7, only_a, only_b, 3)

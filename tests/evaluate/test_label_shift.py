@@ -73,7 +73,7 @@ def test_a_model_that_is_too_sure_of_its_errors_misleads_the_estimate():
     assert abs(class_shares(sure, OLD) - np.bincount(truth) / len(truth)).max() > 0.02
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 2**32 - 1), st.integers(2, 4))
 def test_shares_stay_shares_and_no_shift_changes_nothing(seed, n_classes):
     rng = np.random.default_rng(seed)

@@ -48,7 +48,7 @@ def test_images_of_unknown_quality_are_left_out():
     assert overall_scores(np.array([0, 1, 1, NAN, 2]), probs) == known
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(2, 3), st.integers(0, 2**32 - 1), st.integers(1, 40))
 def test_scores_are_those_of_scikit_learn(n_classes, seed, n):
     rng = np.random.default_rng(seed)
@@ -108,7 +108,7 @@ def test_a_detail_without_truth_has_no_score_and_no_part_in_the_mean():
         detail_scores(np.ones((2, 2)), np.ones((2, 2)))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 2**32 - 1), st.integers(3, 30))
 def test_details_agree_with_scikit_learn(seed, n):
     rng = np.random.default_rng(seed)
@@ -176,7 +176,7 @@ def test_other_runs_stay_apart():
 SIDES, GRADES = st.sampled_from(["left", "right", "unknown"]), st.sampled_from([0.0, 1.0, np.nan])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.tuples(st.sampled_from("12"), SIDES, st.floats(0, 1), GRADES), min_size=1, max_size=12),
     st.integers(0, 100),

@@ -35,7 +35,7 @@ def searched(n, printed, digits, within):
                     yield positive, hits, wrong, float(off)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_all_tables_that_agree_with_print_are_found_and_no_other(data):
     n, digits = data.draw(st.integers(1, 9)), data.draw(st.integers(1, 3))
@@ -49,7 +49,7 @@ def test_all_tables_that_agree_with_print_are_found_and_no_other(data):
     ]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_what_was_printed_of_a_table_leads_back_to_it(data):
     n = data.draw(st.integers(1, 120))

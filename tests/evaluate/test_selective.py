@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from riqa.evaluate.selective import aurc_interval, conformal_limit
@@ -68,7 +68,6 @@ def test_the_limit_is_the_place_that_the_promise_asks_for():
     assert conformal_limit(scores, 0.5) == 0.5
 
 
-@settings(deadline=None)
 @given(st.integers(1, 99), st.integers(1, 99))
 def test_rounding_does_not_move_the_place(n, percent):
     limit = conformal_limit(np.arange(1, n + 1), percent / 100)

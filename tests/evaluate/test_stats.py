@@ -83,7 +83,7 @@ def test_seeds_that_differ_widen_the_interval():
     assert apart.value == pytest.approx(0.75)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([2, 3]), st.sampled_from([1, 3]))
 def test_values_are_the_mean_over_seeds_of_the_scores(seed, n_classes, n_seeds):
     y_true, pred = fake(50, n_classes, n_seeds, seed)
@@ -95,7 +95,7 @@ def test_values_are_the_mean_over_seeds_of_the_scores(seed, n_classes, n_seeds):
         assert interval.low <= interval.high
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 2**32 - 1), st.sampled_from(["macro_f1", "accuracy", "f1.usable"]))
 def test_swapping_the_models_flips_the_difference(seed, metric):
     y_true, a = fake(60, seeds=2, seed=seed)

@@ -87,7 +87,7 @@ def one_after_another(names, strengths, augmentation, mean):
     return affine, colour[:3]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.integers(1, 9), st.integers(0, 10_000), st.floats(1, 180), st.floats(0.01, 0.4))
 def test_a_composition_is_its_steps_one_after_another(most, seed, max_rotation, max_colour_change):
     augmentation = Augmentation(most, max_rotation, max_colour_change)
@@ -101,7 +101,7 @@ def test_a_composition_is_its_steps_one_after_another(most, seed, max_rotation, 
         assert torch.allclose(colour[row], expected[1], atol=1e-4)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(1, 9), st.floats(0, 180), st.floats(0, 0.5), st.integers(0, 1000))
 def test_range_and_black_surround_hold(max_transforms, max_rotation, max_colour_change, seed):
     images = a_disc()

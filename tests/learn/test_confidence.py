@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import softmax
 from sklearn.calibration import CalibratedClassifierCV
@@ -57,7 +57,6 @@ def test_no_other_temperature_has_a_smaller_loss():
     assert loss(fit_temperature(probs, truth)) <= min(map(loss, np.geomspace(1, 10, 200))) + 1e-6
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=3, max_size=3).filter(sum), st.floats(1 / MOST, MOST))
 def test_tempered_probabilities_keep_their_order_and_sum(weights, temperature):
     probs = np.array(weights) / sum(weights)

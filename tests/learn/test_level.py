@@ -36,7 +36,7 @@ def test_an_intercept_moves_the_cut_to_where_the_shares_are():
         assert (logits + intercept < 0).mean() == called
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     hnp.arrays(float, (14, 2), elements=st.integers(-6, 6).map(float)),
     hnp.arrays(int, 14, elements=st.integers(0, 2)),

@@ -45,7 +45,7 @@ def slow_mean(terms):
     return sum(terms) / len(terms) if terms else 0.0
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(ROWS, min_size=1, max_size=8), st.floats(0, 3), st.floats(0, 3))
 def test_losses_equal_equations_1_3_and_4(rows, a, b):
     logits, overall, details = (torch.tensor(column) for column in zip(*rows, strict=True))
@@ -83,7 +83,7 @@ def test_scales_by_hand():
     assert part_scales(targets, TASKS, 0, 1) is None
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(1, 3), st.lists(ROWS, min_size=6, max_size=6))
 def test_the_mean_over_parts_is_the_loss_of_the_batch(n_parts, rows):
     """In value and in gradient, however unequally the parts know their targets, or know none at all."""

@@ -34,7 +34,7 @@ def test_severity_zero_is_the_identity_and_damage_and_mask_grow_with_it(clean, n
 
 
 @given(name=st.sampled_from(list(DEFECTS)), severity=st.floats(0.02, 1.0), seed=st.integers(0, 1000))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_masks_bound_the_change(clean, name, severity, seed):
     image, masks = spoil(clean, {name: severity}, seed)
     mask = masks[name]

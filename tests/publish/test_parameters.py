@@ -2,7 +2,7 @@ import re
 
 import nbformat
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from nbformat.v4 import new_code_cell, new_notebook
 
@@ -156,7 +156,6 @@ def test_what_is_no_assignment_is_refused(text):
         parameters.parse_assignment(text)
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers() | st.booleans(), max_size=4))
 def test_parse_assignment_reads_what_python_prints(values):
     assert parameters.parse_assignment(f"a={values}") == ("a", values)

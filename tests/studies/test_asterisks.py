@@ -33,14 +33,14 @@ def enumerated(metric, truth, a, b):
     return (far + as_far) / 2 ** len(differ), (far + as_far / half) / 2 ** len(differ)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(COUNTS, COUNTS, st.sampled_from(SCORES))
 def test_the_exact_test_counts_every_swap(a, b, metric):
     (truth, of_a), (_, of_b) = most_alike(8, 4, *a), most_alike(8, 4, *b)
     assert swap_test(4, a, b, metric) == pytest.approx(enumerated(metric, truth, of_a, of_b))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 54), st.integers(0, 54), st.sampled_from(["exact", "mid-p"]))
 def test_for_recall_it_is_mcnemars_test_among_the_positives(hits_a, hits_b, method):
     """The false alarms, 40 and 38 here, do not bear on recall."""

@@ -15,7 +15,6 @@ from riqa.studies.claims import (
     judge,
     kind_of_data,
     laid_out,
-    preferred,
     rows_of,
     verdict,
     weigh,
@@ -26,23 +25,23 @@ MARGINS = {"margin": 0.1, "margin_overall": 0.01}
 PARTS, CLAIMS = paper.parts(), paper.claims()
 
 STUDENT, CONTROL = {"model": "multi_task"}, {"rival": "single_task_control"}
-MAPS = STUDENT | CONTROL | dict(dataset="phantom_eyes")
+MAPS = STUDENT | CONTROL | dict(dataset="phantom_eyes", method="mrmc")
 ROWS = {
     "informed": dict(dataset="phantom_details", model="multi_task@phantom_grades", target="clarity", metric="macro_f1"),
     "raters": dict(dataset="mshf", model="teacher", rival="experts", target="clarity", metric="agreement", method="non_inferiority"),
-    "matches": dict(dataset="eyeq_d", model="multi_task@eyeq", rival="teacher", target="contrast", metric="macro_f1", method="equivalence"),
-    "overall": STUDENT | CONTROL | dict(dataset="eyeq", metric="macro_f1"),
+    "matches": dict(dataset="eyeq_d", model="multi_task@eyeq", rival="teacher", target="contrast", metric="macro_f1", method="mrmc_equivalence"),
+    "overall": STUDENT | CONTROL | dict(dataset="eyeq", metric="macro_f1", method="mrmc"),
     "maps_place": MAPS | dict(metric="energy"),
-    "maps_deletion": MAPS | dict(metric="deletion_gain", method="pooled"),
+    "maps_deletion": MAPS | dict(metric="deletion_gain"),
     "maps_insertion": MAPS | dict(metric="insertion_gain"),
     "maps_repair": MAPS | dict(metric="repair_gain"),
-    "features": STUDENT | CONTROL | dict(dataset="eyeq_d", target="illumination", metric="purity", method="leave_one_out"),
-    "advice": STUDENT | dict(dataset="phantom_grades", rival="another_detail", metric="true_class_raised", method="pooled"),
+    "features": STUDENT | CONTROL | dict(dataset="eyeq_d", target="illumination", metric="purity", method="mrmc"),
+    "advice": STUDENT | dict(dataset="phantom_grades", rival="another_detail", metric="true_class_raised", method="mrmc"),
     "released": dict(dataset="eyeq_d", metric="count", group="test", method="count"),
 }  # fmt: skip
 NOT = {
     "informed": {"target": "details"}, "raters": {"target": "details"}, "matches": {"metric": "f1", "group": "good"},
-    "overall": {"method": "bootstrap_eye"}, "maps_place": {"rival": "shuffled"}, "maps_deletion": {"rival": ""},
+    "overall": {"method": "bootstrap"}, "maps_place": {"rival": "shuffled"}, "maps_deletion": {"rival": ""},
     "maps_insertion": {"metric": "insertion"}, "maps_repair": {"metric": "repair_truth"},
     "features": {"target": "overall"}, "advice": {"rival": "best_detail"}, "released": {"group": "train"},
 }  # fmt: skip
@@ -146,14 +145,10 @@ def test_a_margin_is_missing_where_noise_or_truth_is_not_measured_or_no_map_coul
     assert evidence["finding"].tolist() == ["against", "undecided"]  # without a margin nothing is too small
 
 
-def test_where_rows_differ_in_the_method_alone_the_preferred_one_is_used_and_named():
-    rows = [row("overall", rival=rival) for rival in ("single_task", "single_task_control")]
-    both = pd.concat([*rows, row("overall", method="mrmc")], ignore_index=True)
-    kept = preferred(both, "mrmc").set_index("rival")["method"].to_dict()
-    assert kept == {"single_task": "bootstrap", "single_task_control": "mrmc"}
-    assert len(preferred(both, "")) == 2
-    one_seed = row("overall", low=np.nan, high=np.nan, value=0.1, method="mrmc")  # says nothing of methods
-    assert found(*rows, one_seed)["method"].tolist() == ["bootstrap", "bootstrap"]
+def test_one_seed_is_no_evidence_about_methods():
+    one_seed = row("overall", low=np.nan, high=np.nan, value=0.1)
+    two_networks = row("overall", method="bootstrap")
+    assert found(one_seed, two_networks).empty
 
 
 @pytest.mark.parametrize("part", list(ROWS))

@@ -58,15 +58,13 @@ def test_ranking_is_scikit_learns_auc_and_missing_without_both_classes():
 def test_the_difference_is_students_minus_teachers():
     student, teacher = drawn(0.2, model=STUDENT), drawn(0.8)
     both = pd.concat([teacher, student])
-    found = details.differences(both, PAIRS, n_resamples=200)
+    found = details.methods(both, PAIRS)
     keys = {"dataset": "set", "model": STUDENT, "rival": "teacher", "target": "contrast", "metric": "f1"}
-    row = find(found, **keys, group="good")
+    row = find(found, **keys, group="good", method="mrmc")
     expected = [mean_over_seeds(own, "contrast", f1_score) for own in (student, teacher)]
     assert row["value"] == pytest.approx(expected[0] - expected[1])
     assert row["p"] < 0.05
-    within = find(
-        details.equivalence(both, PAIRS, n_resamples=200), **keys, group="good", method="equivalence"
-    )
+    within = find(details.equivalence(both, PAIRS), **keys, group="good", method="mrmc_equivalence")
     assert row["low"] < within["low"] < row["value"] < within["high"] < row["high"]  # 90 % within 95 %
     assert pd.isna(within["p"])
 
@@ -75,7 +73,7 @@ def test_a_missing_class_is_not_tested_and_equal_answers_are_no_evidence():
     labels = [[1, 0, 1], [1, 1, 0], [1, 0, 0], [1, 1, 1]]
     probs = np.random.default_rng(0).random((4, 3))
     both = pd.concat([answers(labels, probs), answers(labels, probs, model=STUDENT)])
-    assert set(details.differences(both, PAIRS, n_resamples=20)["target"]) == {"clarity", "contrast"}
+    assert set(details.methods(both, PAIRS)["target"]) == {"clarity", "contrast"}
     assert details.mcnemar(both, PAIRS)[["value", "p"]].to_numpy().tolist() == [[0, 1], [0, 1]]
     assert set(details.both_classes(both, n_resamples=20)["target"]) == {"clarity", "contrast"}
 
@@ -92,7 +90,7 @@ def test_a_silent_student_has_no_row():
 def test_other_seeds_and_other_images_are_refused(rows):
     other = drawn(0.5, model=STUDENT).query(rows)
     with pytest.raises(ValueError, match="same images and seeds"):
-        details.differences(pd.concat([drawn(0.5), other]), PAIRS)
+        details.methods(pd.concat([drawn(0.5), other]), PAIRS)
 
 
 def test_findings_say_what_an_interval_can_carry():

@@ -92,17 +92,17 @@ def test_labels_may_differ_between_seeds():
 def test_differences_are_paired_and_zero_against_oneself():
     measured = pd.concat([measure(), measure(0.3, model="single_task"), measure(model="teacher")])
     pairs = [("multi_task", "single_task"), ("multi_task", "teacher")]
-    found = latent.differences(measured, pairs, n_resamples=200)
+    found = latent.differences(measured, pairs)
     values = latent.with_chance(measured, n_resamples=10)
     assert found["metric"].tolist() == ["purity", "silhouette"] * 2
-    keys = {"metric": "purity", "method": "leave_one_out"}
+    keys = {"metric": "purity", "method": "mrmc"}
     gap = find(found, model="multi_task", rival="single_task", **keys)
-    a, b = (find(values, model=model, **keys)["value"] for model in pairs[0])
+    a, b = (find(values, model=model, **keys | {"method": "leave_one_out"})["value"] for model in pairs[0])
     assert gap["value"] == pytest.approx(a - b)
     assert (gap["low"] > 0, gap["n"], gap["seeds"]) == (True, N, SEEDS)
     same = find(found, model="multi_task", rival="teacher", **keys)
     assert same[["low", "high"]].tolist() == [0, 0]
-    narrow = latent.differences(measured, pairs[:1], n_resamples=200, confidence=0.5, seed=1)
+    narrow = latent.differences(measured, pairs[:1], confidence=0.5)
     assert narrow["low"][0] > gap["low"]
 
 

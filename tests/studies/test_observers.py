@@ -55,7 +55,7 @@ def tables(seen):
         "agreement": observers.agreement(seen, **FAST),
         "repeat": observers.with_themselves(seen),
         "others": observers.against_others(seen, **FAST),
-        "tests": pd.concat([observers.non_inferiority(seen, ties, **FAST) for ties in observers.RULES]),
+        "tests": pd.concat([observers.non_inferiority(seen, ties) for ties in observers.RULES]),
         "leniency": observers.leniency(seen, **FAST),
         "errors": observers.errors(seen, **FAST),
         "together": observers.consistency(seen, **FAST),
@@ -145,13 +145,13 @@ def test_only_differences_are_tested(against):
 
 
 def test_the_loss_is_averaged_over_experts_and_then_over_details(seen, against):
-    found = observers.non_inferiority(seen, **FAST)
+    found = observers.non_inferiority(seen)
     gaps = against.query("metric == 'agreement' and rival == 'experts'")
     means = gaps.groupby("target", sort=False)["value"].mean()
     assert found["value"].tolist() == pytest.approx([*means, means.mean()])
     assert found["target"].tolist() == [*DETAILS, "details"]
     assert found["confidence"].to_numpy() == pytest.approx(0.9)  # between two bounds of 0.95 each
-    rules = [observers.non_inferiority(seen, ties, **FAST)["value"].iloc[0] for ties in observers.RULES]
+    rules = [observers.non_inferiority(seen, ties)["value"].iloc[0] for ties in observers.RULES]
     assert len(set(rules)) == 3
 
 

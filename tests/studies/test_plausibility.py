@@ -30,7 +30,7 @@ def test_range_of_accuracy_by_hand():
     assert p.accuracy_range(2 / 3, [0.2, 0.3, 0.5]) == pytest.approx((0.5, 0.8))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(matrices)
 def test_no_matrix_that_exists_is_called_impossible(counts):
     scores = {name: float(scores_from_counts(counts)[name]) for name in NAMES}
@@ -40,7 +40,7 @@ def test_no_matrix_that_exists_is_called_impossible(counts):
     assert low - 1e-9 <= scores["accuracy"] <= high + 1e-9
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(0, 2**32 - 1))
 def test_a_matrix_with_scores_of_a_real_one_is_found(seed):
     rows = np.random.default_rng(seed).dirichlet((1, 1, 1), size=3) * 0.3 + 0.7 * np.eye(3)
@@ -54,7 +54,7 @@ def test_a_matrix_with_scores_of_a_real_one_is_found(seed):
     np.testing.assert_allclose(found.sum(axis=1), 1)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 12), st.integers(0, 9))
 def test_binary_matrices_hold_the_one_that_was_printed(hits, false):
     counts = np.array([[hits, 12 - hits], [false, 9 - false]])

@@ -87,7 +87,8 @@ def grades():
 
 
 def value(table, **keys):
-    return find(table, method="pooled", dataset="set", **keys)["value"]
+    method = "mrmc" if keys.get("rival") else "pooled"
+    return find(table, method=method, dataset="set", **keys)["value"]
 
 
 def test_the_true_outcomes_of_the_cases_are_as_meant(grades):
@@ -163,15 +164,16 @@ def test_policies_by_hand(grades):
 def test_rivals_by_hand_and_every_knob_is_alive(grades):
     outcomes = {"up": raised(grades)}
     found = compared(given(), outcomes, ["another_detail", "teacher"], **BOOTSTRAP)
-    lead = find(
-        found, method="pooled", dataset="set", model="multi_task", rival="another_detail", metric="up"
-    )
+    lead = find(found, method="mrmc", dataset="set", model="multi_task", rival="another_detail", metric="up")
     assert lead["value"] == pytest.approx(1 / 6)
     assert 0 < lead["p"] <= 1
-    assert value(found, model="multi_task", rival="teacher", metric="up") == 0
+    same = find(found, method="mrmc", dataset="set", model="multi_task", rival="teacher", metric="up")
+    assert same["value"] == 0
+    other = compared(given(), outcomes, ["another_detail", "teacher"], **BOOTSTRAP | {"confidence": 0.5})
+    assert not found.equals(other)
+    plain = compared(given(), outcomes, **BOOTSTRAP)
     for more in ({"n_resamples": 50}, {"confidence": 0.5}):
-        other = compared(given(), outcomes, ["another_detail", "teacher"], **BOOTSTRAP | more)
-        assert not found.equals(other)
+        assert not plain.equals(compared(given(), outcomes, **BOOTSTRAP | more))
 
 
 def test_every_rival_has_a_row_of_its_own_for_the_claim_that_advice_beats_them_all(grades):
@@ -180,7 +182,7 @@ def test_every_rival_has_a_row_of_its_own_for_the_claim_that_advice_beats_them_a
     assert found["value"].tolist() == pytest.approx([1 / 6, 0, 2 / 6, 0])
     assert found[["low", "high", "p"]].notna().all(axis=None)
     keys = found[["dataset", "model", "target", "metric", "group", "method"]].drop_duplicates()
-    assert keys.iloc[0].tolist() == ["set", "multi_task", "overall", "true_class_raised", "all", "pooled"]
+    assert keys.iloc[0].tolist() == ["set", "multi_task", "overall", "true_class_raised", "all", "mrmc"]
     assert len(keys) == 1
 
 

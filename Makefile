@@ -13,7 +13,7 @@ RIQA := .venv/bin/riqa
 
 .DEFAULT_GOAL := help
 .PHONY: help book test unit-test test-isa bad-inputs book-test serve lint strip clean lock \
-  bench bench-fov bench-fov-speed bench-train bench-assess bench-memory bench-cost bench-phantom bench-keep
+  decide-keep bench bench-fov bench-fov-speed bench-train bench-assess bench-memory bench-cost bench-phantom bench-keep
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
@@ -86,6 +86,9 @@ bench-phantom: .venv/.ok ## how well phantoms agree with EyeQ-D, and how real th
 
 bench-keep: .venv/.ok ## keep what make bench measured, for the book's page "Cost and speed"
 	PYTHONPATH=. .venv/bin/python benchmarks/results.py
+
+decide-keep: .venv/.ok ## keep what make book PROFILE=decide found, for the first page of chapter 12
+	PYTHONPATH=. .venv/bin/python benchmarks/decided.py
 
 # The peers pin other versions than this project does. opencv-python-headless stands for opencv-python, too.
 _build/bench/peers/.ok: benchmarks/requirements-fov.txt | .venv/.ok

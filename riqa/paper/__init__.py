@@ -71,6 +71,20 @@ def parts() -> pd.DataFrame:
     return table.astype({"at_least": int, "reference": float})
 
 
+def decided() -> tuple[pd.DataFrame, dict]:
+    """Read what profile `decide` found: rows of `riqa.results` that claims rest on, and date and verdicts.
+
+    The second has date, code, versions, machine, minutes (of all chapters, one after another), and verdicts
+    (claim -> its word, by the margins that chapter 12 declares). `benchmarks/decided.py` writes both.
+    """
+    table = _csv("decided")
+    table["seeds"] = [tuple(map(int, seeds.split())) for seeds in table["seeds"]]
+    numbers = ["value", "low", "high", "confidence", "p"]
+    table[numbers] = table[numbers].apply(pd.to_numeric)
+    table["n"] = pd.to_numeric(table["n"]).astype("Int64")
+    return table, _yaml("decided")
+
+
 def quoted(table: pd.DataFrame, what: str) -> pd.DataFrame:
     """Find the rows of all chapters' results that a part, or one of `others` in `claims.yaml`, asks for."""
     asked = (_yaml("claims")["parts"] | _yaml("claims")["others"])[what]

@@ -160,19 +160,20 @@ def counted(told: pd.Series) -> str:
     return ", ".join(f"{told[finding]} {finding}" for finding in FINDINGS if told[finding]) or "none"
 
 
-def conclude(claim: pd.Series, evidence: pd.DataFrame, parts: pd.DataFrame) -> str:
+def conclude(claim: pd.Series, evidence: pd.DataFrame, parts: pd.DataFrame, where: str = "Verdict") -> str:
     """Say the verdict on a claim, the answers by part, and what could be hidden where a question is open.
 
     Args:
         claim: A row of `riqa.paper.claims`.
         evidence: What `judge` returns.
         parts: The questions, as `riqa.paper.parts` reads them.
+        where: What the verdict is introduced by.
 
     Returns:
         Markdown.
     """
     word = weigh(claim.to_frame().T, evidence)["verdict"].item()
-    lines, given = [f"**Verdict: {word}** ({VERDICTS[word]}).", ""], answers(evidence)
+    lines, given = [f"**{where}: {word}** ({VERDICTS[word]}).", ""], answers(evidence)
     for part in claim["parts"]:
         own = evidence[evidence["part"] == part]
         told = given.loc[given["part"] == part, "finding"].value_counts()
@@ -183,7 +184,7 @@ def conclude(claim: pd.Series, evidence: pd.DataFrame, parts: pd.DataFrame) -> s
             far, way = (left["high"].max(), "up") if gain else (left["low"].min(), "down")
             told += typeset(f"; where it is open, the interval reaches {way} to {far:+.3f}")
         lines.append(f"- *{parts.loc[part, 'title']}*: {told}.")
-    return "\n".join([*lines, "", f"**To settle it:** {claim['settle']}"])
+    return "\n".join(lines)
 
 
 def laid_out(evidence: pd.DataFrame) -> tuple[pd.DataFrame, str]:

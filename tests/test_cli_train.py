@@ -56,7 +56,6 @@ def left(tmp_path):
 def results(out):
     """Return history and predictions of two seeds, after a look at them."""
     assert not (out / "checkpoints").exists()
-    assert modes(out) == {0o640}
     history, predictions = pd.read_csv(out / "history.csv"), pd.read_parquet(out / "predictions.parquet")
     assert history.groupby("seed")["epoch"].apply(list).tolist() == [[0, 1, 2]] * 2
     assert predictions.groupby(["seed", "split"])["image_id"].nunique().tolist() == [8, 8, 8, 8]
@@ -91,6 +90,7 @@ def test_processes_launched_by_accelerate_train_together(plan, tmp_path, left):
     assert done.stderr.count(f"{said}computing in float32") == 1
     assert done.stdout.count("macro-F1 on validation images") == 1
     _, predictions = results(tmp_path / "models")
+    assert modes(tmp_path / "models") == {0o640}
     model, description = load_model(tmp_path / "models" / "single_task-toy-s1")
     assert description["processes"] == 2
     again = predict(model, open_store(tmp_path / "store"), ("test", "val"), precision="float32")

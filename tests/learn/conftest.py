@@ -6,7 +6,7 @@ import torch
 from tests.learn.chain import write_toy_store
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def one_thread():
     before = torch.get_num_threads()
     torch.set_num_threads(1)

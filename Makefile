@@ -1,5 +1,7 @@
 # make book: the environment, the chapters and the pages. make test: the environment and the tests.
 PROFILE ?= quick
+# 1: Part I alone, in ten minutes; all: the laboratories of Part II as well.
+PARTS ?= 1
 DATA ?=
 JOBS ?= 2
 PORT ?= 8000
@@ -18,10 +20,10 @@ RIQA := .venv/bin/riqa
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
 	@echo
-	@echo 'Settings: PROFILE=quick DATA=folder JOBS=2 PORT=8000 TORCH_INDEX=address'
+	@echo 'Settings: PROFILE=quick PARTS=1 DATA=folder JOBS=2 PORT=8000 TORCH_INDEX=address'
 
 book: .venv/.ok ## build the book of PROFILE (default quick) into _build/PROFILE/html
-	@$(RIQA) book --profile '$(PROFILE)' --data '$(DATA)' --jobs '$(JOBS)'
+	@$(RIQA) book --profile '$(PROFILE)' --data '$(DATA)' --jobs '$(JOBS)' --parts '$(PARTS)'
 
 serve: .venv/.ok ## read the built book of PROFILE at http://localhost:PORT
 	@$(RIQA) serve --profile '$(PROFILE)' --port '$(PORT)'

@@ -15,7 +15,7 @@ from riqa.publish.profiles import read_profile
 ROOT = find_root()
 PROFILE = read_profile(ROOT, str(config.get("profile", "quick")))
 BUILD = Build(ROOT, PROFILE.name)
-JOBS = plan(ROOT, PROFILE.name, str(config.get("data", "")))
+JOBS = plan(ROOT, PROFILE.name, str(config.get("data", "")), str(config.get("parts", "all")))
 NAMES = [job.chapter.name for job in JOBS]
 
 

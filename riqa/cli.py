@@ -67,6 +67,7 @@ def book(
     jobs: Annotated[
         int, typer.Option(min=1, help="Chapters, and processes in them, that run side by side.")
     ] = 2,
+    parts: Annotated[str, typer.Option(help="The last part of the book to build, or all.")] = "1",
 ) -> None:
     """Build the book: run what has to run, render the pages.
 
@@ -82,7 +83,7 @@ def book(
         data = os.path.relpath(data, root)
     os.chdir(root)
     with stopping("What is done is kept; the same command goes on."):
-        build_book(Build(root, profile), data, jobs, console())
+        build_book(Build(root, profile), data, jobs, console(), parts)
 
 
 @app.command()

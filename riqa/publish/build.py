@@ -12,7 +12,7 @@ from rich.console import Console
 
 from riqa.errors import BuildError, InputError
 from riqa.files import KEPT, lock, writing
-from riqa.publish.chapters import read_chapters
+from riqa.publish.chapters import ALL, read_chapters
 from riqa.publish.layout import Build
 from riqa.publish.pages import is_rendered, render
 from riqa.publish.plan import plan
@@ -24,26 +24,27 @@ from riqa.publish.stage import stage_book
 URL_VARIABLE = "RIQA_REPOSITORY_URL"  # where the repository is published, for the buttons that lead there
 
 
-def build_book(build: Build, data: str, jobs: int, console: Console) -> Path:
+def build_book(build: Build, data: str, jobs: int, console: Console, parts: str = ALL) -> Path:
     """Run what has to run, render the pages, show progress and a summary, and return the page to open.
 
-    `data` is the DATA folder as the user gave it; `jobs` chapters, and processes in them, run side by side.
+    `data` is the DATA folder as the user gave it; `jobs` chapters, and processes in them, run side by side;
+    `parts` is as in `riqa.publish.chapters.read_chapters`.
     Raises an InputError if the profile, the data or a chapter's input cannot be used, or the same profile is
     being built; a BuildError if a chapter fails, or the pages cannot be rendered.
     """
     profile = read_profile(build.root, build.profile)
-    plan(build.root, build.profile, data)  # refuses bad input before anything starts
+    chapters = read_chapters(build.root, parts)
+    plan(build.root, build.profile, data, parts)  # refuses bad input before anything starts
     if data and not profile.needs_data:
         told = f"DATA={data} is not used: profile {build.profile} makes its own photographs"
         console.print(told, highlight=False)
-    chapters = read_chapters(build.root)
     with _only_build(build):
         before = {name: facts["seconds"] for name in chapters if (facts := build.facts(name))}
         display = Display(chapters, console, before, jobs)
         told = f"Building the book of profile {build.profile} in {build.shown(build.folder)}"
         console.print(told, highlight=False)
         with display.shown():
-            _run_chapters(build, data, display)
+            _run_chapters(build, data, parts, display)
             stage_book(build, profile, chapters, os.environ.get(URL_VARIABLE, ""))
             if not is_rendered(build):
                 render(build, display.rendering)
@@ -52,19 +53,22 @@ def build_book(build: Build, data: str, jobs: int, console: Console) -> Path:
         note = "" if ran else "  (an earlier build; still valid)"
         took = duration(build.facts(name)["seconds"])
         console.print(f"  {name:<32}{took:>12}{note}", highlight=False)
+    if left := read_chapters(build.root).keys() - chapters.keys():
+        what = "chapter is" if len(left) == 1 else "chapters are"
+        console.print(f"{len(left)} further {what} built by: make book PARTS=all", highlight=False)
     page = build.html / "index.html"
     console.print(f"Open {build.shown(page)}", highlight=False, soft_wrap=True)
     return page
 
 
-def _run_chapters(build: Build, data: str, display: Display) -> None:
+def _run_chapters(build: Build, data: str, parts: str, display: Display) -> None:
     """Let Snakemake run the chapters that have to run."""
     shutil.rmtree(build.folder / "progress", ignore_errors=True)
     log = build.logs / "snakemake.log"
     # Snakemake's own lock, which a kill -9 leaves behind, is not used: there is that of `_only_build`.
     command = [sys.executable, "-m", "snakemake", "--snakefile", "Snakefile", "--cores", str(display.jobs)]
     command += ["--nolock", "--rerun-incomplete", "--keep-going", "--nocolor", "--scheduler", "greedy"]
-    command += ["--config", f"profile={build.profile}", *([f"data={data}"] if data else [])]
+    command += ["--config", f"profile={build.profile}", f"parts={parts}", *([f"data={data}"] if data else [])]
     if status := follow(command, log, build, display, _writable_cache(build)):
         tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
         raise BuildError(f"Snakemake ended with status {status}\n{tail}\n  log       {build.shown(log)}")

@@ -21,13 +21,20 @@ class Chapter:
     notebook: Path
     needs: tuple[str, ...]  # the chapters whose artifacts it reads
     threads: int  # how many processes it can use side by side
+    part: int = 1  # of the book; Part I is built by default
 
 
-def read_chapters(root: Path) -> dict[str, Chapter]:
+ALL = "all"
+
+
+def read_chapters(root: Path, parts: str = ALL) -> dict[str, Chapter]:
     """Read `notebooks/chapters.yaml`: chapters by name in reading order, each after those that it needs.
 
-    Raises an InputError if a chapter needs one that is not listed before it, or its notebook is missing.
+    `parts` is "all", or the number of the last part that is wanted. Raises an InputError if it is neither, if
+    a chapter needs one that is not listed before it, or its notebook is missing.
     """
+    if parts != ALL and not parts.isdigit():
+        raise InputError(f"parts is {parts!r}; write all, or the number of the last part to build")
     chapters: dict[str, Chapter] = {}
     for name, entry in yaml.safe_load((root / "notebooks" / "chapters.yaml").read_text()).items():
         notebook = root / "notebooks" / f"{name}.ipynb"
@@ -38,7 +45,10 @@ def read_chapters(root: Path) -> dict[str, Chapter]:
                 raise InputError(
                     f"notebooks/chapters.yaml: {name} needs {need}, which is not listed before it"
                 )
-        chapters[name] = Chapter(name, notebook, tuple(entry["needs"]), int(entry["threads"]))
+        if parts == ALL or entry.get("part", 1) <= int(parts):
+            chapters[name] = Chapter(
+                name, notebook, tuple(entry["needs"]), int(entry["threads"]), entry.get("part", 1)
+            )
     return chapters
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from riqa.errors import InputError
-from riqa.publish.chapters import Chapter, modules_used, read_chapters
+from riqa.publish.chapters import ALL, Chapter, modules_used, read_chapters
 from riqa.publish.layout import Build
 from riqa.publish.parameters import Parameter, check_parameters, declared_parameters, nearest
 from riqa.publish.profiles import SETS, Profile, as_list, check_sets, read_profile
@@ -100,11 +100,11 @@ def check_reads(
                 raise InputError(f"{owner}: {name} is {value!r}, must be among those of {need}: {listed}")
 
 
-def plan(root: Path, profile_name: str, data: str = "") -> list[Job]:
+def plan(root: Path, profile_name: str, data: str = "", parts: str = ALL) -> list[Job]:
     """Plan the build of a profile: one job per chapter, in reading order.
 
-    `data` is the DATA folder as the user gave it. Raises an InputError if the profile, a value in it, or the
-    folder that it needs cannot be used.
+    `data` is the DATA folder as the user gave it, `parts` as in `read_chapters`. Raises an InputError if the
+    profile, a value in it, or the folder that it needs cannot be used.
     """
     profile, shown = read_profile(root, profile_name), f"profiles/{profile_name}.yaml"
     if profile.needs_data and not data:
@@ -132,4 +132,5 @@ def plan(root: Path, profile_name: str, data: str = "") -> list[Job]:
         inputs = (chapter.notebook, *modules_used(chapter.notebook), *upstream)
         digest = listing_digest(Path(data)) if data and "data" in declared[name] else ""
         jobs.append(Job(chapter, parameters, inputs, digest))
-    return jobs
+    wanted = read_chapters(root, parts)
+    return [job for job in jobs if job.chapter.name in wanted]

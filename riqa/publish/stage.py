@@ -48,7 +48,7 @@ def stage_book(
         text = Numbers(numbers, path.stem, {}).resolve(text, hover=True)
         pages[path.relative_to(root).as_posix()] = text.encode()
     pages |= {f"book/measured/{path.name}": path.read_bytes() for path in (root / MEASURED).glob("*.png")}
-    pages["_toc.yml"] = (root / "_toc.yml").read_bytes()
+    pages["_toc.yml"] = _contents(root / "_toc.yml", chapters)
     facts: dict[str, dict[str, Any]] = {}
     warnings: list[str] = []  # of the chapters so far, which every later page repeats
     for name in chapters:
@@ -57,6 +57,21 @@ def stage_book(
         pages |= files
     pages[STATUS_PAGE] = f"{_status_page(profile, facts)}\n".encode()
     return write_site(build.site, pages)
+
+
+def _contents(path: Path, chapters: Collection[str]) -> bytes:
+    """Return the table of contents without chapters that are not built, and parts without any."""
+
+    def built(entries: Sequence[dict]) -> list[dict]:
+        pages = [(Path(one["file"]), one) for one in entries]
+        made = [one for page, one in pages if page.parent.name != "notebooks" or page.name in chapters]
+        return [one | ({"sections": built(one["sections"])} if "sections" in one else {}) for one in made]
+
+    contents = yaml.safe_load(path.read_text())
+    if "parts" in contents:
+        parts = [part | {"chapters": built(part["chapters"])} for part in contents["parts"]]
+        contents["parts"] = [part for part in parts if part["chapters"]]
+    return yaml.safe_dump(contents, sort_keys=False).encode()
 
 
 def common_files(root: Path, repository_url: str = "") -> dict[str, bytes]:

@@ -1,0 +1,73 @@
+"""Experiments on a toy set: what differs between arms, and what does not."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from riqa.errors import InputError
+from riqa.labels import DETAILS
+from riqa.learn.runs import execute
+from riqa.studies.experiment import Arm, recipe_of, run_arms, trainings
+from tests.learn.chain import a_run, write_toy_store
+
+P = [f"p_{detail}" for detail in DETAILS]
+
+
+@pytest.fixture(scope="module")
+def parent(tmp_path_factory):
+    """Train the model that every arm begins with, and return its run."""
+    folder = tmp_path_factory.mktemp("experiment")
+    run = a_run(write_toy_store(folder), folder / "starts")
+    execute(run)
+    return run
+
+
+@pytest.fixture
+def base(parent, tmp_path):
+    config = replace(parent.config, lambda_details=1.0)
+    shown = ((parent.store, ("test",)),)
+    return replace(parent, model="", config=config, models=tmp_path / "models", predict_on=shown)
+
+
+def answers(base, good):
+    ids = pd.read_parquet(base.store / "manifest.parquet")["image_id"]
+    return pd.DataFrame(good, range(len(ids)), P).assign(image_id=ids)
+
+
+def test_arms_share_all_but_their_labels(base, parent):
+    both = [Arm("none"), Arm("told", answers(base, 1.0), {"learning_rate": 0.005})]
+    none, told = trainings(both, base, parent.models, [0])
+    assert none.start_from == told.start_from == parent.stem
+    assert (none.n_details, none.config.lambda_details, none.pseudo_labels) == (0, 0.0, None)
+    assert (told.n_details, told.config.lambda_details) == (3, base.config.lambda_details)
+    assert (told.config.learning_rate, none.config.learning_rate) == (0.005, base.config.learning_rate)
+    assert none.start_counts == told.start_counts == base.start_counts
+    kept = pd.read_parquet(told.pseudo_labels)
+    assert set(kept["dataset"]) == {base.trained_on}
+    assert kept["seed"].tolist() == [0] * len(kept)
+
+
+def test_labels_of_their_own_for_each_seed_are_kept(base, parent):
+    by_seed = pd.concat(answers(base, value).assign(seed=seed) for seed, value in ((0, 0.0), (1, 1.0)))
+    runs = trainings([Arm("told", by_seed)], base, parent.models, [0, 1])
+    kept = pd.read_parquet(runs[0].pseudo_labels)
+    assert kept.groupby("seed")[P[0]].unique().tolist() == [[0.0], [1.0]]
+    assert [run.config.seed for run in runs] == [0, 1]
+
+
+def test_an_arm_learns_what_its_labels_say(base, parent):
+    told = [Arm("none"), *(Arm(word, answers(base, value)) for word, value in (("bad", 0.0), ("good", 1.0)))]
+    found = run_arms(told, base, parent.models, [0])
+    assert found["model"].unique().tolist() == ["none", "bad", "good"]
+    means = found.groupby("model")[P].mean().mean(axis=1)
+    assert np.isnan(means["none"])
+    assert means["bad"] < 0.5 < means["good"]
+    assert found["called"].notna().all()
+
+
+def test_the_recipe_is_that_of_the_trained_model(parent, tmp_path):
+    assert recipe_of(parent.stem) == parent.config
+    with pytest.raises(InputError, match="build chapter 05 again"):
+        recipe_of(tmp_path / "none")

@@ -5,14 +5,19 @@ the Student of chapter 05: the recipe, the seeds and so the order of batches, an
 is kept. An experiment that is stopped goes on as a chapter does.
 """
 
+import hashlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 
 import pandas as pd
 
+from riqa.data.manifest import Dataset
+from riqa.data.store import Plan, Store, write_store
 from riqa.errors import InputError
-from riqa.files import read_json, write_parquet
+from riqa.files import read_json, read_parquet, write_parquet
 from riqa.labels import DETAILS
 from riqa.learn.config import TrainingConfig
 from riqa.learn.model import model_file
@@ -27,6 +32,7 @@ class Arm:
     name: str
     labels: pd.DataFrame | None = None  # image_id and p_<detail>, also by seed; None: no details
     settings: Mapping[str, object] = field(default_factory=dict)  # of `TrainingConfig`, where it has its own
+    from_scratch: bool = False  # whether it begins as a new network, and not as a single-task model
 
 
 def recipe_of(stem: Path) -> TrainingConfig:
@@ -64,8 +70,26 @@ def trainings(
         for seed in seeds:
             config = replace(base.config, **settings, seed=seed)
             start = model_stem(starts, "single_task", base.trained_on, seed)
-            found.append(replace(base, model=arm.name, config=config, start_from=start, **own))
+            own["start_from"] = None if arm.from_scratch else start
+            found.append(replace(base, model=arm.name, config=config, **own))
     return found
+
+
+def relabelled(store: Store, out: Path, manifest: pd.DataFrame) -> Store:
+    """Write a store with images of another, in the order of a manifest that may have other labels and splits.
+
+    The manifest has the columns of the other's, and some or all of its images, each once.
+    """
+    rows = store.manifest.reset_index().set_index("image_id")["index"].loc[manifest["image_id"]].to_numpy()
+    fields = read_parquet(store.root / "fields.parquet").drop(columns="image_id").iloc[rows]
+    numbers = fields.to_dict("records")
+    told = {key: store.meta[key] for key in ("n_classes", "citation", "licence", "drawn")}
+    dataset = Dataset(store.meta["name"], store.root, manifest.reset_index(drop=True), **told)
+    images = ((store.images[row], field) for row, field in zip(rows, numbers, strict=True))
+    source = json.dumps(store.meta["sha256"], sort_keys=True) + manifest.to_json()
+    digest = hashlib.sha256(source.encode()).hexdigest()
+    plan = Plan(store.meta["size"], store.meta["crop"], store.meta["versions"], digest)
+    return write_store(dataset, out, plan, lambda start: (one for one in islice(images, start, None)))
 
 
 def run_arms(

@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from riqa.data.store import open_store
 from riqa.errors import InputError
 from riqa.labels import DETAILS
 from riqa.learn.runs import execute
-from riqa.studies.experiment import Arm, recipe_of, run_arms, trainings
+from riqa.studies.experiment import Arm, recipe_of, relabelled, run_arms, trainings
 from tests.learn.chain import a_run, write_toy_store
 
 P = [f"p_{detail}" for detail in DETAILS]
@@ -71,3 +72,22 @@ def test_the_recipe_is_that_of_the_trained_model(parent, tmp_path):
     assert recipe_of(parent.stem) == parent.config
     with pytest.raises(InputError, match="build chapter 05 again"):
         recipe_of(tmp_path / "none")
+
+
+def test_a_new_network_begins_an_experiment_of_its_own(base, parent):
+    (run,) = trainings([Arm("single_task", from_scratch=True)], base, parent.models, [0])
+    assert run.start_from is None
+    (later,) = trainings([Arm("none")], base, run.models, [0])
+    assert later.start_from == run.stem
+
+
+def test_a_relabelled_store_has_the_same_pixels_and_other_labels(parent, tmp_path):
+    store = open_store(parent.store)
+    other = store.manifest.iloc[::-2].assign(overall=lambda table: 2 - table["overall"])
+    found = relabelled(store, tmp_path / "other", other)
+    assert found.manifest["image_id"].tolist() == other["image_id"].tolist()
+    assert found.manifest["overall"].tolist() == other["overall"].tolist()
+    assert np.array_equal(found.images, store.images[::-2])
+    assert found.meta["name"] == store.meta["name"]
+    assert found.meta["sha256"]["manifest.parquet"] != store.meta["sha256"]["manifest.parquet"]
+    assert open_store(tmp_path / "other").meta["n_images"] == len(other)

@@ -122,7 +122,7 @@ def plan(root: Path, profile_name: str, data: str = "", parts: str = ALL) -> lis
         if name not in known:
             raise InputError(f"{shown}: no chapter declares a parameter {name!r}{nearest(name, known)}")
     jobs, made = [], {}
-    for name, chapter in chapters.items():
+    for name, chapter in read_chapters(root, parts).items():
         paths = {"work": build.shown(build.work), "out": build.shown(build.out(name)), "data": data}
         parameters = resolve_parameters(profile, name, declared[name], paths)
         made[name] = all_values(declared[name], parameters)
@@ -132,5 +132,4 @@ def plan(root: Path, profile_name: str, data: str = "", parts: str = ALL) -> lis
         inputs = (chapter.notebook, *modules_used(chapter.notebook), *upstream)
         digest = listing_digest(Path(data)) if data and "data" in declared[name] else ""
         jobs.append(Job(chapter, parameters, inputs, digest))
-    wanted = read_chapters(root, parts)
-    return [job for job in jobs if job.chapter.name in wanted]
+    return jobs

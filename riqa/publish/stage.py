@@ -48,7 +48,7 @@ def stage_book(
         text = Numbers(numbers, path.stem, {}).resolve(text, hover=True)
         pages[path.relative_to(root).as_posix()] = text.encode()
     pages |= {f"book/measured/{path.name}": path.read_bytes() for path in (root / MEASURED).glob("*.png")}
-    pages["_toc.yml"] = _contents(root / "_toc.yml", chapters)
+    pages["_toc.yml"] = contents(root / "_toc.yml", chapters)
     facts: dict[str, dict[str, Any]] = {}
     warnings: list[str] = []  # of the chapters so far, which every later page repeats
     for name in chapters:
@@ -59,7 +59,7 @@ def stage_book(
     return write_site(build.site, pages)
 
 
-def _contents(path: Path, chapters: Collection[str]) -> bytes:
+def contents(path: Path, chapters: Collection[str]) -> bytes:
     """Return the table of contents without chapters that are not built, and parts without any."""
 
     def built(entries: Sequence[dict]) -> list[dict]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+import yaml
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 import riqa
@@ -34,6 +35,17 @@ def test_chapters_stand_in_reading_order_and_a_wrong_list_is_refused(toy):
         (toy / "notebooks" / "chapters.yaml").write_text(entry)
         with pytest.raises(InputError, match=complaint):
             read_chapters(toy)
+
+
+def test_a_part_is_built_with_those_before_it_and_without_those_after(toy):
+    listed = toy / "notebooks" / "chapters.yaml"
+    listed.write_text(yaml.safe_dump(yaml.safe_load(listed.read_text()) | {
+        "04_sum_data": {"needs": ["02_scale_data", "03_shift_data"], "threads": 1, "part": 2}}))  # fmt: skip
+    first = [name for name in CHAPTERS if name != "04_sum_data"]
+    assert list(read_chapters(toy, "1")) == [job.chapter.name for job in plan(toy, "toy", parts="1")] == first
+    assert list(read_chapters(toy, "2")) == list(read_chapters(toy)) == list(CHAPTERS)
+    with pytest.raises(InputError, match="parts is 'two'; write all"):
+        read_chapters(toy, "two")
 
 
 def test_a_chapter_is_found_by_name_number_or_beginning_and_the_nearest_is_named(toy):

@@ -16,7 +16,7 @@ from riqa.publish.layout import Build
 from riqa.publish.measured import fill_in
 from riqa.publish.profiles import read_profile
 from riqa.publish.provenance import code_version, hardware, versions
-from riqa.publish.stage import MEASURED, STATUS_PAGE, common_files, stage_book
+from riqa.publish.stage import MEASURED, STATUS_PAGE, common_files, contents, stage_book
 from tests.publish.toy import write_chapter
 
 NAMES = ("01_make_data", "02_scale_data")
@@ -230,3 +230,19 @@ def test_code_version_is_the_commit_and_tells_local_changes(tmp_path):
     assert code_version(tmp_path) == commit[:10]
     (tmp_path / "riqa" / "x.py").write_text("2")
     assert code_version(tmp_path) == f"{commit[:10]} with local changes"
+
+
+def test_the_table_of_contents_leaves_out_what_is_not_built(tmp_path):
+    def page(name, *sections):
+        return {"file": name} | ({"sections": list(sections)} if sections else {})
+
+    path = tmp_path / "_toc.yml"
+    first = page("notebooks/01_a", page("notebooks/01b_c"))
+    parts = [{"caption": "I", "chapters": [page("book/how"), first]}]
+    later = [{"caption": "II", "chapters": [page("notebooks/02_b")]}]
+    path.write_text(yaml.safe_dump({"root": "book/preface", "parts": parts + later}))
+    told = yaml.safe_load(contents(path, ["01_a", "01b_c"]))
+    assert told == {"root": "book/preface", "parts": parts}
+    assert yaml.safe_load(contents(path, ["01_a", "02_b"]))["parts"][1:] == later
+    path.write_text("root: book/preface\n")
+    assert yaml.safe_load(contents(path, [])) == {"root": "book/preface"}

@@ -22,7 +22,7 @@ from tests.publish.toy import REPOSITORY
 
 pytestmark = pytest.mark.book
 
-COMMAND = [sys.executable, "-m", "riqa.cli", "book", "--profile", "smoke"]
+COMMAND = [sys.executable, "-m", "riqa.cli", "book", "--profile", "smoke", "--parts", "all"]
 MEMORY_MB = 4000  # what any chapter may take
 
 

@@ -3,7 +3,8 @@ PROFILE ?= quick
 # 1: Part I alone, in ten minutes; all: the laboratories of Part II as well.
 PARTS ?= 1
 DATA ?=
-JOBS ?= 2
+# One more than two cores: chapters also draw, read and wait, with one core idle.
+JOBS ?= 3
 PORT ?= 8000
 # Any Python from 3.11 on.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -20,7 +21,7 @@ RIQA := .venv/bin/riqa
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
 	@echo
-	@echo 'Settings: PROFILE=quick PARTS=1 DATA=folder JOBS=2 PORT=8000 TORCH_INDEX=address'
+	@echo 'Settings: PROFILE=quick PARTS=1 DATA=folder JOBS=3 PORT=8000 TORCH_INDEX=address'
 
 book: .venv/.ok ## build the book of PROFILE (default quick) into _build/PROFILE/html
 	@$(RIQA) book --profile '$(PROFILE)' --data '$(DATA)' --jobs '$(JOBS)' --parts '$(PARTS)'

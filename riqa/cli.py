@@ -66,7 +66,7 @@ def book(
     data: Annotated[str, typer.Option(help="Folder with the photographs, for profiles that need one.")] = "",
     jobs: Annotated[
         int, typer.Option(min=1, help="Chapters, and processes in them, that run side by side.")
-    ] = 2,
+    ] = 3,
     parts: Annotated[str, typer.Option(help="The last part of the book to build, or all.")] = "1",
 ) -> None:
     """Build the book: run what has to run, render the pages.

@@ -210,7 +210,8 @@ def laid_out(evidence: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     if evidence["n"].nunique(dropna=False) == 1 and evidence["n"].notna().all():
         caption += f" ({evidence['n'].iloc[0]:,} images)"
         shown = shown.drop(columns="images")
-    return shown, caption + ". " + " / ".join(METHODS[method] for method in evidence["method"].unique())
+    how = " / ".join(METHODS[method] for method in evidence["method"].unique())
+    return shown, f"{caption}. {how[0].upper()}{how[1:]}"
 
 
 def kind_of_data(evidence: pd.DataFrame) -> str:

@@ -310,7 +310,7 @@ def test_evidence_is_laid_out_with_what_cannot_be_said_left_open():
         ["+0.010<br><small>−0.020 to +0.040</small>", "−0.050", "100", "–", "for"],
         ["−0.080<br><small>−0.200 to +0.040</small>", "−0.050", "12", "–", "undecided (few images)"],
     ]
-    assert caption.startswith(f"{PARTS.loc['matches', 'title']}. two one-sided tests")
+    assert caption.startswith(f"{PARTS.loc['matches', 'title']}. Two one-sided tests")
     shown, caption = laid_out(judge(found(row("maps_repair", p=0.0004))))
     assert shown["margin"].tolist() == ["–"]
     assert shown["p, Holm"].tolist() == ["&lt; 0.001"]

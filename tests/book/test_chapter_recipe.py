@@ -14,7 +14,7 @@ from tests.book.test_smoke_build import copy_repository
 
 pytestmark = pytest.mark.book
 
-NAME = "13_ask_the_undecided"
+NAME = "99_ask_the_undecided"
 STUDY = '''"""How often is a model undecided?"""
 
 from riqa.results import tidy
@@ -27,7 +27,7 @@ def undecided(predictions, below=0.5):
     return tidy(own.reset_index(), metric="undecided", method="count", n=len(predictions))
 '''
 PARAMETERS = """work: str = "_build/quick/work"  # folder with every chapter's artifacts, path
-out: str = "_build/quick/work/13_ask_the_undecided"  # folder for this chapter's artifacts, path
+out: str = "_build/quick/work/99_ask_the_undecided"  # folder for this chapter's artifacts, path
 below: float = 0.5  # probability below which a model is undecided, share; above 0, below 1"""
 CODE = """from riqa import results
 from riqa.predictions import read_predictions
@@ -36,7 +36,7 @@ from riqa.studies.undecided import undecided
 
 answered = read_predictions(work, ["05_train_multi_task"])
 found = undecided(answered[answered["dataset"] == answered["trained_on"]], below)
-results.write(out, [found], chapter="13_ask_the_undecided")
+results.write(out, [found], chapter="99_ask_the_undecided")
 table(wide(found, ["set"], "model"), "How often models are undecided")"""
 PROSE = """# Ask the undecided
 
@@ -55,7 +55,7 @@ def test_a_notebook_a_study_and_a_line_make_a_chapter(smoke, tmp_path):
     nbformat.write(new_notebook(cells=cells, metadata=kernel), tmp_path / "notebooks" / f"{NAME}.ipynb")
     with (tmp_path / "notebooks" / "chapters.yaml").open("a") as file:
         file.write(f"{NAME}: {{needs: [05_train_multi_task], threads: 1}}\n")
-    command = [sys.executable, *shlex.split("-m riqa.cli run 13 --profile smoke -p below=0.6 --out run")]
+    command = [sys.executable, *shlex.split("-m riqa.cli run 99 --profile smoke -p below=0.6 --out run")]
     env = os.environ | {"PYTHONPATH": str(tmp_path)}
     done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

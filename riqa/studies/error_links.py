@@ -128,15 +128,6 @@ def parts(
     return shared, own
 
 
-def repaired(gone: np.ndarray, chosen: np.ndarray, asked: np.ndarray) -> np.ndarray:
-    """Average an outcome (S, N, 3) of repairing one detail over the details chosen (S, N, 3) -> (S, N).
-
-    NaN where the photograph is not asked for (S, N), or none of its details is chosen.
-    """
-    chosen = chosen & asked[..., None]
-    return _ratio(np.where(chosen, gone, 0).sum(axis=-1), chosen.sum(axis=-1))
-
-
 def usual(score: np.ndarray, outcome: np.ndarray, new: np.ndarray, n: int) -> np.ndarray:
     """Return how often an outcome, (S, N), is met on photographs whose score (N,) is like a `new` one (...).
 

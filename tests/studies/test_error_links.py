@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import hypergeom
 from statsmodels.stats.contingency_tables import StratifiedTable, Table2x2
 
-from riqa.studies.error_links import link, odds_ratio, parts, phi, repaired, shuffles, strata_of, usual
+from riqa.studies.error_links import link, odds_ratio, parts, phi, shuffles, strata_of, usual
 
 RNG = np.random.default_rng(5)
 QUICK = {"n_shuffles": 50, "n_resamples": 100}
@@ -115,17 +115,8 @@ def test_within_a_photograph_is_one_network_minus_other_networks():
     assert own.value == pytest.approx(gap / np.sqrt(p * (1 - p) * q * (1 - q)))
 
 
-def test_outcomes_of_repairs_are_averaged_over_the_details_chosen():
-    gone = np.array([[[1, 0, 1], [1, 1, 1], [1, 0, 0]]], bool)
-    chosen = np.array([[[1, 1, 0], [0, 0, 0], [1, 0, 0]]], bool)
-    asked = np.array([[True, True, False]])
-    found = repaired(gone, chosen, asked)
-    assert found[0, 0] == 0.5
-    assert np.isnan(found[0, 1:]).all()
-
-
 def test_the_usual_outcome_is_that_of_photographs_with_a_like_score():
     score = np.array([0.1, 0.2, 0.3, 0.4])
     outcome = np.array([[1, 1, 0, 1], [1, 0, 0, 0]], bool)
     # two bins, below 0.25 and above: 3 of 4, and 1 of 4
-    assert usual(score, outcome, np.array([0.0, 0.24, 0.26, 9.0]), 2).tolist() == [0.75, 0.75, 0.25, 0.25]
+    assert usual(score, outcome, np.array([[0.0, 0.24], [0.26, 9.0]]), 2).tolist() == [[0.75] * 2, [0.25] * 2]

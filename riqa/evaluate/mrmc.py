@@ -102,13 +102,49 @@ def jackknife(
         groups: (N,) patient ids; None leaves out single images.
     """
     own = sums_by_group(images, checked_groups(groups, images.shape[:1])).astype(float)
-    total, n = own.sum(axis=0), len(own)
-    values = statistic(total)
+    total = own.sum(axis=0)
+    if len(own) < 2:  # nobody is left
+        return by_leaving_out(statistic(total), np.empty((len(own), 0)))
+    return by_leaving_out(statistic(total), statistic(total - own))
+
+
+def by_leaving_out(values: np.ndarray, without: np.ndarray) -> BySeed:
+    """Turn values (S,), and those without each of G patients (G, S), into what methods are judged by."""
+    n = len(without)
     if n < 2:
         return BySeed(values, np.full((len(values),) * 2, np.nan))
-    without = statistic(total - own)
-    without -= without.mean(axis=0)
-    return BySeed(values, (n - 1) / n * without.T @ without)
+    away = without - without.mean(axis=0)
+    return BySeed(values, (n - 1) / n * away.T @ away)
+
+
+def rank_correlation(
+    numbers: np.ndarray, truth: np.ndarray, groups: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Compute how well numbers order images, of all patients, and without each of them.
+
+    It is the share of pairs in the right order minus that in the wrong order, of the pairs whose truth
+    differs (Somers' D; Kendall's tau where no truth occurs twice); NaN where there is no such pair.
+
+    Args:
+        numbers: (S, N), by seed.
+        truth: (N,), any numbers.
+        groups: (N,) patient ids; None leaves out single images.
+
+    Returns:
+        Values (S,), and those without each of G patients (G, S), for `by_leaving_out`.
+    """
+    patient = np.unique(checked_groups(groups, truth.shape), return_inverse=True)[1]
+    order, same = np.sign(truth[:, None] - truth).astype(np.int8), patient[:, None] == patient
+
+    def sums(pairs: np.ndarray) -> np.ndarray:
+        """Sum over all pairs, and over those without each patient."""
+        total, own, within = pairs.sum(), pairs.sum(axis=1), (pairs * same).sum(axis=1)
+        return np.append(total, total - np.bincount(patient, 2 * own - within))
+
+    with np.errstate(invalid="ignore"):
+        signs = (np.sign(own[:, None] - own).astype(np.int8) for own in numbers)
+        found = np.stack([sums(order * sign) / sums(np.abs(order)) for sign in signs], axis=1)
+    return found[0], found[1:]
 
 
 def interval_of_method(by_seed: BySeed, confidence: float = 0.95) -> Interval:

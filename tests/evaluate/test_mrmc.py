@@ -19,6 +19,7 @@ from riqa.evaluate.mrmc import (
     mean_of_method,
     method_difference,
     method_power,
+    rank_correlation,
     spread_of,
 )
 from riqa.evaluate.stats import paired_bootstrap
@@ -110,6 +111,36 @@ def test_the_jackknife_of_a_mean_is_its_textbook_variance():
     values = np.random.default_rng(0).normal(size=(40, 3))
     found = jackknife(values, lambda sums: sums / len(values) if sums.ndim == 1 else sums / (len(values) - 1))
     np.testing.assert_allclose(found.covariance, np.cov(values.T) / 40)
+
+
+@settings(max_examples=25)
+@given(st.integers(0, 2**32 - 1))
+def test_rank_correlation_counts_pairs_and_leaves_patients_out(seed):
+    """Against two loops over pairs; with ties in the numbers, in the truth, and patients of several images."""
+    rng = np.random.default_rng(seed)
+    numbers, truth = rng.integers(4, size=(2, 12)) / 4, rng.integers(5, size=12)
+    patients = rng.integers(4, size=12)
+
+    def slow(own, kept):
+        signs, pairs = 0, 0
+        for i in kept:
+            for j in kept:
+                signs += np.sign(own[i] - own[j]) * np.sign(truth[i] - truth[j])
+                pairs += truth[i] != truth[j]
+        return signs / pairs if pairs else np.nan
+
+    values, without = rank_correlation(numbers, truth, patients)
+    np.testing.assert_allclose(values, [slow(own, range(12)) for own in numbers])
+    expected = [[slow(own, np.flatnonzero(patients != p)) for own in numbers] for p in np.unique(patients)]
+    np.testing.assert_allclose(without, expected)
+
+
+def test_rank_correlation_by_hand_and_without_patients():
+    # Of the pairs 12, 13, 14, 23, 24, 34 five are in order and 34 is not.
+    values, without = rank_correlation(np.array([[1.0, 2, 4, 3]]), np.array([0.1, 0.2, 0.3, 0.4]))
+    assert values.tolist() == [4 / 6]
+    assert without[:, 0].tolist() == pytest.approx([1 / 3, 1 / 3, 1, 1])
+    assert np.isnan(rank_correlation(np.array([[1.0, 2]]), np.array([1, 1]))[0]).all()
 
 
 def test_the_jackknife_agrees_with_drawing_patients():

@@ -241,8 +241,9 @@ def rank_correlations(
             if rival:
                 values, without = values - order[rival][0], without - order[rival][1]
             interval = interval_of_method(by_leaving_out(values, without), confidence)
-            if not rival:  # nobody asks whether it is 0
-                interval = replace(interval, p_value=np.nan)
+            if not rival:  # at most 1, and nobody asks whether it is 0
+                low, high = np.clip([interval.low, interval.high], -1, 1)
+                interval = replace(interval, low=low, high=high, p_value=np.nan)
             keys = {"dataset": images["dataset"].iloc[0], "model": model, "rival": rival, "n": len(wide)}
             keys |= {"method": "mrmc", "seeds": wide[model].columns, "confidence": confidence}
             found.append(rows({("rank_correlation", group): interval}, **keys))

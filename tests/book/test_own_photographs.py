@@ -22,6 +22,7 @@ pytestmark = pytest.mark.book
 
 PAGE = (REPOSITORY / "book" / "your_photographs.md").read_text()
 YAML = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+AUDITS = ("01_curate_images", "07b_question_the_details", "12b_audit_the_print")  # of the paper and its sets
 UNGRADED = 3  # photographs of which nobody has said how good they are
 
 # As little of everything as the chapters can do with.
@@ -122,7 +123,7 @@ def test_the_whole_book_is_built_under_the_name_that_the_profile_uses(place):
     others = {ALL_SETS, "three clouds", ""}  # all together, a drawing of chapter 10, and numbers about no set
     printed = {"eyeq", "eyeq_d", "deepdrid", "mshf"}  # what the paper prints, audited in every build
     for path in build.work.rglob("*.parquet"):
-        audits = path.parent.name in ("07b_question_the_details", "12b_audit_the_print")
+        audits = path.parent.name in AUDITS
         table = pd.read_parquet(path)
         for column in {"dataset", "trained_on", "set"} & set(table):
             assert set(table[column].dropna()) <= sets | others | (printed if audits else set()), path

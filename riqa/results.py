@@ -84,7 +84,6 @@ METHODS = {
     "rule": "1 if it passes the rule, else 0",
     "seeds": "mean over seeds; smallest and largest of a seed",
     "severity": "against true severity; mean over seeds; percentile bootstrap over patients and seeds",
-    "simulation": "simulated studies",
     "starts": "one network; mean, least and most over a map's random starts",
     "together": "against the planted truth, or else the experts not compared; bootstrap over patients",
     "threshold": "limit from validation images; mean over pairs of seed and image; bootstrap likewise",

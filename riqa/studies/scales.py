@@ -32,7 +32,7 @@ HEAD = "grade"
 
 
 class OneScale(nn.Module):
-    """A head with one score of an image, and a threshold between each two grades."""
+    """One score of an image, and a threshold between each two grades."""
 
     def __init__(self, n_features: int, n_thresholds: int):
         super().__init__()
@@ -63,7 +63,7 @@ def cumulative_logits(logits: Tensor, grades: Tensor) -> Tensor:
 
 
 def correlation(logits: Tensor, grades: Tensor) -> Tensor:
-    """Ask for correlation within the batch, 0 if its grades are alike; logits (N, 1)."""
+    """Ask for correlation in the batch, 0 if grades are alike; logits (N, 1)."""
     score, grade = logits[:, 0], grades.float()
     score, grade = score - score.mean(), grade - grade.mean()
     return 1 - functional.cosine_similarity(score, grade, dim=0)
@@ -175,6 +175,7 @@ def learn(run: TrainingRun, tell: Callable = lambda told: None) -> pd.DataFrame:
     for split in ("val", "test"):
         examples = examples_of(store, split, (task,))
         logits = in_batches(model, model, examples, run.config.precision)[HEAD].double()
+        logits = logits.nan_to_num()  # a training that diverged says the same of every image
         truth = store.manifest.iloc[examples.rows].reset_index(drop=True)
         frame = truth[["image_id", "dataset", "split", "patient_id", "eye", "overall"]].assign(**run.names)
         frame["number"], frame["own"] = scale.number(logits).numpy(), np.nan
@@ -184,12 +185,39 @@ def learn(run: TrainingRun, tell: Callable = lambda told: None) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
-def run_losses(base: TrainingRun, losses: Sequence[str], seeds: Sequence[int], workers: int) -> pd.DataFrame:
-    """Train a network by every loss from every seed, see `learn`; all else is that of `base`."""
-    runs = [
-        replace(base, model=loss, config=replace(base.config, seed=seed)) for loss in losses for seed in seeds
-    ]
-    return pd.concat(run_each(runs, workers, learn), ignore_index=True)
+def validation_score(answers: pd.DataFrame, n_classes: int) -> float:
+    """Return the macro-F1 of the best cuts on a network's validation images."""
+    val = answers[(answers["split"] == "val") & answers["overall"].notna()]
+    called = as_grades(val["number"], best_cuts(val["number"], val["overall"], n_classes))
+    how = {"labels": range(n_classes), "average": "macro", "zero_division": 0}
+    return float(f1_score(val["overall"].astype(int), called, **how))
+
+
+def run_losses(
+    base: TrainingRun, losses: Sequence[str], seeds: Sequence[int], rate_factors: Sequence[float],
+    workers: int = 1,
+) -> pd.DataFrame:  # fmt: skip
+    """Train a network by every loss from every seed, see `learn`; all else but the learning rate is `base`'s.
+
+    The first seed tries every factor of the learning rate. The one with the best validation score, of equal
+    ones the first, is that of the loss; it stands in the column `rate_factor`.
+    """
+
+    def run(loss: str, factor: float, seed: int) -> TrainingRun:
+        config = replace(base.config, seed=seed, learning_rate=factor * base.config.learning_rate)
+        return replace(base, model=loss, config=config)
+
+    tried = [(loss, factor) for loss in losses for factor in rate_factors]
+    first = run_each([run(*one, seeds[0]) for one in tried], workers, learn)
+    scores = [validation_score(one, base.n_overall) for one in first]
+    scores = pd.Series(scores, pd.MultiIndex.from_tuples(tried))
+    best = {loss: scores[loss].idxmax() for loss in losses}
+    later = [(loss, seed) for loss in losses for seed in seeds[1:]]
+    others = run_each([run(loss, best[loss], seed) for loss, seed in later], workers, learn)
+    found = {(loss, seeds[0]): first[tried.index((loss, best[loss]))] for loss in losses}
+    found |= dict(zip(later, others, strict=True))
+    every = [found[loss, seed].assign(rate_factor=best[loss]) for loss in losses for seed in seeds]
+    return pd.concat(every, ignore_index=True)
 
 
 def graded_answers(answers: pd.DataFrame, n_classes: int, own: bool = False) -> pd.DataFrame:

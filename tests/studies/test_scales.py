@@ -122,6 +122,48 @@ def test_a_network_learns_by_each_loss(tmp_path):
     assert answers["own"].dropna().isin([0, 1, 2]).all()
 
 
+def test_the_first_seed_chooses_the_rate_on_validation_images(tmp_path, monkeypatch):
+    """Who ranks its validation images rightly is planted; test images say the opposite."""
+    asked = []
+
+    def learned(runs, workers, work):
+        assert (workers, work) == (2, scales.learn)
+        asked.append([(run.model, run.config.learning_rate, run.config.seed) for run in runs])
+        frames = []
+        for run in runs:
+            right = (run.config.learning_rate < 0.05) == (run.model == "squared_error")
+            overall = np.tile([0.0, 1, 2], 2)
+            split = np.repeat(["val", "test"], 3)
+            number = np.where((split == "val") == right, overall, 1)
+            frames.append(
+                pd.DataFrame({"split": split, "overall": overall, "number": number}).assign(**run.names)
+            )
+        return frames
+
+    monkeypatch.setattr(scales, "run_each", learned)
+    base = TrainingRun("", "toy", tmp_path, 3, 0, TrainingConfig(1, learning_rate=0.1), tmp_path)
+    losses = ["squared_error", "correlation"]
+    found = scales.run_losses(base, losses, [4, 7], [1.0, 0.2], 2)
+    assert asked[0] == [(loss, pytest.approx(rate), 4) for loss in losses for rate in (0.1, 0.02)]
+    assert asked[1] == [("squared_error", pytest.approx(0.02), 7), ("correlation", 0.1, 7)]
+    keys = ["model", "seed", "rate_factor"]
+    assert found[keys].drop_duplicates().to_numpy().tolist() == [
+        ["squared_error", 4, 0.2], ["squared_error", 7, 0.2], ["correlation", 4, 1.0], ["correlation", 7, 1.0],
+    ]  # fmt: skip
+    val = found[found["split"] == "val"]
+    assert (val["number"] == val["overall"]).all()
+
+
+def test_a_network_that_diverges_says_the_same_of_every_image(tmp_path):
+    store = write_toy_store(tmp_path)
+    config = replace(CONFIG, epochs=1, learning_rate=1e30)
+    found = scales.learn(
+        TrainingRun("squared_error", "toy", store.root, 3, 0, config, tmp_path, checkpoints=None)
+    )
+    assert np.isfinite(found["number"]).all()
+    assert scales.validation_score(found, 3) < 0.5
+
+
 def test_cross_entropy_trains_the_single_task_network(tmp_path):
     config = TrainingConfig(1, 8)
     run = TrainingRun("cross_entropy", "toy", tmp_path, 3, 0, config, tmp_path)

@@ -1,0 +1,110 @@
+"""Chapters in forks: what they share, how they end, and that they are asked for whatever their number."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from riqa.files import read_json
+from riqa.publish.build import chapter_environment
+from riqa.publish.forks import VARIABLE, fixed_variables, libraries, served
+from riqa.publish.layout import PLACES
+from riqa.publish.progress import read_progress
+from tests.publish.toy import value
+
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="forks are served on Linux")
+
+ASK = [sys.executable, "-m", "riqa.publish.forks", "chapter"]
+
+
+def wait_for(found, seconds=60):
+    """Wait until a function returns something, and return it."""
+    deadline = time.time() + seconds
+    while time.time() < deadline:
+        if answer := found():
+            return answer
+        time.sleep(0.05)
+    raise AssertionError(f"{found} found nothing in {seconds} s")
+
+
+@pytest.fixture
+def asked(run):
+    """The command that asks for the toy run, with other parameters if given."""
+
+    def command(**parameters):
+        told = {place: str(getattr(run, place)) for place in PLACES}
+        told |= {"parameters": {**run.parameters, **parameters}, "profile": "toy"}
+        return [*ASK, json.dumps(told), "--inputs", *map(str, run.inputs)]
+
+    return command
+
+
+def serving(command, tmp_path, **options):
+    """Start a command, with forks served."""
+    command, variables = served(command, tmp_path)
+    root = os.getcwd()
+    return subprocess.Popen(command, env=chapter_environment(root) | variables, text=True, **options)
+
+
+def test_a_served_chapter_is_as_one_that_is_not(run, asked, tmp_path):
+    (tmp_path / "served").mkdir()
+    assert subprocess.run(asked(), env=chapter_environment(os.getcwd()), check=False).returncode == 0
+    alone = read_json(run.out / "artifacts.json")
+    outputs = [cell.get("outputs") for cell in read_json(run.executed)["cells"]]
+    run.record.unlink()  # or it would be taken over
+    assert serving(asked(), tmp_path / "served").wait() == 0
+    assert read_json(run.out / "artifacts.json") == alone
+    assert [cell.get("outputs") for cell in read_json(run.executed)["cells"]] == outputs
+    assert value(run.out) == 4
+
+
+def test_exit_status_and_words_come_back(asked, tmp_path):
+    process = serving(asked(m=1), tmp_path, stderr=subprocess.PIPE)
+    _, said = process.communicate()
+    assert process.returncode == 2
+    assert (
+        said == "riqa: 01_make_data declares no parameter 'm'; did you mean 'n'?\n" or said.count("\n") == 1
+    )
+
+
+@pytest.mark.parametrize("victim", ["asking", "chapter", "kernel"])
+def test_a_kill_ends_chapter_and_kernel_and_is_told(run, asked, tmp_path, victim):
+    server = psutil.Process(serving(asked(pause=600.0), tmp_path, stderr=subprocess.DEVNULL).pid)
+    wait_for(lambda: (told := read_progress(run.progress)) and told.cell >= 3)
+    (asking,) = [one for one in server.children() if "serve" not in one.cmdline()]
+    (chapter,) = [one for one in server.children() if one != asking]
+    (kernel,) = chapter.children()
+    {"asking": asking, "chapter": chapter, "kernel": kernel}[victim].kill()
+    _, left = psutil.wait_procs([asking, chapter, kernel], timeout=60)
+    assert not [one for one in left if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
+    assert server.wait(60) != 0
+    assert not run.executed.exists()
+
+
+def test_libraries_are_those_that_chapter_and_modules_import_at_the_top(tmp_path):
+    module, notebook, table = tmp_path / "one.py", tmp_path / "one.ipynb", tmp_path / "one.csv"
+    module.write_text("import numpy as np\nfrom sklearn.metrics import f1_score\nfrom riqa.files import lock\n\n"
+                      "def later():\n    import torch\n")  # fmt: skip
+    cells = [
+        {"cell_type": "code", "source": ["import json, pandas\n"]},
+        {"cell_type": "code", "source": "%magic"},
+    ]
+    notebook.write_text(json.dumps({"cells": [*cells, {"cell_type": "markdown", "source": "import this"}]}))
+    table.write_text("a\n")
+    assert set(libraries(map(str, (module, notebook, table)))) == {
+        "numpy",
+        "sklearn.metrics",
+        "json",
+        "pandas",
+    }
+
+
+def test_the_libraries_of_all_chapters_start_no_thread():
+    names = "numpy pandas cv2 torch torchvision seaborn sklearn.metrics statsmodels.api papermill ipykernel.kernelapp"
+    program = f"import os, {names.replace(' ', ', ')}\nprint(len(os.listdir('/proc/self/task')))"
+    environment = os.environ | fixed_variables() | {VARIABLE: ""}
+    assert subprocess.check_output([sys.executable, "-c", program], env=environment, text=True) == "1\n"

@@ -23,7 +23,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 VARIABLE = "RIQA_FORKS"  # names the socket on which forks are asked for
-ALWAYS = ("papermill", "ipykernel.kernelapp", "matplotlib")
+ALWAYS = ("papermill", "ipykernel.kernelapp", "matplotlib")  # in this order, or tqdm warns
 # Of a user's own: startup files and warnings; optimised Python would leave the assertions out.
 TAKEN_OUT = ("PYTHONSTARTUP", "PYTHONOPTIMIZE", "PYTHONWARNINGS", "JUPYTER_DEFAULT_PROVISIONER_NAME")
 LOOK_EVERY = 0.1  # seconds between two looks at whether the command has ended
@@ -96,7 +96,7 @@ def _answer(listener: socket.socket) -> int:
     with connection.makefile() as stream:
         arguments, variables = json.loads(stream.readline())
     files = arguments[arguments.index("--inputs") + 1 :] if "--inputs" in arguments else []
-    for name in {*ALWAYS, *libraries(files)} - sys.modules.keys():
+    for name in dict.fromkeys([*ALWAYS, *libraries(files)]):
         with suppress(ImportError):  # the chapter says so
             import_module(name)
     pid = os.fork()

@@ -66,9 +66,8 @@ def test_exit_status_and_words_come_back(asked, tmp_path):
     process = serving(asked(m=1), tmp_path, stderr=subprocess.PIPE)
     _, said = process.communicate()
     assert process.returncode == 2
-    assert (
-        said == "riqa: 01_make_data declares no parameter 'm'; did you mean 'n'?\n" or said.count("\n") == 1
-    )
+    assert said.startswith("riqa: 01_make_data declares no parameter 'm'")
+    assert said.count("\n") == 1
 
 
 @pytest.mark.parametrize("victim", ["asking", "chapter", "kernel"])

@@ -23,7 +23,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 VARIABLE = "RIQA_FORKS"  # names the socket on which forks are asked for
-ALWAYS = ("papermill", "ipykernel.kernelapp", "matplotlib")  # in this order, or tqdm warns
+ALWAYS = ("tqdm.auto", "papermill", "ipykernel.kernelapp", "matplotlib")  # tqdm warns if it comes later
 # Of a user's own: startup files and warnings; optimised Python would leave the assertions out.
 TAKEN_OUT = ("PYTHONSTARTUP", "PYTHONOPTIMIZE", "PYTHONWARNINGS", "JUPYTER_DEFAULT_PROVISIONER_NAME")
 LOOK_EVERY = 0.1  # seconds between two looks at whether the command has ended

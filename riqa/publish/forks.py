@@ -4,8 +4,8 @@
     python -m riqa.publish.forks chapter RUN ...      run a chapter, in a fork where one is served
 
 The process that serves holds libraries and nothing of riqa, whose files may change during a build: a fork
-imports those anew. It has one thread (and jemalloc's, which knows forks), so they are safe. Where none serves, as on a cluster, a
-chapter is run by the process that was asked.
+imports those anew. It has one thread (and jemalloc's, which knows forks), so its forks are safe. Where none
+serves, as on a cluster, a chapter is run by the process that was asked.
 """
 
 import ast

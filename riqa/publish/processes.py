@@ -102,7 +102,7 @@ def watching(*needed: int) -> Iterator[SimpleNamespace]:
 
 
 def _memory_of_family(exact: bool = True) -> int:
-    """Return the memory of this process and its descendants, in bytes; if not `exact`, shared pages for each."""
+    """Return the memory of this process and its descendants, in bytes; shared pages count once if `exact`."""
     total, own = 0, psutil.Process()
     for process in (own, *own.children(recursive=True)):
         with suppress(psutil.Error):  # one may end between the listing and the look

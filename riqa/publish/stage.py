@@ -15,6 +15,7 @@ from nbformat.v4 import new_markdown_cell
 
 from riqa.errors import InputError
 from riqa.files import read_json, write_whole
+from riqa.publish.chapters import read_chapters
 from riqa.publish.layout import Build
 from riqa.publish.measured import fill_in
 from riqa.publish.parameters import declared_parameters
@@ -50,10 +51,12 @@ def stage_book(
     pages |= {f"book/measured/{path.name}": path.read_bytes() for path in (root / MEASURED).glob("*.png")}
     pages["_toc.yml"] = contents(root / "_toc.yml", chapters)
     facts: dict[str, dict[str, Any]] = {}
-    warnings: list[str] = []  # of the chapters so far, which every later page repeats
+    listed, warnings = read_chapters(root), {}  # all that follows from a chapter repeats its warnings
     for name in chapters:
-        warnings += read_json(build.out(name) / "warnings.json") or []
-        files, facts[name] = stage_chapter(build, name, numbers, warnings)
+        told = [warning for need in listed[name].needs for warning in warnings[need]]
+        told += read_json(build.out(name) / "warnings.json") or []
+        warnings[name] = list(dict.fromkeys(told))
+        files, facts[name] = stage_chapter(build, name, numbers, warnings[name])
         pages |= files
     pages[STATUS_PAGE] = f"{_status_page(profile, facts)}\n".encode()
     return write_site(build.site, pages)

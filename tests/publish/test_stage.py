@@ -17,7 +17,7 @@ from riqa.publish.measured import fill_in
 from riqa.publish.profiles import read_profile
 from riqa.publish.provenance import code_version, hardware, versions
 from riqa.publish.stage import MEASURED, STATUS_PAGE, common_files, contents, stage_book
-from tests.publish.toy import write_chapter
+from tests.publish.toy import CHAPTERS, write_chapter
 
 NAMES = ("01_make_data", "02_scale_data")
 FACTS = {
@@ -94,6 +94,16 @@ def test_a_page_tells_its_origin_and_parameters_and_no_progress(build):
     assert injected.metadata["tags"] == ["injected-parameters", "remove-cell"]
     assert [output.text for output in use.outputs] == ["5"]
     assert "papermill" not in json.dumps(first)
+
+
+def test_a_warning_is_repeated_by_what_follows_from_its_chapter_and_by_nothing_else(build):
+    names = tuple(CHAPTERS)  # 04 needs 02, which warns, and 03, which needs 01 alone
+    for name in names[2:]:
+        write_executed(build, name)
+    stage_book(build, read_profile(build.root, "toy"), names)
+    pages = {name: (build.site / "notebooks" / f"{name}.ipynb").read_text() for name in names}
+    assert [name for name, page in pages.items() if "The light is odd." in page] == [names[1], names[3]]
+    assert pages[names[3]].count("The light is odd.") == 1
 
 
 def test_the_status_page_lists_every_chapter_and_the_profile(build):

@@ -117,12 +117,9 @@ def data_uri(image: np.ndarray) -> str:
 def write_page(file: Path, cards: Sequence[Card], notes: Sequence[str] = (), **facts: object) -> None:
     """Write the page, aside and then renamed; raise `InputError` if the file cannot be written.
 
-    Args:
-        file: Path of the page.
-        cards: One card per photograph.
-        notes: What readers must know before the answers, besides what the cards note.
-        **facts: `model_name`; `summary`, one line with the counts; `unreadable`, the files that could not be
-            read; `most_pictures`, most cards with pictures, which is stated where there are more cards.
+    `notes` are what readers must know before the answers, besides what the cards note; `facts` are
+    `model_name`; `summary`, one line with the counts; `unreadable`, the files that could not be read; and
+    `most_pictures`, most cards with pictures, which is stated where there are more cards.
     """
     looks = {"autoescape": True, "undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
     environment = Environment(loader=PackageLoader("riqa.assess"), finalize=_printable, **looks)

@@ -8,15 +8,7 @@ from riqa.labels import class_names
 
 
 def class_counts(manifest: pd.DataFrame, n_classes: int | None) -> pd.DataFrame:
-    """Count images by split and overall class.
-
-    Args:
-        manifest: Table with `split` and `overall`.
-        n_classes: 2, 3, or None when overall quality is not labelled.
-
-    Returns:
-        One row per split that occurs, in the order train, val, test; one column per class, and `all`.
-    """
+    """Count images by split that occurs (rows: train, val, test) and overall class (columns), and `all`."""
     names = class_names(n_classes) if n_classes else ()
     is_of = {name: manifest["overall"] == code for code, name in enumerate(names)} | {"all": True}
     counts = pd.DataFrame(is_of, index=manifest.index).groupby(manifest["split"]).sum()

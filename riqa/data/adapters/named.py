@@ -36,8 +36,7 @@ def match_named(
         where: What the labels and images are, for the messages.
         own: Files below the root that are no images and need no mention.
 
-    Raises:
-        InputError: If several files fit a name, or two rows mean the same file.
+    Raises an InputError if several files fit a name, or two rows mean the same file.
     """
     names, folder = table["named"].tolist(), posixpath.dirname
     passed, elsewhere = PassedOver(), {}

@@ -30,34 +30,20 @@ def open_image(filename):
 @pytest.fixture
 def fakes(tmp_path, monkeypatch):
     """Packages with the peers' names and documented calls, which give back what they were called with."""
-    (tmp_path / "fundus_image_toolbox").mkdir()
-    (tmp_path / "fundus_image_toolbox" / "__init__.py").write_text(TOOLBOX)
     (tmp_path / "rtnls_fundusprep").mkdir()
-    (tmp_path / "rtnls_fundusprep" / "__init__.py").touch()
+    (tmp_path / "fundus_image_toolbox.py").write_text(TOOLBOX)
     (tmp_path / "rtnls_fundusprep" / "preprocessor.py").write_text(PREPROCESSOR)
     (tmp_path / "rtnls_fundusprep" / "utils.py").write_text(OPENER)
     monkeypatch.syspath_prepend(str(tmp_path))
 
 
-@pytest.fixture
-def photograph(tmp_path):
+def test_peers_are_called_as_they_document_and_no_others(fakes, tmp_path, monkeypatch):
     Image.fromarray(disc()[0]).save(tmp_path / "a.png")
-    return tmp_path / "a.png"
-
-
-def test_absent_peers_are_none_and_unknown_ones_refused(monkeypatch, photograph):
-    monkeypatch.setattr(peers, "find_spec", lambda module: None)
-    assert peers.installed_peers() == []
-    for name in peers.PEERS:
-        assert peers.peer_crop(name, photograph, 32) is None
-    with pytest.raises(ValueError, match="fundus-image-toolbox"):
-        peers.peer_crop("fundus_image_toolbox", photograph, 32)
-
-
-def test_peers_are_called_as_they_document(fakes, photograph):
     assert peers.installed_peers() == ["fundus-image-toolbox", "retinalysis-fundusprep"]
-    crop = peers.peer_crop("fundus-image-toolbox", photograph, 32)
+    crop = peers.peer_crop("fundus-image-toolbox", tmp_path / "a.png", 32)
     assert np.array_equal(crop, np.full((32, 32, 3), 7))
-    crop = peers.peer_crop("retinalysis-fundusprep", photograph, 24)
+    crop = peers.peer_crop("retinalysis-fundusprep", tmp_path / "a.png", 24)
     assert crop.dtype == np.uint8
     assert np.array_equal(crop, np.full((24, 24, 3), disc()[0].max()))
+    monkeypatch.setattr(peers, "find_spec", lambda module: None)
+    assert peers.installed_peers() == []

@@ -34,8 +34,8 @@ def test_what_systems_keep_and_other_endings_are_passed_over_and_counted(tmp_pat
         "@eaDir",
         "#recycle",
         "$RECYCLE.BIN",
-        "__MACOSX",
         "lost+found",
+        "__MACOSX",
     ]
     touch(tmp_path, "1.jpg", *(f"{name}/old.jpg" for name in hidden), "._1.jpg", "Thumbs.db")
     passed = PassedOver()

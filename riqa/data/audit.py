@@ -10,10 +10,9 @@ import pandas as pd
 
 from riqa.data.adapters import read_catalogue
 from riqa.data.catalogue import ALL, no_image, to_dataset
-from riqa.data.checks import class_counts
 from riqa.data.findings import Finding, found
 from riqa.data.inspection import inspect_images
-from riqa.data.manifest import SPLITS, Dataset, patients_in_several_splits
+from riqa.data.manifest import SPLITS, Dataset, class_counts, patients_in_several_splits
 from riqa.data.published import COUNTS
 from riqa.errors import InputError
 

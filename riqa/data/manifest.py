@@ -1,4 +1,4 @@
-"""The manifest, the table (one row per image) that every dataset becomes: checks, patient-wise splits."""
+"""The manifest, the table (one row per image) that every dataset becomes: checks, counts, splits by patient."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -103,6 +103,27 @@ def patients_in_several_splits(manifest: pd.DataFrame) -> list[str]:
     """Return the patients whose images lie in more than one split, sorted: there should be none."""
     n_splits = manifest.groupby("patient_id")["split"].nunique()
     return sorted(n_splits.index[n_splits > 1])
+
+
+def class_counts(manifest: pd.DataFrame, n_classes: int | None) -> pd.DataFrame:
+    """Count images by split that occurs (rows: train, val, test) and overall class (columns), and `all`."""
+    names = class_names(n_classes) if n_classes else ()
+    is_of = {name: manifest["overall"] == code for code, name in enumerate(names)} | {"all": True}
+    counts = pd.DataFrame(is_of, index=manifest.index).groupby(manifest["split"]).sum()
+    return counts.reindex([split for split in SPLITS if split in counts.index])
+
+
+def label_shift(manifest: pd.DataFrame) -> float:
+    """Return the total variation distance between the overall classes for training and testing, in [0, 1].
+
+    Half the sum over classes of |share of train - share of test|: the share of images that would need another
+    label for both to look alike. NaN when one of them has no labelled image.
+    """
+    shares = manifest.dropna(subset="overall").groupby("split")["overall"].value_counts(normalize=True)
+    shares = shares.unstack(fill_value=0.0)
+    if not {"train", "test"} <= set(shares.index):
+        return float("nan")
+    return float((shares.loc["train"] - shares.loc["test"]).abs().sum() / 2)
 
 
 def describe(dataset: Dataset) -> dict:

@@ -1,4 +1,4 @@
-"""The manifest, the table (one row per image) that every dataset becomes: checks, counts, splits by patient."""
+"""The manifest, the table (one row per image) that a dataset becomes: checks, counts, splits by patient."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -21,7 +21,6 @@ from riqa.assess import answers as room
 from riqa.assess.answers import PHANTOM_MODEL, open_session
 from riqa.learn.novelty import QUANTILE
 from tests.assess.strangers import STRANGERS
-from tests.data.files import in_bits
 
 
 @pytest.fixture
@@ -154,23 +153,21 @@ def test_a_model_cut_short_is_named(copy, clinic, riqa, ending):
     assert f"{copy.name}.{ending}" in why(riqa(2, "assess", copy, clinic))
 
 
-def test_a_model_without_novelty_says_so_and_answers(copy, clinic, tmp_path, riqa):
-    Path(f"{copy}.novelty.safetensors").unlink()
-    told = riqa(0, "assess", copy, clinic, "--json", "--html", tmp_path / "page.html")
-    assert len(answers(told.out)) == 7
-    assert "riqa: this model came without its .novelty.safetensors" in told.err
-    assert "This model came without its .novelty.safetensors" in (tmp_path / "page.html").read_text()
-
-
-def test_a_model_without_a_temperature_says_so_and_cannot_leave_answers_out(copy, clinic, riqa):
+def test_a_model_without_novelty_or_temperature_says_so_and_cannot_leave_answers_out(
+    copy, clinic, tmp_path, riqa
+):
     description = Path(f"{copy}.json")
     content = json.loads(description.read_text())
     temperature = content.pop("confidence")["temperature"]
     (first, *_) = answers(riqa(0, "assess", copy, clinic, "--json").out)
     assert first["temperature"] == temperature
     description.write_text(json.dumps(content))
-    told = riqa(0, "assess", copy, clinic, "--json")
-    assert "riqa: this model came without a temperature" in told.err
+    Path(f"{copy}.novelty.safetensors").unlink()
+    told = riqa(0, "assess", copy, clinic, "--json", "--html", tmp_path / "page.html")
+    assert len(answers(told.out)) == 7
+    for missing in ("its .novelty.safetensors", "a temperature"):
+        assert f"riqa: this model came without {missing}" in told.err
+        assert f"This model came without {missing}" in (tmp_path / "page.html").read_text()
     assert {one["temperature"] for one in answers(told.out)} == {None}
     assert "no --coverage with this model" in why(riqa(2, "assess", copy, clinic, "--coverage", 0.8))
     description.write_text(json.dumps(content | {"confidence": {"temperature": -1}}))
@@ -222,24 +219,18 @@ def test_what_a_model_was_trained_on_is_read_from_its_description(copy, clinic, 
     assert open_session(copy, [clinic]).warning == (PHANTOM_MODEL if warned else None)
 
 
-def test_a_page_beside_the_answers(lab, clinic, tmp_path, riqa):
-    page = tmp_path / "new" / "page.html"
-    riqa(0, "assess", lab.stem, clinic, "--html", page, "--pictures", 2)
-    text = page.read_text()
-    assert text.count("data:image/jpeg") == 4
-    assert "Pictures are shown for the first 2 of 7 photographs" in text
-    assert [file.name for file in page.parent.iterdir()] == ["page.html"]
-
-
-def test_every_number_of_the_command_line_arrives(lab, clinic, monkeypatch, riqa):
-    seen = {}
+def test_every_number_of_the_command_line_arrives(lab, clinic, tmp_path, monkeypatch, riqa):
+    seen, page = {}, tmp_path / "new" / "page.html"
 
     def spied(real):
         return lambda *given, **knobs: seen.update(knobs) or real(*given, **knobs)
 
     monkeypatch.setattr(room, "assess", spied(room.assess))
     monkeypatch.setattr(cli_assess, "work_ahead", spied(cli_assess.work_ahead))
-    riqa(0, "assess", lab.stem, clinic, "--batch-size", 3, "--threads", 1, "--quantile", 0.9)
+    given = ("--batch-size", 3, "--threads", 1, "--quantile", 0.9, "--html", page, "--pictures", 2)
+    riqa(0, "assess", lab.stem, clinic, *given)
+    assert page.read_text().count("data:image/jpeg") == 4
+    assert "Pictures are shown for the first 2 of 7 photographs" in page.read_text()
     assert seen == {"batch_size": 3, "quantile": 0.9, "threads": 1, "ahead": 6}
     assert inspect.signature(cli_assess.assess).parameters["quantile"].default == QUANTILE
 
@@ -288,17 +279,6 @@ def test_odd_names_pass_the_line_of_why(lab, odd, tmp_path, riqa):
     assert line.endswith("\ufffd\ufffd.png: not an image file")
     line = why(riqa(2, "assess", tmp_path / os.fsdecode(b"\xff\n"), odd))
     assert "\ufffd\ufffd.safetensors: no such model file" in line
-
-
-def test_depth_that_is_not_known_is_a_reason_and_no_grade(lab, clinic, riqa):
-    grey = in_bits(cv2.imread(str(next(clinic.glob("*.jpg")))).astype(np.uint16), 8)
-    files = {"ten": in_bits(grey, 10), "sixteen": grey * 257, "eight": grey.astype(np.uint8)}
-    for name, image in files.items():
-        cv2.imwrite(str(clinic / f"{name}.png"), image)
-    told = riqa(1, "assess", lab.stem, *(clinic / f"{name}.png" for name in files), "--json")
-    sixteen, eight = answers(told.out)
-    assert sixteen["overall"] == eight["overall"]
-    assert told.err.splitlines()[-1] == f"  {clinic / 'ten.png'}: uses 10 of 16 bits"
 
 
 def test_ctrl_c_leaves_whole_lines_and_no_page(lab, clinic, tmp_path):

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from riqa.data.fov.rim import find_bars, ransac_circle
-from riqa.data.fov.search import distance_from, fills_frame, margin_colours
+from riqa.data.fov.search import fills_frame, margin_colours
 
 
 def arc(x, y, radius, n, start=0.0, end=2 * np.pi):
@@ -91,14 +91,6 @@ def test_margin_is_what_most_corners_share_and_of_two_pairs_the_darker():
     assert np.array_equal(list(margin_colours(numbered)), [[250] * 3, [10] * 3])
     assert np.array_equal(list(margin_colours(np.full((80, 120, 3), (0, 55, 3), np.uint8))), [[0, 55, 3]])
     assert not next(margin_colours(halves)).any()
-
-
-def test_distance_is_that_of_the_worst_channel_without_speckles():
-    image = np.full((20, 20, 3), (10, 20, 30), np.uint8)
-    image[5:15, 5:15] = (10, 60, 25)
-    image[2, 2] = 255
-    distance = distance_from(image, np.array([10, 20, 30], np.uint8))
-    assert distance[[10, 2, 1], [10, 2, 15]].tolist() == [40, 0, 0]
 
 
 def ramp(*tint):

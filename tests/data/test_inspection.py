@@ -10,6 +10,7 @@ from riqa.data.adapters import load
 from riqa.data.audit import audit
 from riqa.data.inspection import inspect_images, inspect_sets
 from tests.data.expect import finding, items
+from tests.data.files import exif
 from tests.data.layouts import small_eyeq, write_fives, write_image, write_mshf, write_table
 
 
@@ -57,10 +58,9 @@ def test_copies_across_splits_and_within_are_found(eyeq):
 
 def test_a_photograph_is_judged_upright_and_whole(tmp_path):
     """Sizes are those of the whole upright photograph, not of the reduced scale that is read."""
-    root, exif = write_table(tmp_path), Image.Exif()
-    exif[0x0112] = 6
+    root = write_table(tmp_path)
     image = Image.fromarray(np.random.default_rng(0).integers(0, 255, (800, 1200, 3), dtype=np.uint8))
-    image.save(sorted((root / "photos").iterdir())[0], "JPEG", exif=exif)
+    image.save(sorted((root / "photos").iterdir())[0], "JPEG", exif=exif((274, 3, [6])))
     assert "largest 800 x 1200" in finding(audit("table", root), "image-sizes").message
 
 

@@ -122,7 +122,8 @@ def write_page(file: Path, cards: Sequence[Card], notes: Sequence[str] = (), **f
     `most_pictures`, most cards with pictures, which is stated where there are more cards.
     """
     looks = {"autoescape": True, "undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
-    environment = Environment(loader=PackageLoader("riqa.assess"), finalize=_printable, **looks)
+    looks["finalize"] = lambda value: shown(value) if isinstance(value, str | PurePath) else value
+    environment = Environment(loader=PackageLoader("riqa.assess"), **looks)
     notes = [*dict.fromkeys([*notes, *(card.note for card in cards if card.note)])]
     facts |= {"cards": cards, "notes": notes, "bad_below": BAD_BELOW}
     text = environment.get_template("page.html").render(facts)
@@ -131,7 +132,3 @@ def write_page(file: Path, cards: Sequence[Card], notes: Sequence[str] = (), **f
     except OSError as error:
         why = f"{file} cannot be written ({error.strerror}); give another file to --html"
         raise InputError(why) from None
-
-
-def _printable(value: object) -> object:
-    return shown(value) if isinstance(value, str | PurePath) else value

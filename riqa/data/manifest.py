@@ -195,11 +195,8 @@ def grouped_stratified_split(
     greedy, but makes equal folds only.) Then as few patients as possible are moved, so that the splits have
     the sizes of `split_sizes` wherever the patients' numbers of images permit.
 
-    Args:
-        manifest: Table with `patient_id` and `strata`.
-        fractions: Share of images for each split, e.g. `{"train": 0.9, "val": 0.1}`; they sum to 1.
-        seed: Seed of the order in which patients are assigned.
-        strata: Columns whose values together are an image's class (NaN is a value of its own).
+    `fractions` are the shares of images for each split, e.g. `{"train": 0.9, "val": 0.1}`; they sum to 1. The
+    values in the columns `strata` are together an image's class (NaN is a value of its own).
 
     Raises:
         ValueError: If a fraction is not in (0, 1], they do not sum to 1, or a name is not a split.

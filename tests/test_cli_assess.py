@@ -2,13 +2,10 @@ import inspect
 import io
 import json
 import os
-import pty
 import shutil
 import signal
 import subprocess
 import sys
-import termios
-from contextlib import suppress
 from pathlib import Path
 
 import cv2
@@ -70,22 +67,6 @@ def start(*arguments, stderr=subprocess.PIPE):
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True)
 
 
-def test_progress_is_shown_on_a_terminal(lab, clinic):
-    controller, terminal = pty.openpty()
-    termios.tcsetwinsize(terminal, (24, 80))
-    with start(lab.stem, clinic, stderr=terminal) as process:
-        os.close(terminal)
-        told = b""
-        with suppress(OSError):  # how Linux says that nobody writes to it any more
-            while piece := os.read(controller, 1000):
-                told += piece
-        assert len(answers(process.stdout.read())) == 7
-    os.close(controller)
-    assert process.returncode == 0
-    assert b"assess: 100%" in told
-    assert b"7/7" in told
-
-
 def test_a_table_by_default_and_bad_files_at_the_end(lab, clinic, tmp_path, riqa):
     (clinic / "0.jpg").write_text("no image")
     (tmp_path / "empty").mkdir()
@@ -102,35 +83,6 @@ def test_a_table_by_default_and_bad_files_at_the_end(lab, clinic, tmp_path, riqa
         f"  {clinic / '0.jpg'}: not an image file",
         f"  {clinic / 'gone.jpg'}: file is missing",
     ]
-
-
-def test_what_is_passed_over_is_in_the_summary_and_on_the_page(lab, clinic, tmp_path, riqa):
-    shutil.copytree(clinic / "z", clinic / ".ipynb_checkpoints")
-    (clinic / "scan.heic").touch()
-    (clinic / "z" / "up").symlink_to("..")
-    told = riqa(0, "assess", lab.stem, clinic, "--html", tmp_path / "page.html")
-    passed = (
-        "passed over: 1 hidden or of the system (.ipynb_checkpoints), 1 with an ending that is not read "
-        "(.heic 1, e.g. scan.heic), 1 linked back to a folder above (up)"
-    )
-    assert told.err.splitlines()[-1].endswith(f"; {passed}; phantom model")
-    assert passed in (tmp_path / "page.html").read_text()
-
-
-def test_what_we_have_no_permission_for_is_named_and_does_not_stop_the_rest(lab, clinic, without_roots_power):
-    named = min(clinic.glob("*.jpg"))
-    command = [sys.executable, "-m", "riqa.cli", "assess", lab.stem, named, clinic, "--json"]
-    named.chmod(0)
-    (clinic / "z").chmod(0)
-    try:
-        told = subprocess.run([*without_roots_power, *command], capture_output=True, text=True, check=False)
-    finally:
-        (clinic / "z").chmod(0o700)
-    assert (told.returncode, len(answers(told.stdout))) == (1, 5)
-    last = told.stderr.splitlines()[-3:]
-    assert last[0].endswith("2 could not be read; phantom model")
-    assert last[1] == f"  {clinic / 'z'}: no permission to enter it"
-    assert last[2].startswith(f"  {named}: ")
 
 
 def test_what_cannot_be_done_ends_with_2_and_one_line(lab, clinic, tmp_path, riqa):
@@ -172,19 +124,6 @@ def test_a_model_without_novelty_or_temperature_says_so_and_cannot_leave_answers
     assert "no --coverage with this model" in why(riqa(2, "assess", copy, clinic, "--coverage", 0.8))
     description.write_text(json.dumps(content | {"confidence": {"temperature": -1}}))
     assert "confidence.temperature" in why(riqa(2, "assess", copy, clinic))
-
-
-def test_with_less_coverage_the_least_sure_answers_are_left_out(lab, clinic, riqa):
-    given = ("assess", lab.stem, clinic, "--json", "--quantile", 1)
-    left_out = []
-    for coverage in (1, 0.6, 0.01):
-        found = answers(riqa(0, *given, "--coverage", coverage).out)
-        left_out.append({one["path"] for one in found if (one["reason"] or "").startswith("not sure enough")})
-    assert left_out[0] == set()
-    assert left_out[0] <= left_out[1] <= left_out[2]
-    assert left_out[2]
-    for coverage in (0, 1.1):
-        assert riqa(2, *given, "--coverage", coverage).out == ""
 
 
 @pytest.mark.parametrize("accepted", [False, True])

@@ -1,7 +1,6 @@
 import os
 from dataclasses import replace
 from pathlib import Path
-from unicodedata import normalize
 
 import cv2
 import numpy as np
@@ -20,7 +19,6 @@ from riqa.assess.answers import (
     open_session,
     read_crop,
 )
-from riqa.data.fov import read_and_crop
 from riqa.data.fov.search import NOT_ALONE
 from riqa.errors import InputError
 from riqa.labels import DETAILS
@@ -227,12 +225,6 @@ def test_the_limit_of_a_coverage_is_read_with_the_model(lab):
     assert quantiles[0] <= most.least <= quantiles[-1] <= 1
 
 
-@pytest.mark.parametrize(("knob", "value"), [("batch_size", 0), ("quantile", 2)])
-def test_slips_are_named(lab, session, knob, value):
-    with pytest.raises(ValueError, match=f"{knob} is {value}"):
-        judge(session, lab.photographs(1), **{knob: value})
-
-
 @pytest.fixture
 def folder(tmp_path):
     """Nine discs in two folders, a hidden image, a text, and an empty folder."""
@@ -264,12 +256,6 @@ def test_a_file_named_from_here_and_from_the_root_is_one(folder, monkeypatch):
     assert [path.is_absolute() for path in paths] == [False] + 3 * [True] + 5 * [False]
 
 
-def test_a_file_is_found_however_its_accents_are_written(folder):
-    written = folder / "b" / normalize("NFD", "Größe.png")
-    (folder / "b" / "3.PNG").rename(written)
-    assert find_images([folder / "b" / "Größe.png"])[:2] == ([written], [])
-
-
 def test_folders_without_images_are_told_and_alone_an_error(folder, monkeypatch):
     def barred(place, real=os.scandir):
         if str(place).endswith("deep"):
@@ -293,12 +279,3 @@ def test_folders_without_images_are_told_and_alone_an_error(folder, monkeypatch)
     ):
         with pytest.raises(InputError, match=f"no image in .*{why}"):
             find_images([folder / name])
-
-
-def test_what_is_read_is_what_curation_would_crop(folder):
-    Image.new("RGB", (80, 60)).save(folder / "b" / "7.PNG")
-    whole, black = (read_crop(folder / "b" / name, 32) for name in ("5.PNG", "7.PNG"))
-    assert np.array_equal(whole.crop, read_and_crop(whole.path, 32)[0])
-    assert (black.crop, black.reason in NO_FUNDUS) == (None, True)
-    for name, reason in (("notes.txt", "not an image file"), ("gone.png", "file is missing")):
-        assert read_crop(folder / "b" / name, 32) == Unreadable(folder / "b" / name, reason)

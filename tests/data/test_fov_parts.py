@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from riqa.data.fov.rim import find_bars, ransac_circle
-from riqa.data.fov.search import fills_frame, margin_colours
+from riqa.data.fov.search import fills_frame
 
 
 def arc(x, y, radius, n, start=0.0, end=2 * np.pi):
@@ -81,16 +81,6 @@ def test_bar_in_front_of_retina_darker_than_the_threshold_is_found_behind_long_r
     dark = distance // 8  # nothing straight at any threshold: what little light there is counts
     dark[20:30, 30:130] = 5
     assert find_bars(dark, circle, 100)[1] == 20
-
-
-def test_margin_is_what_most_corners_share_and_of_two_pairs_the_darker():
-    numbered = np.full((80, 120, 3), 250, np.uint8)
-    numbered[:20, :20] = 10  # a number burnt into a corner
-    halves = np.zeros((80, 120, 3), np.uint8)
-    halves[:, 60:] = (150, 80, 40)
-    assert np.array_equal(list(margin_colours(numbered)), [[250] * 3, [10] * 3])
-    assert np.array_equal(list(margin_colours(np.full((80, 120, 3), (0, 55, 3), np.uint8))), [[0, 55, 3]])
-    assert not next(margin_colours(halves)).any()
 
 
 def ramp(*tint):

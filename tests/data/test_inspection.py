@@ -82,13 +82,6 @@ def test_sources_are_named_if_their_sizes_do_not_overlap(tmp_path, apart):
         assert sizes.message.startswith("sizes in pixels: smallest 40 x 30, median")
 
 
-def test_group_of_mshf_that_its_resolution_tells_is_named_once(tmp_path):
-    report = audit("mshf", write_mshf(tmp_path, groups={"DR-XJU": 24, "DR-ZJU": 24, "Healthy": 24}))
-    (told,) = [finding for finding in report.findings if "resolution" in finding.code]
-    assert (told.code, len(told.items)) == ("resolution-by-source", 1)
-    assert told.items[0].startswith("DR-XJU: shorter side")
-
-
 def test_a_photograph_that_is_in_two_sets_is_found(tmp_path):
     mshf, fives = write_mshf(tmp_path / "mshf"), write_fives(tmp_path / "fives")
     datasets = {"mshf": load("mshf", mshf), "fives": load("fives", fives)}

@@ -99,12 +99,6 @@ def test_what_cannot_be_done_ends_with_2_and_one_line(lab, clinic, tmp_path, riq
         assert riqa(2, "assess", lab.stem, clinic, option, value).out == ""
 
 
-@pytest.mark.parametrize("ending", ["safetensors", "novelty.safetensors", "json"])
-def test_a_model_cut_short_is_named(copy, clinic, riqa, ending):
-    os.truncate(f"{copy}.{ending}", 300)
-    assert f"{copy.name}.{ending}" in why(riqa(2, "assess", copy, clinic))
-
-
 def test_a_model_without_novelty_or_temperature_says_so_and_cannot_leave_answers_out(
     copy, clinic, tmp_path, riqa
 ):

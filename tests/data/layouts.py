@@ -15,15 +15,8 @@ EYEQ_RAW = {"good": 0, "usable": 1, "reject": 2}
 """EyeQ's own code: the reverse of riqa's."""
 
 # Images a group of the small MSHF; the archive has 235, 187, 52, 26, 302 in both Local, 500.
-MSHF_GROUPS = {
-    "DR-XJU": 6,
-    "DR-ZJU": 5,
-    "Glaucoma": 3,
-    "Healthy": 2,
-    "Local1": 4,
-    "Local2": 4,
-    "UWF-mosaic": 5,
-}
+MSHF_GROUPS = {"DR-XJU": 6, "DR-ZJU": 5, "Glaucoma": 3, "Healthy": 2, "Local1": 4, "Local2": 4}
+MSHF_GROUPS |= {"UWF-mosaic": 5}
 
 DIMENSIONS = ("illumination", "clarity", "contrast", "overall")
 
@@ -97,7 +90,8 @@ def write_mshf(
     """Write MSHF as published below `root`, and return the folder that holds the label files.
 
     `scores` are the experts', `agreed` those in the order of `DIMENSIONS`, their majority by default; `order`
-    that of the columns in both sheets. Every fifth image of a group is a test image; those of `png_in_ai_use` are .png there and .jpg in Original. A `folder` of "" is `root`.
+    that of the columns in both sheets. Every fifth image of a group is a test image; those of `png_in_ai_use`
+    are .png there and .jpg in Original. A `folder` of "" is `root`.
     """
     base = root / folder
     base.mkdir(parents=True, exist_ok=True)

@@ -102,6 +102,19 @@ def touching(draw, rng):
     return np.ascontiguousarray(canvas.transpose(1, 0, 2)) if rng.random() < 0.4 else canvas
 
 
+def big_and_small(draw, rng):
+    """A large and a small photograph side by side."""
+    big, small = tight(draw(), 6)[0], resized(tight(draw(), 6), rng.uniform(0.35, 0.75))[0]
+    gap = int(rng.choice([4, 12, 30]))
+    kind = rng.choice(["black", "black", "white", "grey"])
+    canvas = page(big.shape[0] + 2 * gap, big.shape[1] + small.shape[1] + 3 * gap, kind, rng)
+    paste(canvas, big, gap, gap)
+    paste(
+        canvas, small, rng.integers(gap, canvas.shape[0] - gap - small.shape[0] + 1), big.shape[1] + 2 * gap
+    )
+    return np.ascontiguousarray(canvas[:, ::-1]) if rng.random() < 0.5 else canvas
+
+
 def inset(draw, rng):
     """A thumbnail in a corner, over the margin or a part of the large field."""
     canvas = draw()[0].copy()
@@ -112,6 +125,18 @@ def inset(draw, rng):
     edge = int(rng.choice([0, 4, 10]))
     top, left = (rng.choice([edge, canvas.shape[k] - edge - thumb.shape[k]]) for k in (0, 1))
     paste(canvas, thumb, top, left)
+    return canvas
+
+
+def good_and_dark(draw, rng):
+    """A photograph beside one with little light."""
+    (first, _), second = draw(), draw()
+    second = resized(second, first.shape[0] / second[0].shape[0])[0]
+    second = (second * rng.uniform(0.1, 0.35)).astype(np.uint8)
+    one, other = (first, second) if rng.random() < 0.5 else (second, first)
+    canvas = page(first.shape[0], first.shape[1] + second.shape[1], "black", rng)
+    paste(canvas, one, 0, 0)
+    paste(canvas, other, 0, one.shape[1])
     return canvas
 
 
@@ -234,6 +259,6 @@ FIELDS = {
     "pair_in_a_row": lambda draw, rng: _grid(draw, rng, 1, int(rng.choice([2, 2, 3]))),
     "pair_in_a_column": lambda draw, rng: _grid(draw, rng, 2, 1),
     "grid": lambda draw, rng: _grid(draw, rng, 2, int(rng.choice([2, 2, 2, 3]))),
-} | {layout.__name__: layout for layout in (touching, inset, tiles)}
+} | {layout.__name__: layout for layout in (touching, big_and_small, inset, good_and_dark, tiles)}
 _LAYOUTS = (report, bare_page, captioned, screenshot, rotated_page, monitor)
 PAGES = {layout.__name__: layout for layout in _LAYOUTS}

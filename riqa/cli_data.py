@@ -104,8 +104,8 @@ def curate(
     import pandas as pd
 
     from riqa.data.adapters import load
-    from riqa.data.checks import class_counts
     from riqa.data.curate import curate as curate_dataset
+    from riqa.data.manifest import class_counts
 
     with stopping("What is done is kept; the same command goes on."):
         loaded = load(dataset, root, seed=seed, strict=strict)

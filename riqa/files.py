@@ -84,20 +84,16 @@ def file_digest(path: Path) -> str:
 
 
 def tree_digests(folder: Path, skip: str = "") -> dict[str, str]:
-    """Return `file_digest` of every file below a folder by relative path (with `/`), sorted, but of `skip`.
-
-    A missing folder has no files.
-    """
+    """Return `file_digest` of every file but `skip` below a folder, if that is there, by relative path."""
     names = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
     return {name: file_digest(folder / name) for name in names if name != skip}
 
 
 @contextmanager
 def writing(folder: Path, kept: str = "") -> Iterator[None]:
-    """Turn the refusal of a file system to write into a folder into one line.
+    """Turn the refusal of a file system to write into a folder into one line, an InputError.
 
-    `kept`, such as `KEPT`, says what becomes of what is done. Raises an InputError if there is no room, no
-    permission, or a file in the way.
+    `kept`, such as `KEPT`, says what becomes of what is done.
     """
     try:
         yield
@@ -126,10 +122,7 @@ def lock(stream: IO, busy: str) -> None:
 
 @contextmanager
 def only_writer(folder: Path, kept: str = "") -> Iterator[None]:
-    """Make a folder, unless it is there, and be the only one who writes into it meanwhile; see `writing`.
-
-    Raises an InputError if another process writes there, or it cannot be written.
-    """
+    """Make a folder, unless it is there, and be the only one who writes into it, else raise an InputError."""
     busy = f"{folder} is being written by another process; wait until it ends, or give another folder"
     with writing(folder, kept):
         folder.mkdir(parents=True, exist_ok=True)

@@ -14,7 +14,7 @@ from riqa.errors import InputError
 def build_set(
     name: str, *, data: str, out: Path | str, sizes: Mapping[str, int], seed: int, workers: int = 1
 ) -> Dataset:
-    """Make or load the dataset of a name.
+    """Make or load the dataset of a name; raise an InputError if none has it, or its data is wrong.
 
     Args:
         name: One of `riqa.data.set_names.NAMES`, or the name of a set of the user's own, see `own_folder`.
@@ -26,9 +26,6 @@ def build_set(
             patients becomes the validation split.
         seed: Seed of the phantom and of the assignment of patients to splits.
         workers: Processes side by side; results do not depend on it.
-
-    Raises:
-        InputError: If no set has that name, or its data is missing or wrong.
     """
     if name in PUBLISHED:
         return load(name, real_folder(name, data), seed=seed)
@@ -53,11 +50,7 @@ def build_set(
 
 
 def real_folder(name: str, data: str) -> Path:
-    """Return the folder of a published set, or of the user's own, within the folder that the user gave.
-
-    Raises:
-        InputError: If no folder was given, or it is not there.
-    """
+    """Return a set's folder within the one that the user gave; raise an InputError if that is not there."""
     give = f"give DATA=<folder that holds {name}/>"
     if not data:
         raise InputError(f"this profile needs real images; {give} to make book")
@@ -72,10 +65,8 @@ def own_folder(name: str, data: str) -> Path:
     """Return the folder of a set of the user's own: `name` in the folder that they gave, or that folder.
 
     In a folder of its name, or as `table`, a set is called as the profile calls it, whatever its description
-    says; else the description in the folder that they gave must call it so.
-
-    Raises:
-        InputError: If no set can have that name, or there is none, or its description is wrong.
+    says; else the description in the folder that they gave must call it so. Raises an InputError if no set
+    can have that name, or there is none, or its description is wrong.
     """
     if trouble := name_trouble(name):
         raise InputError(trouble)

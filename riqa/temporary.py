@@ -29,8 +29,7 @@ def own_folder() -> Path:
     """Make this process's folder, or return that of the process which started it, if it has been handed on.
 
     It is removed after the end of the process, a kill included; after a power cut the next call of any
-    process removes it. Raises an InputError if no temporary folder can be written, or all have names too
-    long for sockets.
+    process removes it. Raises an InputError if no folder can be written, or all have names too long.
     """
     base = _short_folder()
     if (base / MARK).exists():

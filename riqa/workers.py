@@ -47,13 +47,12 @@ def call_in_workers(
     Args:
         function: A module-level function, or a partial of one.
         jobs: Arguments of each call, small; large ones should go through files.
-        workers: Most processes at a time; each starts the next job when it is done with one.
+        workers: Most processes at a time, at least 1.
         context: How processes are started.
         on_news: Called here with messages of running calls; if given, each call gets one more argument, the
             function that sends them.
 
     Raises:
-        ValueError: If `workers` is below 1.
         WorkerKilledError: If a worker was killed.
         RuntimeError: If a worker ended otherwise before it answered.
         Exception: Whatever a call raised, as soon as it did, with a note that holds the worker's traceback.

@@ -52,18 +52,12 @@ _Values.add_constructor("tag:yaml.org,2002:int", _Values.construct_yaml_int)
 
 
 def parse_yaml(text: str, as_text: bool = False) -> Any:
-    """Read one YAML document; `as_text` leaves every value the text that it is.
-
-    Raises a yaml.YAMLError if it is not valid, or gives a key twice.
-    """
+    """Read one YAML document, or raise a yaml.YAMLError; `as_text` leaves every value the text that it is."""
     return yaml.load(text, Loader=_Texts if as_text else _Values)
 
 
 def read_yaml(path: Path, shown: str = "") -> Any:
-    """Read a YAML file, see `parse_yaml`; `shown` names it in messages.
-
-    Raises an InputError if it cannot be read, is not UTF-8, or is not valid.
-    """
+    """Read a YAML file, or raise an InputError; `shown` names it in messages."""
     shown = shown or str(path)
     try:
         return parse_yaml(path.read_text(encoding="utf-8-sig"))

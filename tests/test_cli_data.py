@@ -1,7 +1,6 @@
 """`riqa fetch`, `check` and `curate`: what they print, how they end, and that a stopped curation goes on."""
 
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -127,16 +126,3 @@ def test_what_is_fetched_is_named_as_the_adapter_reads_it(tmp_path, eyeq):
         write(tmp_path / name)
         assert (tmp_path / name / SOURCES[name].files[0].keep).is_dir()
         assert audit(name, tmp_path / name, images=False).usable
-
-
-def test_names_of_any_bytes_pass_check_and_curate(clinic, tmp_path, riqa):
-    stray = os.fsdecode(b"M\xfcller\n[red].png")
-    shutil.copy(next((clinic / "photos").glob("*.png")), clinic / "photos" / stray)
-    check = ("check", "table", "--root", clinic, "--no-images")
-    items = {one["code"]: one["items"] for one in json.loads(riqa(0, *check, "--json").out)["findings"]}
-    assert items["images-unlabelled"] == ["photos/M\ufffdller\ufffd[red]"]
-    assert "M\ufffdller\ufffd[red]" in riqa(0, *check).out
-    out = tmp_path / os.fsdecode(b"st\xf6re[red]")
-    told = riqa(0, "curate", "table", "--root", clinic, "--out", out, "--size", "16")
-    assert "st\ufffdre[red]/set_aside.csv" in told.out
-    assert len(open_store(out).images) == PHOTOGRAPHS

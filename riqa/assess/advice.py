@@ -19,18 +19,13 @@ BAD_BELOW = 0.5
 def advice(p_good: Mapping[str, float], overall: str | None = None, likely: str | None = None) -> list[str]:
     """Return what a technician should do about a photograph (paper, Figures 1 and 5).
 
-    Args:
-        p_good: Probability in [0, 1] that a detail is good, by its name; empty for a model that judges none.
-        overall: Name of the overall class (`riqa.labels.class_names`); None for a model without one.
-        likely: The detail that is worst by its rank (`riqa.learn.standing.most_likely`); None if unknown.
+    `p_good` is the probability in [0, 1] that a detail is good, by its name; `overall` the name of the class
+    (`riqa.labels.class_names`); one of both may be lacking, as a model's heads are. `likely` is the detail
+    that is worst by its rank (`riqa.learn.standing.most_likely`). A slip in any name raises a ValueError.
 
-    Returns:
-        One sentence per bad detail, the worst first. Where overall quality and details disagree, a last one
-        says so; of a rejected photograph without a bad detail the first names the likeliest reason as no more
-        than that. No full stop; a colon separates the problem from what to do.
-
-    Raises:
-        ValueError: For an unknown detail or class, or neither details nor overall class.
+    There is one sentence per bad detail, the worst first. Where overall quality and details disagree, a last
+    one says so; of a rejected photograph without a bad detail the first names the likeliest reason as no more
+    than that. No full stop; a colon separates the problem from what to do.
     """
     known = {*p_good} <= {*DETAILS} and overall in (None, "reject", "bad", "usable", "good")
     if not known or not (p_good or overall):

@@ -91,11 +91,8 @@ def open_session(
     """Load a model, named by one of its files or their common stem, and find the images in `given`.
 
     One that was trained on phantoms has a warning, unless `accept_phantoms`. With a `coverage` below 1 it
-    abstains where it is less sure than of that share of its validation photographs.
-
-    Raises:
-        InputError: If there is no such model, a file of it is cut short, or there is no image; or if a model
-            without a temperature is to abstain.
+    abstains where it is less sure than of that share of its validation photographs. Raises an InputError if
+    there is no such model, or only parts of it, no image, or no temperature by which to abstain.
     """
     stem = model.with_name(re.sub(r"((\.novelty)?\.safetensors|\.json)\Z", "", model.name))
     network, description = load_model(stem)
@@ -119,12 +116,8 @@ def open_session(
 def find_images(given: Sequence[Path]) -> tuple[list[Path], list[Unreadable], PassedOver]:
     """List the files named, whatever their ending, and the images in the folders named and below them.
 
-    Returns:
-        Each file once, in the order given, a folder's sorted by path; the folders without images, or that
-        cannot be entered; and what was passed over in folders.
-
-    Raises:
-        InputError: If there is no file at all.
+    Returns each file once, in the order given, a folder's sorted by path; the folders without images, or that
+    cannot be entered; and what was passed over in folders. Raises an InputError if there is no file at all.
     """
     passed = PassedOver()
     mixed = len({path.is_absolute() for path in given}) > 1  # a file may be named in both ways
@@ -177,7 +170,7 @@ class Answer:
     @property
     def label(self) -> str | None:
         """The most probable overall class, None where there is none."""
-        return max(self.overall, key=self.overall.__getitem__) if self.overall else None
+        return max(self.overall, key=self.overall.__getitem__, default=None)
 
     @property
     def abstains(self) -> bool:
@@ -207,10 +200,7 @@ def assess(
     """Judge what `read_crop` has read, in order, `batch_size` crops at a time; pass on what is unreadable.
 
     The model answers as far as its heads go, and where `Novelty.threshold(quantile)` and `Session.least` let
-    it.
-
-    Raises:
-        ValueError: If `batch_size` is below 1, or `quantile` outside (0, 1].
+    it. Raises a ValueError if `batch_size` is below 1, or `quantile` outside (0, 1].
     """
     if batch_size < 1:
         raise ValueError(f"batch_size is {batch_size}, must be at least 1")

@@ -117,15 +117,13 @@ def data_uri(image: np.ndarray) -> str:
 def write_page(file: Path, cards: Sequence[Card], notes: Sequence[str] = (), **facts: object) -> None:
     """Write the page, aside and then renamed; raise `InputError` if the file cannot be written.
 
-    Args:
-        file: Path of the page.
-        cards: One card per photograph.
-        notes: What readers must know before the answers, besides what the cards note.
-        **facts: `model_name`; `summary`, one line with the counts; `unreadable`, the files that could not be
-            read; `most_pictures`, most cards with pictures, which is stated where there are more cards.
+    `notes` are what readers must know before the answers, besides what the cards note; `facts` are
+    `model_name`; `summary`, one line with the counts; `unreadable`, the files that could not be read; and
+    `most_pictures`, most cards with pictures, which is stated where there are more cards.
     """
     looks = {"autoescape": True, "undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
-    environment = Environment(loader=PackageLoader("riqa.assess"), finalize=_printable, **looks)
+    looks["finalize"] = lambda value: shown(value) if isinstance(value, str | PurePath) else value
+    environment = Environment(loader=PackageLoader("riqa.assess"), **looks)
     notes = [*dict.fromkeys([*notes, *(card.note for card in cards if card.note)])]
     facts |= {"cards": cards, "notes": notes, "bad_below": BAD_BELOW}
     text = environment.get_template("page.html").render(facts)
@@ -134,7 +132,3 @@ def write_page(file: Path, cards: Sequence[Card], notes: Sequence[str] = (), **f
     except OSError as error:
         why = f"{file} cannot be written ({error.strerror}); give another file to --html"
         raise InputError(why) from None
-
-
-def _printable(value: object) -> object:
-    return shown(value) if isinstance(value, str | PurePath) else value

@@ -10,10 +10,9 @@ import pandas as pd
 
 from riqa.data.adapters import read_catalogue
 from riqa.data.catalogue import ALL, no_image, to_dataset
-from riqa.data.checks import class_counts
 from riqa.data.findings import Finding, found
 from riqa.data.inspection import inspect_images
-from riqa.data.manifest import SPLITS, Dataset, patients_in_several_splits
+from riqa.data.manifest import SPLITS, Dataset, class_counts, patients_in_several_splits
 from riqa.data.published import COUNTS
 from riqa.errors import InputError
 
@@ -22,36 +21,22 @@ _UNLABELLED = "unlabelled"  # images without overall quality
 
 @dataclass(frozen=True)
 class Part:
-    """A split, or several that were published as one: images by class name, and `all`.
-
-    Attributes:
-        name: Its name.
-        labelled: Images that the labels name.
-        there: Those of them that are there.
-        published: Images as published; empty where nothing was.
-    """
+    """A split, or several that were published as one: images by class name, and `all`."""
 
     name: str
-    labelled: Mapping[str, int]
-    there: Mapping[str, int]
-    published: Mapping[str, int]
+    labelled: Mapping[str, int]  # images that the labels name
+    there: Mapping[str, int]  # those of them that are there
+    published: Mapping[str, int]  # images as published; empty where nothing was
 
 
 @dataclass(frozen=True)
 class Report:
-    """What was found in a folder.
-
-    Attributes:
-        dataset: Name of the dataset.
-        usable: Whether it can be curated; if not, a finding is an error.
-        findings: What is wrong or worth knowing: of the labels first, then of the images.
-        parts: The splits, and those that were published together, see `divide`; none of unusable labels.
-    """
+    """What was found in a folder."""
 
     dataset: str
-    usable: bool
-    findings: tuple[Finding, ...]
-    parts: tuple[Part, ...] = ()
+    usable: bool  # can be curated; if not, a finding is an error
+    findings: tuple[Finding, ...]  # of the labels first, then of the images
+    parts: tuple[Part, ...] = ()  # the splits, and those published together; none of unusable labels
 
     def status(self, strict: bool = False) -> int:
         """Return the exit code: 0 usable, 1 usable with warnings and `strict`, 2 not usable."""
@@ -81,12 +66,8 @@ class Report:
 def audit(name: str, root: Path | str, *, seed: int = 0, images: bool = True, jobs: int = 1) -> Report:
     """Check a folder as far as it permits: what is wrong is a finding, never an exception.
 
-    Args:
-        name: One of `riqa.data.adapters.NAMES`.
-        root: The dataset's folder, in its publisher's layout.
-        seed: Seed of the splits that are drawn here.
-        images: Whether to read every image, to find unreadable ones, sizes and copies.
-        jobs: Processes that read images side by side; the report does not depend on it.
+    `name`, `root` and `seed` are those of `riqa.data.adapters.read_catalogue`. With `images`, all are read,
+    by `jobs` processes side by side, to find unreadable ones, sizes and copies.
     """
     try:
         catalogue = read_catalogue(name, root, seed)

@@ -34,12 +34,7 @@ def hold_out(table: pd.DataFrame, share: float, seed: int, strata: Sequence[str]
 def to_dataset(catalogue: Dataset, strict: bool = False) -> Dataset:
     """Keep the images that are there.
 
-    Args:
-        catalogue: What an adapter read.
-        strict: Refuse a dataset from which any image is missing.
-
-    Raises:
-        InputError: If a finding is an error, a split would be empty, or an image is missing under `strict`.
+    Raises an InputError if a finding is an error, a split would be empty, or, if `strict`, an image missing.
     """
     root, table = catalogue.root, catalogue.manifest.reindex(columns=list(COLUMNS))
     for finding in catalogue.findings:

@@ -1,7 +1,8 @@
 """Curate a dataset: read every photograph, find its field of view, crop to it, keep the result in a store."""
 
 import hashlib
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
+from functools import partial
 from itertools import starmap
 from pathlib import Path
 
@@ -23,17 +24,12 @@ CROP_VERSION = 4  # raise it whenever the same photograph gives other pixels or 
 
 
 def curate(dataset: Dataset, out: Path | str, size: int, workers: int = 1) -> Store:
-    """Curate every photograph of a dataset into a store.
+    """Curate every photograph of a dataset into a store of images of `size` pixels a side.
 
     Photographs that cannot be read or show no field of view are set aside with a reason in `set_aside.csv`.
     A curation that was stopped or killed resumes where it was when it is called again, unless a photograph,
-    the size, or a library has changed since.
-
-    Args:
-        dataset: Photographs and their manifest.
-        out: Folder of the store; an older store there is replaced when the new one is whole.
-        size: Side of the curated images, pixels.
-        workers: Processes side by side; the bytes do not depend on it.
+    the size, or a library has changed since. An older store in `out` is replaced when the new one is whole.
+    The bytes do not depend on the number of `workers`, processes side by side.
 
     Raises:
         InputError: If a split keeps no image, `out` cannot be written or is being written by another process,
@@ -44,12 +40,13 @@ def curate(dataset: Dataset, out: Path | str, size: int, workers: int = 1) -> St
         raise ValueError(f"size and workers must be at least 1, got size={size}, workers={workers}")
     versions = {"numpy": np.__version__, "opencv": cv2.__version__, "pillow": PIL.__version__}
     plan = Plan(size, CROP_VERSION, versions, _digest(dataset))
-    paths = [dataset.root / to_path(path) for path in dataset.manifest["path"]]
+    jobs = [(dataset.root / to_path(path), size) for path in dataset.manifest["path"]]
 
     def rows_from(start: int) -> Generator[Curated]:
+        call = starmap if workers == 1 else partial(call_in_workers, workers=workers)
         title = f"curate {dataset.name}"
-        with progress_bar(total=len(paths), initial=start, desc=title, unit="image") as progress:
-            for row in _curate_in_order(paths[start:], size, workers):
+        with progress_bar(total=len(jobs), initial=start, desc=title, unit="image") as progress:
+            for row in call(_curate_alone, jobs[start:]):
                 yield row
                 progress.update()
 
@@ -82,12 +79,6 @@ def _digest(dataset: Dataset) -> str:
             state = "missing"
         digest.update(f"{image_id}\n{path}\n{state}\n".encode())
     return digest.hexdigest()
-
-
-def _curate_in_order(paths: list[Path], size: int, workers: int) -> Iterator[Curated]:
-    """Return the curated photographs in order, made in `workers` processes, or in this one if that is 1."""
-    jobs = [(path, size) for path in paths]
-    return starmap(_curate_alone, jobs) if workers == 1 else call_in_workers(_curate_alone, jobs, workers)
 
 
 def _curate_alone(path: Path, size: int) -> Curated:

@@ -26,11 +26,7 @@ def field_from(row: tuple) -> FieldOfView:
 
 
 def curated_fields(store: Store, rows: Sequence[int]) -> np.ndarray:
-    """Return the fields of view of the images at some positions of a store, to a pixel.
-
-    Returns:
-        bool (N, size, size), True inside the field.
-    """
+    """Return the fields of view of the images at some positions of a store, bool (N, size, size)."""
     size, fields = store.images.shape[1], []
     for row in read_parquet(store.root / "fields.parquet").iloc[list(rows)].itertuples():
         fov = field_from(row)
@@ -43,14 +39,10 @@ def curated_fields(store: Store, rows: Sequence[int]) -> np.ndarray:
 
 
 def field_agreement(fields: pd.DataFrame, truth: pd.DataFrame) -> pd.Series:
-    """Compare the fields of view found with the true ones of a phantom, as intersection over union.
+    """Compare fields of view found (a store's `fields.parquet`) with those of a phantom (`truth.parquet`).
 
-    Args:
-        fields: `fields.parquet` of a store.
-        truth: `truth.parquet` of the phantom: fov_x, fov_y, fov_radius in pixels, fov_cut in radii.
-
-    Returns:
-        Intersection over union in [0, 1] of each row of `fields`; notches on the rim are not counted.
+    Returns the intersection over union, in [0, 1], of each row of `fields`. The truth is fov_x, fov_y and
+    fov_radius in pixels, and fov_cut in radii; notches on the rim are not counted.
     """
     true, values = truth.set_index("image_id").loc[fields["image_id"]], []
     for row, real in zip(fields.itertuples(), true.itertuples(), strict=True):

@@ -10,19 +10,12 @@ SEVERITIES = ("info", "warning", "error")
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that was found while a dataset was read or checked; names in it are made printable.
+    """Something that was found while a dataset was read or checked; names in it are made printable."""
 
-    Attributes:
-        code: Stable name for programs, words joined by hyphens, such as `images-missing`.
-        severity: `info` (known and handled), `warning` (usable, but read this) or `error` (not usable).
-        message: What was found, and what was done about it or what to do.
-        items: The images, patients or files concerned.
-    """
-
-    code: str
-    severity: str
-    message: str
-    items: tuple[str, ...] = ()
+    code: str  # stable name for programs, words joined by hyphens, such as images-missing
+    severity: str  # info (known and handled), warning (usable, but read this) or error (not usable)
+    message: str  # what was found, and what was done about it or what to do
+    items: tuple[str, ...] = ()  # the images, patients or files concerned
 
     def __post_init__(self) -> None:
         """Refuse another severity, and make names printable."""

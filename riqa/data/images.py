@@ -14,11 +14,8 @@ from riqa.names import to_text
 def images_by_stem(root: Path, folder: str, passed: PassedOver, nested: bool = False) -> dict[str, list[str]]:
     """Return the image files in a folder by stem, the preferred ending first; none if it does not exist.
 
-    Args:
-        root: Folder that the paths returned are relative to.
-        folder: Folder below `root`, or beside it ("../eyeq/test").
-        passed: Gets what was passed over.
-        nested: Whether images in folders below `folder` count too.
+    `folder` lies below `root` or beside it ("../eyeq/test"), and paths are relative to `root`. What was
+    passed over goes into `passed`. If `nested`, images in folders below count too.
     """
 
     def preference(path: str) -> int:
@@ -41,11 +38,8 @@ def match_images(
 ) -> list[Finding]:
     """Fill `path` of the labels whose image is there (None elsewhere), and say what does not match.
 
-    Args:
-        table: Labels with `stem`, the name of the image without its ending; changed in place.
-        images: What `images_by_stem` found.
-        where: What the labels and images are, for the messages, such as "train".
-        passed: What `images_by_stem` passed over.
+    `table` holds `stem`, names of images without ending, and is changed in place. `images` and `passed` are
+    what `images_by_stem` found and passed over; `where` says in messages what they are, such as "train".
     """
     table["path"] = [to_text(images[stem][0]) if stem in images else None for stem in table["stem"]]
     unread = {_stem(path): path for path in passed.unread}
@@ -60,29 +54,21 @@ def match_images(
 def unmatched(
     table: pd.DataFrame, unread: Mapping[str, str], unlabelled: Sequence[str], where: str, passed: PassedOver
 ) -> list[Finding]:
-    """Say which labels have no image, which images no label, and what was passed over.
+    """Say which labels (`stem`, `path` or None) have no image, which images no label, what was passed over.
 
-    Args:
-        table: Labels with `stem` and `path`, None where no image was found.
-        unread: Files with an ending that is not read, by `stem`.
-        unlabelled: Images without a label.
-        where: What the labels and images are.
-        passed: What was passed over.
+    `unread` holds the files with an ending that is not read, by `stem`.
     """
     without = table.loc[table["path"].isna(), "stem"]
     absent = [stem for stem in without if stem not in unread]
+    other = [unread[stem] for stem in without if stem in unread]
     barred = ", or in a folder that cannot be entered," if passed.barred else ""
-    labelled = f"{where}: {{n}} of {len(table)} labelled images are"
-    other = f"{labelled} there with an ending that is not read, e.g. {{first}}, and are left out"
+    missing = f"{where}: {{n}} of {len(table)} labelled images are not there{barred} and are left out"
+    odd = f"{where}: {{n}} of {len(table)} labelled images are there with an ending that is not read, e.g. "
+    odd += "{first}, and are left out; save them as .png or .tif"
     unknown = f"{where}: {{n}} images have no label and are left out, e.g. {{first}}"
     return [
-        *found("images-missing", "warning", absent, f"{labelled} not there{barred} and are left out"),
-        *found(
-            "images-unread",
-            "warning",
-            [unread[stem] for stem in without if stem in unread],
-            f"{other}; save them as .png or .tif",
-        ),
+        *found("images-missing", "warning", absent, missing),
+        *found("images-unread", "warning", other, odd),
         *found("images-unlabelled", "info", unlabelled, unknown),
         *passed.findings(where),
     ]

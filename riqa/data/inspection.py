@@ -25,12 +25,9 @@ _KEPT = ["reason", "height", "width", "digest", "bits", "structure"]
 
 
 def inspect_images(table: pd.DataFrame, root: Path, jobs: int = 1) -> list[Finding]:
-    """Read every photograph once and say what was found; about 2 KB are kept of each.
+    """Read every photograph once, in `jobs` processes, and say what was found; about 2 KB are kept of each.
 
-    Args:
-        table: One row per photograph: image_id, path (relative to `root`), split, source, overall.
-        root: Folder of the dataset.
-        jobs: Processes side by side; the findings do not depend on it.
+    `table` has image_id, path (relative to `root`), split, source and overall of one photograph in each row.
     """
     return _findings(_look_at_all(table, root, jobs))
 
@@ -38,8 +35,7 @@ def inspect_images(table: pd.DataFrame, root: Path, jobs: int = 1) -> list[Findi
 def inspect_sets(datasets: Mapping[str, Dataset], jobs: int = 1) -> list[tuple[str, Finding]]:
     """Inspect several sets as `inspect_images` does, and look for photographs that two of them share.
 
-    Returns:
-        Pairs of a set's name and a finding; of findings about two sets the names are joined by " and ".
+    Each finding is returned after its set's name; where it is about two, they are joined by " and ".
     """
     tables = {name: _look_at_all(data.manifest, data.root, jobs) for name, data in datasets.items()}
     findings = [(name, finding) for name, table in tables.items() for finding in _findings(table)]
@@ -49,13 +45,12 @@ def inspect_sets(datasets: Mapping[str, Dataset], jobs: int = 1) -> list[tuple[s
 
 def _look_at_all(table: pd.DataFrame, root: Path, jobs: int) -> pd.DataFrame:
     """Return a table of photographs with what is kept of each, `_KEPT`."""
-    paths = [root / to_path(path) for path in table["path"]]
-    progress = {"total": len(paths), "desc": "look at every image", "unit": "image"}
-    made = Parallel(n_jobs=jobs, return_as="generator")(delayed(_look_at)(path) for path in paths)
+    calls = (delayed(_look_at)(root / to_path(path)) for path in table["path"])
+    made = Parallel(n_jobs=jobs, return_as="generator")(calls)
     with warnings.catch_warnings(), closing(made):
         # A user who stops it knows that work is lost.
         warnings.filterwarnings("ignore", message=r"\d+ tasks", module="joblib")
-        looks = list(progress_bar(made, **progress))
+        looks = list(progress_bar(made, total=len(table), desc="look at every image", unit="image"))
     known = table[["image_id", "split", "source", "overall"]].reset_index(drop=True)
     return pd.concat([known, pd.DataFrame(looks, columns=_KEPT)], axis=1)
 
@@ -149,8 +144,7 @@ def _copies_between_sets(table: pd.DataFrame) -> list[tuple[str, Finding]]:
         if leaks := leak[rows].sum():
             text += f"; in {leaks} of them one is for testing and the other is not"
         severity = "warning" if leaks else "info"
-        told = Finding("near-duplicates-between-sets", severity, text, tuple(names[rows]))
-        findings.append((sets, told))
+        findings.append((sets, Finding("near-duplicates-between-sets", severity, text, tuple(names[rows]))))
     return findings
 
 

@@ -1,4 +1,4 @@
-"""The manifest, the table (one row per image) that every dataset becomes: checks, patient-wise splits."""
+"""The manifest, the table (one row per image) that a dataset becomes: checks, counts, splits by patient."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -34,36 +34,25 @@ _TEXT = ("image_id", "path", "dataset", "patient_id", "eye", "view", "source", "
 class Dataset:
     """Photographs on disk and what is known about them.
 
-    Attributes:
-        name: Short name, also in the manifest's `dataset` column.
-        root: Folder that the manifest's paths are relative to.
-        manifest: Validated table with `COLUMNS` (an adapter's is not yet that, see `riqa.data.catalogue`).
-        n_classes: Number of overall-quality classes (2 or 3), or None when overall quality is not labelled.
-        citation: Key in the book's bibliography, or a sentence for data that is made here.
-        licence: Licence of the photographs and labels.
-        findings: What was found wrong with the data or left out of it.
-        ratings: What single experts said, or None: one row per image, expert and item, with columns image_id,
-            rater, item (overall or a detail), score (code of `riqa.labels`) and session (2 = asked again).
-        drawn: Whether the photographs are phantoms, drawn and not taken. Taken ones that were spoilt are not.
+    `ratings`, where single experts' are known, have a row per image, expert and item: image_id, rater, item
+    (overall or a detail), score (code of `riqa.labels`) and session (2 = asked again).
     """
 
-    name: str
-    root: Path
-    manifest: pd.DataFrame
-    n_classes: int | None
-    citation: str
+    name: str  # also in the manifest's `dataset` column
+    root: Path  # that the manifest's paths are relative to
+    manifest: pd.DataFrame  # `COLUMNS`, validated (an adapter's is not yet that, see `riqa.data.catalogue`)
+    n_classes: int | None  # of overall quality, 2 or 3; None when it is not labelled
+    citation: str  # key in the book's bibliography, or a sentence for data that is made here
     licence: str
     findings: tuple[Finding, ...] = ()
     ratings: pd.DataFrame | None = None
-    drawn: bool = False
+    drawn: bool = False  # phantoms are drawn; photographs that were taken and spoilt are not
 
 
 def validate_manifest(frame: pd.DataFrame, n_classes: int | None = None) -> pd.DataFrame:
-    """Check a manifest and return it with its columns in order and its labels as floats (NaN = unknown).
+    """Check a manifest and return its `COLUMNS` in order, labels as floats (NaN = unknown).
 
-    Args:
-        frame: A table with at least `COLUMNS`; further columns are dropped.
-        n_classes: Number of overall-quality classes; None means that `overall` must be NaN throughout.
+    Without `n_classes` of overall quality, `overall` must be NaN throughout.
 
     Raises:
         InputError: Naming the dataset, the column and the first offending image, when a column is missing, a
@@ -116,6 +105,27 @@ def patients_in_several_splits(manifest: pd.DataFrame) -> list[str]:
     return sorted(n_splits.index[n_splits > 1])
 
 
+def class_counts(manifest: pd.DataFrame, n_classes: int | None) -> pd.DataFrame:
+    """Count images by split that occurs (rows: train, val, test) and overall class (columns), and `all`."""
+    names = class_names(n_classes) if n_classes else ()
+    is_of = {name: manifest["overall"] == code for code, name in enumerate(names)} | {"all": True}
+    counts = pd.DataFrame(is_of, index=manifest.index).groupby(manifest["split"]).sum()
+    return counts.reindex([split for split in SPLITS if split in counts.index])
+
+
+def label_shift(manifest: pd.DataFrame) -> float:
+    """Return the total variation distance between the overall classes for training and testing, in [0, 1].
+
+    Half the sum over classes of |share of train - share of test|: the share of images that would need another
+    label for both to look alike. NaN when one of them has no labelled image.
+    """
+    shares = manifest.dropna(subset="overall").groupby("split")["overall"].value_counts(normalize=True)
+    shares = shares.unstack(fill_value=0.0)
+    if not {"train", "test"} <= set(shares.index):
+        return float("nan")
+    return float((shares.loc["train"] - shares.loc["test"]).abs().sum() / 2)
+
+
 def describe(dataset: Dataset) -> dict:
     """Return what is known of a dataset as a whole, as JSON values."""
     return {
@@ -137,10 +147,7 @@ def json_text(values: dict) -> str:
 def save_dataset(dataset: Dataset) -> None:
     """Write `manifest.parquet`, `dataset.json` and, if ratings are known, `ratings.parquet` into the root.
 
-    Each is written atomically, and with the same bytes every time.
-
-    Raises:
-        InputError: When the manifest breaks its contract (see `validate_manifest`).
+    Each is written atomically, with the same bytes every time. Raises as `validate_manifest` does.
     """
     manifest = validate_manifest(dataset.manifest, dataset.n_classes)
     if dataset.ratings is not None:
@@ -150,11 +157,7 @@ def save_dataset(dataset: Dataset) -> None:
 
 
 def load_dataset(root: Path | str) -> Dataset:
-    """Read a dataset that `save_dataset` wrote.
-
-    Raises:
-        InputError: When either file is missing or cannot be read, or the manifest breaks its contract.
-    """
+    """Read a dataset that `save_dataset` wrote; raise an InputError if that is not there, whole and valid."""
     root = Path(root)
     for name in ("dataset.json", "manifest.parquet"):
         if not (root / name).is_file():
@@ -192,14 +195,8 @@ def grouped_stratified_split(
     greedy, but makes equal folds only.) Then as few patients as possible are moved, so that the splits have
     the sizes of `split_sizes` wherever the patients' numbers of images permit.
 
-    Args:
-        manifest: Table with `patient_id` and `strata`.
-        fractions: Share of images for each split, e.g. `{"train": 0.9, "val": 0.1}`; they sum to 1.
-        seed: Seed of the order in which patients are assigned.
-        strata: Columns whose values together are an image's class (NaN is a value of its own).
-
-    Returns:
-        The split of every row, indexed like `manifest`. A patient is never in two splits.
+    `fractions` are the shares of images for each split, e.g. `{"train": 0.9, "val": 0.1}`; they sum to 1. The
+    values in the columns `strata` are together an image's class (NaN is a value of its own).
 
     Raises:
         ValueError: If a fraction is not in (0, 1], they do not sum to 1, or a name is not a split.

@@ -27,16 +27,11 @@ _ADVICE = "fetch it again with `riqa fetch published`"
 
 
 def read_published_predictions(folder: Path | str, labels: Path | str) -> pd.DataFrame:
-    """Read the published predictions beside the labels of EyeQ's test set.
-
-    Args:
-        folder: Folder with one or both of `FILES`.
-        labels: EyeQ's `Label_EyeQ_test.csv`.
+    """Read one or both of `FILES` in a folder, beside the labels in EyeQ's `Label_EyeQ_test.csv`.
 
     Returns:
-        One row per image and model, as `riqa.learn.predict.predict` writes: image_id, dataset ("eyeq"), split
-        ("test"), patient_id, eye, model (a key of `FILES`), seed (0; there is one run each), trained_on
-        ("eyeq"), p_overall_0 .. p_overall_2 (reject, usable, good), details (NaN) and the truth.
+        One row per image and model, as `riqa.learn.predict.predict` writes: model is a key of `FILES`, seed 0
+        (there is one run each); p_overall_0 .. p_overall_2 stand for reject, usable, good; details are NaN.
 
     Raises:
         InputError: If neither file or not the label file is there, one is unreadable, lacks a column, holds

@@ -63,12 +63,8 @@ def read_photograph(path: Path | str, min_side: int | None = None) -> np.ndarray
 
     The orientation is applied where EXIF or XMP tells it, transparency becomes black, grey becomes three
     equal channels, deeper values are scaled to 8 bits, and CMYK is converted without a colour profile. Other
-    metadata are ignored.
-
-    Args:
-        path: The file.
-        min_side: If given, a JPEG may be read at 1/2, 1/4 or 1/8 of its size, the smallest whose shorter side
-            has at least this many pixels. Other formats are always read whole.
+    metadata are ignored. With `min_side`, a JPEG may be read at 1/2, 1/4 or 1/8 of its size, the smallest
+    whose shorter side has at least so many pixels; other formats are always read whole.
 
     Raises:
         UnreadableError: If the file is missing, not an image, truncated, or of a kind without a known range;

@@ -58,14 +58,9 @@ def find_file(folder: Path, *names: str) -> Path:
 def read_labels(path: Path, needed: Sequence[str], advice: str, sheet: str | None = None) -> pd.DataFrame:
     """Read a label file with a header line: its rows by their numbers, cells as text (missing: NaN).
 
-    Its kind follows from its content, else from its ending. Rows above the header, empty rows, and empty
-    cells beyond the header's do not count, nor do spaces around names of columns.
-
-    Args:
-        path: A CSV, Excel or parquet file.
-        needed: Columns that it must have.
-        advice: What to do when it is not as expected.
-        sheet: The one sheet of an Excel file to read, whatever its case; None takes the one that fits.
+    Its kind (CSV, Excel or parquet) follows from its content, else from its ending. Rows above the header,
+    empty rows, and empty cells beyond the header's do not count, nor do spaces around names of columns. Of
+    Excel's sheets that named `sheet` is read, whatever its case, else the one that has the columns `needed`.
 
     Raises:
         InputError: If the file is missing, unreadable or empty, lacks a column or has it twice, has rows that
@@ -141,9 +136,7 @@ def read_text(path: Path, advice: str) -> str:
 def decode(values: pd.Series, images: pd.Series, code: Mapping, path: Path, blank: bool = False) -> pd.Series:
     """Translate a column of labels by `code` into that of `riqa.labels`, as floats (NaN where missing).
 
-    Raises:
-        InputError: Naming the file, the first image with a value outside the code (or without one, unless it
-            may be blank), the series' name, and the legal values.
+    Raises an InputError that names the first image with a value outside the code, or (unless `blank`) none.
     """
     codes = pd.to_numeric(values, errors="coerce").map(code).astype(float)
     wrong = codes.isna() & ~(values.isna() & blank)
@@ -231,10 +224,7 @@ def _title(cell: str) -> str:
 
 
 def _header(cells: _Cells, needed: Sequence[str]) -> tuple[int, int, int]:
-    """Find the header, the first of the rows with most of the needed columns, then with most cells.
-
-    Returns both numbers, and minus the number of rows before it: the largest such triple.
-    """
+    """Return the largest (needed columns, cells, minus rows before it) of a row: that of the header."""
     wanted = {_title(column).casefold() for column in needed}
     ranks = [
         (len(wanted & {_title(cell).casefold() for cell in row}), sum(map(bool, row)), -k)

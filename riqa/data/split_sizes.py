@@ -23,13 +23,10 @@ def split_sizes(n: int, shares: Sequence[float]) -> np.ndarray:
 def moves_to_sizes(sizes: np.ndarray, chosen: np.ndarray, targets: np.ndarray) -> list[tuple[int, int, int]]:
     """Return the fewest moves of patients (size, from split, to split) that give every split its target.
 
-    What matters is how many patients of each size are in each split, so the search, in breadth, is over those
-    numbers. It ends at the nearest sizes that were seen when none fits, or after `_SEARCHED` of them.
-
-    Args:
-        sizes: Number of images of every patient.
-        chosen: Split of every patient, 0 ..; no split is empty.
-        targets: Wanted number of images of every split; they sum to that of `sizes`.
+    `sizes` are the numbers of images of every patient, `chosen` their splits, 0 .., of which none is empty,
+    and `targets` the wanted numbers of images, with the same sum. What matters is how many patients of each
+    size are in each split, so the search, in breadth, is over those numbers. It ends at the nearest sizes
+    that were seen when none fits, or after `_SEARCHED` of them.
     """
     kinds = sorted(set(sizes.tolist()))
     splits = range(len(targets))

@@ -47,40 +47,27 @@ Curated = tuple[np.ndarray | None, Row]
 
 @dataclass(frozen=True)
 class Plan:
-    """What the images of a store follow from; what was begun by another plan is not gone on with.
+    """What the images of a store follow from; what was begun by another plan is not gone on with."""
 
-    Attributes:
-        size: Side of the images, pixels.
-        crop: Version of the way from a file to its crop.
-        versions: Libraries whose change could change a pixel, and their versions.
-        photographs: Digest of the photographs: their order, names and states on disk.
-    """
-
-    size: int
-    crop: int = 0
-    versions: dict[str, str] = field(default_factory=dict)
-    photographs: str = ""
+    size: int  # side of the images, pixels
+    crop: int = 0  # version of the way from a file to its crop
+    versions: dict[str, str] = field(default_factory=dict)  # of libraries that could change a pixel
+    photographs: str = ""  # digest of their order, names and states on disk
 
 
 @dataclass(frozen=True)
 class Store:
     """Curated photographs.
 
-    Attributes:
-        images: (N, size, size, 3) uint8 RGB, memory-mapped and read-only.
-        manifest: The N rows in the order of `images`.
-        meta: What `store.json` holds: name, n_classes, class_names, size, crop and versions (see `Plan`),
-            n_images, n_set_aside, citation, licence, findings, drawn (see `riqa.data.manifest.Dataset`) and
-            sha256.
-        root: The store's folder.
-        ratings: What single experts said of these images, or None, see `riqa.data.manifest.Dataset`.
+    `meta` is what `store.json` holds: size, crop and versions of the `Plan`; n_images, n_set_aside, sha256;
+    name, n_classes, class_names, citation, licence, findings and drawn, see `riqa.data.manifest.Dataset`.
     """
 
-    images: np.ndarray
-    manifest: pd.DataFrame
+    images: np.ndarray  # (N, size, size, 3) uint8 RGB, memory-mapped and read-only
+    manifest: pd.DataFrame  # the N rows in the order of `images`
     meta: dict
     root: Path
-    ratings: pd.DataFrame | None = None
+    ratings: pd.DataFrame | None = None  # what single experts said of these images, see `Dataset`
 
 
 def write_store(
@@ -182,7 +169,6 @@ def _parse(line: bytes) -> Row | None:
 
 
 def _write_line(journal: BinaryIO, entry: Row) -> None:
-    """Append a line to the journal."""
     journal.write(json.dumps(entry).encode() + b"\n")
     journal.flush()
 

@@ -30,21 +30,13 @@ _EXAMPLES = 3  # names that a line gives of what was passed over
 
 @dataclass
 class PassedOver:
-    """What a walk left out, by reason; names as the walk calls them.
+    """What a walk left out, by reason; names as the walk calls them."""
 
-    Attributes:
-        hidden: Hidden files and folders, and those that systems keep for themselves.
-        unread: Files with an ending that is not read.
-        circles: Links to a folder that holds them.
-        broken: Links to nothing, and what is no file.
-        barred: Folders that cannot be entered, and why.
-    """
-
-    hidden: list[str] = field(default_factory=list)
-    unread: list[str] = field(default_factory=list)
-    circles: list[str] = field(default_factory=list)
-    broken: list[str] = field(default_factory=list)
-    barred: dict[str, str] = field(default_factory=dict)
+    hidden: list[str] = field(default_factory=list)  # and what systems keep for themselves
+    unread: list[str] = field(default_factory=list)  # files with an ending that is not read
+    circles: list[str] = field(default_factory=list)  # links to a folder that holds them
+    broken: list[str] = field(default_factory=list)  # links to nothing, and what is no file
+    barred: dict[str, str] = field(default_factory=dict)  # folders that cannot be entered, and why
 
     def __str__(self) -> str:
         """Count everything but folders that cannot be entered, in a line; empty where there is nothing."""
@@ -59,10 +51,7 @@ class PassedOver:
         return ", ".join(f"{len(set(names))} {why}{_some(names)})" for why, names in groups.items() if names)
 
     def findings(self, where: str) -> list[Finding]:
-        """Say what was passed over, with a warning where that may have been photographs with labels.
-
-        `where` is what was searched, for the messages, such as "train".
-        """
+        """Say what was passed over in `where`, and warn where that may have been photographs with labels."""
         barred = [f"{name}: {reason}" for name, reason in self.barred.items()]
         text = "folder(s) cannot be entered, and what they hold is left out, e.g. {first}"
         findings = found("folders-barred", "warning", barred, f"{where}: {{n}} {text}")
@@ -126,15 +115,10 @@ def as_on_disk(path: Path) -> Path:
 
 
 def walk_images(folder: Path, called: str, passed: PassedOver, nested: bool = True) -> list[str]:
-    """Return the images in a folder, sorted; no file is opened.
+    """Return the images in a folder, and below it if `nested`, sorted; no file is opened.
 
-    Links to folders are followed, each folder is searched once. Nothing hidden is, except `folder` itself.
-
-    Args:
-        folder: Where to search; where there is nothing, nothing is found.
-        called: What the folder is called in the paths that are returned, with slashes; "" for nothing.
-        passed: Gets what was passed over.
-        nested: Whether to search the folders below as well.
+    Links to folders are followed, each folder is searched once. Nothing hidden is, except `folder` itself. In
+    the paths that are returned the folder is `called` so. What was passed over goes into `passed`.
     """
     images: list[str] = []
     seen: set[str] = set()

@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from riqa.data.checks import class_counts, field_agreement, label_shift
+from riqa.data.fields import field_agreement
 from riqa.data.fov import FieldOfView
 from riqa.data.inspection import inspect_sets
-from riqa.data.manifest import Dataset, patients_in_several_splits
+from riqa.data.manifest import Dataset, class_counts, label_shift, patients_in_several_splits
 from riqa.data.published import COUNTS
 from riqa.data.store import Store
 from riqa.evaluate.framing import held_out_aucs, interval_over_folds

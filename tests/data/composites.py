@@ -1,10 +1,8 @@
 """Files that are no plain photograph, made of phantoms: several fields of view, pages and screens around one.
 
-Each layout is a function of (draw, rng) that returns an image, uint8 (H, W, 3), and the true fields, bool
-(H, W); `draw()` returns another phantom and its true field.
+Each layout is a function of (draw, rng) that returns an image, uint8 (H, W, 3), and for `PAGES` the true field,
+bool (H, W); `draw()` returns another phantom and its true field.
 """
-
-from collections.abc import Callable
 
 import cv2
 import numpy as np
@@ -16,7 +14,6 @@ from riqa.phantom.photograph import Exposure, render_clean
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 Picture = tuple[np.ndarray, np.ndarray]
-Composite = tuple[np.ndarray, list[np.ndarray]]
 
 
 def phantom(seed: int, number: int, size: int = 300) -> Picture:
@@ -47,16 +44,10 @@ def tight(picture: Picture, margin: int = 1) -> Picture:
     return image[window], mask[window]
 
 
-def paste(canvas: np.ndarray, fields: list[np.ndarray], picture: Picture, top: int, left: int) -> None:
-    """Paste a picture onto a canvas; what it covers of earlier fields is theirs no more."""
-    image, mask = picture
-    window = np.s_[int(top) : int(top) + image.shape[0], int(left) : int(left) + image.shape[1]]
-    height, width = canvas[window].shape[:2]
-    canvas[window] = image[:height, :width]
-    for field in fields:
-        field[window] = False
-    fields.append(np.zeros(canvas.shape[:2], bool))
-    fields[-1][window] = mask[:height, :width]
+def paste(canvas: np.ndarray, image: np.ndarray, top: int, left: int) -> None:
+    """Paste an image onto a canvas, as far as there is room."""
+    window = canvas[top : top + image.shape[0], left : left + image.shape[1]]
+    window[:] = image[: window.shape[0], : window.shape[1]]
 
 
 def page(height: int, width: int, kind: str, rng: np.random.Generator) -> np.ndarray:
@@ -83,82 +74,70 @@ def write(canvas: np.ndarray, top: int, bottom: int, rng: np.random.Generator, s
         cv2.putText(canvas, words[:letters], place, _FONT, step / 34, ink, thick, cv2.LINE_AA)
 
 
-def _grid(draw: Callable[[], Picture], rng: np.random.Generator, rows: int, columns: int) -> Composite:
+def _grid(draw, rng, rows: int, columns: int) -> np.ndarray:
     kind = rng.choice(["black", "black", "black", "white", "grey", "textured"])
     gap, cut = int(rng.choice([0, 2, 8, 20])), rng.random() < 0.5
     pictures = [tight(draw()) if cut else draw() for _ in range(rows * columns)]
-    cells = [resized(picture, 240 / max(picture[0].shape[:2])) for picture in pictures]
-    height, width = (max(cell[0].shape[axis] for cell in cells) for axis in (0, 1))
+    cells = [resized(picture, 240 / max(picture[0].shape[:2]))[0] for picture in pictures]
+    height, width = (max(cell.shape[axis] for cell in cells) for axis in (0, 1))
     canvas = page(rows * height + (rows + 1) * gap, columns * width + (columns + 1) * gap, kind, rng)
-    fields: list[np.ndarray] = []
     for k, cell in enumerate(cells):
-        top = gap + k // columns * (height + gap) + (height - cell[0].shape[0]) // 2
-        left = gap + k % columns * (width + gap) + (width - cell[0].shape[1]) // 2
-        paste(canvas, fields, cell, top, left)
-    return canvas, fields
+        top = gap + k // columns * (height + gap) + (height - cell.shape[0]) // 2
+        left = gap + k % columns * (width + gap) + (width - cell.shape[1]) // 2
+        paste(canvas, cell, top, left)
+    return canvas
 
 
 def touching(draw, rng):
     """Two fields without margin that touch, or overlap by up to a third of their width."""
-    first, second = (tight(resized(draw(), 1.0), 0) for _ in range(2))
-    second = resized(second, first[0].shape[0] / second[0].shape[0])
+    (first, _), second = (tight(resized(draw(), 1.0), 0) for _ in range(2))
+    image, mask = resized(second, first.shape[0] / second[0].shape[0])
     share = float(rng.choice([0, rng.uniform(0, 0.1), rng.uniform(0.1, 0.33)]))
-    left = round(first[0].shape[1] * (1 - share))
-    height, width = max(first[0].shape[0], second[0].shape[0]), left + second[0].shape[1]
+    left = round(first.shape[1] * (1 - share))
+    height, width = max(first.shape[0], image.shape[0]), left + image.shape[1]
     edge = int(rng.choice([0, 6, 30]))
     canvas = page(height + 2 * edge, width + 2 * edge, "black", rng)
-    paste(canvas, fields := [], first, edge, edge)
-    image, mask = second
-    window = np.s_[edge : edge + image.shape[0], edge + left : edge + left + image.shape[1]]
-    canvas[window][mask] = image[mask]
-    fields[0][window] &= ~mask
-    fields.append(np.zeros_like(fields[0]))
-    fields[1][window] = mask
-    if rng.random() < 0.4:
-        canvas, fields = np.ascontiguousarray(canvas.transpose(1, 0, 2)), [field.T for field in fields]
-    return canvas, fields
+    paste(canvas, first, edge, edge)
+    canvas[edge : edge + image.shape[0], edge + left : edge + left + image.shape[1]][mask] = image[mask]
+    return np.ascontiguousarray(canvas.transpose(1, 0, 2)) if rng.random() < 0.4 else canvas
 
 
 def big_and_small(draw, rng):
     """A large and a small photograph side by side."""
-    big, small = tight(draw(), 6), resized(tight(draw(), 6), rng.uniform(0.35, 0.75))
+    big, small = tight(draw(), 6)[0], resized(tight(draw(), 6), rng.uniform(0.35, 0.75))[0]
     gap = int(rng.choice([4, 12, 30]))
     kind = rng.choice(["black", "black", "white", "grey"])
-    canvas = page(big[0].shape[0] + 2 * gap, big[0].shape[1] + small[0].shape[1] + 3 * gap, kind, rng)
-    paste(canvas, fields := [], big, gap, gap)
-    top = rng.integers(gap, canvas.shape[0] - gap - small[0].shape[0] + 1)
-    paste(canvas, fields, small, top, big[0].shape[1] + 2 * gap)
-    if rng.random() < 0.5:
-        canvas, fields = np.ascontiguousarray(canvas[:, ::-1]), [field[:, ::-1] for field in fields]
-    return canvas, fields
+    canvas = page(big.shape[0] + 2 * gap, big.shape[1] + small.shape[1] + 3 * gap, kind, rng)
+    paste(canvas, big, gap, gap)
+    paste(
+        canvas, small, rng.integers(gap, canvas.shape[0] - gap - small.shape[0] + 1), big.shape[1] + 2 * gap
+    )
+    return np.ascontiguousarray(canvas[:, ::-1]) if rng.random() < 0.5 else canvas
 
 
 def inset(draw, rng):
     """A thumbnail in a corner, over the margin or a part of the large field."""
-    image, mask = draw()
-    canvas, fields = image.copy(), [mask.copy()]
-    thumb = resized(tight(draw(), 2), rng.uniform(0.22, 0.4))
+    canvas = draw()[0].copy()
+    thumb = resized(tight(draw(), 2), rng.uniform(0.22, 0.4))[0]
     if rng.random() < 0.4:
         frame = int(rng.choice([1, 3]))
-        sides = ((frame, frame), (frame, frame), (0, 0))
-        thumb = np.pad(thumb[0], sides, constant_values=255), np.pad(thumb[1], frame)
+        thumb = np.pad(thumb, ((frame, frame), (frame, frame), (0, 0)), constant_values=255)
     edge = int(rng.choice([0, 4, 10]))
-    top = rng.choice([edge, canvas.shape[0] - edge - thumb[0].shape[0]])
-    left = rng.choice([edge, canvas.shape[1] - edge - thumb[0].shape[1]])
-    paste(canvas, fields, thumb, top, left)
-    return canvas, fields
+    top, left = (rng.choice([edge, canvas.shape[k] - edge - thumb.shape[k]]) for k in (0, 1))
+    paste(canvas, thumb, top, left)
+    return canvas
 
 
 def good_and_dark(draw, rng):
     """A photograph beside one with little light."""
-    first, second = draw(), draw()
-    second = resized(second, first[0].shape[0] / second[0].shape[0])
-    second = (second[0] * rng.uniform(0.1, 0.35)).astype(np.uint8), second[1]
+    (first, _), second = draw(), draw()
+    second = resized(second, first.shape[0] / second[0].shape[0])[0]
+    second = (second * rng.uniform(0.1, 0.35)).astype(np.uint8)
     one, other = (first, second) if rng.random() < 0.5 else (second, first)
-    canvas = page(first[0].shape[0], first[0].shape[1] + second[0].shape[1], "black", rng)
-    paste(canvas, fields := [], one, 0, 0)
-    paste(canvas, fields, other, 0, one[0].shape[1])
-    return canvas, fields
+    canvas = page(first.shape[0], first.shape[1] + second.shape[1], "black", rng)
+    paste(canvas, one, 0, 0)
+    paste(canvas, other, 0, one.shape[1])
+    return canvas
 
 
 def tiles(draw, rng):
@@ -170,15 +149,14 @@ def tiles(draw, rng):
         half = int(0.65 * np.sqrt(mask.sum() / np.pi))
         pieces.append(cv2.resize(image[y - half : y + half, x - half : x + half], (220, 220)))
     gap = np.full((220, int(rng.choice([0, 4, 12])), 3), int(rng.choice([0, 255])), np.uint8)
-    canvas = np.hstack([pieces[0], gap, pieces[1]])
-    fields = [np.zeros(canvas.shape[:2], bool) for _ in range(2)]
-    fields[0][:, :220] = fields[1][:, -220:] = True
-    return canvas, fields
+    return np.hstack([pieces[0], gap, pieces[1]])
 
 
-def _on_a_page(canvas: np.ndarray, picture: Picture, top: float, left: float) -> Composite:
-    paste(canvas, fields := [], picture, round(top), round(left))
-    return canvas, fields
+def _on_a_page(canvas: np.ndarray, picture: Picture, top: float, left: float) -> Picture:
+    field = np.zeros(canvas.shape[:2], bool)
+    for whole, part in zip((canvas, field), picture, strict=True):
+        paste(whole, part, round(top), round(left))
+    return canvas, field
 
 
 def report(draw, rng):
@@ -237,7 +215,7 @@ def screenshot(draw, rng):
 _CORNERS = np.array([[0, 0], [1, 0], [1, 1], [0, 1]])
 
 
-def _turned(canvas: np.ndarray, field: np.ndarray, corners: np.ndarray, ground: np.ndarray) -> Composite:
+def _turned(canvas: np.ndarray, field: np.ndarray, corners: np.ndarray, ground: np.ndarray) -> Picture:
     """Lay a page onto a ground so that its corners come to lie at `corners`, (4, 2) as (x, y)."""
     height, width = canvas.shape[:2]
     start = (_CORNERS * [width, height]).astype(np.float32)
@@ -246,12 +224,12 @@ def _turned(canvas: np.ndarray, field: np.ndarray, corners: np.ndarray, ground: 
     cover = cv2.warpPerspective(np.ones((height, width), np.float32), warp, size)[..., None]
     image = cv2.warpPerspective(canvas, warp, size)
     field = cv2.warpPerspective(field.astype(np.uint8), warp, size) > 0
-    return (cover * image + (1 - cover) * ground).astype(np.uint8), [field]
+    return (cover * image + (1 - cover) * ground).astype(np.uint8), field
 
 
 def rotated_page(draw, rng):
     """A page with a photograph, lying askew on a table."""
-    canvas, (field,) = (report if rng.random() < 0.5 else bare_page)(draw, rng)
+    canvas, field = (report if rng.random() < 0.5 else bare_page)(draw, rng)
     height, width = canvas.shape[:2]
     angle = np.deg2rad(rng.uniform(3, 25) * rng.choice([-1, 1]))
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
@@ -264,28 +242,17 @@ def rotated_page(draw, rng):
 
 def monitor(draw, rng):
     """A monitor that shows a photograph, photographed askew, with moire."""
-    canvas, (field,) = (screenshot if rng.random() < 0.6 else bare_page)(draw, rng)
+    canvas, field = (screenshot if rng.random() < 0.6 else bare_page)(draw, rng)
     frame = int(0.03 * canvas.shape[1])
     canvas = cv2.copyMakeBorder(canvas, *[frame] * 4, cv2.BORDER_CONSTANT, value=(15, 15, 16))
     height, width = canvas.shape[:2]
     corners = 0.08 + _CORNERS + rng.uniform(-0.05, 0.05, (4, 2))
     ground = page(int(1.16 * height), int(1.16 * width), rng.choice(["grey", "dark", "wooden"]), rng)
-    image, fields = _turned(canvas, np.pad(field, frame), corners * [width, height], ground)
+    image, field = _turned(canvas, np.pad(field, frame), corners * [width, height], ground)
     ys, xs = np.mgrid[: image.shape[0], : image.shape[1]]
     wave, angle = rng.uniform(2.2, 9), rng.uniform(0, np.pi)
     moire = 1 + 0.12 * np.sin(2 * np.pi * (xs * np.cos(angle) + ys * np.sin(angle)) / wave)
-    return (image * moire[..., None] + 8).clip(0, 255).astype(np.uint8), fields
-
-
-def colour_chart(draw, rng):
-    """A photograph with a strip of coloured squares below it."""
-    picture = draw()
-    height, width = picture[0].shape[:2]
-    strip = int(rng.uniform(0.08, 0.2) * height)
-    canvas = page(height + strip, width, rng.choice(["white", "grey", "black"]), rng)
-    for k, colour in enumerate(rng.integers(0, 255, (width // strip, 3))):
-        canvas[height + 2 : -2, k * strip + 2 : (k + 1) * strip - 2] = colour
-    return _on_a_page(canvas, picture, 0, 0)
+    return (image * moire[..., None] + 8).clip(0, 255).astype(np.uint8), field
 
 
 FIELDS = {
@@ -293,5 +260,5 @@ FIELDS = {
     "pair_in_a_column": lambda draw, rng: _grid(draw, rng, 2, 1),
     "grid": lambda draw, rng: _grid(draw, rng, 2, int(rng.choice([2, 2, 2, 3]))),
 } | {layout.__name__: layout for layout in (touching, big_and_small, inset, good_and_dark, tiles)}
-_LAYOUTS = (report, bare_page, captioned, screenshot, rotated_page, monitor, colour_chart)
+_LAYOUTS = (report, bare_page, captioned, screenshot, rotated_page, monitor)
 PAGES = {layout.__name__: layout for layout in _LAYOUTS}

@@ -33,3 +33,8 @@ def items(catalogue, code):
     """Return what the finding of a code is about; () without such a finding."""
     found = finding(catalogue, code)
     return found.items if found else ()
+
+
+def rows_of(dataset):
+    """Return its manifest by image."""
+    return dataset.manifest.set_index("image_id")

@@ -14,9 +14,9 @@ FORMATS = {".png": "PNG", ".tif": "TIFF", ".bmp": "BMP"}
 EYEQ_RAW = {"good": 0, "usable": 1, "reject": 2}
 """EyeQ's own code: the reverse of riqa's."""
 
-GROUPS = ("DR-XJU", "DR-ZJU", "Glaucoma", "Healthy", "Local1", "Local2", "UWF-mosaic")
 # Images a group of the small MSHF; the archive has 235, 187, 52, 26, 302 in both Local, 500.
-MSHF_GROUPS = dict(zip(GROUPS, (6, 5, 3, 2, 4, 4, 5), strict=True))
+MSHF_GROUPS = {"DR-XJU": 6, "DR-ZJU": 5, "Glaucoma": 3, "Healthy": 2, "Local1": 4, "Local2": 4}
+MSHF_GROUPS |= {"UWF-mosaic": 5}
 
 DIMENSIONS = ("illumination", "clarity", "contrast", "overall")
 
@@ -71,9 +71,9 @@ def mshf_names(groups: Mapping[str, int] = MSHF_GROUPS) -> list[str]:
     return [f"{group}-{k}.jpg" for group, n in groups.items() for k in range(1, n + 1)]
 
 
-def mshf_scores(names: Sequence[str], seed: int = 0) -> dict[str, np.ndarray]:
+def mshf_scores(names: Sequence[str]) -> dict[str, np.ndarray]:
     """Draw what three experts said of every image: name -> (3 experts, 4 dimensions) of 0 and 1."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     return {name: rng.integers(0, 2, (3, 4)) for name in names}
 
 
@@ -84,15 +84,14 @@ def write_mshf(
     scores: Mapping[str, np.ndarray] | None = None,
     agreed: Mapping[str, Sequence[int]] | None = None,
     order: Sequence[str] = DIMENSIONS,
-    test_every: int = 5,
     png_in_ai_use: Sequence[str] = ("DR-XJU-2", "DR-XJU-3"),
     folder: str = "MSHF dataset 2.0",
 ) -> Path:
     """Write MSHF as published below `root`, and return the folder that holds the label files.
 
     `scores` are the experts', `agreed` those in the order of `DIMENSIONS`, their majority by default; `order`
-    that of the columns in both sheets. Every `test_every`-th image of a group is a test image; those of
-    `png_in_ai_use` are .png there and .jpg in Original. A `folder` of "" is `root`.
+    that of the columns in both sheets. Every fifth image of a group is a test image; those of `png_in_ai_use`
+    are .png there and .jpg in Original. A `folder` of "" is `root`.
     """
     base = root / folder
     base.mkdir(parents=True, exist_ok=True)
@@ -107,7 +106,7 @@ def write_mshf(
     for group, n in groups.items():
         size = (12, 9) if group == "DR-XJU" else (40, 32)
         for k in range(1, n + 1):
-            stem, part = f"{group}-{k}", "test" if k % test_every == 0 else "train"
+            stem, part = f"{group}-{k}", "test" if k % 5 == 0 else "train"
             suffix = ".png" if stem in png_in_ai_use else ".jpg"
             write_image(base / "Original" / group / f"{stem}.jpg", size)
             write_image(base / "AI-use" / part / f"{stem}{suffix}", size)
@@ -182,14 +181,11 @@ def deepdrid_rows(patients: Iterable[int], seed: int = 0) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=DEEPDRID_TITLES)
 
 
-def write_deepdrid(root: Path, parts: Mapping[str, pd.DataFrame] | None = None, images: bool = True) -> Path:
+def write_deepdrid(root: Path, parts: Mapping[str, pd.DataFrame] | None = None) -> Path:
     """Write DeepDRiD's folder regular_fundus_images, and return it; `parts` are `deepdrid_rows` by split."""
     if parts is None:
-        parts = {
-            "train": deepdrid_rows([1, 2, 27, 56, 77], 0),
-            "val": deepdrid_rows([301, 330], 1),
-            "test": deepdrid_rows([347, 348], 2),
-        }
+        patients = {"train": [1, 2, 27, 56, 77], "val": [301, 330], "test": [347, 348]}
+        parts = {part: deepdrid_rows(ids, k) for k, (part, ids) in enumerate(patients.items())}
     base = root / "regular_fundus_images"
     for part, rows in parts.items():
         folder, name = DEEPDRID_PARTS[part]
@@ -201,12 +197,10 @@ def write_deepdrid(root: Path, parts: Mapping[str, pd.DataFrame] | None = None, 
             # As published: backslashes, and no Images\ in between.
             paths = [f"\\{folder}\\{r.patient_id}\\{r.image_id}.jpg" for r in rows.itertuples()]
             rows.assign(image_path=paths).to_csv(base / folder / name, index=False)
-        for row in rows.itertuples() if images else ():
+        for row in rows.itertuples():
             write_image(base / folder / "Images" / str(row.patient_id) / f"{row.image_id}.jpg")
     return base
 
-
-FIVES_TITLES = ("Disease", "Number", "IC", "Blur", "LC")
 
 FIVES_ROWS = {
     "train": [("ADGN"[k // 5], k + 1, k % 2, 1, int(k % 5 > 0)) for k in range(20)],
@@ -214,28 +208,26 @@ FIVES_ROWS = {
 }
 """Rows of the small FIVES by split: disease, number, and 0 or 1 for IC, Blur and LC."""
 
-FIVES_SHEETS = {"train": "Train", "test": "Test"}
-
 
 def write_fives(
     root: Path,
     rows: Mapping[str, Sequence[tuple]] = FIVES_ROWS,
     *,
-    titles: Sequence[str] = FIVES_TITLES,
-    sheets: Mapping[str, str] = FIVES_SHEETS,
+    titles: Sequence[str] = ("Disease", "Number", "IC", "Blur", "LC"),
+    sheets: Sequence[str] = ("Train", "Test"),
     images: bool = True,
     folder: str = "FIVES A Fundus Image Dataset for AI-based Vessel Segmentation",
 ) -> Path:
     """Write FIVES as public programs read it, and return the folder that holds the score file.
 
-    `rows` and `sheets`, their names, are by split; `titles` head both sheets. A `folder` of "" is `root`.
+    `rows` are by split, in the order of `sheets`; `titles` head both of these. A `folder` of "" is `root`.
     """
     base = root / folder
     base.mkdir(parents=True, exist_ok=True)
     book = Workbook()
     book.remove(book.active)
-    for split, table in rows.items():
-        sheet = book.create_sheet(sheets[split])
+    for (split, table), name in zip(rows.items(), sheets, strict=True):
+        sheet = book.create_sheet(name)
         for row in (titles, *table):
             sheet.append(list(row))
         for letter, number, *_ in table if images else ():
@@ -264,10 +256,10 @@ licence: ours
 """
 
 
-def write_table(root: Path, n: int = 20, description: str = TABLE_YAML) -> Path:
+def write_table(root: Path, n: int = 20) -> Path:
     """Write a user's own folder: dataset.yaml, labels.csv and photographs of `n` patients, two eyes each."""
     root.mkdir(parents=True, exist_ok=True)
-    (root / "dataset.yaml").write_text(description, encoding="utf-8")
+    (root / "dataset.yaml").write_text(TABLE_YAML, encoding="utf-8")
     rows = []
     for patient in range(n):
         camera, sharp = ("one", "yes") if patient % 2 else ("two", "no")

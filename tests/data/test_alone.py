@@ -5,7 +5,7 @@ from PIL import Image
 
 from benchmarks.fov_accuracy import overlap
 from riqa.data.fov import NoFieldError, find_fov, read_and_crop
-from tests.data.composites import FIELDS, PAGES, paste, phantom, tight
+from tests.data.composites import FIELDS, PAGES, phantom, tight
 from tests.data.photographs import disc
 
 SEED = 8101  # looked at while the tests of `alone` were made: 501, 601, 602
@@ -32,13 +32,13 @@ def composites(phantoms):
 
 
 def test_several_fields_get_no_answer_of_one(composites):
-    shown = [(name, image) for name in FIELDS for image, _ in composites(name)]
+    shown = [(name, image) for name in FIELDS for image in composites(name)]
     answered = [name for name, image in shown if find_fov(image) is not None]
     assert len(answered) <= 0.08 * len(shown), answered
 
 
 def test_a_page_or_screen_is_cropped_to_its_photograph_or_not_at_all(composites):
-    found = [(name, find_fov(image), mask) for name in PAGES for image, (mask,) in composites(name)]
+    found = [(name, find_fov(image), mask) for name in PAGES for image, mask in composites(name)]
     wrong = [name for name, fov, mask in found if fov is not None and overlap(fov, mask) < 0.94]
     assert len(wrong) <= 0.08 * len(found), wrong
 
@@ -46,9 +46,8 @@ def test_a_page_or_screen_is_cropped_to_its_photograph_or_not_at_all(composites)
 def test_ordinary_phantoms_are_all_read(phantoms):
     for image, mask in phantoms:
         white = np.where(mask[..., None], image, np.uint8(255))
-        numbered = cv2.putText(
-            image.copy(), "00271", (4, 20), cv2.FONT_HERSHEY_SIMPLEX, 0.6, (255, 220, 0), 2
-        )
+        font = cv2.FONT_HERSHEY_SIMPLEX
+        numbered = cv2.putText(image.copy(), "00271", (4, 20), font, 0.6, (255, 220, 0), 2)
         for shown in (image, white, numbered):
             assert overlap(find_fov(shown), mask) > 0.94
 
@@ -73,17 +72,13 @@ def test_light_that_fades_and_reflections_at_the_rim_are_no_second_field():
 
 
 def test_two_photographs_on_a_page_are_told():
-    picture = disc(150, 200, radius=60)
-    canvas, fields = np.full((600, 500, 3), 255, np.uint8), []
-    for top in (60, 350):
-        paste(canvas, fields, picture, top, 80)
+    canvas = np.full((600, 500, 3), 255, np.uint8)
+    canvas[60:210, 80:280] = canvas[350:500, 80:280] = disc(150, 200, radius=60)[0]
     assert find_fov(canvas) is None
 
 
 def test_the_reason_is_told(tmp_path, phantoms):
     pieces = [cv2.resize(tight(picture)[0], (240, 240)) for picture in phantoms[:2]]
     Image.fromarray(np.hstack(pieces)).save(tmp_path / "pair.png")
-    with pytest.raises(
-        NoFieldError, match=r"^not one photograph: several fields of view, or a page or a screen"
-    ):
+    with pytest.raises(NoFieldError, match="not one photograph: several fields of view, or a"):
         read_and_crop(tmp_path / "pair.png", 64)

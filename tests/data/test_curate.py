@@ -207,7 +207,7 @@ def test_files_whose_names_are_no_utf_8_are_curated_and_named(tmp_path):
     frame["path"] = frame["path"].str.replace("images", to_text(odd))
     (data.root / to_path(frame["path"][1])).write_text("no image")
     for workers in (1, 2):
-        store = curate(data, tmp_path / f"odd{workers}", SIZE, workers=workers)
+        store = curate(data, tmp_path / f"{odd}{workers}", SIZE, workers=workers)
         assert np.array_equal(store.images, np.delete(plain.images, 1, axis=0))
         assert (data.root / to_path(open_store(store.root).manifest["path"][0])).is_file()
         aside = pd.read_csv(store.root / "set_aside.csv")

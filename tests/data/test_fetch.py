@@ -1,4 +1,5 @@
 import hashlib
+import io
 import os
 import socket
 import threading
@@ -43,7 +44,7 @@ def thing(monkeypatch):
     """Return a function that makes `thing` one file that can be fetched."""
 
     def thing(*file):
-        monkeypatch.setitem(SOURCES, "thing", Source("a thing", "free", "small", (Download(*file),), "done"))
+        monkeypatch.setitem(SOURCES, "thing", Source("a thing", "free", "small", "done", (Download(*file),)))
 
     return thing
 
@@ -59,14 +60,12 @@ def offer(thing, server):
     return offer
 
 
-def zipped(tmp_path, members):
-    path = tmp_path / "made.zip"
-    with zipfile.ZipFile(path, "w") as content:
+def zipped(members):
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as content:
         for name, text in members.items():
             content.writestr(name, text)
-    body = path.read_bytes()
-    path.unlink()
-    return body
+    return made.getvalue()
 
 
 def left(folder):
@@ -123,18 +122,18 @@ def test_a_changed_file_is_refused_and_kept(tmp_path, offer, server):
 
 def test_of_an_archive_only_its_folder_is_unpacked(tmp_path, offer, server):
     members = {"thing-1.1/tree/a/1.txt": "one", "thing-1.1/tree/2.txt": "two", "thing-1.1/other/3.txt": "no"}
-    offer("/archive", zipped(tmp_path, members), name="archive.zip", keep="tree")
+    offer("/archive", zipped(members), name="archive.zip", keep="tree")
     to = tmp_path / "data"
     assert fetch("thing", to) == fetch("thing", to) == [to / "tree"]
     assert left(to) == ["tree", "tree/2.txt", "tree/a", "tree/a/1.txt"]
     assert (to / "tree" / "a" / "1.txt").read_text() == "one"
     assert server.asked == ["/archive"]
-    offer("/archive", zipped(tmp_path, {"x/1.txt": "one"}), name="archive.zip", keep="tree")
+    offer("/archive", zipped({"x/1.txt": "one"}), name="archive.zip", keep="tree")
     assert_refused(tmp_path / "other", "holds no folder tree")
 
 
 def test_unpacking_that_breaks_off_is_done_again_without_download(tmp_path, offer, server, monkeypatch):
-    offer("/archive", zipped(tmp_path, {"x/tree/1.txt": "one"}), name="archive.zip", keep="tree")
+    offer("/archive", zipped({"x/tree/1.txt": "one"}), name="archive.zip", keep="tree")
     to = tmp_path / "data"
 
     def full(*_):
@@ -216,7 +215,7 @@ def shelve(monkeypatch, server, thing):
 def test_archive_behind_a_doi_says_its_own_name_and_checksum_and_one_of_two_is_not_guessed(
     tmp_path, shelve, server
 ):
-    body, to = zipped(tmp_path, {"tree/a.csv": "a"}), tmp_path / "to"
+    body, to = zipped({"tree/a.csv": "a"}), tmp_path / "to"
     shelve({"named-by-them.zip": body, "readme.txt": b"hello"})
     server.files["/named-by-them.zip"] = body + b"?"
     assert_refused(to, "checksum differs")  # it came damaged

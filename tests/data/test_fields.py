@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 
-from riqa.data.checks import class_counts, label_shift
 from riqa.data.fields import curated_fields, field_agreement
+from riqa.data.manifest import class_counts, label_shift
 from tests.data.photographs import manifest
 
 
@@ -63,6 +63,6 @@ def test_counts_by_split_and_class_and_label_shift_by_hand():
     # Shares of reject, usable, good: train 1/4, 1/4, 1/2; test 1/2, 1/2, 0. Half of 1/4 + 1/4 + 1/2 is 1/2.
     frame = manifest(8, split=["train"] * 4 + ["test"] * 4, overall=[0, 1, 2, 2, 0, 0, 1, 1.0])
     assert label_shift(frame) == 0.5
-    assert label_shift(frame, "train", "train") == 0
-    assert math.isnan(label_shift(frame, "train", "val"))
+    assert label_shift(frame.assign(overall=[0, 1, 2, 2] * 2)) == 0
+    assert math.isnan(label_shift(frame[:4]))
     assert math.isnan(label_shift(frame.assign(overall=np.nan)))

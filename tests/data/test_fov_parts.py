@@ -5,19 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from riqa.data.fov.rim import find_bars, least_squares_circle, ransac_circle, trimmed_circle
-from riqa.data.fov.search import distance_from, fills_frame, margin_colours
+from riqa.data.fov.rim import find_bars, ransac_circle
+from riqa.data.fov.search import fills_frame
 
 
 def arc(x, y, radius, n, start=0.0, end=2 * np.pi):
     angles = np.linspace(start, end, n)
     return np.stack([x + radius * np.cos(angles), y + radius * np.sin(angles)], axis=1)
-
-
-def test_circle_through_four_points_by_hand():
-    # The circle around (1, 2) with radius 5 passes through these points.
-    points = np.array([[6.0, 2.0], [1.0, 7.0], [-4.0, 2.0], [4.0, 6.0]])
-    assert np.allclose(least_squares_circle(points), (1, 2, 5))
 
 
 @settings(max_examples=50)
@@ -38,13 +32,6 @@ def test_too_few_points_and_circles_out_of_range():
     line = np.stack([np.arange(100.0), np.zeros(100)], axis=1)
     for points in (arc(50, 50, 40, 20), arc(50, 50, 10, 200), line):
         assert ransac_circle(points, 200) is None
-
-
-def test_trimmed_circle_leaves_out_what_is_far():
-    points = np.concatenate([arc(50, 60, 40, 100), arc(50, 60, 30, 80)])
-    assert np.allclose(trimmed_circle(points, np.array([51.0, 60.0, 41.0]), 3.0), (50, 60, 40))
-    start = np.array([51.0, 60.0, 35.0])
-    assert np.array_equal(trimmed_circle(points, start, 0.1), start)  # nothing that near: nothing changes
 
 
 @pytest.fixture
@@ -96,29 +83,10 @@ def test_bar_in_front_of_retina_darker_than_the_threshold_is_found_behind_long_r
     assert find_bars(dark, circle, 100)[1] == 20
 
 
-def test_margin_is_what_most_corners_share_and_of_two_pairs_the_darker():
-    numbered = np.full((80, 120, 3), 250, np.uint8)
-    numbered[:20, :20] = 10  # a number burnt into a corner
-    halves = np.zeros((80, 120, 3), np.uint8)
-    halves[:, 60:] = (150, 80, 40)
-    assert np.array_equal(list(margin_colours(numbered)), [[250] * 3, [10] * 3])
-    assert np.array_equal(list(margin_colours(np.full((80, 120, 3), (0, 55, 3), np.uint8))), [[0, 55, 3]])
-    assert not next(margin_colours(halves)).any()
-
-
-def test_distance_is_that_of_the_worst_channel_without_speckles():
-    image = np.full((20, 20, 3), (10, 20, 30), np.uint8)
-    image[5:15, 5:15] = (10, 60, 25)
-    image[2, 2] = 255
-    distance = distance_from(image, np.array([10, 20, 30], np.uint8))
-    assert distance[[10, 2, 1], [10, 2, 15]].tolist() == [40, 0, 0]
-
-
 def ramp(*tint):
     """Return a smooth texture of a colour, uint8 (90, 120, 3)."""
-    return (np.linspace(100, 200, 90)[:, None, None] * np.array(tint) * np.ones((90, 120, 1))).astype(
-        np.uint8
-    )
+    grey = np.linspace(100, 200, 90)[:, None, None]
+    return (grey * np.array(tint) * np.ones((90, 120, 1))).astype(np.uint8)
 
 
 def changed(image, *regions, to=10):

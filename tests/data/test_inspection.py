@@ -10,6 +10,7 @@ from riqa.data.adapters import load
 from riqa.data.audit import audit
 from riqa.data.inspection import inspect_images, inspect_sets
 from tests.data.expect import finding, items
+from tests.data.files import exif
 from tests.data.layouts import small_eyeq, write_fives, write_image, write_mshf, write_table
 
 
@@ -57,10 +58,9 @@ def test_copies_across_splits_and_within_are_found(eyeq):
 
 def test_a_photograph_is_judged_upright_and_whole(tmp_path):
     """Sizes are those of the whole upright photograph, not of the reduced scale that is read."""
-    root, exif = write_table(tmp_path), Image.Exif()
-    exif[0x0112] = 6
+    root = write_table(tmp_path)
     image = Image.fromarray(np.random.default_rng(0).integers(0, 255, (800, 1200, 3), dtype=np.uint8))
-    image.save(sorted((root / "photos").iterdir())[0], "JPEG", exif=exif)
+    image.save(sorted((root / "photos").iterdir())[0], "JPEG", exif=exif((274, 3, [6])))
     assert "largest 800 x 1200" in finding(audit("table", root), "image-sizes").message
 
 
@@ -80,13 +80,6 @@ def test_sources_are_named_if_their_sizes_do_not_overlap(tmp_path, apart):
         assert sizes.items[0].startswith("one (24 images): all 60 x 50")
     else:
         assert sizes.message.startswith("sizes in pixels: smallest 40 x 30, median")
-
-
-def test_group_of_mshf_that_its_resolution_tells_is_named_once(tmp_path):
-    report = audit("mshf", write_mshf(tmp_path, groups={"DR-XJU": 24, "DR-ZJU": 24, "Healthy": 24}))
-    (told,) = [finding for finding in report.findings if "resolution" in finding.code]
-    assert (told.code, len(told.items)) == ("resolution-by-source", 1)
-    assert told.items[0].startswith("DR-XJU: shorter side")
 
 
 def test_a_photograph_that_is_in_two_sets_is_found(tmp_path):

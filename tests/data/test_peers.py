@@ -1,63 +1,30 @@
+import sys
+from types import SimpleNamespace
+
 import numpy as np
-import pytest
 from PIL import Image
 
 from riqa.data import peers
 from tests.data.photographs import disc
 
-TOOLBOX = """
-import numpy as np
-def crop(img, size=512):
-    assert isinstance(img, str)
-    return np.full((size, size, 3), 7, np.uint8)
-"""
-PREPROCESSOR = """
-import numpy as np
-class FundusPreprocessor:
-    def __init__(self, square_size=None):
-        self.size = square_size
-    def __call__(self, image):
-        return {"image": np.full((self.size, self.size, 3), image.max(), float), "metadata": {}}
-"""
-OPENER = """
-import numpy as np
-from PIL import Image
-def open_image(filename):
-    return np.array(Image.open(filename))
-"""
 
+def test_peers_are_called_as_they_document_where_they_are_installed(tmp_path, monkeypatch):
+    def preprocessor(square_size):
+        return lambda image: {
+            "image": np.full((square_size, square_size, 3), image.max(), float),
+            "metadata": {},
+        }
 
-@pytest.fixture
-def fakes(tmp_path, monkeypatch):
-    """Packages with the peers' names and documented calls, which give back what they were called with."""
-    (tmp_path / "fundus_image_toolbox").mkdir()
-    (tmp_path / "fundus_image_toolbox" / "__init__.py").write_text(TOOLBOX)
-    (tmp_path / "rtnls_fundusprep").mkdir()
-    (tmp_path / "rtnls_fundusprep" / "__init__.py").touch()
-    (tmp_path / "rtnls_fundusprep" / "preprocessor.py").write_text(PREPROCESSOR)
-    (tmp_path / "rtnls_fundusprep" / "utils.py").write_text(OPENER)
-    monkeypatch.syspath_prepend(str(tmp_path))
-
-
-@pytest.fixture
-def photograph(tmp_path):
+    for module, content in {
+        "fundus_image_toolbox": {"crop": lambda img, size=512: (img, size)},
+        "rtnls_fundusprep.preprocessor": {"FundusPreprocessor": preprocessor},
+        "rtnls_fundusprep.utils": {"open_image": lambda filename: np.array(Image.open(filename))},
+    }.items():
+        monkeypatch.setitem(sys.modules, module, SimpleNamespace(**content))
     Image.fromarray(disc()[0]).save(tmp_path / "a.png")
-    return tmp_path / "a.png"
-
-
-def test_absent_peers_are_none_and_unknown_ones_refused(monkeypatch, photograph):
-    monkeypatch.setattr(peers, "find_spec", lambda module: None)
-    assert peers.installed_peers() == []
-    for name in peers.PEERS:
-        assert peers.peer_crop(name, photograph, 32) is None
-    with pytest.raises(ValueError, match="fundus-image-toolbox"):
-        peers.peer_crop("fundus_image_toolbox", photograph, 32)
-
-
-def test_peers_are_called_as_they_document(fakes, photograph):
-    assert peers.installed_peers() == ["fundus-image-toolbox", "retinalysis-fundusprep"]
-    crop = peers.peer_crop("fundus-image-toolbox", photograph, 32)
-    assert np.array_equal(crop, np.full((32, 32, 3), 7))
-    crop = peers.peer_crop("retinalysis-fundusprep", photograph, 24)
+    assert peers.peer_crop("fundus-image-toolbox", tmp_path / "a.png", 32) == (str(tmp_path / "a.png"), 32)
+    crop = peers.peer_crop("retinalysis-fundusprep", tmp_path / "a.png", 24)
     assert crop.dtype == np.uint8
     assert np.array_equal(crop, np.full((24, 24, 3), disc()[0].max()))
+    monkeypatch.setattr(peers, "find_spec", lambda module: True if module == "rtnls_fundusprep" else None)
+    assert peers.installed_peers() == ["retinalysis-fundusprep"]

@@ -2,21 +2,7 @@ import pytest
 
 from riqa.data.set_names import NAMES, name_trouble
 
-ODD = [
-    "",
-    " ",
-    "my clinic",
-    "klinik-nord",
-    "dr.x",
-    "köln",
-    "眼科",
-    "a/b",
-    "a\\b",
-    "..",
-    ".hidden",
-    "a@b",
-    "2025",
-]
+ODD = ["", " ", "my clinic", "klinik-nord", "dr.x", "köln", "眼科", "a/b", "a\\b", "..", ".hidden", "a@b"]
 ODD += ["2025", "_a", "x" * 41, "clinic\n", "a'b", 'a"b', "$a", "{set}", "a:b", "-s0"]
 USED = [*(set(NAMES) - {"table"}), "EyeQ", "eyeq_test", "my_phantoms", "x_by_eye", "f1", "any"]
 

@@ -28,15 +28,8 @@ def test_folders_are_searched_to_the_bottom_in_order_and_called_as_asked(tmp_pat
 
 
 def test_what_systems_keep_and_other_endings_are_passed_over_and_counted(tmp_path):
-    hidden = [
-        ".Trash-0",
-        ".ipynb_checkpoints",
-        "@eaDir",
-        "#recycle",
-        "$RECYCLE.BIN",
-        "__MACOSX",
-        "lost+found",
-    ]
+    names = ".Trash-0 .ipynb_checkpoints @eaDir #recycle $RECYCLE.BIN __MACOSX lost+found"
+    hidden = names.split(" ")
     touch(tmp_path, "1.jpg", *(f"{name}/old.jpg" for name in hidden), "._1.jpg", "Thumbs.db")
     passed = PassedOver()
     assert walk_images(tmp_path, "", passed) == ["1.jpg"]

@@ -20,12 +20,9 @@ _READERS = dict(
 
 
 def read_catalogue(name: str, root: Path | str, seed: int = 0) -> Dataset:
-    """Read the labels of a dataset and find which of its images are there, see `riqa.data.catalogue`.
+    """Read the labels of one of `NAMES` and find which of its images are there, see `riqa.data.catalogue`.
 
-    Args:
-        name: One of `NAMES`.
-        root: The dataset's folder, in its publisher's layout.
-        seed: Seed of the splits that are drawn here, in sets without a published one.
+    `root` is its folder, in its publisher's layout; `seed` draws the splits of sets without published ones.
 
     Raises:
         InputError: If no dataset has that name, or its folder or a label file is missing, not readable or not

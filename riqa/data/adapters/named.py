@@ -28,16 +28,10 @@ def match_named(
 
     The folders that are named are listed; all below the root is searched only for images that are not there.
 
-    Args:
-        table: One row per image: `named`, its path as the table has it, composed, with slashes; and `stem`,
-            what messages call it; changed in place.
-        root: Folder that paths are relative to.
-        source: File of the table, for the messages.
-        where: What the labels and images are, for the messages.
-        own: Files below the root that are no images and need no mention.
-
-    Raises:
-        InputError: If several files fit a name, or two rows mean the same file.
+    `table`, changed in place, has a row per image: `named`, its path as the user's table has it, composed,
+    with slashes; and `stem`, what messages call it. They call the table's file `source` and its images
+    `where`. What is the set's `own` below the root, and no image, needs no mention. Raises an InputError if
+    several files fit a name, or two rows mean the same file.
     """
     names, folder = table["named"].tolist(), posixpath.dirname
     passed, elsewhere = PassedOver(), {}

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
+from pydantic import TypeAdapter
+
 from riqa.errors import InputError
 from riqa.files import atomic_write
 from riqa.terminal import watched
@@ -37,31 +39,24 @@ class Source:
     title: str
     licence: str
     size: str  # in words
-    files: tuple[Download, ...]  # none where only instructions can be given
     then: str
+    files: tuple[Download, ...] = ()  # none where only instructions can be given
 
 
-def _read_sources() -> dict[str, Source]:
-    """Read `sources.yaml`."""
-    told = parse_yaml((files("riqa.data.fetch") / "sources.yaml").read_text(encoding="utf-8"), as_text=True)
-    downloads = {name: [Download(**file) for file in one.pop("files", [])] for name, one in told.items()}
-    return {name: Source(**one, files=tuple(downloads[name])) for name, one in told.items()}
-
-
-SOURCES = _read_sources()
+SOURCES = TypeAdapter(dict[str, Source]).validate_python(
+    parse_yaml((files("riqa.data.fetch") / "sources.yaml").read_text(encoding="utf-8"), as_text=True)
+)
 """Everything that can be fetched, by name."""
 
 
 def fetch(name: str, to: Path | str) -> list[Path]:
-    """Download what a name of `SOURCES` stands for into a folder; a file that is there is never changed.
+    """Download what a name of `SOURCES` stands for into a folder, and return what lies there now.
 
-    Returns:
-        What lies there now: files, or the folder that was unpacked.
+    A file that is there is never changed, and nothing is left half-written.
 
     Raises:
         InputError: If nothing has that name, a host cannot be reached, a checksum differs (of a download,
-            or of a file of that name that is there), or the folder cannot be written. Nothing is left
-            half-written.
+            or of a file of that name that is there), or the folder cannot be written.
     """
     if name not in SOURCES:
         raise InputError(f"nothing named {name!r} can be fetched; there are {', '.join(SOURCES)}")

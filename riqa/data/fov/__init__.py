@@ -34,20 +34,15 @@ _WORK_SIDE = 160  # px; the field is looked for in a copy reduced to this, to a 
 class FieldOfView:
     """The part of a photograph that shows retina: circle ∩ rectangle. Lengths are in pixels of the image.
 
-    Attributes:
-        shape: (height, width) of the image.
-        center: (x, y) of the circle, possibly outside of the image.
-        radius: Radius of the circle.
-        box: (left, top, right, bottom) of the rectangle: where the image ends or a straight bar cuts the
-            field; right and bottom are exclusive.
-        score: Agreement of image and model, at most 1; a field with all its border visible scores above 0.9.
-            0 where no border is visible and the whole frame is taken.
+    The rectangle ends where the image ends or a straight bar cuts the field; right and bottom are exclusive.
+    The score is the agreement of image and model, at most 1; a field with all its border visible scores above
+    0.9, and 0 stands where no border is visible and the whole frame is taken.
     """
 
-    shape: tuple[int, int]
-    center: tuple[float, float]
+    shape: tuple[int, int]  # (height, width) of the image
+    center: tuple[float, float]  # (x, y) of the circle, possibly outside of the image
     radius: float
-    box: tuple[int, int, int, int]
+    box: tuple[int, int, int, int]  # (left, top, right, bottom) of the rectangle
     score: float
 
     @property
@@ -114,13 +109,7 @@ def _the_field(image: np.ndarray) -> FieldOfView:
 def crop_to_fov(image: np.ndarray, fov: FieldOfView, size: int) -> np.ndarray:
     """Cut out the field of view, black outside it, padded to a square and resized; the aspect ratio is kept.
 
-    Args:
-        image: RGB photograph, uint8 (H, W, 3), of `fov.shape`.
-        fov: Its field of view.
-        size: Side of the result in pixels.
-
-    Returns:
-        uint8 (size, size, 3).
+    The RGB photograph is uint8 (H, W, 3), of `fov.shape`; the result is uint8 (size, size, 3).
 
     Raises:
         ValueError: If `image` is not of `fov.shape` or `size` is not positive.
@@ -156,15 +145,11 @@ def _resized(image: np.ndarray, columns: int, rows: int) -> np.ndarray:
 
 
 def read_and_crop(path: Path | str, size: int) -> tuple[np.ndarray, FieldOfView]:
-    """Read a photograph, find its field of view and crop to it.
+    """Read a photograph, see `read_photograph`, find its field of view and crop to it.
 
     A JPEG is decoded at the smallest scale at which the field still has `size` pixels, so a crop is never
     enlarged where the whole photograph would have shown more, and the field is never looked for in fewer
     pixels than the search can use.
-
-    Args:
-        path: The file; see `read_photograph` for the kinds that are understood.
-        size: Side of the crop in pixels.
 
     Returns:
         The crop, uint8 (size, size, 3), as `crop_to_fov` makes it, and the field of view in pixels of the
@@ -182,9 +167,8 @@ def read_and_crop(path: Path | str, size: int) -> tuple[np.ndarray, FieldOfView]
 def read_with_field(path: Path | str, size: int) -> tuple[np.ndarray, FieldOfView, tuple[int, int]]:
     """Read a photograph at the scale at which `read_and_crop` crops it, and raise as it does.
 
-    Returns:
-        The photograph, uint8 (H, W, 3), at most reduced; its field of view in these pixels; and the (height,
-        width) of the whole upright photograph.
+    Returns the photograph, uint8 (H, W, 3), at most reduced; its field of view in these pixels; and the
+    (height, width) of the whole upright photograph.
     """
     if size < 1:
         raise ValueError(f"size must be at least 1 pixel, got {size}")

@@ -36,19 +36,12 @@ _LOW = 24  # grey levels of distance: above the noise of most margins, below mos
 
 @dataclass(frozen=True)
 class Fit:
-    """A field of view in the small copy: circle ∩ rectangle, in its pixels.
+    """A field of view in the small copy: circle ∩ rectangle, in its pixels."""
 
-    Attributes:
-        circle: (x, y, radius).
-        box: (left, top, right, bottom) of the rectangle.
-        score: Agreement with the image, at most 1; 0 where no rim is to be seen.
-        margin: Colour of the margin, uint8 (3,).
-    """
-
-    circle: np.ndarray
+    circle: np.ndarray  # (x, y, radius)
     box: Box
-    score: float
-    margin: np.ndarray
+    score: float  # agreement with the image, at most 1; 0 where no rim is to be seen
+    margin: np.ndarray  # colour of the margin, uint8 (3,)
 
 
 def ransac_circle(points: np.ndarray, long_side: int) -> np.ndarray | None:
@@ -103,16 +96,11 @@ def least_squares_circle(points: np.ndarray) -> np.ndarray:
 def refine(
     distance: np.ndarray, circle: np.ndarray, threshold: float, reach: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Move a circle onto the outermost edges along its radii.
+    """Move a circle (x, y, radius) onto the outermost edges along its radii.
 
-    Args:
-        distance: Distance from the margin's colour, float32 (H, W), `UNSEEN` along the border.
-        circle: (x, y, radius).
-        threshold: Distance that counts as field.
-        reach: How far from the circle edges are looked for, as part of the radius.
-
-    Returns:
-        The refitted circle, and the edge point (x, y) on each of `N_RAYS` radii (NaN where none was seen).
+    `distance` is that from the margin's colour, float32 (H, W), `UNSEEN` along the border; what exceeds
+    `threshold` counts as field. Edges are looked for within `reach`, a part of the radius, of the circle.
+    Returns the refitted circle, and the edge (x, y) on each of `N_RAYS` radii (NaN where none was seen).
     """
     x, y, radius = circle
     lengths = np.arange(radius * (1 - reach) - 2, radius * (1 + reach) + 2, _STEP)

@@ -44,11 +44,8 @@ class NoFieldError(UnreadableError):
 def find_field(image: np.ndarray) -> Fit:
     """Return the best field over all margins and thresholds, or the whole frame where retina fills it.
 
-    Args:
-        image: uint8 (H, W, 3), a small copy of the photograph.
-
-    Raises:
-        NoFieldError: If there is no field, or more than one photograph alone.
+    `image` is a small copy of the photograph, uint8 (H, W, 3). Raises a NoFieldError if there is no field, or
+    more than one photograph alone.
     """
     best = _best_circle(image) or _best_circle(cv2.blur(image, (_GRAIN, _GRAIN)))
     if best is None and fills_frame(image):

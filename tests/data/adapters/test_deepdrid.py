@@ -7,7 +7,7 @@ from riqa.data.adapters.deepdrid import read_deepdrid
 from riqa.data.catalogue import to_dataset
 from riqa.data.published import COUNTS
 from riqa.labels import DETAILS, class_names
-from tests.data.expect import REAL, finding, items, needs_data, refused
+from tests.data.expect import REAL, finding, items, needs_data, refused, rows_of
 from tests.data.layouts import DEEPDRID_PARTS, deepdrid_rows, write_deepdrid, write_image
 
 
@@ -19,7 +19,7 @@ def base(tmp_path):
 def test_published_split_and_paths_from_patient_and_image_and_not_from_image_path(base):
     for root in (base, base.parent):
         dataset = to_dataset(read_deepdrid(root))
-        rows = dataset.manifest.set_index("image_id")
+        rows = rows_of(dataset)
         assert rows["split"].value_counts().to_dict() == {"train": 20, "val": 8, "test": 8}
         assert dataset.n_classes == 2
         assert rows.loc["2_r1", "path"] == "regular-fundus-training/Images/2/2_r1.jpg"

@@ -8,7 +8,7 @@ from riqa.data.adapters.eyeq import flipped_by_counts, read_eyeq, read_eyeq_d
 from riqa.data.catalogue import to_dataset
 from riqa.data.published import BY_DR_GRADE, CALLED_BAD, COUNTS
 from riqa.labels import DETAILS, class_names
-from tests.data.expect import REAL, finding, items, needs_data, refused
+from tests.data.expect import REAL, finding, items, needs_data, refused, rows_of
 from tests.data.layouts import write_eyeq, write_eyeq_d, write_eyeq_labels, write_image
 
 TRAIN = [f"{patient}_{eye}" for patient in range(10, 30) for eye in ("left", "right")]
@@ -31,14 +31,14 @@ def root(tmp_path):
     return tmp_path
 
 
-def rows_of(root, read=read_eyeq):
-    return to_dataset(read(root)).manifest.set_index("image_id")
+def load(root):
+    return rows_of(to_dataset(read_eyeq(root)))
 
 
 def test_reversed_code_is_turned_and_names_are_joined_on_the_stem(root):
     (root / "train" / "10_left.jpeg").rename(root / "train" / "10_left.png")
     (root / "train" / "11_left.jpeg").rename(root / "train" / "11_left.JPG")
-    rows = rows_of(root)
+    rows = load(root)
     # EyeQ's file says 0 for the good 10_left, 1 for the usable 11_right, 2 for the rejected 12_left.
     names = [class_names(3)[int(rows.loc[i, "overall"])] for i in ("10_left", "11_right", "12_left")]
     assert names == ["good", "usable", "reject"]
@@ -49,11 +49,11 @@ def test_reversed_code_is_turned_and_names_are_joined_on_the_stem(root):
 
 
 def test_training_images_alone_are_dealt_by_patient_and_own_test_images_stay(root):
-    dealt = rows_of(root)
+    dealt = load(root)
     assert dealt.groupby("patient_id")["split"].nunique().max() == 1
     assert dealt["split"].value_counts().to_dict() == {"train": 24, "test": 12, "val": 4}
     write_images(root, "test", [f"{stem}.jpeg" for stem in TEST])
-    rows = rows_of(root)
+    rows = load(root)
     assert set(rows.index[rows["split"] == "test"]) == set(TEST)
     assert rows["split"].value_counts().to_dict() == {"train": 36, "val": 4, "test": 3}
     assert rows.groupby("patient_id")["split"].nunique().max() == 1
@@ -78,7 +78,7 @@ def test_partial_download_is_loaded_and_reported(root):
 
 def test_missing_folders_and_label_files(root, tmp_path):
     (root / "Label_EyeQ_test.csv").unlink()
-    assert len(rows_of(root)) == 40  # that of the test part is not needed without its images
+    assert len(load(root)) == 40  # that of the test part is not needed without its images
     write_images(root, "test", ["90_left.jpeg"])
     with refused("Label_EyeQ_test.csv does not exist"):
         read_eyeq(root)
@@ -88,7 +88,7 @@ def test_missing_folders_and_label_files(root, tmp_path):
     shutil.rmtree(root / "train")
     shutil.rmtree(root / "test")
     with refused("holds none of the 40 labelled images"):
-        rows_of(root)
+        load(root)
     (root / "Label_EyeQ_train.csv").unlink()
     with refused("Label_EyeQ_train.csv does not exist", "download it"):
         read_eyeq(root)
@@ -102,7 +102,7 @@ def test_file_that_was_flipped_before_is_told_by_eyeq_d(root):
         assert finding(catalogue, "labels-already-flipped") is None
         write_eyeq_labels(root, "test", FLIPPED)
         with refused("already flipped: 3 of 3 equal EyeQ-D's as they stand, 1 after turning them; download"):
-            rows_of(root)
+            load(root)
         write_eyeq_labels(root, "test", TEST)
         (path / "EyeQ-D-Quality-Details.csv").unlink()
     write_eyeq_d(root, [AGREEING[0], ("91_left", 2, 0, 1, 1), AGREEING[2]])
@@ -129,7 +129,7 @@ def beside(tmp_path):
 
 def test_code_of_eyeq_d_is_not_turned_and_images_are_those_of_eyeq_beside(beside):
     dataset = to_dataset(read_eyeq_d(beside))
-    rows = dataset.manifest.set_index("image_id")
+    rows = rows_of(dataset)
     assert {stem: class_names(3)[int(code)] for stem, code in rows["overall"].items()} == TEST
     assert rows.loc["91_left", list(DETAILS)].tolist() == [0, 1, 1]
     row = rows.loc["90_left", ["path", "patient_id", "eye", "source", "split"]]
@@ -149,7 +149,7 @@ def test_own_images_come_first_and_labels_may_lie_in_data(beside):
     (beside / "EyeQ-D-Quality-Details.csv").rename(beside / "data" / "EyeQ-D-Quality-Details.csv")
     write_image(beside / "images" / "91_left.png")
     write_image(beside / "test" / "92_left.jpg")
-    paths = rows_of(beside, read_eyeq_d)["path"].tolist()
+    paths = rows_of(read_eyeq_d(beside))["path"].tolist()
     assert paths == ["../eyeq/test/90_left.jpeg", "images/91_left.png", "test/92_left.jpg"]
 
 

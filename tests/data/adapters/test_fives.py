@@ -4,7 +4,7 @@ from riqa.data.adapters.fives import read_fives
 from riqa.data.audit import audit
 from riqa.data.catalogue import to_dataset
 from riqa.labels import DETAILS
-from tests.data.expect import finding, items, refused
+from tests.data.expect import finding, items, refused, rows_of
 from tests.data.layouts import FIVES_ROWS, write_fives
 
 
@@ -13,17 +13,13 @@ def base(tmp_path):
     return write_fives(tmp_path)
 
 
-def rows_of(base):
-    return read_fives(base).manifest.set_index("image_id")
-
-
 def test_folder_or_its_parent(base):
     for root in (base, base.parent):
         dataset = to_dataset(read_fives(root), strict=True)
         assert (dataset.root, dataset.n_classes) == (base, None)
     with refused("holds no Quality Assessment.xlsx; give the folder FIVES A Fundus"):
         read_fives(base / "test")
-    base = write_fives(base / "other", images=False, sheets={"train": "Train", "test": "Sheet2"})
+    base = write_fives(base / "other", images=False, sheets=("Train", "Sheet2"))
     with refused("Quality Assessment.xlsx has no sheet Test (it has: Train, Sheet2)"):
         read_fives(base)
 
@@ -35,7 +31,7 @@ def test_each_title_is_the_detail_that_it_is_taken_for(tmp_path):
     titles = ("Number", "Disease", "LC", "IC", "Blur")
     other = write_fives(tmp_path / "b", turned, titles=titles, images=False)
     for folder in (write_fives(tmp_path / "a", rows), other):
-        details = rows_of(folder).loc[["test_1_A", "test_2_D", "test_3_N"], list(DETAILS)]
+        details = rows_of(read_fives(folder)).loc[["test_1_A", "test_2_D", "test_3_N"], list(DETAILS)]
         assert details.to_numpy().tolist() == [[0, 1, 1], [1, 0, 1], [1, 1, 0]]
 
 
@@ -53,7 +49,8 @@ def test_what_is_assumed_is_said_with_the_counts_that_follow(base):
 
 
 def test_parts_are_the_publishers_and_vessels_and_stray_files_are_no_photographs(base):
-    catalogue, rows = read_fives(base), rows_of(base)
+    catalogue = read_fives(base)
+    rows = rows_of(catalogue)
     assert rows["split"].value_counts().to_dict() == {"train": 18, "test": 4, "val": 2}
     assert set(rows.index[rows["split"] == "test"]) == {"test_1_A", "test_2_D", "test_3_G", "test_4_N"}
     paths = rows.loc[["train_1_A", "test_1_A"], "path"].tolist()
@@ -66,11 +63,11 @@ def test_parts_are_the_publishers_and_vessels_and_stray_files_are_no_photographs
 
 def test_endings_letters_sheets_and_names_may_be_in_any_case(tmp_path):
     rows = FIVES_ROWS | {"test": [("g", 3, 0, 0, 0)]}
-    base = write_fives(tmp_path, rows, images=False, sheets={"train": "train", "test": " TEST "})
+    base = write_fives(tmp_path, rows, images=False, sheets=("train", " TEST "))
     (base / "Quality Assessment.xlsx").rename(base / "quality assessment.XLSX")
     wanted = {}
     for split, name in (("train", "1_A.PNG"), ("train", "6_D.Png"), ("test", "3_G.JPG")):
         (base / split / "Original").mkdir(parents=True, exist_ok=True)
         (base / split / "Original" / name).touch()
         wanted[f"{split}_{name[:3]}"] = f"{split}/Original/{name}"
-    assert rows_of(base)["path"].dropna().to_dict() == wanted
+    assert rows_of(read_fives(base))["path"].dropna().to_dict() == wanted

@@ -5,7 +5,7 @@ import pytest
 from riqa.data.adapters.mshf import read_mshf
 from riqa.data.catalogue import to_dataset
 from riqa.labels import DETAILS
-from tests.data.expect import finding, items, refused
+from tests.data.expect import finding, items, refused, rows_of
 from tests.data.layouts import DIMENSIONS, mshf_names, mshf_scores, write_mshf
 
 FULL = {"DR-XJU": 235, "DR-ZJU": 187, "Glaucoma": 52, "Healthy": 26, "Local1": 150, "Local2": 152}
@@ -16,10 +16,6 @@ READERS = "Individual_scores.xlsx.xlsx"
 @pytest.fixture
 def base(tmp_path):
     return write_mshf(tmp_path)
-
-
-def rows_of(base):
-    return read_mshf(base).manifest.set_index("image_id")
 
 
 def test_folder_or_its_parent(base):
@@ -41,16 +37,17 @@ def test_agreed_scores_are_labels_read_by_column_name(tmp_path):
 def test_all_zero_sheet_is_no_label_unless_it_is_about_its_own_group_and_the_majority_decides(tmp_path):
     readers = mshf_scores(mshf_names())
     readers["DR-XJU-2.jpg"] = np.array([[1, 0, 1, 0], [1, 0, 0, 1], [0, 1, 1, 0]])
-    base, zju = write_mshf(tmp_path / "a", scores=readers), [f"DR-ZJU-{k}" for k in range(1, 6)]
-    catalogue, rows = read_mshf(base), rows_of(base)
+    zju = [f"DR-ZJU-{k}" for k in range(1, 6)]
+    catalogue = read_mshf(write_mshf(tmp_path / "a", scores=readers))
+    rows = rows_of(catalogue)
     for stem in (*zju, "Local1-1"):  # nor does that sheet, which lists every image, touch another group
         votes = readers[f"{stem}.jpg"].sum(axis=0)
         assert rows.loc[stem, LABELS].tolist() == (votes >= 2).astype(float).tolist()
     assert items(catalogue, "all-zero-sheet") == ("DR-ZJU",)
     assert items(catalogue, "readers-majority") == tuple(zju)
     agreed = {name: (0, 0, 0, 0) for name in mshf_names() if name != "DR-XJU-2.jpg"}
-    base = write_mshf(tmp_path / "b", scores=readers, agreed=agreed)
-    catalogue, rows = read_mshf(base), rows_of(base)
+    catalogue = read_mshf(write_mshf(tmp_path / "b", scores=readers, agreed=agreed))
+    rows = rows_of(catalogue)
     assert (rows.loc[rows["source"] == "Local1", LABELS] == 0).all(axis=None)
     assert items(catalogue, "all-zero-sheet") == ("DR-ZJU",)
     assert finding(catalogue, "agreed-unlike-majority") is not None
@@ -75,7 +72,7 @@ def test_readers_are_kept_apart_and_ultra_wide_field_is_left_out(base):
 
 
 def test_names_are_joined_by_stem_between_folders_that_may_be_nested(base):
-    row = rows_of(base).loc["DR-XJU-2"]
+    row = rows_of(read_mshf(base)).loc["DR-XJU-2"]
     assert row["path"] == "Original/DR-XJU/DR-XJU-2.jpg"
     assert row["split"] in ("train", "val")
     assert items(read_mshf(base), "endings-differ") == ("DR-XJU-2", "DR-XJU-3")
@@ -83,7 +80,7 @@ def test_names_are_joined_by_stem_between_folders_that_may_be_nested(base):
     (base / "Original" / "DR-XJU").rename(base / "Original" / "CFP" / "DR-XJU")
     assert finding(read_mshf(base), "images-missing") is None
     (base / "Original" / "CFP" / "DR-XJU" / "DR-XJU-2.jpg").unlink()
-    assert rows_of(base).loc["DR-XJU-2", "path"] == "AI-use/train/DR-XJU-2.png"
+    assert rows_of(read_mshf(base)).loc["DR-XJU-2", "path"] == "AI-use/train/DR-XJU-2.png"
 
 
 def touch(path, size):
@@ -94,7 +91,7 @@ def touch(path, size):
 def test_split_of_the_paper_with_and_without_the_official_folders(tmp_path, monkeypatch):
     # Empty files suffice: images are not read here. 802 in train and test as published: 642 and 160.
     monkeypatch.setattr("tests.data.layouts.write_image", touch)
-    base = write_mshf(tmp_path, groups=FULL | {"UWF-mosaic": 3}, test_every=5)
+    base = write_mshf(tmp_path, groups=FULL | {"UWF-mosaic": 3})
     train, test = base / "AI-use" / "train", base / "AI-use" / "test"
     for path in sorted(test.glob("[!U]*"))[160:]:
         path.rename(train / path.name)
@@ -148,6 +145,6 @@ def test_titles_are_tolerant_and_blank_scores_stay_unknown(base):
     cells.to_excel(base / "Individual_scores.xlsx", header=False, index=False)  # as a tidy user would call it
     (base / READERS).unlink()
     catalogue = read_mshf(base)
-    assert np.isnan(rows_of(base).loc["DR-ZJU-1", "illumination"])  # one to one
+    assert np.isnan(rows_of(catalogue).loc["DR-ZJU-1", "illumination"])  # one to one
     assert items(catalogue, "scores-missing") == ("DR-ZJU-1",)
     assert (catalogue.ratings["image_id"] == "DR-ZJU-1").sum() == 11

@@ -7,7 +7,7 @@ import yaml
 
 from riqa.data.adapters.table import DESCRIPTION, read_table
 from riqa.data.catalogue import to_dataset
-from tests.data.expect import finding, items, refused
+from tests.data.expect import finding, items, refused, rows_of
 from tests.data.layouts import TABLE_YAML, write_image, write_table
 
 PAGE = (Path(__file__).parents[3] / "book" / "your_photographs.md").read_text(encoding="utf-8")
@@ -38,7 +38,7 @@ def root(tmp_path):
 
 def test_columns_and_codes_are_translated(root):
     dataset = to_dataset(read_table(root))
-    rows = dataset.manifest.set_index("image_id")
+    rows = rows_of(dataset)
     columns = ["path", "dataset", "patient_id", "eye", "view", "source", "overall", "clarity"]
     # Patient 2 has grade C, which is reject, and is not sharp; nothing is said of illumination.
     wanted = ["photos/002L.jpg", "clinic", "p2", "left", "unknown", "two", 0, 0]

@@ -80,8 +80,7 @@ def forest(rows: pd.DataFrame, xlabel: str, margin: float = 0.0, y: str = "compa
 def confusions(matrices: Mapping[tuple[str, str], pd.DataFrame]) -> Figure:
     """Draw confusion matrices as heat maps: one row of them per dataset, one column per model.
 
-    Args:
-        matrices: (dataset, model) -> shares in [0, 1], rows the true class, columns what it was called.
+    `matrices` are (dataset, model) -> shares in [0, 1], rows the true class, columns what it was called.
     """
     datasets, models = (list(dict.fromkeys(keys)) for keys in zip(*matrices, strict=True))
     height = (0.9 * (WIDTH / len(models)) + 0.25) * len(datasets)
@@ -100,12 +99,9 @@ def confusions(matrices: Mapping[tuple[str, str], pd.DataFrame]) -> Figure:
 
 
 def images(pictures: Sequence[np.ndarray], titles: Sequence[str] = (), columns: int = 4) -> Figure:
-    """Show images in rows of `columns`.
+    """Show images, (H, W, 3) or (H, W), uint8 or float in [0, 1], of any sizes, in rows of `columns`.
 
-    Args:
-        pictures: (H, W, 3) or (H, W) arrays; uint8, or float in [0, 1]. Sizes may differ.
-        titles: One short line per image, or none at all.
-        columns: Images in a row.
+    Titles are one short line per image, or none at all.
     """
     columns = min(columns, len(pictures))
     n_rows = -(-len(pictures) // columns)
@@ -167,11 +163,9 @@ def dots(
 def findings(rows: pd.DataFrame, least_images: int) -> Figure:
     """Draw differences, their intervals and what they say: one panel per question, one line per difference.
 
-    Args:
-        rows: title (of the question), label, value, low, high, edge (the margin, on the side where it
-            counts), finding (for, too small, against, undecided), and few (whether there are too few images
-            to decide).
-        least_images: How many would be enough, for the legend.
+    Rows have title (of the question), label, value, low, high, edge (the margin, on the side where it
+    counts), finding (for, too small, against, undecided), and few (whether there are fewer than
+    `least_images`, too few to decide).
     """
     colours = {"for": BLUE, "too small": "#DE8F05", "against": "#D55E00", "undecided": GREY}
     shapes = {"for": "o", "too small": "D", "against": "X", "undecided": "s"}

@@ -120,9 +120,7 @@ def stack(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
 def tidy(frame: pd.DataFrame, **shared: object) -> pd.DataFrame:
     """Complete a table that has `value` and some other columns of results: defaults, types, order.
 
-    Args:
-        frame: One row per number.
-        **shared: Columns that are the same in all rows.
+    `shared` are columns that are the same in all rows.
 
     Raises:
         TypeError: If a column is none of results.
@@ -165,12 +163,7 @@ def holm(table: pd.DataFrame, family: str | list[str]) -> pd.Series:
 
 
 def write(folder: str | Path, tables: Iterable[pd.DataFrame], chapter: str) -> pd.DataFrame:
-    """Write a chapter's tables as one: `FILES`, the second made from the first.
-
-    Args:
-        folder: The chapter's artifacts.
-        tables: Rows of results.
-        chapter: Stem of the notebook.
+    """Write the tables of a chapter, the stem of its notebook, as one: `FILES`, the second from the first.
 
     Raises:
         ValueError: If two rows have the same keys, a number is infinite, or a method is unknown.

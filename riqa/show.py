@@ -128,11 +128,7 @@ def _stacked(*lines: str) -> str:
 def wide(rows: pd.DataFrame, index: list[str], columns: str, cell=cell) -> pd.DataFrame:
     """Lay rows of results out as a table of text, in the order in which they come.
 
-    Args:
-        rows: Rows of results.
-        index: Columns of `names` that make the table's rows.
-        columns: The one that makes its columns.
-        cell: Function that writes a row.
+    `index` are the columns of `names` that make its rows, `columns` is the one that makes its columns.
     """
     shown = names(rows)
     shown["text"] = shown.apply(cell, axis=1)

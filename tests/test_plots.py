@@ -25,9 +25,8 @@ def test_findings_have_a_panel_per_question_and_open_marks_where_images_are_few(
     first, second = figure.axes
     assert [axis.get_title(loc="left") for axis in figure.axes] == ["a", "b"]
     assert [label.get_text() for label in first.get_yticklabels()] == ["x", "y"]
-    marks = [
-        (mark.get_offsets()[0].tolist(), mark.get_facecolor()[0].tolist()) for mark in first.collections[1::2]
-    ]
+    drawn = first.collections[1::2]
+    marks = [(mark.get_offsets()[0].tolist(), mark.get_facecolor()[0].tolist()) for mark in drawn]
     assert marks == [([0.1, 0.0], [*to_rgb(plots.BLUE), 1]), ([0.2, 1.0], [1, 1, 1, 1])]
     assert second.get_xlabel() == "difference, and interval"
     (legend,) = figure.legends

@@ -43,10 +43,8 @@ def test_a_sentence_says_what_the_interval_shows_and_the_source_where_it_comes_f
 def test_one_network_of_each_says_nothing_about_methods():
     row = difference(-0.01, 0.03).iloc[0].copy()
     row[["low", "high"]] = np.nan
-    assert (
-        show.say(row)
-        == "Multi-task minus control is +0.010 in macro-F1: one network of each says nothing about methods."
-    )
+    said = "Multi-task minus control is +0.010 in macro-F1: one network of each says nothing about methods."
+    assert show.say(row) == said
     assert show.number(row, "{low:+.3f} to {high:+.3f}") == "–"
     assert show.number(row) == "+0.010"
 
@@ -54,10 +52,8 @@ def test_one_network_of_each_says_nothing_about_methods():
 def test_cells_hold_number_interval_and_p_value():
     row = difference(-0.01, 0.03, 0.0004).iloc[0]
     assert show.cell(row) == "+0.010<br><small>−0.010 to +0.030</small><br><small>p &lt; 0.001</small>"
-    assert (
-        show.p_cell(pd.concat([row, pd.Series({"holm": 0.04})]))
-        == "&lt; 0.001<br><small>Holm = 0.040</small>"
-    )
+    corrected = pd.concat([row, pd.Series({"holm": 0.04})])
+    assert show.p_cell(corrected) == "&lt; 0.001<br><small>Holm = 0.040</small>"
     assert show.cell(rows({("auc", "all"): 0.5}).iloc[0]) == "0.500"
     assert (show.p_text(0.25), show.number(row, "p")) == ("0.250", "p < 0.001")
 

@@ -21,7 +21,6 @@ so the model tends to be surer than it should be.
 """
 
 import warnings
-from itertools import combinations
 
 import krippendorff
 import numpy as np
@@ -106,11 +105,6 @@ def cohen_kappa(first: np.ndarray, second: np.ndarray) -> float:
     return float(cohen_kappa_score(first, second))
 
 
-def pairwise_kappas(scores: np.ndarray) -> list[float]:
-    """Compute `cohen_kappa` of every pair of experts in (N, R) codes or NaN."""
-    return [cohen_kappa(a, b) for a, b in combinations(np.asarray(scores).T, 2)]
-
-
 COEFFICIENTS = {
     "agreement": raw_agreement,
     "fleiss_kappa": fleiss_kappa,
@@ -133,8 +127,8 @@ def agreement_intervals(
     }
 
 
-def dawid_skene(scores: np.ndarray, n_iter: int = 100) -> np.ndarray:
-    """Fit Dawid and Skene's model to ratings (N, R) of 0 bad, 1 good, NaN not seen, in `n_iter` iterations.
+def dawid_skene(scores: np.ndarray) -> np.ndarray:
+    """Fit Dawid and Skene's model to ratings (N, R) of 0 bad, 1 good, NaN not seen, in 100 iterations.
 
     Returns:
         (N,) posterior probability of good; NaN for images without a rating.
@@ -151,7 +145,7 @@ def dawid_skene(scores: np.ndarray, n_iter: int = 100) -> np.ndarray:
         warnings.simplefilter("ignore", DeprecationWarning)  # crowd-kit's, of pandas
         # crowd-kit would stop when its bound no longer rises; but that bound counts the prior once for every
         # rating, not for every image, and falls long before the fit has converged.
-        model = DawidSkene(n_iter, tol=-np.inf).fit(data)
+        model = DawidSkene(100, tol=-np.inf).fit(data)
     p_good = np.full(len(scores), np.nan)
     posterior = model.probas_.reindex(columns=[0, 1], fill_value=0.0)  # a class that nobody named has none
     p_good[posterior.index] = posterior[1]

@@ -109,8 +109,8 @@ def pooled_intervals(
 
     Where each seed has images of its own (those that its model calls bad, say), a mean over seeds of means
     over images would give a seed with few images as much weight as one with many. Here every value weighs
-    the same, and all quantities meet the same draws. Intervals have the p-value of the hypothesis that the
-    mean is 0; they are NaN without any value. Errors are those of `mean_interval`.
+    the same, and all quantities meet the same draws. Intervals are NaN without any value. Errors are those of
+    `mean_interval`.
     """
     values = np.asarray(values, dtype=float)
     draws = Draws(checked_groups(groups, values.shape[2:]), n_resamples, seed)
@@ -121,8 +121,7 @@ def pooled_intervals(
     totals = both.sum(axis=(2, 3))
     with np.errstate(invalid="ignore"):
         replicates, means = sums / counts, totals[0] / totals[1]
-    pairs = zip(means, replicates.T, strict=True)
-    return [percentile_interval(mean, own, confidence, test_zero=True) for mean, own in pairs]
+    return [percentile_interval(mean, own, confidence) for mean, own in zip(means, replicates.T, strict=True)]
 
 
 def auc_interval(
@@ -137,22 +136,6 @@ def auc_interval(
     Raises:
         ValueError: If shapes disagree, or one of the two classes has no image.
     """
-    value, replicates = _auc_replicates(positive, scores, groups, n_resamples, seed)
-    return percentile_interval(value, replicates, confidence)
-
-
-def checked_groups(groups: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray:
-    """Return groups as an array of the shape (N,), a group for each image where they are None."""
-    groups = np.arange(*shape) if groups is None else np.asarray(groups)
-    if groups.shape != shape:
-        raise ValueError(f"groups {groups.shape} must be (N,), one for each of the images {shape}")
-    return groups
-
-
-def _auc_replicates(
-    positive: np.ndarray, scores: np.ndarray, groups: np.ndarray | None, n_resamples: int, seed: int
-) -> tuple[float, np.ndarray]:
-    """Return the AUC and its replicates (B,), which for equal groups and seeds are of the same draws."""
     positive, scores = np.asarray(positive, dtype=bool), np.atleast_2d(np.asarray(scores, dtype=float))
     if scores.shape[1:] != positive.shape:
         raise ValueError(f"positive {positive.shape} must be (N,), scores {scores.shape} (N,) or (S, N)")
@@ -167,7 +150,15 @@ def _auc_replicates(
         by_seed.append(np.stack([_weighted_auc(positive, row, weights) for row in scores], axis=1))
     once = np.ones((1, len(positive)))
     value = np.mean([_weighted_auc(positive, row, once)[0] for row in scores])
-    return float(value), drawn_seeds(np.concatenate(by_seed), seeds_rng)
+    return percentile_interval(value, drawn_seeds(np.concatenate(by_seed), seeds_rng), confidence)
+
+
+def checked_groups(groups: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray:
+    """Return groups as an array of the shape (N,), a group for each image where they are None."""
+    groups = np.arange(*shape) if groups is None else np.asarray(groups)
+    if groups.shape != shape:
+        raise ValueError(f"groups {groups.shape} must be (N,), one for each of the images {shape}")
+    return groups
 
 
 def _weighted_auc(positive: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.ndarray:

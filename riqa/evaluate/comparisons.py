@@ -9,8 +9,6 @@ independent; and a model that is surer of the same decisions wins in probabiliti
 `riqa.evaluate.mrmc` decides between methods in this book, and the paired bootstrap between two networks.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 from scipy.stats import binom, wilcoxon
 
@@ -73,21 +71,17 @@ def mcnemar_over_seeds(right_a: np.ndarray, right_b: np.ndarray) -> float:
     return float(min(1.0, (2 if len(p_values) > 1 else 1) * np.median(p_values)))
 
 
-class MarginVerdict(NamedTuple):
-    """What the 1 - 2 alpha interval of a difference A minus B says about a margin."""
+def margin_verdict(difference: Interval, margin: float) -> str:
+    """Judge a difference A minus B by its interval, because p > 0.05 is not equivalence.
 
-    equivalent: bool  # A and B differ by less than the margin, in either direction
-    non_inferior: bool  # A is worse than B by less than the margin, if at all
-
-
-def margin_verdict(difference: Interval, margin: float) -> MarginVerdict:
-    """Judge a difference by its interval, because p > 0.05 is not equivalence.
-
-    Two one-sided tests at level alpha (Schuirmann, 1987, doi:10.1007/BF01068419) reject "the difference is as
+    It is "equivalent" if A and B differ by less than the margin, in either direction; else "non-inferior" if
+    A is worse than B by less than the margin, if at all; else nothing can be said, and the word is empty. Two
+    one-sided tests at level alpha (Schuirmann, 1987, doi:10.1007/BF01068419) reject "the difference is as
     large as the margin", above 0, on both sides exactly if the 1 - 2 alpha interval lies within the margins:
     at alpha = 0.05 the 90 % interval.
     """
     if not margin > 0:
         raise ValueError(f"margin must be above 0, got {margin!r}")
-    non_inferior = difference.low > -margin
-    return MarginVerdict(non_inferior and difference.high < margin, non_inferior)
+    if not difference.low > -margin:
+        return ""
+    return "equivalent" if difference.high < margin else "non-inferior"

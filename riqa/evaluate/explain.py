@@ -2,7 +2,7 @@
 
 Grad-CAM (Selvaraju et al. 2017, doi:10.1109/ICCV.2017.74) weighs the feature maps of a late layer by the
 mean gradient of a logit with respect to each, adds them, and keeps what is positive. The maps come from the
-library pytorch-grad-cam; this file chooses the logit, finds the layer, and leaves the network as it was.
+library pytorch-grad-cam; this file chooses the logit, finds the layer, and asks a copy of the network.
 
 Convolutions give maps (N, C, h, w). Transformers keep the same numbers in another order: the Swin
 Transformer (Liu et al. 2021, doi:10.1109/ICCV48922.2021.00986) as (N, h, w, C), the Vision Transformer
@@ -10,9 +10,9 @@ Transformer (Liu et al. 2021, doi:10.1109/ICCV48922.2021.00986) as (N, h, w, C),
 the patches row by row. Layer and order are found from what the network computes, not from a table of names.
 """
 
+import copy
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -40,7 +40,7 @@ def grad_cam(
     """Compute the Grad-CAM map of one question for every image, or of a question of its own for each.
 
     Args:
-        model: The network; its mode, weights and hooks are afterwards as they were.
+        model: The network, in any mode; it is copied, and the copy asked in evaluation mode.
         images: (N, 3, H, W) RGB in [0, 1].
         task: ``overall`` asks what speaks for class `target`; ``details`` asks what speaks for detail number
             `target` (order of `riqa.labels.DETAILS`) being *bad*, the negative of its logit.
@@ -69,18 +69,16 @@ def grad_cam(
         )
     if len(images) == 0:
         return np.zeros((0, *images.shape[2:]), np.float32)
-    with _left_as_it_was(model), torch.inference_mode(False), torch.enable_grad():
-        layer, layout = find_map_layer(model, images, min_side)
+    maps = []
+    with torch.inference_mode(False), torch.enable_grad():
+        copied = copy.deepcopy(model).eval().requires_grad_(False)  # gradients of weights are not needed
+        layer, layout = find_map_layer(copied, images, min_side)
         # Not as a context manager: GradCAM's own swallows every IndexError, whatever went wrong.
-        cam = GradCAM(_Evidence(model, task), [layer], layout)
-        try:
-            maps = []
-            # Few at a time: gradients of every layer are kept, 64 images of 160 pixels would take several GB.
-            for index in torch.arange(len(images)).split(images_at_a_time(images.shape[-1], images.device)):
-                batch = images[index].float().detach().requires_grad_()
-                maps.append(cam(batch, [ClassifierOutputTarget(int(targets[i])) for i in index]))
-        finally:
-            cam.activations_and_grads.release()
+        cam = GradCAM(_Evidence(copied, task), [layer], layout)
+        # Few at a time: gradients of every layer are kept, 64 images of 160 pixels would take several GB.
+        for index in torch.arange(len(images)).split(images_at_a_time(images.shape[-1], images.device)):
+            batch = images[index].float().detach().requires_grad_()
+            maps.append(cam(batch, [ClassifierOutputTarget(int(targets[i])) for i in index]))
     return np.concatenate(maps).astype(np.float32)
 
 
@@ -94,22 +92,6 @@ class _Evidence(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         logits = self.model(images)[self.task]
         return -logits if self.task == "details" else logits
-
-
-@contextmanager
-def _left_as_it_was(model: nn.Module) -> Iterator[None]:
-    """Put the model into evaluation mode with frozen weights, whose gradients nobody needs, and back."""
-    modes = [(module, module.training) for module in model.modules()]
-    frozen = [(weight, weight.requires_grad, weight.grad) for weight in model.parameters()]
-    model.eval().requires_grad_(False)
-    try:
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training
-        for weight, requires_grad, grad in frozen:
-            weight.requires_grad_(requires_grad)
-            weight.grad = grad
 
 
 def find_map_layer(model: QualityNet, images: Tensor, min_side: int = MIN_SIDE) -> tuple[nn.Module, Layout]:

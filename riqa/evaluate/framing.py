@@ -38,21 +38,18 @@ def measurements(images: np.ndarray) -> np.ndarray:
     Raises:
         ValueError: If S is below 16.
     """
-    return np.stack([_scale_energies(image) for image in images])
-
-
-def _scale_energies(image: np.ndarray) -> np.ndarray:
-    """Return the `measurements` of one image."""
-    if min(image.shape[:2]) < 2 * _COARSEST:
-        raise ValueError(f"an image of {image.shape[:2]} pixels has no scale to measure")
-    level = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32) / 255
-    numbers = [level.mean(), level.std()]
-    while min(level.shape) >= 2 * _COARSEST:
-        coarse = cv2.pyrDown(level)
-        detail = level - cv2.pyrUp(coarse, dstsize=level.shape[::-1])
-        numbers.append(np.log(np.mean(detail**2) + 1e-8))
-        level = coarse
-    return np.array(numbers)
+    found = []
+    for image in images:
+        if min(image.shape[:2]) < 2 * _COARSEST:
+            raise ValueError(f"an image of {image.shape[:2]} pixels has no scale to measure")
+        level = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32) / 255
+        found.append([level.mean(), level.std()])
+        while min(level.shape) >= 2 * _COARSEST:
+            coarse = cv2.pyrDown(level)
+            detail = level - cv2.pyrUp(coarse, dstsize=level.shape[::-1])
+            found[-1].append(np.log(np.mean(detail**2) + 1e-8))
+            level = coarse
+    return np.array(found)
 
 
 def held_out_aucs(

@@ -15,19 +15,12 @@ def corrected(probs: np.ndarray, trained_on: np.ndarray, shares: np.ndarray) -> 
     return np.divide(weighted, total, out=np.full_like(weighted, 1 / weighted.shape[1]), where=total > 0)
 
 
-def class_shares(
-    probs: np.ndarray, trained_on: np.ndarray, *, tolerance: float = 1e-9, most_steps: int = 10_000
-) -> np.ndarray:
+def class_shares(probs: np.ndarray, trained_on: np.ndarray) -> np.ndarray:
     """Estimate the shares of classes among photographs from a model's probabilities alone.
 
-    Each step corrects the probabilities to the shares so far, and takes their means as the next shares; the
-    likelihood of the answers never falls. The shares of training are the start.
-
-    Args:
-        probs: (N, K), rows summing to 1, N at least 1.
-        trained_on: (K,), shares of the classes among the training photographs, above 0, summing to 1.
-        tolerance: The steps end when no share changes by more.
-        most_steps: Or after so many.
+    Each step corrects the probabilities (N, K), rows summing to 1, to the shares so far, and takes their
+    means as the next shares; the likelihood of the answers never falls. The start are the shares (K,) of the
+    training photographs, above 0, summing to 1; the end, that no share changes by more than 1e-9.
 
     Raises:
         ValueError: If shapes disagree, or shares or probabilities are not as said.
@@ -41,8 +34,8 @@ def class_shares(
     if not (trained_on > 0).all():
         raise ValueError(f"every class must occur in training, got shares {trained_on}")
     shares = trained_on
-    for _ in range(most_steps):
+    for _ in range(10_000):
         last, shares = shares, corrected(probs, trained_on, shares).mean(axis=0)
-        if abs(shares - last).max() <= tolerance:
+        if abs(shares - last).max() <= 1e-9:
             break
     return shares

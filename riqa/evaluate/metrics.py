@@ -8,7 +8,6 @@ class `good` (its Table 4). A score whose denominator is zero counts as 0, as sc
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import confusion_matrix
 
 from riqa.labels import DETAILS, class_names
 
@@ -16,37 +15,17 @@ _LABELS = ("overall", *DETAILS)
 _OWN = ("image_id", "eye", "patient_id", *_LABELS)  # of an image; every other column is of the whole run
 
 
-def overall_scores(y_true: np.ndarray, probs: np.ndarray) -> dict[str, float]:
-    """Score overall-quality probabilities, whose most probable class is the answer.
+def scores_from_counts(counts: np.ndarray) -> dict[str, np.ndarray]:
+    """Score overall quality from many confusion matrices at once; each score has the shape (...).
 
     Args:
-        y_true: (N,) codes (0 reject, 1 usable, 2 good; binary 0 bad, 1 good), or NaN.
-        probs: (N, K) in [0, 1], K = 2 or 3; they need not sum to 1.
+        counts: (..., K, K), rows the true class, columns the predicted one; K = 2 or 3.
 
     Returns:
         `macro_f1`, `precision`, `recall`, `accuracy`, `quadratic_kappa` (Cohen's, NaN if all is of one class)
         and `f1.<class>`. With three classes, precision and recall are macro averages, and `f1.good` is that
         of *good* against the rest (paper, section 4.1, end). With two they belong to the class `bad`, and so
         does `f1`, which only then exists.
-
-    Raises:
-        ValueError: If shapes disagree, a code is outside 0..K-1, or no truth is known.
-    """
-    y_true, probs = np.asarray(y_true, dtype=float), np.asarray(probs, dtype=float)
-    if probs.ndim != 2 or y_true.shape != probs.shape[:1]:
-        raise ValueError(f"y_true {y_true.shape} and probs {probs.shape} must be (N,) and (N, K)")
-    known, n_classes = ~np.isnan(y_true), probs.shape[1]
-    class_names(n_classes)  # refuses other numbers of classes
-    _check_probabilities(probs[known])
-    truth, called = _codes(y_true[known], n_classes), probs[known].argmax(axis=1)
-    counts = confusion_matrix(truth, called, labels=range(n_classes))
-    return {name: float(value) for name, value in scores_from_counts(counts).items()}
-
-
-def scores_from_counts(counts: np.ndarray) -> dict[str, np.ndarray]:
-    """Compute the scores of `overall_scores`, each of shape (...), for many confusion matrices at once.
-
-    `counts` is (..., K, K), rows the true class, columns the predicted one; K = 2 or 3.
     """
     counts = np.asarray(counts, dtype=float)
     n_classes = counts.shape[-1]
@@ -61,31 +40,14 @@ def scores_from_counts(counts: np.ndarray) -> dict[str, np.ndarray]:
     return scores | {f"f1.{name}": f1[..., code] for code, name in enumerate(class_names(n_classes))}
 
 
-def detail_scores(y_true: np.ndarray, probs: np.ndarray) -> dict[str, float]:
-    """Score probabilities of good (N, 3), good from 0.5 on, against 0 bad, 1 good or NaN (N, 3).
+def detail_scores_from_counts(counts: np.ndarray) -> dict[str, np.ndarray]:
+    """Score the three details from counts (..., 3, 2, 2), rows the truth, 0 bad, 1 good; each score (...).
 
     Returns:
         `<detail>.f1`, `<detail>.precision`, `<detail>.recall` of good (NaN for a detail without any truth),
         `macro_f1` (mean of the details' F1, as in the paper's Table 4) and `macro_f1_both_classes` (mean over
         details of the mean of the F1 of good and of bad: calling everything good does not do well in it).
-
-    Raises:
-        ValueError: If the arrays are not both (N, 3), or a label is neither 0, 1 nor NaN.
     """
-    y_true, probs = np.asarray(y_true, dtype=float), np.asarray(probs, dtype=float)
-    if y_true.shape != probs.shape or y_true.ndim != 2 or y_true.shape[1] != len(DETAILS):
-        raise ValueError(f"y_true {y_true.shape} and probs {probs.shape} must both be (N, {len(DETAILS)})")
-    counts = np.zeros((len(DETAILS), 2, 2))
-    for k, (truth, p) in enumerate(zip(y_true.T, probs.T, strict=True)):
-        known = ~np.isnan(truth)
-        _check_probabilities(p[known])
-        if known.any():
-            counts[k] = confusion_matrix(_codes(truth[known], 2), p[known] >= 0.5, labels=[0, 1])
-    return {name: float(value) for name, value in detail_scores_from_counts(counts).items()}
-
-
-def detail_scores_from_counts(counts: np.ndarray) -> dict[str, np.ndarray]:
-    """Compute the scores of `detail_scores` from counts (..., 3, 2, 2), each score with shape (...)."""
     _, true, precision, recall, f1 = _by_class(np.asarray(counts, dtype=float))
     known = true.sum(axis=-1) > 0
     f1 = np.where(known[..., None], f1, np.nan)
@@ -112,8 +74,13 @@ def reliability_table(y_true: np.ndarray, probs: np.ndarray, n_bins: int = 10) -
     """
     y_true, probs = np.asarray(y_true, dtype=float), np.asarray(probs, dtype=float)
     known = ~np.isnan(y_true)
-    truth, probs = _codes(y_true[known], 2), probs[known]
-    _check_probabilities(probs)
+    truth, probs = y_true[known], probs[known]
+    if len(truth) == 0:
+        raise ValueError("no image with a known label to score")
+    if not np.isin(truth, (0, 1)).all():
+        raise ValueError(f"labels must be 0, 1 or NaN, got {np.unique(truth)}")
+    if not ((probs >= 0) & (probs <= 1)).all():  # NaN fails, too
+        raise ValueError("probabilities must lie in [0, 1], without NaN")
     edges = np.linspace(0, 1, n_bins + 1)
     places = np.clip(np.searchsorted(edges, probs, side="right") - 1, 0, n_bins - 1)
     count, sum_predicted, n_positive = (
@@ -145,9 +112,8 @@ def aggregate_eyes(predictions: pd.DataFrame) -> pd.DataFrame:
         predictions: What `riqa.learn.predict.predict` returns: one row per image.
 
     Returns:
-        One row per eye with the columns given, and two more: `n_views`, and `contradicts`, whether its views
-        have different labels of overall quality. `image_id` is that of its first view. A true label is the
-        one that all views with a label share, and NaN where they contradict each other.
+        One row per eye with the columns given. `image_id` is that of its first view. A true label is the one
+        that all views with a label share, and NaN where they contradict each other.
     """
     probabilities = [column for column in predictions if column.startswith("p_")]
     labels = [column for column in _LABELS if column in predictions]
@@ -160,10 +126,7 @@ def aggregate_eyes(predictions: pd.DataFrame) -> pd.DataFrame:
     eyes.index = eye[eyes.index]
     by_eye = views.groupby(eye)
     eyes[probabilities] = by_eye[probabilities].mean()
-    distinct = by_eye[labels].nunique()
-    eyes[labels] = by_eye[labels].first().where(distinct == 1)
-    eyes["n_views"] = by_eye.size()
-    eyes["contradicts"] = distinct["overall"] > 1 if "overall" in labels else False
+    eyes[labels] = by_eye[labels].first().where(by_eye[labels].nunique() == 1)
     return eyes.sort_index().reset_index(drop=True)
 
 
@@ -182,20 +145,6 @@ def _quadratic_kappa(counts: np.ndarray) -> np.ndarray:
     expected = (weights * by_chance).sum(axis=(-2, -1)) / np.maximum(counts.sum(axis=(-2, -1)), 1)
     observed = (weights * counts).sum(axis=(-2, -1))
     return np.where(expected > 0, 1 - _ratio(observed, expected), np.nan)
-
-
-def _codes(values: np.ndarray, n_classes: int) -> np.ndarray:
-    if len(values) == 0:
-        raise ValueError("no image with a known label to score")
-    wrong = values[~np.isin(values, range(n_classes))]
-    if len(wrong):
-        raise ValueError(f"label {wrong[0]!r} is outside the codes 0..{n_classes - 1}")
-    return values.astype(int)
-
-
-def _check_probabilities(probs: np.ndarray) -> None:
-    if not ((probs >= 0) & (probs <= 1)).all():  # NaN fails, too
-        raise ValueError("probabilities must lie in [0, 1], without NaN")
 
 
 def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:

@@ -23,8 +23,7 @@ from scipy.stats import nct, t
 
 from riqa.evaluate.bootstrap import checked_groups
 from riqa.evaluate.interval import Interval
-from riqa.evaluate.metrics import scores_from_counts
-from riqa.evaluate.stats import one_hot_cells, sums_by_group
+from riqa.evaluate.stats import paired_cells, sums_by_group
 
 
 class BySeed(NamedTuple):
@@ -77,18 +76,7 @@ def differences_by_seed(
     groups: np.ndarray | None = None,
 ) -> BySeed:  # fmt: skip
     """Compute what `method_difference` judges, with its arguments."""
-    pred_a, pred_b = np.atleast_2d(pred_a), np.atleast_2d(pred_b)
-    if pred_a.shape != pred_b.shape:
-        raise ValueError(f"pred_a {pred_a.shape} and pred_b {pred_b.shape} must have the same shape")
-
-    def differences(counts: np.ndarray) -> np.ndarray:
-        scores = scores_from_counts(counts.reshape(*counts.shape[:-1], 2, -1, n_classes, n_classes))
-        if metric not in scores:
-            raise ValueError(f"metric must be one of {', '.join(scores)}; got {metric!r}")
-        return scores[metric][..., 0, :] - scores[metric][..., 1, :]
-
-    one_hot = one_hot_cells(y_true, np.concatenate([pred_a, pred_b]), n_classes)
-    return jackknife(one_hot, differences, groups)
+    return jackknife(*paired_cells(y_true, pred_a, pred_b, n_classes, metric), groups)
 
 
 def jackknife(

@@ -192,10 +192,8 @@ def neighbours_kept(here: np.ndarray, there: np.ndarray, k: int) -> float:
 
     Both are distances (N, N) between the same images; by chance the share is k / (N - 1).
     """
-    near = []
-    for distances in (here, there):
-        ranks = np.where(np.eye(len(distances), dtype=bool), np.inf, distances)
-        near.append(np.argsort(ranks, axis=1, kind="stable")[:, :k])
+    alone = np.arange(len(here))
+    near = (neighbour_order(distances, alone, k)[:, :k] for distances in (here, there))
     return float(np.mean([len(np.intersect1d(a, b)) / k for a, b in zip(*near, strict=True)]))
 
 

@@ -14,20 +14,19 @@ import pandas as pd
 ROUNDED = 0.5
 """Largest distance of a score from its printed value, in units of the last digit, if it was rounded once."""
 
+_UNITS = 1_000  # of the last digit in one: print has three digits after the point
 _COUNTS = ["n_positive", "true_positive", "false_positive"]
 
 
 def possible_tables(
-    n_images: int, printed: Mapping[str, float], *, digits: int = 3, within: float = ROUNDED,
-    n_positive: int | None = None,
-) -> pd.DataFrame:  # fmt: skip
+    n_images: int, printed: Mapping[str, float], *, within: float = ROUNDED, n_positive: int | None = None
+) -> pd.DataFrame:
     """Find every table of counts whose scores agree with printed ones.
 
     Args:
         n_images: Images that were scored.
         printed: Printed scores of the positive class, shares in [0, 1]: any of `precision`, `recall`, `f1`
             and `accuracy`; a dictionary or a series.
-        digits: Digits after the point in print.
         within: Largest distance allowed between a score and what is printed, in units of the last digit.
         n_positive: How many images are truly positive, where this is known; else 1 to `n_images` are tried.
 
@@ -50,7 +49,7 @@ def possible_tables(
     for positive in [n_positive] if n_positive else range(1, n_images + 1):
         hits = np.arange(positive + 1)
         if "recall" in printed:  # most cannot be: a large set then takes no long search
-            hits = hits[np.abs(hits / positive - printed["recall"]) * 10**digits <= within + 1]
+            hits = hits[np.abs(hits / positive - printed["recall"]) * _UNITS <= within + 1]
         hits, wrong = np.meshgrid(hits, np.arange(n_images - positive + 1), indexing="ij")
         called = hits + wrong
         right = n_images - positive - wrong + hits
@@ -61,7 +60,7 @@ def possible_tables(
             "accuracy": right / n_images,
         }
         far = np.max([np.abs(scores[score] - value) for score, value in printed.items()], axis=0)
-        far = np.round(far * 10**digits, 9)  # a tie, which may be rounded either way, stays one
+        far = np.round(far * _UNITS, 9)  # a tie, which may be rounded either way, stays one
         here = far <= within
         found.append(np.column_stack([np.full(here.sum(), positive), hits[here], wrong[here], far[here]]))
     table = pd.DataFrame(np.concatenate(found), columns=[*_COUNTS, "off"])
@@ -69,7 +68,7 @@ def possible_tables(
 
 
 def possible_truths(
-    n_images: int, printed: Iterable[Mapping[str, float]], *, digits: int = 3, within: float = ROUNDED
+    n_images: int, printed: Iterable[Mapping[str, float]], *, within: float = ROUNDED
 ) -> pd.Series:
     """Find how many images can be positive, if several models were scored against the same truth.
 
@@ -80,7 +79,6 @@ def possible_truths(
         the models' tables that fit best. A number that some model does not allow is left out.
     """
     offs = [
-        possible_tables(n_images, one, digits=digits, within=within).groupby("n_positive")["off"].min()
-        for one in printed
+        possible_tables(n_images, one, within=within).groupby("n_positive")["off"].min() for one in printed
     ]
     return pd.concat(offs, axis=1, join="inner").max(axis=1).rename("off").sort_index()

@@ -10,7 +10,8 @@ import numpy as np
 
 from riqa.labels import DETAILS
 
-_BIT = 2 ** np.arange(len(DETAILS))
+SINGLE = 2 ** np.arange(len(DETAILS))
+"""Codes of repairing one detail, in the order of `DETAILS`."""
 N_CODES = 2 ** len(DETAILS)
 
 CAUSES = ("already good", "one detail would do", "several details together", "no detail would do")
@@ -19,7 +20,7 @@ CAUSES = ("already good", "one detail would do", "several details together", "no
 
 def repair_codes(details: np.ndarray) -> np.ndarray:
     """Return the codes int (...) of repairing the details that are True in bool (..., 3)."""
-    return (np.asarray(details, dtype=bool) * _BIT).sum(axis=-1)
+    return (np.asarray(details, dtype=bool) * SINGLE).sum(axis=-1)
 
 
 def surely(codes: np.ndarray) -> np.ndarray:
@@ -27,14 +28,9 @@ def surely(codes: np.ndarray) -> np.ndarray:
     return (np.asarray(codes)[..., None] == np.arange(N_CODES)).astype(float)
 
 
-def worst_detail(probs: np.ndarray) -> np.ndarray:
-    """Find the detail with the lowest probability of good: (..., 3) -> int (...), first of equals."""
-    return np.argmin(probs, axis=-1)
-
-
 def repair_one(detail: np.ndarray) -> np.ndarray:
     """Repair one detail per image: positions int (...) in `DETAILS` -> policy (..., 8)."""
-    return surely(_BIT[np.asarray(detail)])
+    return surely(SINGLE[np.asarray(detail)])
 
 
 def repair_any(candidates: np.ndarray) -> np.ndarray:
@@ -42,14 +38,9 @@ def repair_any(candidates: np.ndarray) -> np.ndarray:
     candidates = np.asarray(candidates, dtype=bool)
     n = candidates.sum(axis=-1)
     policy = np.zeros((*n.shape, N_CODES))
-    policy[..., _BIT] = candidates / np.maximum(n, 1)[..., None]
+    policy[..., SINGLE] = candidates / np.maximum(n, 1)[..., None]
     policy[..., 0] = n == 0
     return policy
-
-
-def best_detail(scores: np.ndarray) -> np.ndarray:
-    """Find the detail whose repair leaves the lowest true score: (N, 8) after each repair -> int (N,)."""
-    return np.argmin(np.asarray(scores)[..., _BIT], axis=-1)
 
 
 def outcome(policy: np.ndarray, outcomes: np.ndarray, asked: np.ndarray) -> np.ndarray:
@@ -75,5 +66,5 @@ def causes(grades: np.ndarray, n_classes: int) -> np.ndarray:
     """
     up = raised(grades) == 1
     good = np.asarray(grades)[:, 0] == n_classes - 1
-    which = np.select([good, up[:, _BIT].any(axis=-1), up[:, -1]], [0, 1, 2], default=3)
+    which = np.select([good, up[:, SINGLE].any(axis=-1), up[:, -1]], [0, 1, 2], default=3)
     return np.array(CAUSES)[which]

@@ -38,7 +38,7 @@ def paired_bootstrap(
         pred_a: (N,) predicted codes of model A, or (S, N) with one row per training seed.
         pred_b: Those of model B, of the same shape.
         n_classes: K, 2 or 3.
-        metric: A key of `riqa.evaluate.metrics.overall_scores`.
+        metric: A key of `riqa.evaluate.metrics.scores_from_counts`.
         groups: (N,) what is drawn as a whole, e.g. patient ids; None draws single images.
         n_resamples: Number of bootstrap replicates.
         confidence: Coverage aimed at, in (0, 1).
@@ -47,25 +47,40 @@ def paired_bootstrap(
     Raises:
         ValueError: If shapes disagree, a code or a number is out of range, or the metric is unknown.
     """
+    one_hot, difference = paired_cells(y_true, pred_a, pred_b, n_classes, metric)
+
+    def scores(sums: np.ndarray) -> dict[str, np.ndarray]:
+        return {metric: difference(sums)}
+
+    return _intervals(one_hot, scores, groups, n_resamples, confidence, seed, test_zero=True)[metric]
+
+
+def paired_cells(
+    y_true: np.ndarray, pred_a: np.ndarray, pred_b: np.ndarray, n_classes: int, metric: str
+) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]:
+    """Mark what two models call each image, bool (N, F), and return what compares them.
+
+    Arguments and errors are those of `paired_bootstrap`. The second maps sums of counts (..., F) to the
+    difference of the score, A minus B, in each seed (..., S).
+    """
     pred_a, pred_b = np.atleast_2d(pred_a), np.atleast_2d(pred_b)
     if pred_a.shape != pred_b.shape:
         raise ValueError(f"pred_a {pred_a.shape} and pred_b {pred_b.shape} must have the same shape")
-    one_hot = one_hot_cells(y_true, np.concatenate([pred_a, pred_b]), n_classes)
 
-    def difference(sums: np.ndarray) -> dict[str, np.ndarray]:
-        scores = scores_from_counts(sums.reshape(len(sums), 2, len(pred_a), n_classes, n_classes))
+    def difference(sums: np.ndarray) -> np.ndarray:
+        scores = scores_from_counts(sums.reshape(*sums.shape[:-1], 2, -1, n_classes, n_classes))
         if metric not in scores:
             raise ValueError(f"metric must be one of {', '.join(scores)}; got {metric!r}")
-        return {metric: scores[metric][:, 0] - scores[metric][:, 1]}
+        return scores[metric][..., 0, :] - scores[metric][..., 1, :]
 
-    return _intervals(one_hot, difference, groups, n_resamples, confidence, seed, test_zero=True)[metric]
+    return one_hot_cells(y_true, np.concatenate([pred_a, pred_b]), n_classes), difference
 
 
 def bootstrap_interval(
     y_true: np.ndarray, pred: np.ndarray, *, n_classes: int, groups: np.ndarray | None = None,
     n_resamples: int = 10_000, confidence: float = 0.95, seed: int = 0,
 ) -> dict[str, Interval]:  # fmt: skip
-    """Compute every score of `overall_scores`, mean over seeds, with its interval.
+    """Compute every score of `scores_from_counts`, mean over seeds, with its interval.
 
     Arguments and errors are those of `paired_bootstrap`, with the predictions of one model.
     """
@@ -81,7 +96,7 @@ def detail_intervals(
     y_true: np.ndarray, probs: np.ndarray, *, groups: np.ndarray | None = None, n_resamples: int = 10_000,
     confidence: float = 0.95, seed: int = 0,
 ) -> dict[str, Interval]:  # fmt: skip
-    """Compute every score of `detail_scores`, mean over seeds, with its interval.
+    """Compute every score of `detail_scores_from_counts`, mean over seeds, with its interval.
 
     `y_true` (N, 3) is 0 bad, 1 good, NaN unknown; `probs` of good are (N, 3), or (S, N, 3) with one block per
     seed, and known where the truth is. The rest, and errors, are as of `paired_bootstrap`.
@@ -126,14 +141,6 @@ def sums_by_group(values: np.ndarray, groups: np.ndarray | None) -> np.ndarray:
     return np.add.reduceat(values[order], starts, axis=0, dtype=wide)
 
 
-def _kinds(one_hot: np.ndarray, groups: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    """Find the kinds of what is drawn: (kinds, F) counts of each kind, (kinds,) how many there are of it."""
-    counts = sums_by_group(one_hot, groups)
-    rows = np.ascontiguousarray(counts).view(np.dtype((np.void, counts.itemsize * counts.shape[1]))).ravel()
-    _, first, multiplicity = np.unique(rows, return_index=True, return_counts=True)
-    return counts[first].astype(float), multiplicity
-
-
 def _intervals(
     one_hot: np.ndarray, scores: Callable[[np.ndarray], dict[str, np.ndarray]], groups: np.ndarray | None,
     n_resamples: int, confidence: float, seed: int, test_zero: bool = False,
@@ -141,10 +148,12 @@ def _intervals(
     """Bootstrap `scores`, which maps sums of counts (R, F) to metric -> (R, S)."""
     if n_resamples < 1:
         raise ValueError(f"n_resamples must be at least 1, got {n_resamples!r}")
-    kinds, multiplicity = _kinds(one_hot, groups)
-    total = multiplicity.sum()
-    if total == 0:
+    counts = sums_by_group(one_hot, groups)
+    if (total := len(counts)) == 0:
         raise ValueError("no image to draw from")
+    rows = np.ascontiguousarray(counts).view(np.dtype((np.void, counts.itemsize * counts.shape[1]))).ravel()
+    _, first, multiplicity = np.unique(rows, return_index=True, return_counts=True)
+    kinds = counts[first].astype(float)
     images_rng, seeds_rng = np.random.default_rng(seed).spawn(2)
     observed = scores((multiplicity @ kinds)[None])
     block, blocks = max(1, _CELLS_AT_ONCE // len(multiplicity)), []

@@ -46,11 +46,8 @@ def swap_test(positive: int, a: tuple[int, int], b: tuple[int, int], metric: str
     swapped. All swaps are counted: the randomisation test of Yeh (2000, doi:10.3115/992730.992783) without
     its draws. For recall it is McNemar's.
 
-    Args:
-        positive: Images of the positive class.
-        a: Hits and false alarms of model A.
-        b: Those of model B.
-        metric: "f1", "precision" or "recall".
+    Of `positive` images of the positive class and others, `a` and `b` are each model's hits and false alarms;
+    the metric is "f1", "precision" or "recall".
 
     Returns:
         The two-sided p-value, exact and mid-p; half of each is one-sided.

@@ -163,14 +163,8 @@ def counted(told: pd.Series) -> str:
 def conclude(claim: pd.Series, evidence: pd.DataFrame, parts: pd.DataFrame, where: str = "Verdict") -> str:
     """Say the verdict on a claim, the answers by part, and what could be hidden where a question is open.
 
-    Args:
-        claim: A row of `riqa.paper.claims`.
-        evidence: What `judge` returns.
-        parts: The questions, as `riqa.paper.parts` reads them.
-        where: What the verdict is introduced by.
-
-    Returns:
-        Markdown.
+    Takes a row of `riqa.paper.claims`, what `judge` returns, what `riqa.paper.parts` reads, and what the
+    verdict is introduced by; returns Markdown.
     """
     word = weigh(claim.to_frame().T, evidence)["verdict"].item()
     lines, given = [f"**{where}: {word}** ({VERDICTS[word]}).", ""], answers(evidence)
@@ -188,11 +182,7 @@ def conclude(claim: pd.Series, evidence: pd.DataFrame, parts: pd.DataFrame, wher
 
 
 def laid_out(evidence: pd.DataFrame) -> tuple[pd.DataFrame, str]:
-    """Lay the evidence of one part out for readers.
-
-    Returns:
-        Text, one row per comparison, and a caption that says how the differences were judged.
-    """
+    """Lay the evidence of one part out: text, one row per comparison, and a caption that says how judged."""
     sides = np.where(evidence["rule"].isin(GAINS), 1, -1) * evidence["margin"]
     known = (evidence["rule"] != "count") & sides.notna()
     few = evidence["few"] & (evidence["finding"] == "undecided")

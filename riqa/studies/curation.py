@@ -173,12 +173,8 @@ def framing(
 ) -> pd.DataFrame:
     """Measure how well simple numbers of images tell bad details from good ones, by crop and size.
 
-    Args:
-        measured: (framing, size in pixels) -> (N, K) numbers, see `riqa.evaluate.framing.measurements`. The
-            framings are "crop" and "whole".
-        manifest: The N images.
-        dataset: Their set.
-        seed: Seed of the folds.
+    `measured` is (framing, size in pixels) -> (N, K) numbers (`riqa.evaluate.framing.measurements`) of the N
+    images of the manifest, whose framings are "crop" and "whole"; `seed` that of the folds.
 
     Returns:
         One AUC per framing (`model`), detail (`target`) and size (`group`); and for each detail the largest

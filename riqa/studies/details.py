@@ -26,14 +26,14 @@ _ONE = ("f1", "precision", "recall")
 SCORES = {f"{detail}.{score}": (detail, score, "good") for detail in DETAILS for score in _ONE}
 SCORES |= {"macro_f1": ("details", "macro_f1", "good")}
 SCORES |= {"macro_f1_both_classes": ("details", "macro_f1", "all")}
-"""Score of `riqa.evaluate.metrics.detail_scores` -> target, metric and group of its row.
+"""Score of `riqa.evaluate.metrics.detail_scores_from_counts` -> target, metric and group of its row.
 
 The target "details" is the mean over the three; its macro-F1 averages F1 of good ("good"), or of both classes
 ("all"): a model that calls everything good does not do well in the latter.
 """
 
 OF_BOTH = {"macro_f1": ("macro_f1", "all"), "f1.bad": ("f1", "bad"), "accuracy": ("accuracy", "all")}
-"""Score of `riqa.evaluate.metrics.overall_scores` with two classes -> metric and group of its row."""
+"""Score of `riqa.evaluate.metrics.scores_from_counts` with two classes -> metric and group of its row."""
 COMPARED = {"f1.good": ("f1", "good"), "macro_f1": ("macro_f1", "all")}
 """Score that differences are made of -> metric and group of its row."""
 
@@ -130,10 +130,8 @@ def findings(differences: pd.DataFrame, within: pd.DataFrame, margin: float) -> 
     """
     found = []
     for p, row in zip(differences["holm"], within.itertuples(), strict=True):
-        verdict = margin_verdict(Interval(row.value, row.low, row.high), margin)
-        words = ["differs"] * (p < 0.05) + ["equivalent"] * verdict.equivalent
-        words += ["non-inferior"] * (verdict.non_inferior and not verdict.equivalent)
-        found.append(", ".join(words) or "undecided")
+        words = ["differs" * (p < 0.05), margin_verdict(Interval(row.value, row.low, row.high), margin)]
+        found.append(", ".join(filter(None, words)) or "undecided")
     return found
 
 

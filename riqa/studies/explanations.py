@@ -17,7 +17,6 @@ from riqa.evaluate.bootstrap import pooled_intervals
 from riqa.evaluate.explain import cells_of, grad_cam
 from riqa.evaluate.faithfulness import (
     THRESHOLDS,
-    area_under,
     localisation,
     mean_colours,
     outside,
@@ -81,12 +80,8 @@ def faithfulness(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Measure the map of each image's predicted class, by deletion and insertion against noise.
 
-    Args:
-        model: A network in evaluation mode with an overall head.
-        subjects: The photographs.
-        shares: Where the curves are computed; the same read backwards.
-        min_side: Least cells per side of maps, see `riqa.evaluate.explain.find_map_layer`; noise has as many.
-        seed: Seed of noise maps.
+    Curves are computed at `shares`, the same read backwards. Maps have `min_side` cells per side or more
+    (`riqa.evaluate.explain.find_map_layer`); noise, drawn by `seed`, has as many.
 
     Returns:
         One row per photograph: image_id, patient_id; asked (the class); fall (how much less probable it is on
@@ -105,7 +100,7 @@ def faithfulness(
     curves, fall = perturbation_curves(model, images, mean_colours(images, fields), orders, classes, shares)
     words = np.array(class_names(model.heads["overall"].out_features))
     measured = subjects.ids[["image_id", "patient_id"]].assign(asked=words[classes], fall=fall)
-    measured = measured.assign(**{name: area_under(curve, shares) for name, curve in curves.items()})
+    measured = measured.assign(**{name: np.trapezoid(curve, shares) for name, curve in curves.items()})
     measured["answer_lost"] = measured["noise"].notna() * 1.0
     measured["deletion_gain"] = measured["noise"] - measured["deletion"]
     measured["insertion_gain"] = measured["insertion"] - measured["noise"]
@@ -154,7 +149,7 @@ def repair(
     orders = {name: (ranks_in_field(order, located.fields, noise), False) for name, order in asked.items()}
     worst = np.zeros(len(maps), int)
     curves, _ = perturbation_curves(model, located.images, located.clean, orders, worst, shares)
-    areas = {name: area_under(curve, shares) for name, curve in curves.items()}
+    areas = {name: np.trapezoid(curve, shares) for name, curve in curves.items()}
     measured = located.ids[["image_id", "patient_id"]].assign(**areas)
     measured["repair_gain"] = measured["noise"] - measured["map"]
     measured["repair_truth"] = measured["noise"] - measured["truth"]
@@ -173,12 +168,8 @@ def means(
 ) -> pd.DataFrame:
     """Average measures over pairs of image and seed that have them, by dataset, model, target and group.
 
-    Args:
-        measured: One row per image and seed: image_id, patient_id, seed, dataset, model, the metrics (NaN
-            where there is none), and where they differ target and group.
-        metrics: Columns of `measured`; those of `YARDSTICK` get a rival.
-        confidence: Coverage of the intervals.
-        n_resamples: Bootstrap replicates.
+    `measured` has one row per image and seed: image_id, patient_id, seed, dataset, model, the metrics (NaN
+    where there is none), and where they differ target and group. Metrics of `YARDSTICK` get a rival.
     """
     found, names = [], [YARDSTICK.get(metric, (metric, "")) for metric in metrics]
     how = {"n_resamples": n_resamples, "confidence": confidence}
@@ -186,8 +177,7 @@ def means(
         patients, seeds, values = _stacked(own, metrics)
         intervals = pooled_intervals(values.T, groups=patients, **how)
         keys |= {"method": "pooled", "seeds": seeds, "confidence": confidence}
-        made = _rows(names, intervals, values, keys)
-        found.append(made.assign(p=np.nan))  # many measures, and no family of tests
+        found.append(_rows(names, intervals, values, keys))
     return stack(found)
 
 

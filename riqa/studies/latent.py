@@ -49,7 +49,7 @@ def structures(
         labels: Seed -> a column per label, N rows, NaN where unknown; the same images are known to all seeds.
         patients: (N,) patient of each image.
         k: Neighbours looked at, lowered by `fitting_k` for labels that few images have.
-        n_permutations: B, how often labels are shuffled, with this seed.
+        n_permutations: B, how often labels are shuffled.
         seed: Of the shuffling.
 
     Returns:

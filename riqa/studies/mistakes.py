@@ -45,15 +45,11 @@ def error_rates(
 
 
 def patterns(good: pd.DataFrame, artifact: pd.Series | None = None) -> np.ndarray:
-    """Return which details of each image are bad.
+    """Return which details of each image are bad: one of `PATTERNS`, or "" where a label is missing.
 
-    Args:
-        good: One row per image, columns `DETAILS`: 1 good, 0 bad.
-        artifact: How strongly artifacts spoil each image, in [0, 1]; None where nobody knows.
-
-    Returns:
-        One of `PATTERNS` per image: "artifact only" where no detail is bad, and artifacts exceed the experts'
-        threshold; "" where a label is missing.
+    `good` has one row per image and the columns `DETAILS`, 1 good, 0 bad; `artifact` is how strongly
+    artifacts spoil each image, in [0, 1], None where nobody knows. "artifact only" are images without a bad
+    detail on which artifacts exceed the experts' threshold.
     """
     labels = good[list(DETAILS)]
     bad = labels.eq(0)

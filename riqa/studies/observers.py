@@ -7,18 +7,14 @@ those of the bootstrap (`n_resamples`, `confidence`, `seed`).
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
 
 from riqa.data.store import Store
 from riqa.errors import InputError
-from riqa.evaluate.agreement import (
-    agreement_intervals,
-    class_shares,
-    pairwise_kappas,
-    vote_counts,
-)
+from riqa.evaluate.agreement import agreement_intervals, class_shares, cohen_kappa, vote_counts
 from riqa.evaluate.bootstrap import Draws, drawn_means, percentile_interval
 from riqa.evaluate.interval import Interval
 from riqa.evaluate.observers import (
@@ -113,7 +109,7 @@ def agreement(observed: Observed, *, confidence: float = 0.95, **draws: int) -> 
     for k, detail in enumerate(DETAILS):
         votes = observed.scores[:, :, k]
         counts = vote_counts(votes)
-        kappas = pd.Series(pairwise_kappas(votes))
+        kappas = pd.Series([cohen_kappa(a, b) for a, b in combinations(votes.T, 2)])
         intervals = agreement_intervals(counts, observed.patients, confidence=confidence, **draws)
         numbers = {
             ("share_good", "count"): class_shares(counts)[1],

@@ -31,15 +31,15 @@ def harmonic(precision: float, recall: float) -> float:
     return 2 * precision * recall / (precision + recall) if precision + recall > 0 else 0.0
 
 
-def macro_f1_range(precision: float, recall: float, n_classes: int = 3) -> tuple[float, float]:
-    """Return the least and the most that macro-F1 can be, given macro precision and macro recall in [0, 1].
+def macro_f1_range(precision: float, recall: float) -> tuple[float, float]:
+    """Return the least and the most that macro-F1 of three classes can be, given both means in [0, 1].
 
     The mean of harmonic means is concave: it is largest where all classes are alike, and smallest at a corner
     of the polytope, where all classes but one have a precision of 0 or 1, and alike for recall.
     """
 
     def corner(mean: float) -> list[float]:
-        return [float(np.clip(mean * n_classes - k, 0, 1)) for k in range(n_classes)]
+        return [float(np.clip(mean * 3 - k, 0, 1)) for k in range(3)]
 
     values = [
         np.mean([harmonic(p, r) for p, r in zip(corner(precision), recalls, strict=True)])

@@ -17,7 +17,7 @@ from riqa.evaluate.bootstrap import pooled_intervals
 from riqa.evaluate.mrmc import mean_of_method
 from riqa.evaluate.recapture import (
     N_CODES,
-    best_detail,
+    SINGLE,
     causes,
     outcome,
     raised,
@@ -25,7 +25,6 @@ from riqa.evaluate.recapture import (
     repair_codes,
     repair_one,
     surely,
-    worst_detail,
 )
 from riqa.labels import DETAILS
 from riqa.phantom.repair import repaired_scores, spoilt_details
@@ -66,10 +65,8 @@ def choose_set(
 
     It advises on its own set, or on the details set if only there the truth of the photographs is on file.
 
-    Args:
-        n_classes: Overall set -> its number of classes.
-        photographs: Folder with a folder per set, in it `truth.parquet` where the truth is known.
-        details_set: Set whose details experts have judged.
+    `n_classes` are those of each overall set; `photographs` has a folder per set, in it `truth.parquet` where
+    the truth is known.
 
     Returns:
         Both sets, and the truth of the second (index image_id), or None.
@@ -100,16 +97,17 @@ def give_advice(students: pd.DataFrame, teachers: pd.DataFrame, truth: pd.DataFr
     of_teacher = np.stack([answers.set_index("image_id").loc[names, columns] for answers in by_seed])
     bad = [answers.loc[answers["split"] == "train", columns].lt(0.5).mean() for answers in by_seed]
     frequent = np.array([often.to_numpy().argmax() for often in bad])[:, None]
-    worst = worst_detail(own)
+    worst = own.argmin(axis=-1)  # the first of equals
     (dataset,), (student,) = students["dataset"].unique(), students["model"].unique()
     policies = {
         student: repair_one(worst),
-        "teacher": repair_one(worst_detail(of_teacher)),
+        "teacher": repair_one(of_teacher.argmin(axis=-1)),
         "frequent_detail": repair_one(np.broadcast_to(frequent, worst.shape)),
         "another_detail": repair_any(worst[..., None] != np.arange(len(DETAILS))),
     }
     if truth is not None:
-        spoilt, best = spoilt_details(truth.loc[names]), best_detail(repaired_scores(truth.loc[names]))
+        spoilt = spoilt_details(truth.loc[names])
+        best = repaired_scores(truth.loc[names])[..., SINGLE].argmin(axis=-1)  # leaves the lowest true score
         policies["spoilt_detail"] = repair_any(np.broadcast_to(spoilt, own.shape))
         policies["best_detail"] = repair_one(np.broadcast_to(best, worst.shape))
     policies["all_called_bad"] = surely(repair_codes(own < 0.5))
@@ -248,6 +246,5 @@ def _rows(
     shared = {"dataset": advice.dataset, "seeds": advice.seeds, "confidence": confidence}
     made = rows(found, columns, **shared)
     n = [int((~np.isnan(one)).any(axis=0).sum()) for one in values.values()]
-    is_gap = made["rival"] != ""
-    made["method"], made["p"] = np.where(is_gap, "mrmc", "pooled"), made["p"].where(is_gap)
-    return made.assign(n=pd.array(n, "Int64")).dropna(subset="value", ignore_index=True)
+    made = made.assign(method=np.where(made["rival"] == "", "pooled", "mrmc"), n=pd.array(n, "Int64"))
+    return made.dropna(subset="value", ignore_index=True)

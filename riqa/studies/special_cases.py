@@ -62,13 +62,8 @@ def special_cases(images: pd.DataFrame, neighbours: np.ndarray, n_classes: int |
 def words(image: pd.Series, n_classes: int | None) -> str:
     """Return how an image was graded and called, then each detail on which experts and model differ.
 
-    Args:
-        image: A row of `special_cases`' `images`.
-        n_classes: As there.
-
-    Returns:
-        E.g. "usable, called good (0.83); clarity: bad, called good (0.71)"; numbers are the probability of
-        what was called. "details as labelled" if they do not differ.
+    E.g. "usable, called good (0.83); clarity: bad, called good (0.71)"; numbers are the probability of what
+    was called. "details as labelled" if they do not differ.
     """
     said = []
     if n_classes is not None:

@@ -56,12 +56,8 @@ def calibrations(
         test = graded(own)
         right, groups = test.called == test.truth, drawn_as_one(test.images)
         of = calibration(right, test.probs.max(axis=-1), groups=groups, **how)
-        numbers = {
-            ("ece", "bins"): of.ece,
-            ("ece_floor", "drawn"): of.floor,
-            ("brier", "bootstrap"): of.brier,
-        }
-        numbers = {(metric, method + ending): number for (metric, method), number in numbers.items()}
+        numbers = {("ece", "bins" + ending): of.ece, ("ece_floor", "drawn" + ending): of.floor}
+        numbers |= {("brier", "bootstrap" + ending): of.brier}
         shared = keys | {"n": len(test.images), "confidence": confidence}
         found.append(rows(numbers, ("metric", "method"), **shared))
         bins.append(of.table.assign(dataset=keys["dataset"], model=keys["model"]))
@@ -115,5 +111,5 @@ def means(
         intervals = pooled_intervals(values, groups=groups, **how)
         numbers = {(column,): mean for column, mean in zip(columns, intervals, strict=True)}
         shared = keys | {"method": "pooled", "n": len(wide), "confidence": confidence}
-        found.append(rows(numbers, ("metric",), **shared).assign(p=np.nan))  # no share is tested against 0
+        found.append(rows(numbers, ("metric",), **shared))
     return stack(found)

@@ -13,6 +13,7 @@ from riqa.evaluate.stats import detail_intervals
 from riqa.labels import DETAILS
 from riqa.predictions import with_answers
 from riqa.results import rows, stack, tidy
+from riqa.studies import overall
 from riqa.studies.answers import by_image, graded
 
 COSTS = ("parameters", "gflop", "epochs", "spent")
@@ -25,40 +26,31 @@ def costs(table: pd.DataFrame, dataset: str) -> pd.DataFrame:
     return tidy(table.melt("model", COSTS, var_name="metric"), dataset=dataset, method="count")
 
 
-def backbones(
-    predictions: pd.DataFrame, *, confidence: float = 0.95, n_resamples: int = 2_000
-) -> pd.DataFrame:
+def backbones(predictions: pd.DataFrame, n_resamples: int = 2_000) -> pd.DataFrame:
     """Score each backbone on what it learned from (group "train") and on validation images (group "val").
 
     Predictions are of `riqa.learn.equal_cost.train_at_equal_cost`, of one seed, the backbone as model; rows
     of macro-F1 of overall quality, and of the mean loss, `cross_entropy`.
     """
-    found = []
-    for (model, split), own in with_answers(predictions).groupby(["model", "split"], sort=False):
-        answers = graded(own)
-        score = answers.scores(confidence=confidence, n_resamples=n_resamples)["macro_f1"]
+    found, none = [], dict.fromkeys(("low", "high", "confidence"), np.nan)
+    for (_, split), own in with_answers(predictions).groupby(["model", "split"], sort=False):
+        score = _macro_f1(own, n_resamples).assign(group=split)
         loss = -np.log(own.dropna(subset="overall")["p_true"]).mean()
-        keys = {"dataset": own["dataset"].iloc[0], "model": model}
-        keys |= {"n": len(answers.images), "seeds": answers.seeds}
-        found.append(rows({("macro_f1", split): score}, confidence=confidence, **keys))
-        found.append(rows({("cross_entropy", split): loss}, method="mean", **keys))
+        found += [score, score.assign(metric="cross_entropy", value=loss, method="mean", **none)]
     return stack(found)
 
 
-def behind_the_best(
-    predictions: pd.DataFrame, *, confidence: float = 0.95, n_resamples: int = 2_000
-) -> pd.DataFrame:
+def behind_the_best(predictions: pd.DataFrame, n_resamples: int = 2_000) -> pd.DataFrame:
     """Subtract the best in validation macro-F1 (the first of equals) from each other backbone."""
     answered = with_answers(predictions[predictions["split"] == "val"])
-    asked = {model: graded(own) for model, own in answered.groupby("model", sort=False)}
-    best = max(asked, key=lambda model: asked[model].scores(n_resamples=1)["macro_f1"].value)
-    of_best, found = asked.pop(best), []
-    keys = {"rival": best, "dataset": answered["dataset"].iloc[0], "n": len(of_best.images)}
-    for model, answers in asked.items():
-        gap = answers.minus(of_best, confidence=confidence, n_resamples=n_resamples)
-        number = {("macro_f1", "val"): gap}
-        found.append(rows(number, model=model, seeds=answers.seeds, confidence=confidence, **keys))
-    return stack(found)
+    value = _macro_f1(answered, n_resamples=1).set_index("model")["value"]
+    pairs = [(model, value.idxmax()) for model in value.index.drop(value.idxmax())]
+    return overall.differences(answered, pairs, n_resamples=n_resamples).assign(group="val")
+
+
+def _macro_f1(answered: pd.DataFrame, n_resamples: int) -> pd.DataFrame:
+    scored = overall.scores(answered, n_resamples=n_resamples)
+    return scored[scored["metric"] == "macro_f1"]
 
 
 def candidates(predictions: pd.DataFrame, n_resamples: int = 2_000) -> pd.DataFrame:

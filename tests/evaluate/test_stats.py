@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import f1_score
+from sklearn.metrics import confusion_matrix, f1_score
 
 from riqa.evaluate import stats
-from riqa.evaluate.metrics import detail_scores, overall_scores
-from riqa.evaluate.stats import bootstrap_interval, paired_bootstrap
+from riqa.evaluate.metrics import scores_from_counts
+from riqa.evaluate.stats import bootstrap_interval, detail_intervals, paired_bootstrap
+from riqa.labels import DETAILS
 
 
 def fake(n, n_classes=3, seeds=None, seed=0, right=0.75):
@@ -17,10 +18,6 @@ def fake(n, n_classes=3, seeds=None, seed=0, right=0.75):
     y_true = rng.choice(n_classes, size=n, p=[0.5, 0.3, 0.2][:n_classes] if n_classes == 3 else [0.4, 0.6])
     shape = (n,) if seeds is None else (seeds, n)
     return y_true, np.where(rng.random(shape) < right, y_true, rng.integers(n_classes, size=shape))
-
-
-def width(interval):
-    return interval.high - interval.low
 
 
 def slow_replicates(y_true, pred_a, pred_b, groups, n_resamples, seed):
@@ -61,34 +58,13 @@ def test_the_replicates_have_the_exact_distribution_of_a_proportion():
     assert (found.low, found.high) == pytest.approx((19 / 30, 28 / 30))
 
 
-def test_groups_of_copies_count_as_one():
-    y_true, pred = fake(40)
-    copies, options = (np.repeat(y_true, 9), np.repeat(pred, 9)), {"n_classes": 3, "n_resamples": 4000}
-    single = bootstrap_interval(y_true, pred, **options)["accuracy"]
-    grouped = bootstrap_interval(*copies, groups=np.repeat(np.arange(40), 9), **options)["accuracy"]
-    as_if_new = bootstrap_interval(*copies, **options)["accuracy"]
-    assert width(grouped) == pytest.approx(width(single), rel=0.1)
-    assert width(as_if_new) == pytest.approx(width(single) / 3, rel=0.15)
-
-
-def test_seeds_that_differ_widen_the_interval():
-    y_true = np.tile([0, 1, 2], 200)
-    poor = np.where(np.arange(600) % 2 == 0, y_true, (y_true + 1) % 3)
-    alike, apart = (
-        bootstrap_interval(y_true, np.stack(pair), n_classes=3, n_resamples=2000)["macro_f1"]
-        for pair in ([poor, poor], [y_true, poor])
-    )
-    assert width(alike) < 0.1
-    assert apart.low < 0.6 < 0.95 < apart.high  # replicates with twice the same seed
-    assert apart.value == pytest.approx(0.75)
-
-
 @settings(max_examples=25)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([2, 3]), st.sampled_from([1, 3]))
 def test_values_are_the_mean_over_seeds_of_the_scores(seed, n_classes, n_seeds):
     y_true, pred = fake(50, n_classes, n_seeds, seed)
     intervals = bootstrap_interval(y_true, pred, n_classes=n_classes, n_resamples=50)
-    by_seed = [overall_scores(y_true, np.eye(n_classes)[row]) for row in pred]
+    cells = [confusion_matrix(y_true, row, labels=range(n_classes)) for row in pred]
+    by_seed = [scores_from_counts(counts) for counts in cells]
     assert list(intervals) == list(by_seed[0])
     for name, interval in intervals.items():
         assert interval.value == pytest.approx(np.mean([scores[name] for scores in by_seed]))
@@ -100,19 +76,12 @@ def test_values_are_the_mean_over_seeds_of_the_scores(seed, n_classes, n_seeds):
 def test_swapping_the_models_flips_the_difference(seed, metric):
     y_true, a = fake(60, seeds=2, seed=seed)
     b = fake(60, seeds=2, seed=seed, right=0.6)[1]
-    ab, same, ba = (
-        paired_bootstrap(y_true, *pair, n_classes=3, metric=metric, n_resamples=300)
-        for pair in ((a, b), (a, a), (b, a))
-    )
+    how = {"n_classes": 3, "metric": metric, "n_resamples": 300}
+    ab, same, ba = (paired_bootstrap(y_true, *pair, **how) for pair in ((a, b), (a, a), (b, a)))
     assert (same.value, same.low, same.high, same.p_value) == (0, 0, 0, 1)
     assert ba.value == pytest.approx(-ab.value)
     assert 0 < ab.p_value <= 1
-
-
-def test_a_clear_difference_has_the_smallest_p_value():
-    y_true, good = fake(600, right=0.95)
-    clear = paired_bootstrap(y_true, good, fake(600, right=0.5)[1], n_classes=3, n_resamples=2000)
-    assert clear.low > 0
+    clear = paired_bootstrap(y_true, y_true, (y_true + 1) % 3, n_classes=3, n_resamples=2000)
     assert clear.p_value == pytest.approx(2 / 2001)  # the smallest that 2,000 replicates can give
 
 
@@ -138,23 +107,33 @@ def test_results_are_repeated_whatever_the_size_of_the_blocks_and_seed_and_confi
     assert found() == first
 
 
-def test_detail_intervals_centre_on_the_scores_and_skip_unknown_truth():
+def test_details_by_hand():
+    y_true = np.array([[1, 1, 0], [1, 0, 0], [0, np.nan, 1], [0, 1, 1]])
+    probs = np.array([[0.9, 0.5, 0.1], [0.2, 0.8, 0.6], [0.7, 0.9, 0.7], [0.1, 0.6, 0.8]])
+    scores = {name: one.value for name, one in detail_intervals(y_true, probs, n_resamples=10).items()}
+    # illumination: 1 hit, 1 missed, 1 false alarm; clarity: 2 hits (0.5 counts as good), 1 false alarm
+    assert [scores[f"{detail}.f1"] for detail in DETAILS] == pytest.approx([0.5, 0.8, 0.8])
+    assert (scores["clarity.precision"], scores["clarity.recall"]) == pytest.approx((2 / 3, 1))
+    assert scores["macro_f1"] == pytest.approx((0.5 + 0.8 + 0.8) / 3)
+    bad = [0.5, 0.0, 2 * 1 / (2 + 1)]  # F1 of the class bad, detail by detail
+    both = np.mean([(0.5 + bad[0]) / 2, 0.4, (0.8 + bad[2]) / 2])
+    assert scores["macro_f1_both_classes"] == pytest.approx(both)
+
+
+def test_details_are_means_over_seeds_of_scikit_learns_and_one_without_truth_has_none():
     rng = np.random.default_rng(1)
     y_true = rng.integers(2, size=(90, 3)).astype(float)
-    y_true[:20, 1] = np.nan
+    y_true[:, 1] = np.nan
     probs = np.clip(np.nan_to_num(y_true)[None] * 0.4 + rng.random((2, 90, 3)) * 0.6, 0, 1)
-    intervals = stats.detail_intervals(y_true, probs, n_resamples=1000)
-    by_seed = [detail_scores(y_true, row) for row in probs]
-    assert list(intervals) == list(by_seed[0])
-    for name, interval in intervals.items():
-        assert interval.value == pytest.approx(np.mean([scores[name] for scores in by_seed]))
-        assert interval.low < interval.value < interval.high
-    single = stats.detail_intervals(y_true, probs[0], n_resamples=10)
-    assert single["clarity.f1"].value == pytest.approx(by_seed[0]["clarity.f1"])
-    y_true[:, 0] = np.nan
-    assert np.isnan(stats.detail_intervals(y_true, probs, n_resamples=10)["illumination.f1"].low)
-    with pytest.raises(ValueError, match="must not be NaN"):
-        stats.detail_intervals(y_true, np.nan * probs)
+    found = detail_intervals(y_true, probs, n_resamples=1000)
+    f1 = [[f1_score(y_true[:, k], seed[:, k] >= 0.5) for seed in probs] for k in (0, 2)]
+    values = [found[name].value for name in ("illumination.f1", "contrast.f1", "macro_f1")]
+    assert values == pytest.approx([np.mean(f1[0]), np.mean(f1[1]), np.mean(f1)])
+    assert all(one.low < one.value < one.high for name, one in found.items() if "clarity" not in name)
+    assert np.isnan([found["clarity.f1"].low, found["clarity.recall"].value]).all()
+    for wrong, message in ((np.nan * probs, "must not be NaN"), (probs[..., :2], "must be")):
+        with pytest.raises(ValueError, match=message):
+            detail_intervals(y_true, wrong)
 
 
 @pytest.mark.parametrize(

@@ -104,7 +104,6 @@ def test_rows_hold_a_p_value_per_test(cases):
     rows = rows_of(cases.reset_index())
     assert rows["method"].value_counts().to_dict() == dict.fromkeys(TESTS.values(), len(cases))
     own = rows[(rows["dataset"] == "deepdrid") & (rows["method"] == "best_exact")]
-    assert own[["model", "rival", "group", "n"]].to_numpy().tolist() == [
-        ["MT-DeepDRiD", "ST-DeepDRiD", "bad", 400]
-    ]
+    keys = own[["model", "rival", "group", "n"]].iloc[0].tolist()
+    assert keys == ["MT-DeepDRiD", "ST-DeepDRiD", "bad", 400]
     assert own["value"].item() == pytest.approx(0.015)

@@ -19,6 +19,7 @@ from riqa.studies.claims import (
     verdict,
     weigh,
 )
+from riqa.studies.recapture import RIVALS
 from tests.publish.toy import REPOSITORY
 
 MARGINS = {"margin": 0.1, "margin_overall": 0.01}
@@ -51,11 +52,8 @@ REACH = {  # what a part's margin is a share of: rows that say where noise and t
     "maps_insertion": [dict(rival="", metric="noise", value=0.4)],
     "maps_repair": [dict(rival="noise", metric="repair_truth", value=0.02)],
     "features": [dict(rival="", method="shuffled", value=0.6)],
-    "advice": [
-        dict(rival="", model="another_detail", value=0.2),
-        dict(rival="", model="best_detail", value=0.7),
-    ],
-}
+    "advice": [dict(rival="", model=who, value=v) for who, v in (("another_detail", 0.2), ("best_detail", 0.7))],
+}  # fmt: skip
 
 
 def row(part, low=0.1, high=0.3, **more):
@@ -67,58 +65,46 @@ def found(*rows, **margins):
     return find(pd.concat(rows, ignore_index=True), PARTS, MARGINS | margins)
 
 
-def said(part, low, high, holm=np.nan, n=100, **levels):
-    evidence = found(row(part, low, high, n=n, p=holm))  # a family of one, so Holm's p-value is p
-    return judge(evidence, **levels)["finding"].tolist()
-
-
+# A family of one: Holm's p-value is p.
 @pytest.mark.parametrize(
-    ("low", "high", "holm", "expected"),
+    ("part", "low", "high", "more", "expected"),
     [
-        (0.001, 0.03, np.nan, "for"),
-        (0.001, 0.03, 0.049, "for"),
-        (0.001, 0.03, 0.051, "undecided"),  # above zero alone, but one of many
-        (0.000, 0.03, np.nan, "undecided"),  # zero is not excluded
-        (-0.02, 0.03, 0.001, "undecided"),
-        (-0.03, 0.009, np.nan, "too small"),  # a gain of the margin is excluded, but no loss is shown
-        (-0.03, 0.010, np.nan, "undecided"),  # it is not: the end lies on it
-        (-0.03, -0.02, np.nan, "against"),
-        (0.001, 0.009, np.nan, "for"),  # small, but there
-        (0.001, 0.009, 0.2, "too small"),  # not there after correction, and too small in any case
+        # A gain needs an interval above zero and its corrected p-value.
+        ("overall", 0.001, 0.03, {}, "for"),
+        ("overall", 0.001, 0.03, {"p": 0.049}, "for"),
+        ("overall", 0.001, 0.03, {"p": 0.051}, "undecided"),  # above zero alone, but one of many
+        ("overall", 0.000, 0.03, {}, "undecided"),  # zero is not excluded
+        ("overall", -0.02, 0.03, {"p": 0.001}, "undecided"),
+        ("overall", -0.03, 0.009, {}, "too small"),  # a gain of the margin is excluded, but no loss is shown
+        ("overall", -0.03, 0.010, {}, "undecided"),  # it is not: the end lies on it
+        ("overall", -0.03, -0.02, {}, "against"),
+        ("overall", 0.001, 0.009, {}, "for"),  # small, but there
+        ("overall", 0.001, 0.009, {"p": 0.2}, "too small"),  # not there after correction, and too small
+        # No loss needs an interval above minus the margin.
+        ("raters", -0.04, 0.02, {}, "for"),
+        ("raters", -0.05, 0.02, {}, "undecided"),
+        ("raters", -0.30, 0.02, {}, "undecided"),
+        ("raters", -0.30, -0.05, {}, "undecided"),
+        ("raters", -0.30, -0.06, {}, "against"),
+        ("raters", 0.10, 0.20, {}, "for"),
+        ("raters", -0.03, -0.01, {}, "for"),  # a loss for sure, and one too small to matter
+        # Few images decide nothing.
+        ("overall", 0.02, 0.03, {"p": 0.03, "n": 19}, "undecided"),
+        ("overall", 0.02, 0.03, {"p": 0.03, "n": None}, "for"),
+        ("raters", 0.02, 0.03, {"n": 19}, "undecided"),
+        # A count must reach what the paper states.
+        ("released", np.nan, np.nan, {"value": 160}, "for"),
+        ("released", np.nan, np.nan, {"value": 159}, "undecided"),
     ],
 )
-def test_a_gain_needs_an_interval_above_zero_and_its_corrected_p_value(low, high, holm, expected):
-    assert said("overall", low, high, holm) == [expected]
+def test_each_rule_at_its_limits(part, low, high, more, expected):
+    assert judge(found(row(part, low, high, **more)))["finding"].tolist() == [expected]
 
 
-@pytest.mark.parametrize(
-    ("low", "high", "expected"),
-    [
-        (-0.04, 0.02, "for"),
-        (-0.05, 0.02, "undecided"),
-        (-0.30, 0.02, "undecided"),
-        (-0.30, -0.05, "undecided"),
-        (-0.30, -0.06, "against"),
-        (0.10, 0.20, "for"),
-        (-0.03, -0.01, "for"),  # a loss for sure, and one too small to matter
-    ],
-)
-def test_no_loss_needs_an_interval_above_minus_the_margin(low, high, expected):
-    assert said("raters", low, high) == [expected]
-
-
-def test_few_images_decide_nothing_and_level_and_limit_are_alive():
-    assert said("overall", 0.02, 0.03, 0.03, n=19) == ["undecided"]
-    assert said("overall", 0.02, 0.03, 0.03, n=19, least_images=19) == ["for"]
-    assert said("overall", 0.02, 0.03, 0.03, n=19, least_images=19, alpha=0.01) == ["undecided"]
-    assert said("overall", 0.02, 0.03, 0.03, n=None) == ["for"]
-    assert said("raters", 0.02, 0.03, n=19) == ["undecided"]
-
-
-@pytest.mark.parametrize(("count", "expected"), [(160, "for"), (161, "for"), (159, "undecided")])
-def test_a_count_must_reach_what_the_paper_states(count, expected):
-    evidence = found(row("released", low=np.nan, high=np.nan, value=count))
-    assert judge(evidence)["finding"].tolist() == [expected]
+@pytest.mark.parametrize(("level", "expected"), [({}, "for"), ({"alpha": 0.01}, "undecided")])
+def test_level_and_limit_are_alive(level, expected):
+    evidence = found(row("overall", 0.02, 0.03, p=0.03, n=19))
+    assert judge(evidence, least_images=19, **level)["finding"].tolist() == [expected]
 
 
 def test_margins_are_checked_and_reach_the_parts():
@@ -134,21 +120,11 @@ def test_margins_are_checked_and_reach_the_parts():
 
 def test_a_margin_is_missing_where_noise_or_truth_is_not_measured_or_no_map_could_do_well():
     assert found(row("maps_repair"))["margin"].isna().all()
-    assert (
-        found(row("maps_repair"), row("maps_repair", **REACH["maps_repair"][0] | {"value": -0.01}))["margin"]
-        .isna()
-        .all()
-    )
-    evidence = judge(
-        found(row("maps_repair", -0.2, -0.1), row("maps_repair", -0.1, 0.1, rival="single_task"))
-    )
+    hopeless = row("maps_repair", **REACH["maps_repair"][0] | {"value": -0.01})
+    assert found(row("maps_repair"), hopeless)["margin"].isna().all()
+    rows = row("maps_repair", -0.2, -0.1), row("maps_repair", -0.1, 0.1, rival="single_task")
+    evidence = judge(found(*rows))
     assert evidence["finding"].tolist() == ["against", "undecided"]  # without a margin nothing is too small
-
-
-def test_one_seed_is_no_evidence_about_methods():
-    one_seed = row("overall", low=np.nan, high=np.nan, value=0.1)
-    two_networks = row("overall", method="bootstrap")
-    assert found(one_seed, two_networks).empty
 
 
 @pytest.mark.parametrize("part", list(ROWS))
@@ -164,7 +140,11 @@ def test_a_query_finds_the_row_of_its_chapter_and_no_other(part):
 def test_labels_are_for_readers_and_a_row_without_interval_is_no_evidence():
     (label,) = found(row("matches"))["label"]
     assert label == "EyeQ-D, contrast, multi-task (EyeQ)"
-    assert found(row("overall", low=np.nan, high=np.nan, value=0.1)).empty
+    one_seed, two_networks = (
+        row("overall", low=np.nan, high=np.nan, value=0.1),
+        row("overall", method="bootstrap"),
+    )
+    assert found(one_seed, two_networks).empty
 
 
 def test_holm_is_over_all_p_values_of_all_parts():
@@ -198,8 +178,7 @@ def test_rows_that_belong_together_are_one_answer_and_must_be_complete():
 
 
 def test_advice_must_beat_every_rival_and_maps_the_control():
-    rivals = ["another_detail", "spoilt_detail", "frequent_detail", "teacher"]
-    beaten = [row("advice", rival=rival) for rival in rivals]
+    beaten = [row("advice", rival=rival) for rival in RIVALS]
     assert answers(judge(found(*beaten)))["finding"].tolist() == ["for"]
     assert answers(judge(found(*beaten[:3])))["finding"].tolist() == ["undecided"]
     lost = row("advice", -0.2, -0.1, rival="teacher")
@@ -252,11 +231,9 @@ def test_rows_hold_answers_verdicts_and_holms_p_values():
     evidence = judge(found(row("overall", p=0.01, rival="single_task"), row("overall", p=0.02, seeds=(2,))))
     table = rows_of(CLAIMS, evidence)
     own = table[table["target"] == "hypothesis_2"]
-    assert own[["metric", "group", "value"]].to_numpy().tolist() == [
-        ["answers", "for", 1.0], ["answers", "too small", 0.0], ["answers", "against", 0.0],
-        ["answers", "undecided", 0.0],
-        ["verdict", "supported", 1.0],
-    ]  # fmt: skip
+    numbers = own.set_index(["metric", "group"])["value"].to_dict()
+    none = {("answers", finding): 0 for finding in ("too small", "against", "undecided")}
+    assert numbers == {("answers", "for"): 1, ("verdict", "supported"): 1} | none
     assert set(own["seeds"]) == {(0, 1, 2)}
     assert table.loc[table["method"] == "holm", "value"].tolist() == [0.02, 0.02]
 
@@ -286,14 +263,8 @@ def test_the_papers_numbers_are_those_of_its_tables():
 
 def test_a_conclusion_tells_each_part_and_how_far_an_open_one_reaches():
     claim = pd.Series({"parts": ["overall", "advice", "released"]}, name="c")
-    rows = (
-        row("overall", -0.02, 0.031),
-        row("overall", -0.02, 0.04, dataset="deepdrid"),
-        *(
-            row("advice", rival=rival)
-            for rival in ("another_detail", "spoilt_detail", "frequent_detail", "teacher")
-        ),
-    )
+    rows = [row("advice", rival=rival) for rival in RIVALS]
+    rows += [row("overall", -0.02, 0.031), row("overall", -0.02, 0.04, dataset="deepdrid")]
     assert conclude(claim, judge(found(*rows)), PARTS).split("\n") == [
         f"**Verdict: supported in part** ({VERDICTS['supported in part']}).",
         "",

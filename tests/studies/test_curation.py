@@ -89,9 +89,8 @@ def test_counts_shares_and_what_was_set_aside(tmp_path):
     assert value("set_aside") == 1
     assert value("label_shift") == 1  # all reject in training, all good in the test split
     everything = curation.totals([store, store]).set_index("metric")["value"]
-    assert everything.to_dict() == {
-        "count": 22, "set_aside": 2, "patients": 22, "patients_in_several_splits": 0,
-    }  # fmt: skip
+    numbers = {"count": 22, "set_aside": 2, "patients": 22, "patients_in_several_splits": 0}
+    assert everything.to_dict() == numbers
     assert "label_shift" not in set(curation.counts(replace(store, manifest=store.manifest[:1]))["metric"])
     patients = ["p"] * 2 + [f"q{k}" for k in range(9)]
     torn = replace(store, manifest=store.manifest.assign(patient_id=patients))

@@ -98,24 +98,19 @@ def test_findings_say_what_an_interval_can_carry():
     differences = tidy(pd.DataFrame({"value": 0.0, "p": [0.001, 0.03, 0.5, 0.9]}), metric="f1")
     differences["holm"] = holm(differences, "metric")
     assert differences["holm"].tolist() == pytest.approx([0.004, 0.09, 1, 1])
-    within = tidy(
-        pd.DataFrame({"value": 0.0, "low": [0.01, -0.04, -0.04, -0.2], "high": [0.04, 0.06, 0.04, 0.2]})
-    )
-    assert details.findings(differences, within, 0.05) == [
-        "differs, equivalent", "non-inferior", "equivalent", "undecided",
-    ]  # fmt: skip
+    ends = {"low": [0.01, -0.04, -0.04, -0.2], "high": [0.04, 0.06, 0.04, 0.2]}
+    found = details.findings(differences, tidy(pd.DataFrame(ends | {"value": 0.0})), 0.05)
+    assert found == ["differs, equivalent", "non-inferior", "equivalent", "undecided"]
 
 
 def test_brier_and_calibration_error_by_hand():
     """Four answers of 0.9, three right; six of 0.2, two of them good."""
     truth, p = [1, 1, 1, 0, 1, 1, 0, 0, 0, 0], [0.9] * 4 + [0.2] * 6
-    bins, found = details.calibrations(
-        answers(np.tile(truth, (3, 1)).T, np.tile(p, (3, 1)).T), 10, n_resamples=50
-    )
+    rows = answers(np.tile(truth, (3, 1)).T, np.tile(p, (3, 1)).T)
+    bins, found = details.calibrations(rows, 10, n_resamples=50)
     keys = {"model": "teacher", "target": "clarity"}
-    assert value(found, **keys, metric="ece", method="bins") == pytest.approx(
-        0.4 * 0.15 + 0.6 * (1 / 3 - 0.2)
-    )
+    error = 0.4 * 0.15 + 0.6 * (1 / 3 - 0.2)
+    assert value(found, **keys, metric="ece", method="bins") == pytest.approx(error)
     brier = (3 * 0.1**2 + 0.9**2 + 2 * 0.8**2 + 4 * 0.2**2) / 10
     assert value(found, **keys, metric="brier") == pytest.approx(brier)
     assert value(found, **keys, metric="ece_floor", method="drawn") > 0

@@ -41,9 +41,8 @@ def with_chance(measured, **options):
 
 def test_values_are_means_over_seeds_and_chance_is_shared():
     measured = measure()
-    assert measured[["target", "metric", "n", "seeds"]].to_numpy().tolist() == [
-        ["overall", "purity", N, SEEDS], ["overall", "silhouette", N, SEEDS],
-    ]  # fmt: skip
+    keys = measured[["target", "metric", "n", "seeds"]].to_numpy().tolist()
+    assert keys == [["overall", name, N, SEEDS] for name in ("purity", "silhouette")]
     shuffled = patient_permutations(PATIENTS, 50, 0)
     each = [together(space, OVERALL, PATIENTS, k=6, permutations=shuffled) for space in spaces(2).values()]
     found = with_chance(measured)
@@ -124,13 +123,10 @@ def test_maps_are_measured_start_by_start():
     assert found.loc[("perplexity 5", "neighbours_shared"), "value"] == shared
     assert ("PCA", "neighbours_shared") not in found.index  # one start shares with nobody
     near = np.argsort(pairwise_distances(maps["PCA"][0]), axis=1)[:, 1:6]
-    assert found.loc[("PCA", "map_purity"), "value"] == pytest.approx(
-        (labels[near] == labels[:, None]).mean()
-    )
+    share = (labels[near] == labels[:, None]).mean()
+    assert found.loc[("PCA", "map_purity"), "value"] == pytest.approx(share)
     assert not np.allclose(qualities(k=9, metric="cosine")["value"], found["value"])
-    some = qualities(
-        np.where(np.arange(30) % 3 == 0, np.nan, labels)
-    )  # unlabelled: on the map, not in purity
+    some = qualities(np.where(np.arange(30) % 3 == 0, np.nan, labels))  # these have no part in purity alone
     assert set(found.index[~np.isclose(some["value"], found["value"])].get_level_values(1)) == {"map_purity"}
 
 
@@ -161,9 +157,8 @@ def test_shares_by_hand_and_a_detail_that_nobody_judged_left_out():
 
 @pytest.mark.parametrize("knob", [{"confidence": 0.5}, {"n_resamples": 30}, {"seed": 1}])
 def test_knobs_of_the_shares_are_alive(knob):
-    base, other = (
-        latent.shares_of_good(drawn(0.3), **{"n_resamples": 50} | options) for options in ({}, knob)
-    )
+    base = latent.shares_of_good(drawn(0.3), n_resamples=50)
+    other = latent.shares_of_good(drawn(0.3), **{"n_resamples": 50} | knob)
     assert base["low"].tolist() != other["low"].tolist()
 
 

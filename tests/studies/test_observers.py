@@ -106,9 +106,8 @@ def test_agreement_holds_the_kappas_of_scikit_learn(seen):
             kappas.append(cohen_kappa_score(*both.T))
     pairs = results.find(found, model="experts", target="clarity", metric="cohen_kappa", method="pairs",
                          dataset="seen")  # fmt: skip
-    assert (pairs["value"], pairs["low"], pairs["high"]) == pytest.approx(
-        (np.mean(kappas), min(kappas), max(kappas))
-    )
+    expected = [np.mean(kappas), min(kappas), max(kappas)]
+    assert pairs[["value", "low", "high"]].tolist() == pytest.approx(expected)
     share = found.query("target == 'clarity' and metric == 'share_good'")["value"].item()
     assert share == pytest.approx(np.nanmean(votes))  # all panels have one size
 
@@ -137,11 +136,6 @@ def test_expert_and_teacher_meet_the_majority_of_the_others(seen, against):
         assert value[metric, "teacher", "experts"] == pytest.approx(teacher - score(truth, said))
     assert value["tied", "experts", ""] == (~np.isnan(votes[:, 2]) & (others == 0)).sum()
     assert set(found.query("method == 'others'")["n"]) == {decided.sum()}
-
-
-def test_only_differences_are_tested(against):
-    assert against.query("rival == ''")["p"].isna().all()
-    assert against.query("rival != ''")["p"].between(0, 1).all()
 
 
 def test_the_loss_is_averaged_over_experts_and_then_over_details(seen, against):
@@ -213,18 +207,6 @@ def test_leniency_is_ranked_as_it_was_planted():
     assert len(observers.rank_as_planted(lenient.assign(group="Dr. Who"))) == 0
 
 
-def test_labels_are_held_against_the_truth_and_the_vote(seen):
-    truth = np.ones((len(seen.images), 3))
-    labels = {"majority": np.full_like(truth, np.nan), "dawid_skene": truth, "teacher": seen.answers}
-    found = observers.nearness(seen, labels, truth, **FAST).query("target == 'illumination'")
-    value = found.set_index(["model", "rival"])["value"]
-    share = seen.answers[:, :, 0].mean()
-    assert value.to_dict() == pytest.approx(
-        {("majority", ""): 0.5, ("dawid_skene", ""): 1, ("teacher", ""): share}
-        | {("dawid_skene", "majority"): 0.5, ("teacher", "majority"): share - 0.5}
-    )
-
-
 def by_hand(scores, answers):
     """What a panel said, (N, R), and S seeds of a Teacher, (S, N), of each of the three details."""
     n, n_raters = np.shape(scores)
@@ -237,9 +219,8 @@ def by_hand(scores, answers):
 def test_the_teachers_leniency_varies_with_its_seeds():
     seen = by_hand([[0, 0, 0]] * 3 + [[0, 0, 1]] + [[1, 1, np.nan]] * 4, [[1] * 8, [0] * 8])
     found = observers.leniency(seen, n_resamples=200).query("target == 'clarity'").set_index("group")
-    assert found["value"].to_dict() == pytest.approx(
-        {"r0": -0.5 / 8, "r1": -0.5 / 8, "r2": 0.25, "all": 0.5 - (1 / 3 + 4) / 8}
-    )
+    expected = {"r0": -0.5 / 8, "r1": -0.5 / 8, "r2": 0.25, "all": 0.5 - (1 / 3 + 4) / 8}
+    assert found["value"].to_dict() == pytest.approx(expected)
     assert found["n"].to_dict() == {"r0": 8, "r1": 8, "r2": 4, "all": 8}
     assert found.loc["all", "low"] < -0.3  # the seeds are drawn as well: two that always say bad
     assert found.loc["all", "high"] > 0.2

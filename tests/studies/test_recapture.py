@@ -152,9 +152,8 @@ def test_policies_by_hand(grades):
     }
     for who, share in expected.items():
         assert value(found, model=who, metric="up") == pytest.approx(share), who
-    assert value(found, model="all_called_bad", metric="repairs") == pytest.approx(
-        (1 + 2 + 0 + 2 + 1 + 1) / 6
-    )
+    repaired = (1 + 2 + 0 + 2 + 1 + 1) / 6
+    assert value(found, model="all_called_bad", metric="repairs") == pytest.approx(repaired)
     assert value(found, model="spoilt_detail", metric="repairs") == pytest.approx(3 / 6)
     assert found["p"].isna().all()
     assert set(found["n"]) == {4}
@@ -207,11 +206,6 @@ def test_groups_by_hand(grades):
     assert value(found, model="all_details", metric="up", group="flawless") == 0
     nobody = found[found["group"] == "none"]  # nothing but the share, which is 0
     assert nobody[["metric", "value"]].to_numpy().tolist() == [["share", 0.0]]
-
-
-def test_outcomes_are_followed_where_advice_is_asked_for(grades):
-    achieved = given().achieved("multi_task", raised(grades))
-    np.testing.assert_array_equal(achieved, [[1, 1, 0, np.nan], [0, np.nan, 0, 0]])
 
 
 def test_scenes_are_chosen_by_their_rules(grades):

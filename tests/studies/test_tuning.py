@@ -10,31 +10,10 @@ from riqa.learn.augment import Augmentation
 from riqa.learn.flips import AT_RANDOM, strength_text
 from riqa.results import find, tidy
 from riqa.studies import tuning
+from tests.studies.answers import drawn
 
 CLASSES = ["p_overall_0", "p_overall_1", "p_overall_2"]
-GRADES = np.random.default_rng(0).integers(3, size=60)
-JUDGED = np.random.default_rng(1).integers(2, size=(40, 3)).astype(float)
-P = [f"p_{detail}" for detail in DETAILS]
-RIGHT = {"small": (0.75, 0.75), "large": (0.98, 0.4)}  # how often right: in training, in validation
-WEIGHTS = {0.3: 0.6, 1.0: 0.9}  # weight -> how often it is right
-
-
-def graded(rng, right, **columns):
-    """Answers about sixty images of thirty patients with a grade of three, right with a probability."""
-    said = np.where(rng.random(60) < right, GRADES, (GRADES + 1) % 3)
-    frame = pd.DataFrame(np.eye(3)[said] * 0.7 + 0.1, columns=CLASSES)
-    frame = frame.assign(image_id=[f"i{k:02d}" for k in range(60)], overall=GRADES.astype(float))
-    frame = frame.assign(patient_id=[f"p{k // 2}" for k in range(60)], eye="left", **columns)
-    return frame.assign(**dict.fromkeys([*DETAILS, *P], np.nan))
-
-
-def judged(rng, right, **columns):
-    """Answers about forty images whose details are judged."""
-    said = np.where(rng.random(JUDGED.shape) < right, JUDGED, 1 - JUDGED) * 0.6 + 0.2
-    frame = pd.DataFrame(np.hstack([JUDGED, said]), columns=[*DETAILS, *P])
-    names = [f"d{k:02d}" for k in range(40)]
-    frame = frame.assign(image_id=names, patient_id=names, eye="left", overall=np.nan, **columns)
-    return frame.assign(**dict.fromkeys(CLASSES, np.nan))
+WEIGHTS = {0.3: 0.5, 1.0: 0.9}  # weight -> how often it is right
 
 
 def macro_f1(rows):
@@ -42,40 +21,37 @@ def macro_f1(rows):
 
 
 @pytest.fixture
-def of_backbones():
-    rng, keys = np.random.default_rng(0), {"seed": 3, "dataset": "toy", "trained_on": "toy"}
-    runs = [(model, run) for model, both in RIGHT.items() for run in zip(("train", "val"), both, strict=True)]
+def of_backbones(fake_predictions):
+    right = {"train": {"small": 0.75, "large": 0.9}, "val": {"small": 0.75, "large": 0.1}}
     return pd.concat(
-        [graded(rng, right, model=model, split=split, **keys) for model, (split, right) in runs],
+        [fake_predictions(seeds=(3,), right=of).assign(split=split) for split, of in right.items()],
         ignore_index=True,
     )
 
 
 @pytest.fixture
-def of_weights():
+def of_weights(fake_predictions):
     """Two seeds and two weights, asked about their own set and about one with judged details."""
-    rng, frames = np.random.default_rng(0), []
+    frames = []
     for weight, right in WEIGHTS.items():
-        for seed in (0, 1):
-            keys = {"model": "multi_task", "trained_on": "toy", "seed": seed, "lambda_details": weight}
-            frames.append(graded(rng, right, dataset="toy", split="val", **keys))
-            frames.append(judged(rng, right, dataset="judged", split="val", **keys))
+        both = fake_predictions(right={"multi_task": right}), drawn(right, n=40).assign(dataset="judged")
+        frames += [one.assign(trained_on="fake", split="val", lambda_details=weight) for one in both]
     return pd.concat(frames, ignore_index=True)
 
 
 def test_costs_are_counted_row_by_row():
     cost = pd.DataFrame({"backbone": ["small", "large"], "parameters": [1_234_567, 20_000_000]})
-    table = tuning.costs(cost.assign(flop=[1e8, 9e8], epochs=[9, 1], spent=[1.0, 1.2]), "toy")
+    table = tuning.costs(cost.assign(flop=[1e8, 9e8], epochs=[9, 1], spent=[1.0, 1.2]), "fake")
     assert len(table) == 2 * len(tuning.COSTS)
     for metric, value in {"parameters": 20_000_000, "gflop": 0.9, "epochs": 1, "spent": 1.2}.items():
-        row = find(table, dataset="toy", model="large", metric=metric, method="count")
+        row = find(table, dataset="fake", model="large", metric=metric, method="count")
         assert row["value"] == pytest.approx(value)
 
 
 def test_scores_and_losses_of_backbones_are_those_of_scikit_learn(of_backbones):
     table = tuning.backbones(of_backbones, n_resamples=500)
     for (model, split), own in of_backbones.groupby(["model", "split"]):
-        keys = {"dataset": "toy", "model": model, "group": split}
+        keys = {"dataset": "fake", "model": model, "group": split}
         score = find(table, metric="macro_f1", **keys)
         assert score["value"] == pytest.approx(macro_f1(own))
         assert score["low"] < score["value"] < score["high"]
@@ -83,13 +59,10 @@ def test_scores_and_losses_of_backbones_are_those_of_scikit_learn(of_backbones):
         loss = find(table, metric="cross_entropy", method="mean", **keys)
         expected = log_loss(own["overall"].astype(int), own[CLASSES].to_numpy(), labels=[0, 1, 2])
         assert loss["value"] == pytest.approx(expected)
-    narrow = tuning.backbones(of_backbones, n_resamples=500, confidence=0.5)
-    both = narrow["metric"].eq("macro_f1")
-    assert ((narrow["high"] - narrow["low"]) < (table["high"] - table["low"]))[both].all()
 
 
 def test_images_without_a_grade_have_no_part_in_the_loss(of_backbones):
-    ungraded = of_backbones["image_id"].isin(["i00", "i01", "i02"])
+    ungraded = of_backbones["image_id"].isin(of_backbones["image_id"].unique()[:3])
     with_gaps = of_backbones.assign(overall=of_backbones["overall"].where(~ungraded))
     tables = [tuning.backbones(rows, n_resamples=50) for rows in (with_gaps, of_backbones[~ungraded])]
     pd.testing.assert_frame_equal(*tables)
@@ -98,7 +71,7 @@ def test_images_without_a_grade_have_no_part_in_the_loss(of_backbones):
 
 def test_the_others_are_compared_with_the_best_in_validation(of_backbones):
     (row,) = tuning.behind_the_best(of_backbones, n_resamples=500).to_dict("records")
-    assert (row["model"], row["rival"], row["dataset"], row["group"]) == ("large", "small", "toy", "val")
+    assert (row["model"], row["rival"], row["dataset"], row["group"]) == ("large", "small", "fake", "val")
     of = of_backbones[of_backbones["split"] == "val"].groupby("model")
     assert row["value"] == pytest.approx(macro_f1(of.get_group("large")) - macro_f1(of.get_group("small")))
     assert row["low"] < row["value"] < row["high"] < 0
@@ -109,23 +82,23 @@ def test_the_others_are_compared_with_the_best_in_validation(of_backbones):
 
 def test_weights_are_scored_in_both_tasks_and_compared_with_the_chosen_one(of_weights):
     table = tuning.candidates(of_weights, n_resamples=300)
-    assert set(table["trained_on"]) == {"toy"}
+    assert set(table["trained_on"]) == {"fake"}
     for weight in WEIGHTS:
         own = of_weights[of_weights["lambda_details"] == weight]
-        overall = [macro_f1(rows) for _, rows in own[own["dataset"] == "toy"].groupby("seed")]
+        overall = [macro_f1(rows) for _, rows in own[own["dataset"] == "fake"].groupby("seed")]
         details = [
             np.mean([f1_score(rows[d], rows[f"p_{d}"] >= 0.5, average="macro") for d in DETAILS])
             for _, rows in own[own["dataset"] == "judged"].groupby("seed")
         ]
         keys = {"metric": "macro_f1", "group": f"validation, lambda {weight:g}"}
-        row = find(table, dataset="toy", model="multi_task", **keys)
+        row = find(table, dataset="fake", model="multi_task", **keys)
         assert row["value"] == pytest.approx(np.mean(overall))
         assert row["low"] < row["value"] < row["high"]
         assert (row["lambda_details"], row["n"], row["seeds"]) == (weight, 60, (0, 1))
-        row = find(table, dataset="judged", model="multi_task@toy", target="details", **keys)
+        row = find(table, dataset="judged", model="multi_task@fake", target="details", **keys)
         assert (row["value"], row["n"]) == (pytest.approx(np.mean(details)), 40)
-    by_weight = table[table["dataset"] == "toy"].set_index("lambda_details")["value"]
-    (row,) = tuning.against_chosen(of_weights, {"toy": 1.0}, n_resamples=300).to_dict("records")
+    by_weight = table[table["dataset"] == "fake"].set_index("lambda_details")["value"]
+    (row,) = tuning.against_chosen(of_weights, {"fake": 1.0}, n_resamples=300).to_dict("records")
     assert row["lambda_details"] == 0.3
     assert row["value"] == pytest.approx(by_weight[0.3] - by_weight[1.0])
     assert row["low"] < row["value"] < row["high"] < 0

@@ -43,11 +43,10 @@ def flip_table(
     margin: float = 0.1,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Count by transformation and strength how many of a Teacher's answers flip.
+    """Count by transformation and strength how many of a Teacher's answers flip, never on test images.
 
-    The images are never test images, as this decides how to train. Strengths go to `beyond` times the
-    ends of the intervals; answers with a probability less than `margin` away from 1/2 are not clear;
-    `seed` is that of the transformations drawn at random.
+    Strengths go to `beyond` times the ends of the intervals; answers with a probability less than `margin`
+    away from 1/2 are not clear; `seed` is that of the transformations drawn at random.
 
     Returns:
         One row per transformation and strength, last the one as in training: transformation, strength

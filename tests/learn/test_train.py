@@ -1,4 +1,4 @@
-"""The loop: it learns, keeps the best epoch, repeats itself exactly, and obeys every hyperparameter."""
+"""The loop: it is plain torch, keeps the best epoch, repeats itself exactly, and obeys every hyperparameter."""
 
 import copy
 from dataclasses import fields, replace
@@ -22,18 +22,11 @@ from tests.learn.chain import brightness_task, plant_scores, same_weights
 CONFIG = TrainingConfig(3, 8, 0.02, halve_at=(2,), augmentation=Augmentation(max_transforms=2))
 
 
-def run(config=CONFIG, n_overall=3, n_details=3, side=32, n=48, **options):
+def run(config=CONFIG, n_overall=3, n_details=3, side=32, **options):
     torch.manual_seed(0)
     model = QualityNet("resnet10", n_overall, n_details)
-    data = brightness_task(n, side=side), brightness_task(24, seed=1, side=side)
+    data = brightness_task(side=side), brightness_task(24, seed=1, side=side)
     return model, train(model, *data, config, **options)
-
-
-def test_it_learns_a_plain_rule():
-    config = replace(CONFIG, epochs=24, batch_size=16, learning_rate=0.05, halve_at=(18,))
-    _, history = run(replace(config, augmentation=Augmentation(max_transforms=0)), n=144)
-    assert history[-1]["train_loss"] < 0.5 * history[1]["train_loss"]
-    assert max(record["val_score"] for record in history) > 0.8
 
 
 def test_the_loop_is_plain_torch():

@@ -10,7 +10,6 @@ Severities are in [0, 1] by defect, arrays of one shape; defects left out count 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -73,12 +72,6 @@ _BIAS = {"illumination": 0.13, "clarity": 0.06, "contrast": 0.07}  # spread betw
 
 EXPERTS = _people("expert", 8, _BIAS, range(3), (0.21, 0.10, 0.11))
 """Those who annotate details, the same in every set (the paper has as many)."""
-
-
-def experts() -> list[SimpleNamespace]:
-    """List `EXPERTS` one by one, each with `name` and `bias` by detail."""
-    return [SimpleNamespace(name=name, bias=bias.to_dict()) for name, bias in EXPERTS.bias.iterrows()]
-
 
 GRADERS = _people("grader", 3, {"overall": 0.018}, [11], (0.045,))
 """Those who grade overall quality; their median grade is the label."""

@@ -43,7 +43,7 @@ def tempered(probs: np.ndarray, temperature: float) -> np.ndarray:
 
 
 def fit_temperature(probs: np.ndarray, truth: np.ndarray) -> float:
-    """Find the temperature with the least log loss of probabilities (N, K) for classes (N,), N above 0."""
+    """Find the temperature with the least log loss of probs (N, K) for classes (N,); ValueError if N is 0."""
     if not len(truth):
         raise ValueError("no image with a known label to fit a temperature to")
     logits, own = np.log(np.maximum(probs, np.finfo(float).tiny)), (np.arange(len(truth)), truth)

@@ -43,9 +43,8 @@ def resolve_precision(precision: str, network: nn.Module, device: torch.device) 
     if device.type == "cuda":
         faster = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
-        convolutions = [layer for layer in network.modules() if isinstance(layer, nn.Conv2d)]
-        depthwise = any(layer.groups == layer.in_channels > 1 for layer in convolutions)
-        faster = _bfloat16_is_native() and not depthwise
+        layers = (layer for layer in network.modules() if isinstance(layer, nn.Conv2d))
+        faster = _bfloat16_is_native() and not any(layer.groups == layer.in_channels > 1 for layer in layers)
     return "bfloat16" if faster else "float32"
 
 

@@ -177,4 +177,4 @@ def test_a_killed_training_leaves_no_process(store, tmp_path):
     finally:
         process.kill()
         process.wait()
-    assert psutil.wait_procs(workers, timeout=10)[1] == []
+    assert psutil.wait_procs(workers, timeout=60)[1] == []

@@ -43,10 +43,7 @@ def tempered(probs: np.ndarray, temperature: float) -> np.ndarray:
 
 
 def fit_temperature(probs: np.ndarray, truth: np.ndarray) -> float:
-    """Find the temperature with the least log loss of probabilities (N, K) for classes (N,), 0..K-1.
-
-    Raises a ValueError if there is no image.
-    """
+    """Find the temperature with the least log loss of probs (N, K) for classes (N,); ValueError if N is 0."""
     if not len(truth):
         raise ValueError("no image with a known label to fit a temperature to")
     logits, own = np.log(np.maximum(probs, np.finfo(float).tiny)), (np.arange(len(truth)), truth)
@@ -73,10 +70,7 @@ def fit_confidence(model: QualityNet, validation: Examples, precision: str = "au
 
 
 def read_confidence(description: Mapping, file: Path) -> Confidence | None:
-    """Read the result of `fit_confidence` from a model's description, of a file; None where it has none.
-
-    An InputError tells of something else in its place.
-    """
+    """Read what `fit_confidence` found from a description; an InputError names its file if it is broken."""
     try:
         found = description.get("confidence")
         return Confidence.model_validate(found) if found else None

@@ -22,10 +22,7 @@ SPLITS = ("train", "val")  # never test images, which must not decide a choice
 
 
 def flop_per_image(network: nn.Module, side: int) -> float:
-    """Count the operations of one training step, without the optimiser's, for each of its images.
-
-    The network takes images (N, 3, side, side). On torch's ``meta`` device nothing is computed.
-    """
+    """Count the operations of a training step, without the optimiser's, per image (3, side, side) of it."""
     images = torch.zeros(2, 3, side, side, device=next(network.parameters()).device)
     with FlopCounterMode(display=False) as counter:
         logits = network(images)
@@ -82,9 +79,8 @@ def train_at_equal_cost(
     The main run is trained and written; its seed is the seed of all. Where its backbone is among the names,
     and the budget buys its own number of epochs, what it has learned is taken over. No model is kept.
 
-    Returns:
-        Costs, one row per backbone with the numbers of `equal_cost_runs`; history, the backbone as model,
-        with `of the budget`, the share that is spent at the end of an epoch; predictions.
+    Returns costs, one row per backbone with the numbers of `equal_cost_runs`; history, the backbone as model,
+    with `of the budget`, the share that is spent at the end of an epoch; and predictions.
     """
     with tempfile.TemporaryDirectory() as folder:
         planned = equal_cost_runs(main, backbones, share, Path(folder))

@@ -6,8 +6,10 @@ reason even where no detail falls below its threshold.
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+from pydantic import Field, TypeAdapter, ValidationError
 
 from riqa.errors import InputError
 from riqa.labels import DETAILS, class_names
@@ -17,7 +19,8 @@ from riqa.learn.predict import in_batches
 
 N_QUANTILES = 101
 MOST_IMAGES = 1000  # evenly spaced training photographs, enough to know ranks
-Standing = dict[str, dict[str, list[float]]]
+_Quantiles = Annotated[list[float], Field(min_length=N_QUANTILES, max_length=N_QUANTILES)]
+Standing = dict[str, dict[str, _Quantiles]]
 """Class name -> detail -> `N_QUANTILES` quantiles of the logit of good, ascending. Worst class first."""
 
 
@@ -43,18 +46,12 @@ def fit_standing(model: QualityNet, training: Examples) -> Standing:
 
 
 def read_standing(description: Mapping, file: Path) -> Standing:
-    """Read the result of `fit_standing` from a model's description, of a file; empty where it has none.
-
-    An InputError tells of something else in its place.
-    """
-    standing = description.get("standing", {})
+    """Read what `fit_standing` found from a description; an InputError names its file if it is broken."""
     try:
-        share_below(standing, np.zeros(len(DETAILS)))
-        if any(len(found) != N_QUANTILES for of_class in standing.values() for found in of_class.values()):
-            raise ValueError(f"a detail of it has not {N_QUANTILES}")
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{file}: standing holds no quantiles ({error}); train the model again") from None
-    return standing
+        return TypeAdapter(Standing).validate_python(description.get("standing", {}))
+    except ValidationError as error:
+        reason = error.errors()[0]["msg"]
+        raise InputError(f"{file}: standing holds no quantiles ({reason}); train the model again") from None
 
 
 def share_below(standing: Standing, logits: np.ndarray) -> dict[str, dict[str, float]]:

@@ -125,8 +125,7 @@ def part_scales(
     """Return scales by task, with which the mean of the losses of all parts is the loss of the batch.
 
     A loss is a mean over known entries: of two parts that know 3 and 1 of a batch's 4 grades, one counts
-    3/2 and the other 1/2. Targets are of the whole batch, of which a part has every `n_parts`-th image, from
-    number `part` on. None where all are 1.
+    3/2 and the other 1/2. Targets are of the whole batch, see `riqa.learn.augment.augment` for its parts.
     """
     if n_parts == 1:
         return None

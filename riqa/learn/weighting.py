@@ -49,10 +49,7 @@ def run_trials(
 
 
 def choose_weights(history: pd.DataFrame, lambda_details: float) -> dict[str, float]:
-    """Choose a weight for every overall set: the best mean validation score of the epochs that were kept.
-
-    The weight given wins a tie; else the smaller weight does.
-    """
+    """Choose every overall set's weight: the best mean score of kept epochs; the one given wins a tie."""
     kept, chosen = history[history["best"]], {}
     for name, of_set in kept.groupby("trained_on", sort=False):
         means = of_set.groupby("lambda_details")["val_score"].mean()  # from the smallest weight on
@@ -62,10 +59,7 @@ def choose_weights(history: pd.DataFrame, lambda_details: float) -> dict[str, fl
 
 
 def adopt(run: TrainingRun, chosen: Mapping[str, float], folder: Path) -> TrainingRun:
-    """Make the model of a trial with the chosen weight the model of the run, instead of training it twice.
-
-    It moves from the trials' folder to where the run's belongs; the run comes back with its weight.
-    """
+    """Move the model of the trial with the chosen weight to where the run's belongs; return that run."""
     tried = trial(run, chosen[run.trained_on], folder)
     run.models.mkdir(parents=True, exist_ok=True)
     for path in sorted(tried.models.glob(f"{tried.stem.name}.*")):  # weights, description, novelty

@@ -33,23 +33,15 @@ _ORDER = (
 def degrade(
     image: np.ndarray, fov_mask: np.ndarray, severities: Mapping[str, float], rng: np.random.Generator
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Add defects to a photograph.
+    """Add defects to a photograph, uint8 (H, W, 3) RGB, inside its field of view, bool (H, W).
 
-    Where a defect sits (the side of a crescent, the place of a spot) depends on `rng` alone, so that the same
-    generator state with rising severities gives one series of the same defect.
+    Severities are in [0, 1]; defects left out are absent. Where one sits (the side of a crescent, the place
+    of a spot) depends on `rng` alone, so that the same generator state with rising severities gives one
+    series of the same defect.
 
-    Args:
-        image: uint8 (H, W, 3) RGB.
-        fov_mask: bool (H, W), True inside the field of view; pixels outside never change.
-        severities: Severity in [0, 1] of each defect wanted; those left out are absent.
-        rng: Random generator.
-
-    Returns:
-        The degraded image, and a mask for each defect with a severity above 0: float32 (H, W) in [0, 1], how
-        much it affects each pixel; 0 outside the field.
-
-    Raises:
-        ValueError: For an unknown defect, a severity outside [0, 1], or arrays of the wrong kind.
+    Returns the degraded image, and a mask for each defect with a severity above 0: float32 (H, W) in [0, 1],
+    how much it affects each pixel; 0 outside the field. Raises a ValueError for an unknown defect, a severity
+    outside [0, 1], or arrays of the wrong kind.
     """
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise ValueError(f"image must be uint8 (H, W, 3), got {image.dtype} {image.shape}")
@@ -146,17 +138,13 @@ class _Field:
         return planes / np.maximum(smooth(weight), 1e-3)
 
     def blurred(self, width: float) -> np.ndarray:
-        """Blur by a Gaussian of a standard deviation in diameters.
-
-        Wide blurs work on a smaller copy: the cost then does not grow with the resolution.
-        """
+        """Blur by a Gaussian of a standard deviation in diameters."""
         sigma = width * self.diameter
+        # Wide blurs work on a smaller copy: the cost then does not grow with the resolution.
         factor, whole = max(1, int(sigma / 3)), self.mask.shape[::-1]
         small = tuple(max(1, side // factor) for side in whole)
 
         def smooth(plane: np.ndarray) -> np.ndarray:
-            if factor == 1:
-                return cv2.GaussianBlur(plane, (0, 0), sigma)
             plane = cv2.resize(plane, small, interpolation=cv2.INTER_AREA)
             return cv2.resize(cv2.GaussianBlur(plane, (0, 0), sigma / factor), whole)
 

@@ -119,8 +119,7 @@ def render_fundus(
     """Photograph an eye without any defect, with the "macula" or the "disc" near the centre, else ValueError.
 
     `rng` draws the exposure: framing, gaze, camera roll, gain, noise of the sensor. `size` is the nominal
-    width, pixels. Returns the photograph, uint8 (H, W, 3) RGB; its field of view, notch included, bool (H,
-    W); and where the field lies.
+    width, pixels. Returns the photograph, uint8 (H, W, 3) RGB; its field of view, bool (H, W); and its place.
     """
     if view not in ("macula", "disc"):
         raise ValueError(f"view must be 'macula' or 'disc', got {view!r}")

@@ -33,7 +33,7 @@ _PATIENT, _EYE, _EXPOSURE, _DEFECTS = range(4)
 
 
 class Exposure(NamedTuple):
-    """Everything that determines one drawn photograph."""
+    """Everything that determines one drawn photograph but for its defects."""
 
     study: str  # one of `STUDIES`
     seed: int  # of the study
@@ -43,7 +43,6 @@ class Exposure(NamedTuple):
     view: str  # "macula" or "disc"
     camera: str  # key of `riqa.phantom.fundus.CAMERAS`
     size: int  # nominal width, pixels
-    severities: Mapping[str, float] = {}  # of each defect present
 
 
 @dataclass(frozen=True)
@@ -75,8 +74,8 @@ def generator(study: str, seed: int, purpose: int, *numbers: int) -> np.random.G
 
 
 def render_clean(exposure: Exposure) -> Case:
-    """Draw a photograph without its defects; `Case.spoil` adds them."""
-    study, seed, patient, number, side, view, camera, size, _ = exposure
+    """Draw a photograph without defects, which `Case.spoil` adds."""
+    study, seed, patient, number, side, view, camera, size = exposure
     draw = partial(generator, study, seed)
     traits = draw_patient(draw(_PATIENT, patient))
     eye = draw_eye(traits, side, draw(_EYE, patient, ("left", "right").index(side)))
@@ -85,7 +84,7 @@ def render_clean(exposure: Exposure) -> Case:
 
 
 def _read_clean(row: Mapping, source_root: Path) -> Case | None:
-    """Read the real photograph of a row, reduced to its size; None if that fails or shows no field."""
+    """Read the real photograph of a row, reduced to its size; None if that fails or it shows no field."""
     try:
         clean = read_photograph(source_root / to_path(row["source_path"]))
     except UnreadableError:
@@ -105,7 +104,7 @@ def _case(row: Mapping, source_root: Path | None) -> Case | None:
     if "source_path" in row:
         clean = _read_clean(row, source_root)
     else:
-        clean = render_clean(Exposure(*(row[name] for name in Exposure._fields[:-1])))
+        clean = render_clean(Exposure(*(row[name] for name in Exposure._fields)))
     return clean and clean.spoil({defect: row[defect] for defect in DEFECTS})
 
 
@@ -117,18 +116,15 @@ def write_jpeg(path: Path, image: np.ndarray) -> None:
 
 def take(row: Mapping, source_root: Path | None, folder: Path) -> dict[str, float]:
     """Write the photograph of a row into a folder; return its geometry, {} if `_case` makes none."""
-    one = _case(row, source_root)
-    if one is None:
-        return {}
-    write_jpeg(folder / f"{row['image_id']}.jpg", one.image)
-    return one.geometry
+    if one := _case(row, source_root):
+        write_jpeg(folder / f"{row['image_id']}.jpg", one.image)
+    return one.geometry if one else {}
 
 
 def case(root: Path | str, image_id: str, *, source_root: Path | str | None = None) -> Case:
-    """Make a photograph of the set in the folder `root` again.
+    """Make a photograph of the set in the folder `root` again; InputError if there is none.
 
-    Simulated sets need `source_root`, the folder of the real dataset that was spoilt. InputError if the truth
-    table or the photograph is not there, or the real one is missing.
+    Simulated sets need `source_root`, the folder of the real dataset that was spoilt.
     """
     path = Path(root) / "truth.parquet"
     if not path.is_file():

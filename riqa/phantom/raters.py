@@ -10,7 +10,6 @@ Severities are in [0, 1] by defect, arrays of one shape; defects left out count 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -49,10 +48,7 @@ class Raters:
     def table(
         self, image_ids: Sequence[str], scores: np.ndarray, judged: np.ndarray, session: int = 1
     ) -> pd.DataFrame:
-        """Lay int scores (N, R, I) out in rows: `image_id`, `rater`, `item`, `score`, `session`.
-
-        `judged`, bool (N, R), tells who saw what; session 2 is the blinded second one.
-        """
+        """Lay out int scores (N, R, I) of those who judged, bool (N, R), in rows; session 2 is blinded."""
         image, rater = np.nonzero(judged)
         names, items = self.bias.index.to_numpy(object), self.bias.columns.to_numpy(object)
         columns = {
@@ -77,12 +73,6 @@ _BIAS = {"illumination": 0.13, "clarity": 0.06, "contrast": 0.07}  # spread betw
 EXPERTS = _people("expert", 8, _BIAS, range(3), (0.21, 0.10, 0.11))
 """Those who annotate details, the same in every set (the paper has as many)."""
 
-
-def experts() -> list[SimpleNamespace]:
-    """List `EXPERTS` one by one, each with `name` and `bias` by detail."""
-    return [SimpleNamespace(name=name, bias=bias.to_dict()) for name, bias in EXPERTS.bias.iterrows()]
-
-
 GRADERS = _people("grader", 3, {"overall": 0.018}, [11], (0.045,))
 """Those who grade overall quality; their median grade is the label."""
 
@@ -98,37 +88,27 @@ def perceived_severity(severities: Mapping[str, np.ndarray]) -> dict[str, np.nda
 
 
 def overall_score(severities: Mapping[str, np.ndarray], weights: Mapping[str, float] = WEIGHTS) -> np.ndarray:
-    """Compute what graders perceive: a 2-norm over the weighted severities of the details and artifacts.
-
-    It is 0 if flawless, up to about 1.2.
-    """
+    """Compute what graders perceive, 0 to about 1.2: a 2-norm over weighted severities of `GROUPS`."""
     perceived = perceived_severity(severities)
     return np.sqrt(sum((weight * perceived[group]) ** 2 for group, weight in weights.items()))
 
 
 def grade_thresholds(n_classes: int) -> tuple[float, ...]:
-    """Return the overall scores at which an unbiased grader changes the grade, from good downwards.
-
-    ValueError if `n_classes` is neither 2 nor 3.
-    """
+    """Return the scores at which an unbiased grader of 2 or 3 classes, else ValueError, changes the grade."""
     if n_classes not in (2, 3):
         raise ValueError(f"n_classes must be 2 or 3, got {n_classes}")
     return GRADE_THRESHOLDS if n_classes == 3 else (float(np.mean(GRADE_THRESHOLDS)),)
 
 
 def true_grade(score: np.ndarray, n_classes: int) -> np.ndarray:
-    """Grade overall scores as a grader without bias and without noise would: int, 0 the worst, same shape.
-
-    A score on a threshold has the better grade.
-    """
+    """Grade scores as a grader without bias and noise would: int, 0 the worst; on a threshold the better."""
     return sum((np.asarray(score) <= threshold).astype(int) for threshold in grade_thresholds(n_classes))
 
 
 def expected_grade(score: np.ndarray, n_classes: int) -> np.ndarray:
-    """Return the mean of the graders' median grade over the noise of the moment, without drawing any.
+    """Return the mean of the graders' median grade over the noise of the moment, in [0, n_classes - 1].
 
-    The median is at least k where two of the three grades are, and the graders' noise is independent. Returns
-    float, of the shape of `score`, in [0, n_classes - 1].
+    The median is at least k where two of the three grades are, and the graders' noise is independent.
     """
     total = np.zeros(np.shape(score))
     for threshold in grade_thresholds(n_classes):
@@ -139,10 +119,7 @@ def expected_grade(score: np.ndarray, n_classes: int) -> np.ndarray:
 
 
 def draw_panels(n: int, rng: np.random.Generator) -> np.ndarray:
-    """Draw who of the eight experts judges each photograph: bool (n, 8), in each row 3, 5 or 7 True.
-
-    Panels are odd, so that a majority always exists.
-    """
+    """Draw who of the eight experts judges each photograph: bool (n, 8), 3, 5 or 7, so that none is a tie."""
     rank = rng.random((n, 8)).argsort(axis=1).argsort(axis=1)
     return rank < rng.choice([3, 5, 7], n)[:, None]
 
@@ -156,10 +133,9 @@ def majority(scores: np.ndarray, panels: np.ndarray) -> np.ndarray:
 def expert_labels(
     image_ids: Sequence[str], severities: Mapping, rng: np.random.Generator, n_repeat: int = 0
 ) -> tuple[np.ndarray, pd.DataFrame]:
-    """Label the details of N photographs by the majority of odd panels of the eight experts.
+    """Return labels of N photographs' details by odd panels of experts, int (N, 3), 1 good, and the ratings.
 
     `n_repeat` photographs are rated again by their panels, blinded, as session 2, which labels ignore.
-    Returns labels int (N, 3), 1 good, 0 bad, and the ratings.
     """
     perceived, names = perceived_severity(severities), np.asarray(image_ids, dtype=object)
     seen = np.stack([perceived[detail] for detail in DETAILS], axis=1)

@@ -59,7 +59,7 @@ def has_place(truth: pd.DataFrame, groups: tuple[str, ...]) -> pd.Series:
     """Tell which rows of a truth table are spoilt at places: by a localised defect, and by none everywhere.
 
     A defect counts if it belongs to one of the groups (details, "artifact") and its severity is above the
-    experts' threshold, so that an unbiased expert would call its detail bad for it alone. Returns bool.
+    experts' threshold, so that an unbiased expert would call its detail bad for it alone.
     """
     strong = truth[[name for name, group in DEFECTS.items() if group in groups]] > THRESHOLD
     everywhere = strong.columns.isin(EVERYWHERE)
@@ -69,12 +69,11 @@ def has_place(truth: pd.DataFrame, groups: tuple[str, ...]) -> pd.Series:
 def regions(
     curated: Case, field: np.ndarray, groups: tuple[str, ...], largest_share: float
 ) -> dict[str, np.ndarray]:
-    """Return the places of the strong localised defects, of the groups that `has_place` asks for.
+    """Return where the strong localised defects lie, bool (size, size) by defect, and their union as "any".
 
-    A pixel of `field`, bool (size, size), belongs to a defect that affects it at least half as much as the
-    pixel it affects most. A defect on more than `largest_share` of the field counts as everywhere. Returns
-    bool (size, size) by defect, and their union as "any"; empty if a strong defect is everywhere or none has
-    a place.
+    Strong ones are those that `has_place` counts. A pixel of `field`, bool (size, size), belongs to a defect
+    that affects it at least half as much as the pixel it affects most; one on more than `largest_share` of
+    the field counts as everywhere. Empty if a strong defect is everywhere or none has a place.
     """
     found = {}
     for name, severity in curated.severities.items():
@@ -92,10 +91,7 @@ def _without(severities: Mapping, details: Collection[str]) -> dict:
 
 
 def repaired_scores(truth: pd.DataFrame) -> np.ndarray:
-    """Compute the overall score (`riqa.phantom.raters.overall_score`) after each of `REPAIRS`.
-
-    Returns (N, 8) for N rows of a set's `truth.parquet`; column 0 is the photograph as it is.
-    """
+    """Compute the overall score after each of `REPAIRS`: (N, 8) for N rows of a set's `truth.parquet`."""
     severities = {name: truth[name].to_numpy(dtype=float) for name in DEFECTS}
     return np.stack([overall_score(_without(severities, details)) for details in REPAIRS], axis=1)
 
@@ -110,9 +106,8 @@ def recaptures(
 ) -> np.ndarray | None:
     """Take a photograph of a set again after each of `REPAIRS`, and curate each as chapter 01 does.
 
-    Each is written as a JPEG file, read again, searched for its field of view, cropped and resized, so that
-    the first equals the store's image to the bit. Returns uint8 (8, size, size, 3), or None if one of them
-    cannot be curated. InputError as `case`.
+    Each goes through a JPEG file, so that the first equals the store's image to the bit. Returns uint8 (8,
+    size, size, 3), or None if one of them cannot be curated. InputError as `case`.
     """
     photograph = case(root, image_id, source_root=source_root)
     left = [_without(photograph.severities, details) for details in REPAIRS]

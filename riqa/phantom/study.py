@@ -70,11 +70,14 @@ def phantom_set(
     workers: int = 1,
     size: int = 256,
 ) -> Dataset:
-    """Make one of `SPECS`; `phantom_details` and so on know the usual share of validation.
+    """Make one of `SPECS` in the folder `out`, where it replaces an older set; return it.
+
+    Overall classes have their shares to the photograph. An InputError tells of a number of photographs that
+    is 0, or no multiple of 4 for two views of both eyes, and of a folder that holds anything but a dataset.
 
     Args:
-        name: Key of `SPECS`.
-        out: Folder to make; an older set there is replaced.
+        name: Key of `SPECS`; `phantom_details` and so on know the usual share of validation.
+        out: Folder to make.
         n_train: Photographs for training, validation included, if the set has any.
         n_test: Photographs for testing, of other patients.
         n_repeat: How many photographs the same experts rate again, blinded, in session 2.
@@ -82,13 +85,6 @@ def phantom_set(
         seed: Seed of everything in the set.
         workers: Processes side by side; the bytes do not depend on it.
         size: Nominal width of the photographs, pixels.
-
-    Returns:
-        The dataset, also written to `out`. Overall classes have their shares to the photograph.
-
-    Raises:
-        InputError: If a number of photographs is 0, or no multiple of 4 for two views of both eyes; or if
-            `out` is there already and holds anything but a dataset.
     """
     spec, n = SPECS[name], {"train": n_train, "test": n_test}
     if spec.views == 2 and (n_train % 4 or n_test % 4):

@@ -29,7 +29,7 @@ from riqa.evaluate.observers import (
 )
 from riqa.evaluate.observers import against_others as score_against_others
 from riqa.labels import DETAILS
-from riqa.phantom.raters import experts
+from riqa.phantom.raters import EXPERTS
 from riqa.results import rows, stack, tidy
 from riqa.studies.answers import by_image
 
@@ -187,7 +187,7 @@ def rank_as_planted(lenient: pd.DataFrame) -> pd.Series:
 
     Empty where fewer than three rows are of them.
     """
-    planted = {(expert.name, detail): expert.bias[detail] for expert in experts() for detail in DETAILS}
+    planted = EXPERTS.bias.stack().to_dict()
     given = pd.Series(zip(lenient["group"], lenient["target"], strict=True), lenient.index).map(planted)
     known = lenient[given.notna()]
     ranks = given.groupby(known["target"], sort=False).corr(known["value"], method="spearman")

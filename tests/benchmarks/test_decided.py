@@ -27,12 +27,7 @@ def by_default(rows):
 
 
 def test_rows_that_claims_ask_for_are_kept_and_no_others(tmp_path, monkeypatch):
-    keys = {
-        "dataset": "phantom_grades",
-        "model": "multi_task",
-        "metric": "true_class_raised",
-        "method": "mrmc",
-    }
+    keys = dict(dataset="phantom_grades", model="multi_task", metric="true_class_raised", method="mrmc")
     advice = results.tidy(
         pd.DataFrame([{"value": 0.1 + 1e-9, "low": 0.05, "high": 0.2, "n": 300, "rival": "teacher"}]),
         **keys, seeds=(0, 1),
@@ -54,17 +49,13 @@ def test_rows_that_claims_ask_for_are_kept_and_no_others(tmp_path, monkeypatch):
     assert about["machine"] == "P, 2 cores, 8 GB"
 
 
-def test_the_kept_rows_give_the_kept_verdicts():
+def test_the_kept_rows_give_the_kept_verdicts_and_are_of_many_seeds_and_photographs():
     kept, about = paper.decided()
     assert list(kept.columns) == results.KEYS + results.VALUES
     assert not kept.duplicated(results.KEYS).any()
     assert set(kept["method"]) <= results.METHODS.keys()
     assert by_default(kept)["verdict"].to_dict() == about["verdicts"]
     assert set(about["verdicts"]) == set(paper.claims().index)
-
-
-def test_the_kept_rows_are_of_many_seeds_and_photographs():
-    kept, about = paper.decided()
     leads = kept[kept["method"] == "mrmc"]
     assert leads["seeds"].map(len).min() >= 24
     overall = leads[leads["chapter"] == "06_compare_overall_quality"]

@@ -31,14 +31,9 @@ def write_toy_store(root):
     frame = frame.assign(overall=overall, illumination=(overall > 0).astype(float), contrast=np.nan)
     frame["clarity"] = np.where(np.arange(n) % 3 == 0, np.nan, 1.0)
     dataset = Dataset("toy", root, validate_manifest(frame, 3), 3, "made in a test", "MIT")
-    images = (
-        (
-            rng.normal(50 + 60 * grade, 10, (32, 32, 3)).clip(0, 255).astype(np.uint8),
-            dict(height=32, width=32),
-        )
-        for grade in overall
-    )
-    return write_store(dataset, root / "store", Plan(32), lambda start: images)
+    images = (rng.normal(50 + 60 * grade, 10, (32, 32, 3)).clip(0, 255).astype(np.uint8) for grade in overall)
+    sizes = {"height": 32, "width": 32}
+    return write_store(dataset, root / "store", Plan(32), lambda start: ((image, sizes) for image in images))
 
 
 def a_run(store, tmp_path, model="single_task", seed=0, **changes):
@@ -58,6 +53,12 @@ def brightness_task(n=48, seed=0, side=32):
     images = (images + 30 * (2 * details[:, None, None, :] - 1)).clip(0, 255).astype(np.uint8)
     targets = {"overall": torch.from_numpy(overall), "details": torch.from_numpy(details.astype(np.float32))}
     return Examples(images, np.arange(n), targets)
+
+
+def graded_noise(overall):
+    """Images of noise, with these grades."""
+    images = np.random.default_rng(0).integers(0, 256, (len(overall), 32, 32, 3), dtype=np.uint8)
+    return Examples(images, np.arange(len(overall)), {"overall": torch.tensor(overall)})
 
 
 def plant_scores(monkeypatch, *scores):

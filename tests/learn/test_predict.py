@@ -28,7 +28,6 @@ def store(tmp_path):
 
 @pytest.fixture
 def model():
-    torch.manual_seed(0)
     return QualityNet("resnet10", 3, 3, image_size=32)
 
 

@@ -9,9 +9,9 @@ import torch
 from riqa.assess.answers import open_session
 from riqa.errors import InputError
 from riqa.labels import DETAILS
-from riqa.learn.examples import Examples
 from riqa.learn.model import QualityNet, save_model
 from riqa.learn.standing import N_QUANTILES, fit_standing, most_likely, read_standing, share_below
+from tests.learn.chain import graded_noise
 
 
 def spread(*ends):
@@ -35,14 +35,8 @@ def test_shares_are_those_of_the_photographs_that_are_worse_and_the_lowest_is_th
     assert most_likely(share_below(STANDING, np.array([-1.0, 4.0, -3.0]))) == "contrast"
 
 
-def examples(overall):
-    images = np.random.default_rng(0).integers(0, 256, (len(overall), 32, 32, 3), dtype=np.uint8)
-    return Examples(images, np.arange(len(overall)), {"overall": torch.tensor(overall)})
-
-
 def test_quantiles_are_of_the_worst_and_the_best_class_alone_where_a_model_has_both():
-    torch.manual_seed(0)
-    model, training = QualityNet("resnet10", 3, 3), examples([0, 2, 1, 2, 0, -1, 2])
+    model, training = QualityNet("resnet10", 3, 3), graded_noise([0, 2, 1, 2, 0, -1, 2])
     standing = fit_standing(model, training)
     assert list(standing) == ["reject", "good"]
     with torch.inference_mode():
@@ -52,7 +46,7 @@ def test_quantiles_are_of_the_worst_and_the_best_class_alone_where_a_model_has_b
         expected = [z.min(), np.median(z), z.max()]
         np.testing.assert_allclose(np.array(quantiles)[[0, 50, 100]], expected, atol=2e-2)
     for heads, overall in (((0, 3), [0, 2]), ((3, 0), [0, 2]), ((3, 3), [2, 2, 1])):
-        assert fit_standing(QualityNet("resnet10", *heads), examples(overall)) == {}
+        assert fit_standing(QualityNet("resnet10", *heads), graded_noise(overall)) == {}
 
 
 def test_a_file_keeps_them_and_one_that_holds_something_else_is_named(tmp_path):

@@ -28,15 +28,6 @@ def test_both_eyes_of_a_patient_are_more_alike_than_those_of_two():
         eye(0, "middle")
 
 
-def test_traits_stay_in_their_ranges():
-    drawn = [draw_patient(np.random.default_rng(k)) for k in range(300)]
-    ranges = {"pigment": (0.1, 1.1), "cup_ratio": (0.15, 0.8), "tortuosity": (0, 1), "choroid": (0, 1)}
-    for name, (low, high) in ranges.items():
-        values = [patient[name] for patient in drawn]
-        assert low <= min(values) < max(values) <= high
-    assert 0.15 < np.mean([patient["lesions"] > 0 for patient in drawn]) < 0.45
-
-
 def test_trunks_leave_the_disc_arcades_pass_the_macula_and_arteries_are_thinner():
     lines = [vessel.points for vessel in trees(n=1)[0][:8]]
     assert max(np.hypot(*(line[0] - DISC)) for line in lines) < 1.6

@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from riqa.phantom.eye import draw_eye, draw_patient, grow_vessels
-from riqa.phantom.fundus import CAMERAS, Field, _vessel_layers, field_alpha, render_fundus
+from riqa.phantom.eye import draw_eye, draw_patient
+from riqa.phantom.fundus import CAMERAS, Field, field_alpha, render_fundus
 
 from .conftest import photograph
 
@@ -77,11 +77,3 @@ def test_traits_are_alive(trait):
     low, high = (colour(**{trait: value}) for value in TRAITS[trait])
     assert not np.allclose(low, high, atol=0.05)
     assert trait != "pigment" or high[1] < 0.75 * low[1], "pigment darkens"
-
-
-def test_vessels_are_drawn_as_coverage():
-    vessels = grow_vessels(np.random.default_rng(0), (15.5, -1.5), 0.3, 1.0)
-    layers = _vessel_layers(vessels, np.array([[6.0, 0, 60], [0, 6.0, 128]]), (256, 256))
-    assert all(layer.dtype == np.float32 and 0 <= layer.min() <= layer.max() <= 1 for layer in layers)
-    veins, arteries, reflex = (layer.mean() for layer in layers)
-    assert veins > arteries > reflex > 0

@@ -110,22 +110,13 @@ def strongest(drawn, group):
     return np.max([drawn[name] for name in GROUPS[group]], axis=0)
 
 
-def test_severities_are_sparse_and_in_range():
-    drawn = draw_severities(2000, TROUBLE["details"], np.random.default_rng(0))
-    table = np.stack(list(drawn.values()), axis=1)
-    assert list(drawn) == list(DEFECTS)
-    assert 0 <= table.min() <= table.max() <= 1
-    count = (table > 0).sum(axis=1)
-    assert (count == 0).mean() > 0.02
-    assert (count >= 3).mean() > 0.2
-    assert ((table > 0).mean(axis=0) > 0.05).all()
-
-
 def test_as_many_are_affected_as_was_asked_and_as_strongly():
     """Without a common difficulty: uniform strengths for an exponent of 1, their square roots for 1/2."""
     alone = dict.fromkeys(TROUBLE["grades"], 0.0)
     shapes = {"illumination": 0.5, "clarity": 1.0, "contrast": 1.0, "artifact": 1.0}
     drawn = draw_severities(40_000, TROUBLE["grades"], np.random.default_rng(0), alone, shapes)
+    assert list(drawn) == list(DEFECTS)
+    assert all(0 <= severity.min() < severity.max() <= 1 for severity in drawn.values())
     for group, chance in TROUBLE["grades"].items():
         strength = strongest(drawn, group)
         assert (strength > 0).mean() == pytest.approx(chance, abs=0.015)

@@ -9,7 +9,7 @@ from sklearn.metrics import accuracy_score, cohen_kappa_score, f1_score
 from riqa import results
 from riqa.errors import InputError
 from riqa.labels import DETAILS
-from riqa.phantom.raters import experts
+from riqa.phantom.raters import EXPERTS
 from riqa.studies import observers
 
 FAST = {"n_resamples": 60}
@@ -197,8 +197,8 @@ def test_without_a_truth_those_who_are_not_compared_decide(seen):
 
 
 def test_leniency_is_ranked_as_it_was_planted():
-    people = [(rater.name, detail, rater.bias[detail]) for rater in experts() for detail in DETAILS]
-    lenient = pd.DataFrame(people, columns=["group", "target", "value"])
+    lenient = EXPERTS.bias.stack().reset_index()
+    lenient.columns = ["group", "target", "value"]
     teacher = pd.DataFrame([("all", detail, 9.0) for detail in DETAILS], columns=lenient.columns)
     lenient = pd.concat([lenient, teacher], ignore_index=True)
     assert observers.rank_as_planted(lenient).to_dict() == dict.fromkeys(DETAILS, 1.0)

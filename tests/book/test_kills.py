@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from functools import partial
 
 import pytest
@@ -12,7 +11,7 @@ import pytest
 from benchmarks.kill_builds import copy_sources
 from tests.book.builds import BOOK, FIRST
 from tests.book.conftest import read
-from tests.publish.toy import REPOSITORY
+from tests.publish.toy import REPOSITORY, until
 
 pytestmark = pytest.mark.book
 
@@ -28,11 +27,8 @@ def end_build_when(holds, signalled, root, told):
     with told.open("a") as stream:
         command = [sys.executable, "-m", "riqa.cli", *BOOK.split()[1:], "--jobs", "1"]
         process = subprocess.Popen(command, cwd=root, stdout=stream, stderr=stream)
-        deadline = time.time() + 900  # a busy machine takes its time
-        while not holds():
-            assert process.poll() is None, told.read_text()[-3000:]
-            assert time.time() < deadline, told.read_text()[-3000:]
-            time.sleep(0.05)
+        until(lambda: holds() or process.poll() is not None, seconds=900, every=0.05)
+        assert process.poll() is None, told.read_text()[-3000:]
         os.kill(process.pid, signalled)
         return process.wait()
 

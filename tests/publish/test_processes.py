@@ -8,6 +8,7 @@ import pytest
 from riqa.files import read_json
 from riqa.publish import processes
 from riqa.publish.processes import attend, stop_family, stop_noted, watching
+from tests.publish.toy import until
 
 # A parent that ignores SIGTERM, and its child.
 FAMILY = """
@@ -29,10 +30,7 @@ def test_a_stubborn_process_ends_with_its_children_or_they_alone(itself):
     parent = subprocess.Popen([sys.executable, "-c", FAMILY], stdout=subprocess.PIPE, text=True)
     child = int(parent.stdout.readline())
     stop_family(psutil.Process(parent.pid), patience=1.0, itself=itself)
-    deadline = time.time() + 5
-    while not ended(child) and time.time() < deadline:
-        time.sleep(0.05)
-    assert ended(child)
+    until(lambda: ended(child), seconds=5)
     assert ended(parent.pid) == itself
     parent.kill()
     parent.wait()

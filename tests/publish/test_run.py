@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from dataclasses import replace
 
 import psutil
@@ -20,7 +19,7 @@ from riqa.publish.kernel import kernel_environment, lacks_picture
 from riqa.publish.layout import PLACES
 from riqa.publish.progress import read_progress
 from riqa.publish.run import run_chapter
-from tests.publish.toy import value, write_chapter
+from tests.publish.toy import until, value, write_chapter
 
 NAME = "01_make_data"
 
@@ -245,15 +244,6 @@ def test_this_process_keeps_its_own_variables(monkeypatch, tmp_path):
     with kernel_environment(3, tmp_path):
         assert os.environ["RIQA_WORKERS"] == "3"
     assert os.environ == before
-
-
-def until(holds, seconds=60):
-    """Wait until something holds."""
-    for _ in range(10 * seconds):
-        if holds():
-            return
-        time.sleep(0.1)
-    raise AssertionError("it never did")
 
 
 @pytest.mark.parametrize("killed", ["command", "runner"])

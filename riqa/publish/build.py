@@ -31,13 +31,13 @@ def build_book(build: Build, data: str, jobs: int, parts: str = ALL) -> None:
     cannot be used, or the profile is being built; a BuildError if a chapter or the rendering fails.
     """
     profile, chapters = read_profile(build.root, build.profile), read_chapters(build.root, parts)
-    before = {name: facts["seconds"] for name in chapters if (facts := build.facts(name))}
-    display = Display(chapters, console(), before, jobs)
-    say = display.console.print
+    say = console().print
     plan(build.root, build.profile, data, parts)  # refuses bad input before anything starts
     if data and not profile.needs_data:
         say(f"DATA={data} is not used: profile {build.profile} makes its own photographs")
     with _only_build(build):
+        before = {name: facts["seconds"] for name in chapters if (facts := build.facts(name))}
+        display = Display(chapters, console(), before, jobs)
         say(f"Building the book of profile {build.profile} in {build.shown(build.folder)}")
         with display.shown():
             _run_chapters(build, data, parts, display)

@@ -2,7 +2,6 @@ import fcntl
 import json
 import os
 import shutil
-from contextlib import contextmanager
 
 import pytest
 
@@ -26,19 +25,12 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: places.get(item.path.stem, len(LONGEST)))
 
 
-@contextmanager
-def alone_with_the_smoke_book():
-    """Wait until no other process of these tests builds the smoke book in the repository."""
+@pytest.fixture(scope="session")
+def smoke() -> Build:
+    """The smoke book, built in the repository, by one process at a time; what is up to date is not built again."""
     (REPOSITORY / "_build").mkdir(exist_ok=True)
     with open(REPOSITORY / "_build" / "smoke_tests.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-@pytest.fixture(scope="session")
-def smoke() -> Build:
-    """The smoke book, built in the repository; what is up to date is not built again."""
-    with alone_with_the_smoke_book():
         run_riqa(REPOSITORY, BOOK)
     return Build(REPOSITORY, "smoke")
 

@@ -12,8 +12,8 @@ from riqa.files import tree_digests
 from riqa.publish.build import chapter_environment, planned_chapters
 from riqa.publish.chapters import read_chapters
 from riqa.publish.kernel import kernel_environment
-from tests.book.builds import BOOK, FIRST, copy_smoke, run_riqa
-from tests.book.conftest import alone_with_the_smoke_book, read
+from tests.book.builds import FIRST, copy_smoke
+from tests.book.conftest import read
 from tests.publish.toy import REPOSITORY
 
 pytestmark = pytest.mark.book
@@ -39,18 +39,6 @@ def test_no_chapter_takes_more_memory_than_it_may(smoke, chapters):
     peaks = {name: read(smoke.record(name))["facts"]["peak_memory_mb"] for name in chapters}
     assert min(peaks.values()) > 0
     assert max(peaks.values()) <= MEMORY_MB, peaks
-
-
-def test_with_nothing_to_do_nothing_is_done_whatever_the_jobs(smoke, chapters):
-    """The fixture builds with the usual jobs, this with one."""
-    files = [smoke.html / "index.html", *(smoke.record(name) for name in chapters)]
-    stamps = [path.stat().st_mtime_ns for path in files]
-    with alone_with_the_smoke_book():
-        told = run_riqa(REPOSITORY, f"{BOOK} --jobs 1")
-        assert not list(smoke.folder.glob("progress/*"))  # no chapter was as much as started
-    assert "done in" not in told
-    assert "an earlier build; still valid" in told
-    assert [path.stat().st_mtime_ns for path in files] == stamps
 
 
 def would_run(root):

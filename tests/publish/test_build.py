@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from riqa.files import read_json, tree_digests
-from riqa.publish.build import planned_chapters
 from riqa.publish.layout import Build
 from riqa.publish.progress import read_progress
 from tests.publish.toy import CHAPTERS, make_repository, until, value, write_chapter, write_profile
@@ -20,8 +19,8 @@ RIQA = [sys.executable, "-m", "riqa.cli"]
 pytestmark = pytest.mark.book
 
 
-def command(root, *arguments, prefix=()):
-    told = [*prefix, *RIQA, *arguments, "--profile", "toy"]
+def command(root, *arguments):
+    told = [*RIQA, *arguments, "--profile", "toy"]
     return subprocess.run(told, cwd=root, capture_output=True, text=True, check=False)
 
 
@@ -116,14 +115,6 @@ def test_a_build_that_was_ended_in_the_middle_goes_on(book):
     assert not list((book / "_build" / "toy" / "work").glob(".*"))
 
 
-def test_planned_chapters_are_read_from_snakemakes_table(tmp_path):
-    log = tmp_path / "log"
-    log.write_text("Building DAG of jobs...\n")
-    assert planned_chapters(log, CHAPTERS) == set()
-    log.write_text("Job stats:\njob  count\n---  -----\n02_scale_data  1\nall  1\ntotal  2\n\n01_make_data\n")
-    assert planned_chapters(log, CHAPTERS) == {"02_scale_data"}
-
-
 # `riqa run`: one chapter again, in a folder of its own
 
 
@@ -166,15 +157,6 @@ def test_bad_input_is_one_line_and_exit_code_2(built, monkeypatch, riqa, argumen
     assert complaint in told
     assert told.count("\n") == 1
     assert told.startswith("riqa: ")
-
-
-def test_a_folder_that_may_not_be_written_is_one_line(built, tmp_path, without_roots_power):
-    (tmp_path / "closed").mkdir(mode=0o555)
-    for folder in (tmp_path / "closed", tmp_path / "closed" / "new"):
-        done = command(built, "run", "02", "--out", folder, prefix=without_roots_power)
-        assert done.returncode == 2
-        assert done.stderr.startswith(f"riqa: {folder} cannot be written (Permission denied); make room")
-        assert done.stderr.count("\n") == 1
 
 
 def test_two_runs_cannot_have_one_folder(built):

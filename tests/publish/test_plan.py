@@ -23,8 +23,9 @@ from tests.publish.toy import CHAPTERS, write_chapter, write_profile
 PACKAGE = Path(riqa.__file__).parent
 
 
-def test_chapters_stand_in_reading_order_and_a_wrong_list_is_refused(toy):
-    assert find_root(toy / "book" / "_ext") == toy
+def test_chapters_stand_in_reading_order_and_a_wrong_list_is_refused(toy, monkeypatch):
+    monkeypatch.chdir(toy / "book" / "_ext")
+    assert find_root() == toy
     chapters = read_chapters(toy)
     assert list(chapters) == list(CHAPTERS)
     assert chapters["04_sum_data"].needs == ("02_scale_data", "03_shift_data")
@@ -99,8 +100,6 @@ def test_a_chapter_depends_on_what_the_paper_prints_and_claims(tmp_path):
         ("parameters: {m: 1}", "no chapter declares a parameter 'm'"),
         ("chapters: {01_make_date: {}}", "no chapter '01_make_date' (did you mean 01_make_data"),
         ("chapters: {01_make_data: {m: 1}}", "01_make_data declares no parameter 'm'"),
-        ("parameters: {n: 1.5}", "n must be int"),
-        ("parameters: {seeds: [0, 0]}", ": seeds is [0, 0], must hold each value once"),
         ("parameters: {scale: .nan}", "scale is nan, must be finite"),
         ("chapters: {04_sum_data: {seeds: [0, 7]}}",
          "profiles/odd.yaml: 04_sum_data: seeds is [0, 7], must be among those of 02_scale_data: 0, 1"),

@@ -13,7 +13,7 @@ PLACES = ("notebook", "out", "executed", "log", "progress", "record")
 
 
 def find_root() -> Path:
-    """Find the repository that holds the book's sources and the current folder; an InputError if none does."""
+    """Find the repository of the book that the current folder is in; an InputError if it is in none."""
     here = Path.cwd()
     for folder in (here, *here.parents):
         if (folder / "notebooks" / "chapters.yaml").is_file() and (folder / "Snakefile").is_file():

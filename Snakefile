@@ -47,4 +47,4 @@ for place, (name, job) in enumerate(zip(NAMES, JOBS)):
         priority: len(JOBS) - place
         threads: min(job.chapter.threads, PROFILE.processes or job.chapter.threads)
         shell:
-            "python -m riqa.publish.run {params.run:q} --workers {threads} --inputs {input}"
+            "python -m riqa.publish.forks chapter {params.run:q} --workers {threads} --inputs {input}"

@@ -34,7 +34,11 @@ def watched() -> bool:
 
 
 def progress_bar(*arguments: object, shown: bool = True, **options: object) -> tqdm:
-    """Return a progress bar of tqdm that shows nothing where nobody watches: it would fill a log."""
+    """Return a progress bar of tqdm that shows nothing where nobody watches: it would fill a log.
+
+    A notebook's is drawn once a second: every drawing is a message, which papermill takes time to take in.
+    """
+    options.setdefault("mininterval", 0.1 if sys.stderr.isatty() else 1.0)
     return tqdm(*arguments, disable=not (shown and watched()), **options)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from riqa.errors import BuildError, InputError
 from riqa.files import KEPT, lock, writing
 from riqa.publish.chapters import ALL, read_chapters
+from riqa.publish.forks import TAKEN_OUT, served
 from riqa.publish.layout import Build
 from riqa.publish.pages import is_rendered, render
 from riqa.publish.plan import plan
@@ -18,6 +19,7 @@ from riqa.publish.processes import attend, stop_noted
 from riqa.publish.profiles import read_profile
 from riqa.publish.progress import Display, duration, read_progress
 from riqa.publish.stage import stage_book
+from riqa.temporary import own_folder
 from riqa.terminal import console
 
 URL_VARIABLE = "RIQA_REPOSITORY_URL"  # where the repository is published, for the buttons that lead there
@@ -62,7 +64,8 @@ def _run_chapters(build: Build, data: str, parts: str, display: Display) -> None
     command = [sys.executable, "-m", "snakemake", "--snakefile", "Snakefile", "--cores", str(display.jobs)]
     command += ["--nolock", "--rerun-incomplete", "--keep-going", "--nocolor", "--scheduler", "greedy"]
     command += ["--config", f"profile={build.profile}", f"parts={parts}", *([f"data={data}"] if data else [])]
-    if status := follow(command, log, build, display, _writable_cache(build)):
+    command, variables = served(command, own_folder())
+    if status := follow(command, log, build, display, variables | _writable_cache(build)):
         tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
         raise BuildError(f"Snakemake ended with status {status}\n{tail}\n  log       {build.shown(log)}")
 
@@ -94,7 +97,8 @@ def follow(
 def chapter_environment(root: Path) -> dict[str, str]:
     """Return the environment of chapters: this Python first, then the code and the build's process number."""
     paths = [str(root), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return os.environ | {
+    kept = {name: value for name, value in os.environ.items() if name not in TAKEN_OUT}
+    return kept | {
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
         "PYTHONPATH": os.pathsep.join(paths),
         "RIQA_BUILD_PID": str(os.getpid()),

@@ -2,7 +2,6 @@
 
 import ast
 import errno
-import importlib.util
 import json
 import logging
 import os
@@ -16,21 +15,39 @@ import papermill
 from ipykernel.kernelspec import get_kernel_dict
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
+from jupyter_client.provisioning import LocalProvisioner
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
 from riqa.errors import BuildError, InputError
 from riqa.publish.chapters import parse_cell
+from riqa.publish.forks import TAKEN_OUT, ForkedKernel, fixed_variables
 from riqa.temporary import own_folder
 
 # A matplotlibrc in the current folder wins over everything that variables can say.
 PLAIN_FIGURES = "--IPKernelApp.exec_lines=import matplotlib; matplotlib.rcdefaults(); del matplotlib"
-# Optimised Python would leave the assertions out.
-TAKEN_OUT = ("PYTHONSTARTUP", "PYTHONOPTIMIZE", "PYTHONWARNINGS", "JUPYTER_DEFAULT_PROVISIONER_NAME")
+
+
+class Forked(LocalProvisioner):
+    """Starts the kernel that was forked beforehand."""
+
+    async def launch_kernel(self, cmd: list[str], **options: Any) -> dict[str, Any]:
+        """Tell the fork which kernel it is."""
+        self.process = self.parent.forked
+        self.process.start(cmd, options["env"])
+        self.pid = self.pgid = self.process.pid
+        return self.connection_info
 
 
 class Kernel(AsyncKernelManager):
     """A kernel of the Python that runs this, whatever kernels are installed under the same name."""
+
+    forked: ForkedKernel | None = None
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        if self.forked:
+            self.provisioner = Forked(kernel_spec=self.kernel_spec, parent=self)
 
     @property
     def kernel_spec(self) -> KernelSpec:
@@ -39,9 +56,15 @@ class Kernel(AsyncKernelManager):
 
 
 def execute(
-    notebook: Path, log: Path, parameters: Mapping[str, Any], follower: logging.Handler
+    notebook: Path,
+    log: Path,
+    parameters: Mapping[str, Any],
+    follower: logging.Handler,
+    forked: ForkedKernel | None = None,
 ) -> dict[str, Any]:
     """Execute a notebook in the current folder into `log`, and return it; `follower` follows papermill's log.
+
+    The kernel is a new process, or the fork that is given.
 
     Raises an InputError if a cell refuses its input, or the disk is full; a BuildError if a cell fails for
     another reason, or no picture is left of a figure that it drew.
@@ -64,7 +87,7 @@ def execute(
             progress_bar=False,
             log_output=True,
             kernel_name="python3",
-            kernel_manager_class=Kernel,
+            kernel_manager_class=type("Kernel", (Kernel,), {"forked": forked}),
             config=config,
         )
     except PapermillExecutionError as error:
@@ -84,16 +107,10 @@ def execute(
 
 @contextmanager
 def kernel_environment(workers: int, checkpoints: Path) -> Iterator[None]:
-    """Set what a kernel inherits; one thread per process, so that results do not depend on cores."""
+    """Set what a kernel inherits."""
     folder, before = str(own_folder()), dict(os.environ)
-    package = importlib.util.find_spec("matplotlib").submodule_search_locations[0]
-    threads = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
     os.environ.update(
-        dict.fromkeys(threads, "1"),
-        PYTHONHASHSEED="0",
-        PYTHONUTF8="1",
-        MPLBACKEND="module://matplotlib_inline.backend_inline",
-        MATPLOTLIBRC=str(Path(package, "mpl-data", "matplotlibrc")),
+        fixed_variables(),
         IPYTHONDIR=f"{folder}/ipython",
         JUPYTER_RUNTIME_DIR=folder,
         TMPDIR=folder,

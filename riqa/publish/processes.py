@@ -69,8 +69,10 @@ def stop_noted(note: Path) -> None:
 
 
 @contextmanager
-def watching(build_pid: int | None = None) -> Iterator[SimpleNamespace]:
-    """Watch this process and its children in a thread; when the process of its build dies, end all of them.
+def watching(*needed: int) -> Iterator[SimpleNamespace]:
+    """Watch this process and its children in a thread; when a process that is needed dies, end all of them.
+
+    `needed` are the numbers of processes such as the one of its build.
 
     Yields an object whose `peak_bytes` is the most memory that they held together; shared pages count once.
     """
@@ -79,7 +81,7 @@ def watching(build_pid: int | None = None) -> Iterator[SimpleNamespace]:
     def look() -> None:
         while True:
             seen.peak_bytes = max(seen.peak_bytes, _memory_of_family())
-            if build_pid and not psutil.pid_exists(build_pid):
+            if not all(map(psutil.pid_exists, needed)):
                 stop_family(psutil.Process(), patience=2.0, itself=False)
                 os._exit(1)
             if stop.wait(WATCH_EVERY):

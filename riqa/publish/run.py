@@ -15,6 +15,7 @@ from typing import Any
 
 from riqa.errors import BuildError, InputError
 from riqa.files import file_digest, read_json, tree_digests, write_json, write_whole
+from riqa.publish.forks import VARIABLE, ForkedKernel
 from riqa.publish.layout import PLACES
 from riqa.publish.parameters import check_parameters, declared_parameters
 from riqa.publish.plan import all_values
@@ -117,9 +118,11 @@ def _compute(
     """Execute the notebook; put it, with the facts of its run, and the list of artifacts in their places."""
     from riqa.publish.kernel import execute, kernel_environment  # only now: a second, and not for a rerun
 
-    started, build_pid = time.time(), int(os.environ.get("RIQA_BUILD_PID", 0))
-    with kernel_environment(run.workers, _own_checkpoints(run, recipe)), watching(build_pid) as seen:
-        document = execute(run.notebook, run.log, recipe["parameters"], progress)
+    started, needed = time.time(), map(int, os.environ.get("RIQA_BUILD_PID", "").split())
+    with kernel_environment(run.workers, _own_checkpoints(run, recipe)):
+        forked = ForkedKernel() if VARIABLE in os.environ else None  # before there is a thread that watches
+        with watching(*needed) as seen:
+            document = execute(run.notebook, run.log, recipe["parameters"], progress, forked)
     results = read_json(run.out / "results.json")
     if results is None:
         raise BuildError(f"{run.notebook.stem} ended without writing {run.out / 'results.json'}")

@@ -16,7 +16,9 @@ from benchmarks.kill_builds import copy_sources
 from riqa import results
 from riqa.data.store import Store, open_store
 from riqa.publish.build import chapter_environment
+from riqa.publish.forks import served
 from riqa.publish.layout import Build
+from riqa.temporary import own_folder
 from tests.data.archives import write_archives
 from tests.publish.toy import REPOSITORY
 
@@ -94,7 +96,8 @@ def build_small(
     command = [sys.executable, "-m", "snakemake", "--cores", "2", "--nolock", "--nocolor", "--keep-going"]
     command += [small.shown(small.artifacts(chapter)) for chapter in built]
     command += ["--config", f"profile={small.profile}", f"data={data}"]
-    environment = chapter_environment(root)
+    command, variables = served(command, own_folder())
+    environment = chapter_environment(root) | variables
     done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
     said = [line for line in (done.stdout + done.stderr).splitlines() if line.startswith(("riqa:", "  "))]
     assert done.returncode == 0, "\n".join(said[-60:])

@@ -41,7 +41,7 @@ def instead(monkeypatch):
     """Let a function of the parameters stand for a notebook, which takes seconds to start."""
 
     def stand(compute):
-        def execute(notebook, log, parameters, follower):
+        def execute(notebook, log, parameters, follower, forked):
             rows = [{"name": "value", "value": compute(**parameters)}]
             write_json(Path(parameters["out"], "results.json"), rows)
             return read_json(notebook)

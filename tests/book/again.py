@@ -10,6 +10,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import torch
+from IPython.display import display
 
 from riqa.publish.chapters import parse_cell
 from riqa.publish.parameters import declared_parameters
@@ -27,7 +28,8 @@ def sources(notebook: Path) -> dict[str, str]:
 
 
 def execute(code: dict[str, str], names: dict) -> None:
-    """Execute cells one after the other; figures are drawn and closed."""
+    """Execute cells one after the other, with what IPython gives to all; figures are drawn and closed."""
+    names["display"] = display
     for identity, source in code.items():
         exec(compile(parse_cell(source), identity, "exec"), names)
         plt.close("all")

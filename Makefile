@@ -42,7 +42,7 @@ bad-inputs: .venv/.ok ## a thousand generated bad inputs, each judged by how the
 
 book-test: .venv/.ok ## the smoke book, built and looked at page by page
 	@$(RIQA) book --profile smoke --parts all
-	.venv/bin/pytest -q -n 2 --durations=15 --dist loadfile -m book
+	.venv/bin/pytest -q -n 2 --durations=15 --dist loadfile --no-loadscope-reorder -m book
 
 lint: .venv/.ok ## style, types of slips that a tool finds, and outputs left in notebooks
 	.venv/bin/ruff check

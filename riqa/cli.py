@@ -83,7 +83,7 @@ def book(
         data = os.path.relpath(data, root)
     os.chdir(root)
     with stopping("What is done is kept; the same command goes on."):
-        build_book(Build(root, profile), data, jobs, console(), parts)
+        build_book(Build(root, profile), data, jobs, parts)
 
 
 @app.command()
@@ -110,7 +110,7 @@ def run(
     target = out.resolve() if out else None
     os.chdir(root)
     with stopping("The run is incomplete."):
-        rerun_chapter(Build(root, profile), chapter, given, target, jobs, console())
+        rerun_chapter(Build(root, profile), chapter, given, target, jobs)
 
 
 @app.command()
@@ -175,7 +175,7 @@ def serve(
     """
     from riqa.publish.pages import serve_book
 
-    serve_book(Build(find_root(), profile), port, console())
+    serve_book(Build(find_root(), profile), port)
 
 
 def main(arguments: list[str] | None = None) -> None:

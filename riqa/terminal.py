@@ -12,8 +12,8 @@ from tqdm.auto import tqdm
 
 
 def console() -> Console:
-    """Return a console to which brackets and colons in a name are brackets and colons, not styles."""
-    return Console(markup=False, emoji=False)
+    """Return a console to which brackets, colons and numbers in a line are letters, not styles."""
+    return Console(markup=False, emoji=False, highlight=False)
 
 
 def json_text(content: object, indent: int | None = None) -> str:

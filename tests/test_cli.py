@@ -33,17 +33,6 @@ def test_chapters_parameters_and_profiles_are_listed(toy, riqa):
     assert ["toy", "none", "A", "toy."] in rows(riqa(0, "profiles"))
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    ["book --profile tony", "book --profile toy --jobs 0", "chapters nine", "run 1 --profile toy -p m=1",
-     "serve --profile toy"],
-)  # fmt: skip
-def test_bad_input_ends_with_2_and_says_why(toy, riqa, arguments):
-    told = riqa(2, *arguments.split())
-    assert told.err
-    assert "Traceback" not in told.err
-
-
 def test_what_the_file_system_refuses_and_a_place_outside_are_one_line(tmp_path, monkeypatch, riqa):
     monkeypatch.chdir(tmp_path)
     told = riqa(2, "check", "table", "--root", tmp_path / ("n" * 300)).err

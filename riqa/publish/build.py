@@ -8,8 +8,6 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from rich.console import Console
-
 from riqa.errors import BuildError, InputError
 from riqa.files import KEPT, lock, writing
 from riqa.publish.chapters import ALL, read_chapters
@@ -22,29 +20,27 @@ from riqa.publish.profiles import read_profile
 from riqa.publish.progress import Display, duration, read_progress
 from riqa.publish.stage import stage_book
 from riqa.temporary import own_folder
+from riqa.terminal import console
 
 URL_VARIABLE = "RIQA_REPOSITORY_URL"  # where the repository is published, for the buttons that lead there
 
 
-def build_book(build: Build, data: str, jobs: int, console: Console, parts: str = ALL) -> Path:
-    """Run what has to run, render the pages, show progress and a summary, and return the page to open.
+def build_book(build: Build, data: str, jobs: int, parts: str = ALL) -> None:
+    """Run what has to run, render the pages, show progress, a summary, and the page to open.
 
     `data` is the DATA folder as the user gave it; `jobs` chapters, and processes in them, run side by side;
-    `parts` is as in `riqa.publish.chapters.read_chapters`.
-    Raises an InputError if the profile, the data or a chapter's input cannot be used, or the same profile is
-    being built; a BuildError if a chapter fails, or the pages cannot be rendered.
+    `parts` is as in `read_chapters`. Raises an InputError if the profile, the data or a chapter's input
+    cannot be used, or the profile is being built; a BuildError if a chapter or the rendering fails.
     """
-    profile = read_profile(build.root, build.profile)
-    chapters = read_chapters(build.root, parts)
+    profile, chapters = read_profile(build.root, build.profile), read_chapters(build.root, parts)
+    say = console().print
     plan(build.root, build.profile, data, parts)  # refuses bad input before anything starts
     if data and not profile.needs_data:
-        told = f"DATA={data} is not used: profile {build.profile} makes its own photographs"
-        console.print(told, highlight=False)
+        say(f"DATA={data} is not used: profile {build.profile} makes its own photographs")
     with _only_build(build):
         before = {name: facts["seconds"] for name in chapters if (facts := build.facts(name))}
-        display = Display(chapters, console, before, jobs)
-        told = f"Building the book of profile {build.profile} in {build.shown(build.folder)}"
-        console.print(told, highlight=False)
+        display = Display(chapters, console(), before, jobs)
+        say(f"Building the book of profile {build.profile} in {build.shown(build.folder)}")
         with display.shown():
             _run_chapters(build, data, parts, display)
             stage_book(build, profile, chapters, os.environ.get(URL_VARIABLE, ""))
@@ -53,14 +49,11 @@ def build_book(build: Build, data: str, jobs: int, console: Console, parts: str 
     for name in chapters:
         ran = name in display.progress and display.progress[name].state == "done"
         note = "" if ran else "  (an earlier build; still valid)"
-        took = duration(build.facts(name)["seconds"])
-        console.print(f"  {name:<32}{took:>12}{note}", highlight=False)
+        say(f"  {name:<32}{duration(build.facts(name)['seconds']):>12}{note}")
     if left := read_chapters(build.root).keys() - chapters.keys():
         what = "chapter is" if len(left) == 1 else "chapters are"
-        console.print(f"{len(left)} further {what} built by: make book PARTS=all", highlight=False)
-    page = build.html / "index.html"
-    console.print(f"Open {build.shown(page)}", highlight=False, soft_wrap=True)
-    return page
+        say(f"{len(left)} further {what} built by: make book PARTS=all")
+    say(f"Open {build.shown(build.html / 'index.html')}", soft_wrap=True)
 
 
 def _run_chapters(build: Build, data: str, parts: str, display: Display) -> None:

@@ -12,17 +12,14 @@ PLACES = ("notebook", "out", "executed", "log", "progress", "record")
 """What a run of a chapter reads and writes; fields of `riqa.publish.run.ChapterRun`."""
 
 
-def find_root(start: Path | None = None) -> Path:
-    """Find the repository that holds the book from a folder inside it, by default the current one.
-
-    Raises an InputError if neither the folder nor one above it holds the book's sources.
-    """
-    start = (start or Path.cwd()).resolve()
-    for folder in (start, *start.parents):
+def find_root() -> Path:
+    """Find the repository of the book that the current folder is in; an InputError if it is in none."""
+    here = Path.cwd()
+    for folder in (here, *here.parents):
         if (folder / "notebooks" / "chapters.yaml").is_file() and (folder / "Snakefile").is_file():
             return folder
     raise InputError(
-        f"{start} is not inside the riqa repository; change to the folder that you cloned it into"
+        f"{here} is not inside the riqa repository; change to the folder that you cloned it into"
     )
 
 

@@ -11,8 +11,6 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from rich.console import Console
-
 from riqa.errors import BuildError, InputError
 from riqa.files import read_json, tree_digests, write_json
 from riqa.publish.layout import Build
@@ -94,15 +92,15 @@ def server(folder: Path, port: int = 0) -> ThreadingHTTPServer:
         raise InputError(f"port {port} cannot be used ({error.strerror}); give another by --port") from None
 
 
-def serve_book(build: Build, port: int, console: Console) -> None:
+def serve_book(build: Build, port: int) -> None:
     """Serve a built book until Ctrl-C; an InputError if there is none, or the port is taken."""
     if not (build.html / "index.html").is_file():
-        told = f"profile {build.profile} has no book yet"
-        raise InputError(f"{told}; run make book PROFILE={build.profile} first")
+        raise InputError(
+            f"profile {build.profile} has no book yet; run make book PROFILE={build.profile} first"
+        )
     with server(build.html, port) as opened:
-        address = f"http://localhost:{opened.server_address[1]}"
-        console.print(f"The book is at {address} until Ctrl-C", highlight=False)
+        print(f"The book is at http://localhost:{opened.server_address[1]} until Ctrl-C", flush=True)
         try:
             opened.serve_forever()
         except KeyboardInterrupt:
-            console.print("stopped")
+            print("stopped")

@@ -185,9 +185,9 @@ class Display:
         headline, lines = self.headline(now), {name: self.line(name, now) for name in self.progress}
         if self.pages and not self._told.get("pages"):
             self._told["pages"] = ("▶", now)
-            self.console.print(f"▶ {headline}", highlight=False, soft_wrap=True)
+            self.console.print(f"▶ {headline}", soft_wrap=True)
         for name, (mark, text) in lines.items():
             before, when = self._told.get(name, ("", 0.0))
             if mark != before or (mark == "▶" and now - when >= PLAIN_EVERY):
                 self._told[name] = (mark, now)
-                self.console.print(f"{mark} {name}: {text}  ({headline})", highlight=False, soft_wrap=True)
+                self.console.print(f"{mark} {name}: {text}  ({headline})", soft_wrap=True)

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from rich.console import Console
 
 from riqa.errors import BuildError, InputError
 from riqa.files import only_writer, read_json, writing
@@ -24,6 +23,7 @@ from riqa.publish.profiles import Profile, check_sets, read_profile
 from riqa.publish.progress import Display
 from riqa.publish.roles import read_numbers
 from riqa.publish.stage import common_files, stage_chapter, write_site
+from riqa.terminal import console
 
 COMPANIONS = ("book/glossary.md", "book/references.md")  # pages that a chapter's links lead to
 PATHS = ("work", "out")  # parameters that the runner alone gives
@@ -35,21 +35,20 @@ def rerun_chapter(
     given: Mapping[str, Any],
     folder: Path | None,
     jobs: int,
-    console: Console,
-) -> Path:
+) -> None:
     """Run one chapter (by name or number) with other parameters than those of the profile.
 
     It reads the artifacts of the profile's last build, which is never changed. The executed notebook,
-    `artifacts/` and `html/index.html` go into `folder`, by default a new one below the build, which is
-    returned. The chapter may use `jobs` processes side by side. Raises an InputError if the chapter, the
-    profile or a parameter cannot be used, what the chapter needs has not been built, or the folder is in use;
-    a BuildError if the chapter fails, or its page cannot be rendered.
+    `artifacts/` and `html/index.html` go into `folder`, by default a new one below the build. The chapter may
+    use `jobs` processes side by side. Raises an InputError if the chapter, the profile or a parameter cannot
+    be used, what the chapter needs has not been built, or the folder is in use; a BuildError if the chapter
+    fails, or its page cannot be rendered.
     """
     chapter = find_chapter(read_chapters(build.root), chapter_name)
     name, profile = chapter.name, read_profile(build.root, build.profile)
     parameters = _parameters(build, profile, chapter, given)
     before = {name: facts["seconds"]} if (facts := build.facts(name)) else {}
-    display = Display({name: chapter}, console, before, jobs, planned={name})
+    display = Display({name: chapter}, console(), before, jobs, planned={name})
     run = Rerun(build.root, build.profile, claim_folder(folder or _next_folder(build, name)))
     with only_writer(run.folder), display.shown():
         try:
@@ -65,8 +64,7 @@ def rerun_chapter(
         "Results": run.out(name) / "results.json",
         "Open": run.html / "index.html",
     }.items():
-        console.print(f"{label:<10} {build.shown(made)}", highlight=False, soft_wrap=True)
-    return run.folder
+        display.console.print(f"{label:<10} {build.shown(made)}", soft_wrap=True)
 
 
 def _parameters(build: Build, profile: Profile, chapter: Chapter, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,40 +1,43 @@
 import fcntl
 import json
 import os
-import subprocess
-import sys
-from contextlib import contextmanager
+import shutil
 
 import pytest
 
+from riqa.publish.chapters import read_chapters
 from riqa.publish.layout import Build
+from tests.book.builds import BOOK, run_riqa
 from tests.publish.toy import REPOSITORY
 
+LONGEST = (
+    "test_paper_profile",
+    "test_kills",
+    "test_own_photographs",
+    "test_open_profile",
+    "test_smoke_build",
+)
+"""Files that take minutes, in the order in which they are begun; what is begun last, others wait for."""
 
-@contextmanager
-def alone_with_the_smoke_book():
-    """Wait until no other process of these tests builds the smoke book in the repository."""
-    (REPOSITORY / "_build").mkdir(exist_ok=True)
-    with open(REPOSITORY / "_build" / "smoke_tests.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+
+def pytest_collection_modifyitems(items):
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(LONGEST)))
 
 
 @pytest.fixture(scope="session")
 def smoke() -> Build:
-    """The smoke book, built in the repository; what is up to date is not built again."""
-    command = [sys.executable, "-m", "riqa.cli", "book", "--profile", "smoke", "--parts", "all"]
-    with alone_with_the_smoke_book():
-        done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    """The smoke book, built in the repository, by one process at a time; what is up to date is not built again."""
+    (REPOSITORY / "_build").mkdir(exist_ok=True)
+    with open(REPOSITORY / "_build" / "smoke_tests.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        run_riqa(REPOSITORY, BOOK)
     return Build(REPOSITORY, "smoke")
 
 
 @pytest.fixture(scope="session")
 def browser():
     """A headless Chromium; without one the tests are skipped, in continuous integration they fail."""
-    import shutil
-
     from playwright.sync_api import sync_playwright
 
     names = ("chromium", "chromium-browser", "google-chrome")
@@ -45,19 +48,17 @@ def browser():
             pytest.fail(message)
         pytest.skip(message)
     quiet = "--no-sandbox --no-first-run --disable-background-networking --disable-component-update"
+    quiet += " --disable-sync --disable-quic"
     with sync_playwright() as playwright:
-        quiet = [*quiet.split(), "--disable-sync", "--disable-quic"]
-        browser = playwright.chromium.launch(executable_path=found, args=quiet)
+        browser = playwright.chromium.launch(executable_path=found, args=quiet.split())
         yield browser
         browser.close()
 
 
 @pytest.fixture(scope="session")
-def chapters(smoke):
+def chapters():
     """The chapters' names, in reading order."""
-    import yaml
-
-    return list(yaml.safe_load((REPOSITORY / "notebooks" / "chapters.yaml").read_text()))
+    return list(read_chapters(REPOSITORY))
 
 
 def read(path):

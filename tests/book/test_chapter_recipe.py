@@ -1,16 +1,11 @@
 """The recipe of CONTRIBUTING.md for a chapter, followed: a notebook, a file in riqa/studies, a line in chapters.yaml."""
 
-import os
-import shlex
-import subprocess
-import sys
-
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from riqa import results
-from tests.book.test_smoke_build import copy_repository
+from tests.book.builds import copy_smoke, run_riqa
 
 pytestmark = pytest.mark.book
 
@@ -44,7 +39,7 @@ The Student is undecided about {result}`dataset=first model=multi_task metric=un
 
 
 def test_a_notebook_a_study_and_a_line_make_a_chapter(smoke, tmp_path):
-    copy_repository(tmp_path, work=True)
+    copy_smoke(tmp_path)
     (tmp_path / "riqa" / "studies" / "undecided.py").write_text(STUDY)
     cells = [
         new_markdown_cell(PROSE),
@@ -55,10 +50,7 @@ def test_a_notebook_a_study_and_a_line_make_a_chapter(smoke, tmp_path):
     nbformat.write(new_notebook(cells=cells, metadata=kernel), tmp_path / "notebooks" / f"{NAME}.ipynb")
     with (tmp_path / "notebooks" / "chapters.yaml").open("a") as file:
         file.write(f"{NAME}: {{needs: [05_train_multi_task], threads: 1}}\n")
-    command = [sys.executable, *shlex.split("-m riqa.cli run 99 --profile smoke -p below=0.6 --out run")]
-    env = os.environ | {"PYTHONPATH": str(tmp_path)}
-    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    run_riqa(tmp_path, "riqa run 99 --profile smoke -p below=0.6 --out run")
     found = results.read(tmp_path / "run" / "artifacts")
     assert found["value"].between(0, 1).all()
     page = (tmp_path / "run" / "html" / "notebooks" / f"{NAME}.html").read_text()

@@ -11,7 +11,7 @@ import click
 import pytest
 import typer
 
-from riqa.cli import app, main
+from riqa.cli import app
 from riqa.data.adapters import NAMES
 from riqa.data.fetch import SOURCES
 from riqa.learn.plan_file import read_plan
@@ -175,14 +175,3 @@ def test_the_settings_of_a_training_that_the_page_prints_can_be_read(tmp_path):
     path = tmp_path / "my_training.yaml"
     path.write_text(block)
     assert read_plan(path).seeds == (0, 1, 2)
-
-
-FREE = ["riqa --help", "riqa run --help", "riqa fetch", "riqa profiles", "riqa chapters", "riqa chapters 05"]
-
-
-@pytest.mark.parametrize("line", FREE)
-def test_what_costs_nothing_is_run(line, capsys):
-    with pytest.raises(SystemExit) as ended:
-        main(line.split()[1:])
-    assert ended.value.code == 0
-    assert capsys.readouterr().out

@@ -1,21 +1,19 @@
 """The recipe of book/your_photographs.md, followed from two dozen files and a table to the rendered pages."""
 
 import re
-import shlex
 import shutil
-import subprocess
-import sys
 
 import pandas as pd
 import pytest
 import yaml
 
+from benchmarks.kill_builds import copy_sources
 from riqa import results
 from riqa.phantom.study import phantom_grades
 from riqa.publish.chapters import read_chapters
 from riqa.publish.layout import Build
 from riqa.studies.curation import ALL_SETS
-from tests.book.test_smoke_build import copy_repository
+from tests.book.builds import run_riqa
 from tests.publish.toy import REPOSITORY
 
 pytestmark = pytest.mark.book
@@ -28,16 +26,12 @@ UNGRADED = 3  # photographs of which nobody has said how good they are
 # As little of everything as the chapters can do with.
 SMALL = {"image_size": 32, "photograph_size": 128, "n_details_train": 48, "n_details_test": 24}
 SMALL |= {"n_observers": 24, "seeds": [0], "batch_size": 8, "learning_rate": 0.01}
-SMALL_CHAPTERS = {
+RESAMPLED = "06_compare_overall_quality 06b_question_the_comparison 06c_trust_a_prediction"
+RESAMPLED += " 07_examine_quality_details 07b_question_the_details 08_analyse_observers"
+SMALL_CHAPTERS = {chapter: {"n_resamples": 100} for chapter in RESAMPLED.split()} | {
     "02_train_teacher": {"epochs": 2},
     "04_train_single_task": {"epochs": 2},
     "05_train_multi_task": {"epochs": 1},
-    "06_compare_overall_quality": {"n_resamples": 100},
-    "06b_question_the_comparison": {"n_resamples": 100},
-    "06c_trust_a_prediction": {"n_resamples": 100},
-    "07_examine_quality_details": {"n_resamples": 100},
-    "07b_question_the_details": {"n_resamples": 100},
-    "08_analyse_observers": {"n_resamples": 100},
     "09_explain_decisions": {"n_located": 4, "n_resamples": 100},
     "09b_test_the_maps": {"n_images": 2, "n_located": 4, "n_resamples": 100},
     "10_map_latent_space": {"map_seeds": [0], "n_permutations": 200, "n_resamples": 100},
@@ -71,18 +65,15 @@ def write_clinic(folder, scratch):
 def place(tmp_path_factory):
     """A folder with the repository in ``book`` and the photographs in ``clinic``."""
     place = tmp_path_factory.mktemp("own")
-    copy_repository(place / "book", work=False)
+    copy_sources(REPOSITORY, place / "book")
     write_clinic(place / "clinic", place / "drawn")
     return place
 
 
-def run(place, line, as_printed=True):
+def run(place, line):
     """Run a command, which the page prints, in the repository, and return what it says."""
-    assert line in PAGE or not as_printed
-    command = [sys.executable, "-m", "riqa.cli", *shlex.split(line)[1:]]
-    done = subprocess.run(command, cwd=place / "book", capture_output=True, text=True)
-    assert done.returncode == 0, f"{line}\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
-    return done.stdout + done.stderr
+    assert line in PAGE
+    return run_riqa(place / "book", line)
 
 
 def test_check_curate_train_and_assess_as_the_page_says(place):
@@ -102,7 +93,7 @@ def test_check_curate_train_and_assess_as_the_page_says(place):
     on_one_line = PAGE.replace(" \\\n  ", " ")
     (line,) = re.findall(r"^riqa assess \S+ photographs --html .*$", on_one_line, re.MULTILINE)
     line = line.replace(line.split()[2], str(model)).replace(" photographs ", " ../clinic ")
-    assert "24 photographs" in run(place, line, as_printed=False)
+    assert "24 photographs" in run_riqa(place / "book", line)
     assert "Müller" in (place / "book" / "assessment.html").read_text()
 
 
@@ -114,9 +105,7 @@ def test_the_whole_book_is_built_under_the_name_that_the_profile_uses(place):
     (root / "profiles" / "clinic.yaml").write_text(yaml.safe_dump(profile))
     # What `make book PROFILE=clinic DATA=../clinic` runs, once the environment is there.
     assert "make book PROFILE=clinic DATA=../clinic" in PAGE
-    command = [sys.executable, "-m", "riqa.cli", "book", "--profile", "clinic", "--data", "../clinic"]
-    done = subprocess.run([*command, "--jobs", "2"], cwd=root, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    run_riqa(root, "riqa book --profile clinic --data ../clinic --jobs 2")
 
     build = Build(root, "clinic")
     sets = {"clinic", "phantom_details", "phantom_observers"}

@@ -3,8 +3,6 @@
 The chapters' own code is run up to the point where training would begin, on the smoke book's artifacts.
 """
 
-import json
-
 import matplotlib
 import pandas as pd
 import pytest
@@ -15,7 +13,8 @@ import riqa.learn.runs
 import riqa.learn.weighting
 import riqa.plots
 from riqa.publish.parameters import declared_parameters
-from riqa.publish.plan import plan
+from riqa.publish.plan import all_values, plan
+from tests.book.again import execute, sources
 from tests.publish.toy import REPOSITORY
 
 pytestmark = pytest.mark.book
@@ -63,21 +62,20 @@ class TrainingBegins(Exception):  # noqa: N818
 
 def work_with_two_details_sets(smoke, folder):
     """Return a folder of artifacts as those of the build, in which the details set has a second name."""
-    built = smoke.root / "_build" / "smoke" / "work"
-    for artifacts in built.iterdir():
+    for artifacts in smoke.work.iterdir():
         (folder / artifacts.name).mkdir()
         for path in artifacts.iterdir():
             (folder / artifacts.name / path.name).symlink_to(path)
     stores = folder / "01_curate_images" / "stores"
     stores.unlink()
     stores.mkdir()
-    for store in (built / "01_curate_images" / "stores").iterdir():
+    for store in (smoke.out("01_curate_images") / "stores").iterdir():
         (stores / store.name).symlink_to(store)
     (stores / VALUES["details_set"]).symlink_to(stores / "phantom_details")
     return folder
 
 
-def runs_of(chapter, monkeypatch, **changes):
+def runs_of(job, monkeypatch, **changes):
     """Run a chapter's code with its smoke parameters, some changed, and return what it would train."""
     asked = []
 
@@ -95,39 +93,25 @@ def runs_of(chapter, monkeypatch, **changes):
     monkeypatch.setattr(riqa.learn.weighting, "run_trials", begin)
     monkeypatch.setattr(riqa.plots, "images", lambda *images, **options: None)
     monkeypatch.setattr(riqa.learn.flips, "flip_table", no_flips)
-    job = next(job for job in plan(REPOSITORY, "smoke") if job.chapter.name == chapter)
-    declared = {name: one.default for name, one in declared_parameters(job.chapter.notebook).items()}
-    names = declared | job.parameters | changes
-    cells = json.loads(job.chapter.notebook.read_text())["cells"]
-    sources = {
-        cell["id"]: "".join(cell["source"])
-        for cell in cells
-        if cell["cell_type"] == "code" and "parameters" not in cell["metadata"].get("tags", [])
-    }
+    notebook = job.chapter.notebook
     with pytest.raises(TrainingBegins):
-        execute(sources, names)
-    matplotlib.pyplot.close("all")
+        execute(sources(notebook), all_values(declared_parameters(notebook), job.parameters | changes))
     return str(asked)
-
-
-def execute(sources, names):
-    for identity, source in sources.items():
-        exec(compile(source, identity, "exec"), names)
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)
 def test_every_parameter_decides_what_is_trained(smoke, chapter, tmp_path, monkeypatch):
     matplotlib.use("agg")
     monkeypatch.chdir(REPOSITORY)
-    notebook = REPOSITORY / "notebooks" / f"{chapter}.ipynb"
+    job = next(job for job in plan(REPOSITORY, "smoke") if job.chapter.name == chapter)
     work = str(work_with_two_details_sets(smoke, tmp_path))
-    base = runs_of(chapter, monkeypatch, work=work)
-    assert base == runs_of(chapter, monkeypatch, work=work)
-    names = declared_parameters(notebook).keys() - ELSEWHERE
+    base = runs_of(job, monkeypatch, work=work)
+    assert base == runs_of(job, monkeypatch, work=work)
+    names = declared_parameters(job.chapter.notebook).keys() - ELSEWHERE
     if chapter.startswith("05"):
         names -= {"details_set"}  # names its Teacher's file as well, which only exists for one set
     for name in names:
-        assert runs_of(chapter, monkeypatch, work=work, **{name: VALUES[name]}) != base, name
+        assert runs_of(job, monkeypatch, work=work, **{name: VALUES[name]}) != base, name
 
 
 def test_the_second_training_of_chapter_04_follows_its_parameters(monkeypatch):
@@ -139,9 +123,8 @@ def test_the_second_training_of_chapter_04_follows_its_parameters(monkeypatch):
         raise TrainingBegins
 
     monkeypatch.setattr(riqa.learn.equal_cost, "train_at_equal_cost", begin)
-    document = json.loads((REPOSITORY / "notebooks" / "04_train_single_task.ipynb").read_text())
-    sources = ("".join(cell["source"]) for cell in document["cells"] if cell["cell_type"] == "code")
-    (source,) = (text for text in sources if "import train_at_equal_cost" in text)
+    code = sources(REPOSITORY / "notebooks" / "04_train_single_task.ipynb").values()
+    (source,) = (text for text in code if "import train_at_equal_cost" in text)
     rows = [("a", 0, 1), ("a", 1, 2), ("b", 0, 3), ("b", 1, 4)]
     history = pd.DataFrame(rows, columns=["trained_on", "seed", "epoch"])
     names = {"history": history, "runs": ["main", "other"]}

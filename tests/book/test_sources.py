@@ -12,7 +12,7 @@ from sklearn.metrics import pairwise_distances
 from riqa.learn.config import KEPT_EPOCHS, PRECISIONS, SCHEDULES
 from riqa.learn.device import DEVICES
 from riqa.learn.level import LEVELS
-from riqa.publish.chapters import read_chapters
+from riqa.publish.chapters import parse_cell, read_chapters
 from riqa.publish.measured import fill_in
 from riqa.publish.parameters import declared_parameters
 from riqa.publish.plan import plan
@@ -43,41 +43,31 @@ def is_parameters(cell):
 
 
 def code(path):
-    """Return the syntax tree of all code but the parameters, without line magics."""
-    text = "\n".join(source(cell) for cell in cells(path, "code") if not is_parameters(cell))
-    return ast.parse(re.sub(r"^\s*[%!].*$", "", text, flags=re.MULTILINE))
+    """Return the syntax tree of all code but the parameters."""
+    return parse_cell("\n".join(source(cell) for cell in cells(path, "code") if not is_parameters(cell)))
+
+
+def prose(path):
+    return "\n\n".join(source(cell) for cell in cells(path, "markdown"))
 
 
 @each_notebook
-def test_a_source_holds_no_outputs_and_names_its_kernel(path):
+def test_a_source_holds_no_outputs_and_it_its_kernel_and_its_cells_have_names(path):
+    assert re.fullmatch(r"\d\d[bc]?_[a-z]+_[a-z_]+", path.stem)
     document = json.loads(path.read_text())
     assert (document["nbformat"], document["nbformat_minor"]) == (4, 5)
     assert document["metadata"]["kernelspec"]["name"] == "python3"
-    for cell in cells(path, "code"):
-        assert cell["outputs"] == []
-        assert cell["execution_count"] is None
-
-
-@each_notebook
-def test_cells_have_readable_identities_of_their_own(path):
+    assert all((cell["outputs"], cell["execution_count"]) == ([], None) for cell in cells(path, "code"))
     identities = [cell["id"] for cell in cells(path)]
     assert len(set(identities)) == len(identities)
     assert all(re.fullmatch(r"[a-zA-Z0-9_-]{3,64}", identity) for identity in identities)
 
 
 @each_notebook
-def test_a_file_is_named_by_number_verb_and_topic(path):
-    assert re.fullmatch(r"\d\d[bc]?_[a-z]+_[a-z_]+", path.stem)
-
-
-@each_notebook
 def test_every_parameter_is_declared_in_form_and_read_later(path):
     declared = declared_parameters(path)
-    read = {
-        node.id
-        for node in ast.walk(code(path))
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
-    }
+    names = [node for node in ast.walk(code(path)) if isinstance(node, ast.Name)]
+    read = {node.id for node in names if isinstance(node.ctx, ast.Load)}
     assert set(declared) <= read, f"never read: {sorted(set(declared) - read)}"
 
 
@@ -98,8 +88,7 @@ INCLUDE = re.compile(r"```\{literalinclude\} (\S+)\n(.*?)```", flags=re.DOTALL)
 
 @each_notebook
 def test_what_a_page_includes_from_the_module_is_there_and_short_enough_to_read(path):
-    text = "\n\n".join(source(cell) for cell in cells(path, "markdown"))
-    for file, options in INCLUDE.findall(text):
+    for file, options in INCLUDE.findall(prose(path)):
         content = (path.parent / file).read_text()
         given = dict(re.findall(r":([\w-]+): (.+)", options))
         assert given.keys() & {"pyobject", "start-at"}, file
@@ -153,32 +142,18 @@ def test_every_number_and_every_closed_choice_says_what_is_legal(path):
 HIDDEN = {"parameters", "remove-cell", "remove-input"}
 
 
-def long(block):
-    """Count the lines of a cell that are neither empty nor part of an import."""
-    imports = [node for node in ast.parse(block).body if isinstance(node, (ast.Import, ast.ImportFrom))]
-    imported = {line for node in imports for line in range(node.lineno, node.end_lineno + 1)}
-    return sum(bool(line.strip()) for n, line in enumerate(block.splitlines(), 1) if n not in imported)
-
-
-def shown(path):
-    """Return the code cells that a page shows."""
-    return [
-        source(cell) for cell in cells(path, "code") if not HIDDEN & set(cell["metadata"].get("tags", []))
-    ]
-
-
 @each_notebook
 def test_cells_that_are_shown_fit_the_page_and_a_lecture(path):
-    for block in shown(path):
+    for cell in cells(path, "code"):
+        if HIDDEN & set(cell["metadata"].get("tags", [])):
+            continue
+        block = source(cell)
+        imports = [node for node in ast.parse(block).body if isinstance(node, (ast.Import, ast.ImportFrom))]
+        imported = {line for node in imports for line in range(node.lineno, node.end_lineno + 1)}
+        lines = [line for n, line in enumerate(block.splitlines(), 1) if line.strip() and n not in imported]
         assert max(map(len, block.splitlines())) <= 80, block
-        assert long(block) <= 15, block
+        assert len(lines) <= 15, block
     assert ast.ClassDef not in [type(node) for node in ast.walk(code(path))]
-
-
-@each_notebook
-def test_a_page_tells_right_away_what_this_build_found(path):
-    first = [source(cell) for cell in cells(path)[:9]]
-    assert any("admonition}" in text and "In this build" in text for text in first)
 
 
 @each_notebook
@@ -195,31 +170,28 @@ def test_every_figure_has_a_caption_a_name_and_an_alternative_text(path):
 
 @each_notebook
 def test_a_claim_is_asserted_and_never_printed(path):
-    printed = [
-        node
-        for node in ast.walk(code(path))
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == "print"
-    ]
+    calls = [node for node in ast.walk(code(path)) if isinstance(node, ast.Call)]
+    printed = [call for call in calls if ast.unparse(call.func) == "print"]
     assert not [call for call in printed if any(isinstance(argument, ast.Compare) for argument in call.args)]
     assert any(isinstance(node, ast.Assert) for node in ast.walk(code(path)))
 
 
 @each_notebook
-def test_every_chapter_opens_and_ends_alike(path):
+def test_every_chapter_opens_and_ends_alike_and_tells_right_away_what_this_build_found(path):
     first = source(cells(path, "markdown")[0])
     assert first.startswith("# ")
     assert first.find(f"**{OPENING[0]}") < first.find(f"**{OPENING[1]}")
     assert all(f"**{heading}" in first for heading in OPENING)
-    text = "\n\n".join(source(cell) for cell in cells(path, "markdown"))
-    headings = re.findall(r"^## (.+)$", text, flags=re.MULTILINE)
+    headings = re.findall(r"^## (.+)$", prose(path), flags=re.MULTILINE)
     assert tuple(headings[-3:]) == ENDING
+    begins = [source(cell) for cell in cells(path)[:9]]
+    assert any("admonition}" in text and "In this build" in text for text in begins)
 
 
 @each_notebook
 def test_every_exercise_has_a_worked_solution(path):
-    text = "\n".join(source(cell) for cell in cells(path, "markdown"))
-    exercises = re.findall(r"\{exercise(?:-start)?\}[^\n]*\n:label: (\S+)", text)
-    solutions = re.findall(r"\{solution(?:-start)?\} (\S+)", text)
+    exercises = re.findall(r"\{exercise(?:-start)?\}[^\n]*\n:label: (\S+)", prose(path))
+    solutions = re.findall(r"\{solution(?:-start)?\} (\S+)", prose(path))
     assert len(exercises) >= (1 if path.stem[2] == "b" else 2)
     assert sorted(solutions) == sorted(exercises)
 
@@ -239,8 +211,7 @@ def test_exercises_are_referred_to_by_labels_that_exist():
 @each_notebook
 def test_no_number_of_a_result_is_typed_beside_a_metric(path):
     """Numbers in prose come from results; a decimal right after F1 or AUC would be one that was typed."""
-    text = "\n".join(source(cell) for cell in cells(path, "markdown"))
-    assert not re.findall(r"(?:our|this book's|here) (?:macro-)?F1 (?:is|was|of) 0\.\d+", text)
+    assert not re.findall(r"(?:our|this book's|here) (?:macro-)?F1 (?:is|was|of) 0\.\d+", prose(path))
 
 
 def test_the_table_of_contents_holds_every_page_and_no_other():

@@ -1,27 +1,26 @@
 """The build of a toy book, and runs of one of its chapters beside it, as a user starts them."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from riqa.files import read_json, tree_digests
-from riqa.publish.build import planned_chapters
 from riqa.publish.layout import Build
 from riqa.publish.progress import read_progress
-from tests.publish.toy import CHAPTERS, make_repository, value, write_chapter, write_profile
+from tests.publish.toy import CHAPTERS, make_repository, until, value, write_chapter, write_profile
 
 RIQA = [sys.executable, "-m", "riqa.cli"]
 
 pytestmark = pytest.mark.book
 
 
-def command(root, *arguments, prefix=()):
-    told = [*prefix, *RIQA, *arguments, "--profile", "toy"]
+def command(root, *arguments):
+    told = [*RIQA, *arguments, "--profile", "toy"]
     return subprocess.run(told, cwd=root, capture_output=True, text=True, check=False)
 
 
@@ -41,25 +40,38 @@ def artifacts(toy):
     return {name: read_json(Build(toy, "toy").artifacts(name)) for name in CHAPTERS}
 
 
-def test_a_book_is_built_and_only_what_a_change_touches_is_built_again(toy):
-    build = Build(toy, "toy")
-    assert "Open _build/toy/html/index.html" in make_book(toy).stdout
-    assert ran(toy) == set(CHAPTERS)
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """A toy repository whose book is built."""
+    root = make_repository(tmp_path_factory.mktemp("built") / "toy")
+    make_book(root)
+    return root
+
+
+@pytest.fixture
+def book(built, tmp_path):
+    """A copy of it, which a test may change."""
+    return shutil.copytree(built, tmp_path / "toy")
+
+
+def test_a_book_is_built_and_only_what_a_change_touches_is_built_again(book):
+    build = Build(book, "toy")
+    assert ran(book) == set(CHAPTERS)
     assert (build.html / "notebooks" / "04_sum_data.html").is_file()
     assert value(build.out("04_sum_data")) == 5  # the last that was read, 4 + 1
 
     stamp = (build.html / "index.html").stat().st_mtime_ns
-    make_book(toy, "--jobs", "1")
-    assert ran(toy) == set()
+    assert "Open _build/toy/html/index.html" in make_book(book, "--jobs", "1").stdout
+    assert ran(book) == set()
     assert (build.html / "index.html").stat().st_mtime_ns == stamp
 
-    write_profile(toy, "toy", parameters={"n": 4}, chapters={"02_scale_data": {"scale": 3}})
-    make_book(toy)
-    assert ran(toy) == {"02_scale_data", "04_sum_data"}
+    write_profile(book, "toy", parameters={"n": 4}, chapters={"02_scale_data": {"scale": 3}})
+    make_book(book)
+    assert ran(book) == {"02_scale_data", "04_sum_data"}
 
-    write_chapter(toy, "03_shift_data", f"{CHAPTERS['03_shift_data'][2]}  # said otherwise")
-    make_book(toy)
-    assert ran(toy) == {"03_shift_data"}  # the outcome is the same, so 04 is taken over
+    write_chapter(book, "03_shift_data", f"{CHAPTERS['03_shift_data'][2]}  # said otherwise")
+    make_book(book)
+    assert ran(book) == {"03_shift_data"}  # the outcome is the same, so 04 is taken over
 
 
 def test_a_failure_ends_in_one_block_bad_input_in_one_line_and_what_is_independent_is_done(toy):
@@ -80,51 +92,30 @@ def begin_slow_build(toy):
     write_profile(toy, "toy", parameters={"n": 4, "pause": 20.0})
     told = [*RIQA, "book", "--profile", "toy"]
     process = subprocess.Popen(told, cwd=toy, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    deadline = time.time() + 300  # a busy machine takes its time
-    while time.time() < deadline:
-        progress = read_progress(Build(toy, "toy").progress("01_make_data"))
-        if progress and progress.state == "running" and progress.cell >= 4:
-            return process
-        time.sleep(0.1)
-    pytest.fail("the first chapter did not begin")
+    begun = Build(toy, "toy").progress("01_make_data")
+    until(lambda: (told := read_progress(begun)) and told.state == "running" and told.cell >= 4)
+    return process
 
 
-def test_a_build_that_was_ended_in_the_middle_goes_on(toy):
-    make_book(toy)
-    wanted = artifacts(toy)
+def test_a_build_that_was_ended_in_the_middle_goes_on(book):
+    wanted = artifacts(book)
     for blow in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
-        process = begin_slow_build(toy)
+        process = begin_slow_build(book)
         if blow == signal.SIGKILL:
-            second = make_book(toy, status=2)
+            second = make_book(book, status=2)
             assert second.stderr.startswith("riqa: profile toy is being built already in _build/toy; wait")
         os.kill(process.pid, blow)
         stopped = process.communicate(timeout=120)[1]
         assert process.returncode == (-9 if blow == signal.SIGKILL else 130)
         if blow != signal.SIGKILL:
             assert stopped == "riqa: stopped. What is done is kept; the same command goes on.\n"
-    write_profile(toy, "toy", parameters={"n": 4})
-    make_book(toy)
-    assert artifacts(toy) == wanted
-    assert not list((toy / "_build" / "toy" / "work").glob(".*"))
-
-
-def test_planned_chapters_are_read_from_snakemakes_table(tmp_path):
-    log = tmp_path / "log"
-    log.write_text("Building DAG of jobs...\n")
-    assert planned_chapters(log, CHAPTERS) == set()
-    log.write_text("Job stats:\njob  count\n---  -----\n02_scale_data  1\nall  1\ntotal  2\n\n01_make_data\n")
-    assert planned_chapters(log, CHAPTERS) == {"02_scale_data"}
+    write_profile(book, "toy", parameters={"n": 4})
+    make_book(book)
+    assert artifacts(book) == wanted
+    assert not list((book / "_build" / "toy" / "work").glob(".*"))
 
 
 # `riqa run`: one chapter again, in a folder of its own
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory):
-    """A toy repository whose book is built."""
-    root = make_repository(tmp_path_factory.mktemp("rerun") / "toy")
-    make_book(root)
-    return root
 
 
 def test_a_chapter_runs_again_beside_the_build(built):
@@ -154,10 +145,8 @@ def test_a_chapter_runs_again_beside_the_build(built):
         ("02 --out notebooks", "is not empty"),
         ("02 --out Snakefile", "is not empty"),
         ("02 --out Snakefile/x", "Snakefile/x cannot be written (Not a directory)"),
-        ("02 -p scale=.nan", "02_scale_data: scale is nan, must be finite"),
         ("02 -p scale=1e400", "02_scale_data: scale is inf, must be finite"),
         ("04 -p seeds=[]", "04_sum_data: seeds is [], must hold 1 or more, each at least 0"),
-        ("04 -p seeds=[-1]", "04_sum_data: seeds is [-1], must hold 1 or more"),
         ("02 --profile quick", "needs 01_make_data, which profile quick has not built; run make book PROFILE=quick"),
     ],
 )  # fmt: skip
@@ -170,24 +159,13 @@ def test_bad_input_is_one_line_and_exit_code_2(built, monkeypatch, riqa, argumen
     assert told.startswith("riqa: ")
 
 
-def test_a_folder_that_may_not_be_written_is_one_line(built, tmp_path, without_roots_power):
-    (tmp_path / "closed").mkdir(mode=0o555)
-    for folder in (tmp_path / "closed", tmp_path / "closed" / "new"):
-        done = command(built, "run", "02", "--out", folder, prefix=without_roots_power)
-        assert done.returncode == 2
-        assert done.stderr.startswith(f"riqa: {folder} cannot be written (Permission denied); make room")
-        assert done.stderr.count("\n") == 1
-
-
 def test_two_runs_cannot_have_one_folder(built):
     folder = built / "shared"
     folder.mkdir()
     told = [*RIQA, "run", "01", "--profile", "toy", "-p", "pause=60", "--out", folder]
     first = subprocess.Popen(told, cwd=built)
     try:
-        while not any(folder.glob(".made/progress.json")):
-            assert first.poll() is None
-            time.sleep(0.1)
+        until((folder / ".made" / "progress.json").is_file)
         done = command(built, "run", "01", "--out", "shared")
         assert done.returncode == 2
         assert "shared is not empty" in done.stderr

@@ -10,7 +10,7 @@ import yaml
 
 from riqa.publish.chapters import read_chapters
 from riqa.publish.layout import Build
-from tests.publish.toy import CHAPTERS, REPOSITORY, value, write_profile
+from tests.publish.toy import REPOSITORY, value, write_profile
 
 SLURM = REPOSITORY / "profiles" / "slurm"
 SUBMIT = """#!/bin/sh
@@ -33,8 +33,10 @@ def snakemake(root, *arguments):
 def test_chapters_run_as_jobs_of_a_cluster(toy):
     (toy / "submit").write_text(SUBMIT)
     (toy / "submit").chmod(0o755)
-    resources = {name: {"mem_mb": 1000 * n, "runtime": n} for n, name in enumerate(CHAPTERS, start=1)}
-    resources["02_scale_data"]["gpu"] = 1
+    resources = {
+        "01_make_data": {"mem_mb": 1000, "runtime": 1},
+        "02_scale_data": {"mem_mb": 2000, "runtime": 2, "gpu": 1},
+    }
     profile = yaml.safe_load((SLURM / "config.yaml").read_text()) | {
         "executor": "cluster-generic",
         "cluster-generic-submit-cmd": "./submit {rule} {resources.mem_mb} {resources.runtime} {threads}",
@@ -43,13 +45,14 @@ def test_chapters_run_as_jobs_of_a_cluster(toy):
     }
     (toy / "cluster").mkdir()
     (toy / "cluster" / "config.yaml").write_text(yaml.safe_dump(profile))
-    snakemake(toy, "--workflow-profile", "cluster", "--config", "profile=toy")
-    asked = sorted((toy / "asked.txt").read_text().splitlines())
-    assert asked == [f"{name} {1000 * n} {n} 1" for n, name in enumerate(CHAPTERS, start=1)]
-    # n of the profile, and the shift of 03, the last that 04 reads
-    assert value(Build(toy, "toy").out("04_sum_data")) == 4 + 1
-    again = snakemake(toy, "--workflow-profile", "cluster", "--config", "profile=toy")
-    assert "Nothing to be done" in again.stderr
+    build = Build(toy, "toy")
+    asking = [build.shown(build.artifacts("02_scale_data")), "--workflow-profile", "cluster"]
+    asking += ["--config", "profile=toy"]
+    snakemake(toy, *asking)
+    asked = (toy / "asked.txt").read_text().splitlines()
+    assert asked == ["01_make_data 1000 1 1", "02_scale_data 2000 2 1"]
+    assert value(build.out("02_scale_data")) == 2 * 4  # n of the profile
+    assert "Nothing to be done" in snakemake(toy, *asking).stderr
 
 
 def test_the_slurm_profile_names_real_chapters_and_gives_those_that_train_a_graphics_card():

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 
 import psutil
 import pytest
@@ -14,21 +13,11 @@ from riqa.publish.build import chapter_environment
 from riqa.publish.forks import fixed_variables, libraries, served
 from riqa.publish.layout import PLACES
 from riqa.publish.progress import read_progress
-from tests.publish.toy import value
+from tests.publish.toy import until, value
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="forks are served on Linux")
 
 ASK = [sys.executable, "-m", "riqa.publish.forks", "chapter"]
-
-
-def wait_for(found, seconds=60):
-    """Wait until a function returns something, and return it."""
-    deadline = time.time() + seconds
-    while time.time() < deadline:
-        if answer := found():
-            return answer
-        time.sleep(0.05)
-    raise AssertionError(f"{found} found nothing in {seconds} s")
 
 
 @pytest.fixture
@@ -73,7 +62,7 @@ def test_exit_status_and_words_come_back(asked, tmp_path):
 @pytest.mark.parametrize("victim", ["asking", "chapter", "kernel"])
 def test_a_kill_ends_chapter_and_kernel_and_is_told(run, asked, tmp_path, victim):
     server = psutil.Process(serving(asked(pause=600.0), tmp_path, stderr=subprocess.DEVNULL).pid)
-    wait_for(lambda: (told := read_progress(run.progress)) and told.cell >= 3)
+    until(lambda: (told := read_progress(run.progress)) and told.cell >= 3)
     (asking,) = [one for one in server.children() if "serve" not in one.cmdline()]
     (chapter,) = [one for one in server.children() if one != asking]
     (kernel,) = chapter.children()

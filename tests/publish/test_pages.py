@@ -2,7 +2,6 @@ import urllib.error
 import urllib.request
 
 import pytest
-from rich.console import Console
 
 from riqa.errors import BuildError, InputError
 from riqa.publish.layout import Build
@@ -43,7 +42,7 @@ def test_a_site_is_rendered_whole_and_offline_and_a_broken_link_leaves_the_last_
 def test_a_book_is_served_on_this_machine_if_it_is_built_and_the_port_is_free(tmp_path):
     build = Build(tmp_path, "toy")
     with pytest.raises(InputError, match="make book PROFILE=toy"):
-        serve_book(build, 0, Console())
+        serve_book(build, 0)
     build.html.mkdir(parents=True)
     (build.html / "index.html").write_text("hello")
     with serving(build.html) as address:
@@ -52,4 +51,4 @@ def test_a_book_is_served_on_this_machine_if_it_is_built_and_the_port_is_free(tm
         with pytest.raises(urllib.error.HTTPError):
             urllib.request.urlopen(f"{address}/b.html")
         with pytest.raises(InputError, match="--port"):
-            serve_book(build, int(address.rsplit(":", 1)[1]), Console())
+            serve_book(build, int(address.rsplit(":", 1)[1]))

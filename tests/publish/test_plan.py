@@ -23,8 +23,9 @@ from tests.publish.toy import CHAPTERS, write_chapter, write_profile
 PACKAGE = Path(riqa.__file__).parent
 
 
-def test_chapters_stand_in_reading_order_and_a_wrong_list_is_refused(toy):
-    assert find_root(toy / "book" / "_ext") == toy
+def test_chapters_stand_in_reading_order_and_a_wrong_list_is_refused(toy, monkeypatch):
+    monkeypatch.chdir(toy / "book" / "_ext")
+    assert find_root() == toy
     chapters = read_chapters(toy)
     assert list(chapters) == list(CHAPTERS)
     assert chapters["04_sum_data"].needs == ("02_scale_data", "03_shift_data")
@@ -75,11 +76,13 @@ def test_modules_used_are_those_that_imports_of_code_reach_and_no_other_rooms(tm
 
 
 def test_a_chapter_depends_on_what_the_paper_prints_and_claims(tmp_path):
-    source = new_code_cell("from riqa.paper import numbers")
-    nbformat.write(new_notebook(cells=[source]), tmp_path / "x.ipynb")
-    tables = {path for path in (PACKAGE / "paper").iterdir() if path.suffix in {".csv", ".yaml"}}
-    assert {path.name for path in tables} >= {"claims.yaml", "numbers.csv"}
-    assert tables < set(modules_used(tmp_path / "x.ipynb"))
+    nbformat.write(
+        new_notebook(cells=[new_code_cell("from riqa.paper import numbers")]), tmp_path / "x.ipynb"
+    )
+    used = {path.name for path in modules_used(tmp_path / "x.ipynb")}
+    assert (
+        used >= {path.name for path in (PACKAGE / "paper").glob("*.[cy]*")} >= {"claims.yaml", "numbers.csv"}
+    )
 
 
 @pytest.mark.parametrize(
@@ -97,8 +100,6 @@ def test_a_chapter_depends_on_what_the_paper_prints_and_claims(tmp_path):
         ("parameters: {m: 1}", "no chapter declares a parameter 'm'"),
         ("chapters: {01_make_date: {}}", "no chapter '01_make_date' (did you mean 01_make_data"),
         ("chapters: {01_make_data: {m: 1}}", "01_make_data declares no parameter 'm'"),
-        ("parameters: {n: 1.5}", "n must be int"),
-        ("parameters: {seeds: [0, 0]}", ": seeds is [0, 0], must hold each value once"),
         ("parameters: {scale: .nan}", "scale is nan, must be finite"),
         ("chapters: {04_sum_data: {seeds: [0, 7]}}",
          "profiles/odd.yaml: 04_sum_data: seeds is [0, 7], must be among those of 02_scale_data: 0, 1"),

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import psutil
 import pytest
@@ -15,12 +16,13 @@ from jupyter_client.connect import LocalPortCache
 from nbformat.v4 import new_code_cell, new_output
 
 from riqa.errors import BuildError, InputError
-from riqa.files import read_json, tree_digests
+from riqa.files import read_json, tree_digests, write_json
+from riqa.publish import kernel
 from riqa.publish.kernel import kernel_environment, lacks_picture
 from riqa.publish.layout import PLACES
 from riqa.publish.progress import read_progress
 from riqa.publish.run import run_chapter
-from tests.publish.toy import value, write_chapter
+from tests.publish.toy import until, value, write_chapter
 
 NAME = "01_make_data"
 
@@ -32,6 +34,21 @@ def rewrite(run, code, parameters=""):
 
 def state(run):
     return read_progress(run.progress).state
+
+
+@pytest.fixture
+def instead(monkeypatch):
+    """Let a function of the parameters stand for a notebook, which takes seconds to start."""
+
+    def stand(compute):
+        def execute(notebook, log, parameters, follower, forked):
+            rows = [{"name": "value", "value": compute(**parameters)}]
+            write_json(Path(parameters["out"], "results.json"), rows)
+            return read_json(notebook)
+
+        monkeypatch.setattr(kernel, "execute", execute)
+
+    return stand
 
 
 def test_a_chapter_that_ends_well_is_published_and_needs_no_port(run, monkeypatch):
@@ -65,8 +82,8 @@ def test_as_a_process_bad_input_is_exit_code_2_and_one_line_before_anything_runs
     assert not run.log.exists()
 
 
-def test_whatever_decides_the_outcome_makes_it_run_again_and_else_it_is_taken_over(run):
-    rewrite(run, "value = time.time()")
+def test_whatever_decides_the_outcome_makes_it_run_again_and_else_it_is_taken_over(run, instead):
+    instead(lambda **parameters: time.time())
     run_chapter(run)
     five = replace(run, parameters={**run.parameters, "n": 5})
     for change, again in {
@@ -80,7 +97,7 @@ def test_whatever_decides_the_outcome_makes_it_run_again_and_else_it_is_taken_ov
         (run.out / "artifacts.json").unlink()  # as Snakemake does before it runs a rule
         run.executed.unlink()
         if change == "input":
-            rewrite(run, "value = 1 + time.time()")
+            rewrite(run, "value = 1")
         elif change == "artifact":
             (run.out / "results.json").write_text("[]")
         run_chapter(again)
@@ -138,17 +155,19 @@ def test_what_does_not_end_well_leaves_nothing_that_looks_done(run, code, error,
     assert read_progress(run.progress).user_error == (error is InputError)
 
 
-def test_checkpoints_outlive_a_stop_but_neither_another_recipe_nor_the_end(run):
-    """A cell leaves a mark, and fails until it finds one; what it finds it tells."""
-    rewrite(
-        run,
-        "import os, pathlib\n"
-        'folder = pathlib.Path(os.environ["RIQA_CHECKPOINTS"])\n'
-        "folder.mkdir(parents=True, exist_ok=True)\n"
-        "value = sorted(file.name for file in folder.iterdir())\n"
-        '(folder / f"mark{n}").touch()\n'
-        "assert value, 'nothing yet'",
-    )
+def test_checkpoints_outlive_a_stop_but_neither_another_recipe_nor_the_end(run, instead):
+    """The chapter leaves a mark, and fails until it finds one; what it finds it tells."""
+
+    @instead
+    def compute(n, out):
+        folder = Path(os.environ["RIQA_CHECKPOINTS"])
+        folder.mkdir(parents=True, exist_ok=True)
+        found = sorted(file.name for file in folder.iterdir())
+        (folder / f"mark{n}").touch()
+        if not found:
+            raise BuildError("nothing yet")
+        return found
+
     for n in (4, 5, 4):  # the mark of 4 is not there for 5, and no longer for a second 4
         with pytest.raises(BuildError, match="nothing yet"):
             run_chapter(replace(run, parameters={**run.parameters, "n": n}))
@@ -245,15 +264,6 @@ def test_this_process_keeps_its_own_variables(monkeypatch, tmp_path):
     with kernel_environment(3, tmp_path):
         assert os.environ["RIQA_WORKERS"] == "3"
     assert os.environ == before
-
-
-def until(holds, seconds=60):
-    """Wait until something holds."""
-    for _ in range(10 * seconds):
-        if holds():
-            return
-        time.sleep(0.1)
-    raise AssertionError("it never did")
 
 
 @pytest.mark.parametrize("killed", ["command", "runner"])

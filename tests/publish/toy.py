@@ -1,6 +1,8 @@
 """A toy repository: the real Snakefile, configuration and extensions, with chapters that take no time."""
 
 import shutil
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import nbformat
@@ -75,6 +77,14 @@ def write_profile(root: Path, name: str, **content: object) -> None:
     """Write one profile; keys that are not given get harmless values."""
     profile = {"description": "A toy.", "data": "none", "parameters": {}, "chapters": {}} | content
     (root / "profiles" / f"{name}.yaml").write_text(yaml.safe_dump(profile))
+
+
+def until(holds: Callable[[], object], seconds: float = 300, every: float = 0.1) -> None:
+    """Wait until something holds; a busy machine takes its time."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "it never did"
+        time.sleep(every)
 
 
 def value(folder: Path) -> object:

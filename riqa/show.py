@@ -42,6 +42,9 @@ NAMES = {
     "deletion_gain": "gain by deletion", "insertion_gain": "gain by insertion",
     "repair_gain": "gain by repair", "repair_truth": "gain by repair in the true order",
     "fall": "fall of p on the blank", "answer_lost": "share with an answer to lose",
+    # errors that go together
+    "phi": "φ", "phi_shared": "φ, shared by all networks", "phi_own": "φ, one network's own",
+    "error_gone": "share of errors gone", "error_gone_beyond": "share of errors gone, beyond the usual",
     # advice
     "another_detail": "another detail at random", "spoilt_detail": "a spoilt detail at random",
     "frequent_detail": "always the most frequent detail", "best_detail": "best detail, truth known",

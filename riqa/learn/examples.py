@@ -78,15 +78,14 @@ def with_pseudo_labels(
     """Replace the details of a store's split by the Teacher's answers (paper, Section 2.1, last paragraph).
 
     The answers (`source` is their file, for messages) have image_id and p_<detail> of good, one row per
-    image; a detail that is NaN for all is not taught. Of `kind`, ``soft`` keeps probabilities, ``hard``
-    thresholds them at 0.5, and another is a ValueError. An InputError tells of images without an answer.
+    image; NaN is no label. Of `kind`, ``soft`` keeps probabilities, ``hard`` thresholds them at 0.5, and
+    another is a ValueError. An InputError tells of images without a row.
     """
     if kind not in ("soft", "hard"):
         raise ValueError(f"pseudo-label kind is {kind!r}, must be soft or hard")
     probs = pseudo_labels.set_index("image_id")[[f"p_{detail}" for detail in DETAILS]]
-    taught = probs.columns[probs.notna().any()]
     probs = probs.reindex(manifest["image_id"].iloc[examples.rows])
-    missing = probs[taught].isna().any(axis=1) | ~probs.index.isin(pseudo_labels["image_id"])
+    missing = ~probs.index.isin(pseudo_labels["image_id"])
     if missing.any():
         raise InputError(
             f"{source}: no pseudo-label for {int(missing.sum())} images, first {probs.index[missing][0]}; "

@@ -9,6 +9,7 @@ import pytest
 import yaml
 from sklearn.metrics import pairwise_distances
 
+from riqa.labels import DETAILS
 from riqa.learn.config import KEPT_EPOCHS, PRECISIONS, SCHEDULES
 from riqa.learn.device import DEVICES
 from riqa.learn.level import LEVELS
@@ -112,6 +113,7 @@ CHOICES = {  # text that a chapter hands to a function which knows only these
     "precision": PRECISIONS,
     "device": DEVICES,
     "pseudo_label_kind": ("soft", "hard"),
+    "detail": DETAILS,
     "known_shares": ("observers", "eyeq_d"),
     "level": LEVELS,
     "if_unfit": ("warn", "calibrate", "drop"),

@@ -61,6 +61,9 @@ def test_pseudo_labels_soft_and_hard(store, tmp_path):
 
     assert taught("soft")[0].tolist() == pytest.approx([0.7, 0.2, 1.0])
     assert taught("hard")[[0, -1]].tolist() == [[1.0, 0.0, 1.0], [1.0, 0.0, 0.0]]
+    some = answers.assign(p_clarity=[0.2, np.nan, 0.9, np.nan])  # of the images g, e, c and a
+    for kind, labels in (("soft", [np.nan, 0.9, np.nan, 0.2]), ("hard", [np.nan, 1.0, np.nan, 0.0])):
+        assert taught(kind, some)[:, 1].tolist() == pytest.approx(labels, nan_ok=True)
     with pytest.raises(ValueError, match="firm"):
         taught("firm")
     with pytest.raises(InputError, match="no pseudo-label for 1 images, first g"):

@@ -13,7 +13,7 @@ NAMES = {
     "teacher": "Teacher", "single_task": "single-task", "single_task_control": "control",
     "multi_task": "multi-task", "multi_task_or_start": "multi-task or its start",
     "truth_known": "truth known", "details_known": "details known",
-    "mcf_net": "MCF-Net", "quickqual": "QuickQual",
+    "mcf_net": "MCF-Net", "quickqual": "QuickQual", "cross_entropy": "cross-entropy",
     "eyeq": "EyeQ", "deepdrid": "DeepDRiD", "mshf": "MSHF", "eyeq_d": "EyeQ-D", "fives": "FIVES",
     "resnet10": "ResNet-10", "wide_resnet10_2": "Wide ResNet-10-2", "vit_tiny": "ViT-Tiny",
     "resnet18": "ResNet-18", "resnet50": "ResNet-50", "swin_t": "Swin-T",

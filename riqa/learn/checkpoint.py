@@ -28,6 +28,7 @@ class Progress:
     generator: torch.Generator  # source of shuffling and augmentation
     keep_last: bool = False  # whether the last epoch is kept, whatever its score
     average: AveragedModel | None = None  # moving average of the network's weights, if any
+    weighting: nn.Module | None = None  # of the tasks' losses, if it changes
     history: list[dict] = field(default_factory=list)  # one record per epoch, the start (0) included
     best_state: dict[str, Tensor] = field(default_factory=dict)  # weights, at first of the start
     best_epoch: int = 0
@@ -53,13 +54,15 @@ class Progress:
 def save_checkpoint(progress: Progress, path: Path) -> None:
     """Write everything that decides how the run goes on, as one safetensors file, aside and then renamed.
 
-    The tensors are ``model.*``, ``best.*``, ``average.*``, ``optimizer.<parameter>.*`` and the states of
-    the random generators; what is not a tensor is text.
+    The tensors are ``model.*``, ``best.*``, ``average.*``, ``weighting.*``, ``optimizer.<parameter>.*`` and
+    the states of the random generators; what is not a tensor is text.
     """
     optimizer, schedule = progress.optimizer.state_dict(), progress.scheduler.state_dict()
     states = {"model": progress.model.state_dict(), "best": progress.best_state}
     if progress.average is not None:
         states["average"] = progress.average.state_dict()
+    if progress.weighting is not None:
+        states["weighting"] = progress.weighting.state_dict()
     states |= {f"optimizer.{parameter}": state for parameter, state in optimizer["state"].items()}
     states["random"] = {"own": progress.generator.get_state(), "global": torch.get_rng_state()}
     if torch.cuda.is_available():
@@ -88,6 +91,8 @@ def load_checkpoint(progress: Progress, path: Path) -> None:
         progress.model.load_state_dict(_below("model.", tensors))
         if progress.average is not None:
             progress.average.load_state_dict(_below("average.", tensors))
+        if progress.weighting is not None:
+            progress.weighting.load_state_dict(_below("weighting.", tensors))
         state: dict[int, dict[str, Tensor]] = {}
         for name, value in _below("optimizer.", tensors).items():
             parameter, _, key = name.partition(".")

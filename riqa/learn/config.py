@@ -10,6 +10,10 @@ from riqa.learn.augment import Augmentation
 Schedule = Literal["steps", "one_cycle"]
 Precision = Literal["auto", "float32", "bfloat16"]
 KeptEpoch = Literal["best", "last"]
+Scheme = Literal[
+    "fixed", "equal_weights", "uncertainty", "dynamic_average", "gradient_norms", "gradient_surgery",
+    "conflict_averse",
+]  # fmt: skip
 SCHEDULES, PRECISIONS, KEPT_EPOCHS = (get_args(words) for words in (Schedule, Precision, KeptEpoch))
 
 
@@ -32,6 +36,7 @@ class TrainingConfig:
     patience: int = Field(0, ge=0)  # stop after so many epochs without a better one; 0: never (paper)
     lambda_overall: float = Field(1.0, ge=0)  # weight of the overall-quality loss (Eq. 4)
     lambda_details: float = Field(1.0, ge=0)  # weight of the details loss (Eq. 4)
+    weighting: Scheme = "fixed"  # what multiplies both weights, see `riqa.learn.balance`; fixed: nothing
     augmentation: Augmentation = Augmentation()  # label-preserving; the paper's Teacher has none
     precision: Precision = "auto"  # see `riqa.learn.device.resolve_precision`
     seed: int = 0  # of shuffling, augmentation and dropout

@@ -103,11 +103,17 @@ def run_all(runs: Sequence[TrainingRun], workers: int = 1) -> Results:
     return joined(run_each(runs, workers))
 
 
-def run_each(runs: Sequence[TrainingRun], workers: int = 1) -> list[Results]:
-    """Do what `run_all` does, but return history and predictions of each run."""
+def run_each(
+    runs: Sequence[TrainingRun], workers: int = 1, work: Callable[..., object] | None = None
+) -> list:
+    """Do what `run_all` does, but return history and predictions of each run.
+
+    A training besides the book's is a function `work` that is called as `execute` is, and what it returns.
+    """
     give_back_freed_memory()  # memory of earlier work is not kept during training
     with _epochs_shown(runs) as show, in_own_folder():  # where the processes' sockets have room
-        return list(call_in_workers(execute, [(run,) for run in runs], workers, _PROCESSES, on_news=show))
+        jobs = [(run,) for run in runs]
+        return list(call_in_workers(work or execute, jobs, workers, _PROCESSES, on_news=show))
 
 
 def run_together(runs: Sequence[TrainingRun], processes: Processes) -> Results:
@@ -149,7 +155,7 @@ def execute(
         validation,
         config,
         start_counts=run.start_counts,
-        checkpoint=_checkpoint(run, model, store.meta["sha256"], processes.n, precision),
+        checkpoint=checkpoint_of(run, model, store.meta["sha256"], processes.n, precision),
         on_epoch=lambda *progress: tell((run.stem.name, *progress)),
         processes=processes,
     )
@@ -208,7 +214,7 @@ def precision_of(run: TrainingRun) -> str:
     return resolve_precision(run.config.precision, network, resolve_device(run.device))
 
 
-def _checkpoint(run: TrainingRun, model: QualityNet, *others: object) -> Path | None:
+def checkpoint_of(run: TrainingRun, model: QualityNet, *others: object) -> Path | None:
     """Return the run's own checkpoint file: its name has a digest of all that decides the outcome."""
     if run.checkpoints is None:
         return None

@@ -15,6 +15,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from riqa.errors import InputError
 from riqa.learn.augment import augment
+from riqa.learn.balance import SCHEMES, EqualWeights
 from riqa.learn.checkpoint import Progress, load_checkpoint, save_checkpoint
 from riqa.learn.config import TrainingConfig
 from riqa.learn.device import resolve_precision
@@ -22,7 +23,7 @@ from riqa.learn.distributed import ALONE, Processes
 from riqa.learn.examples import Examples, to_images
 from riqa.learn.model import QualityNet
 from riqa.learn.predict import in_batches
-from riqa.learn.tasks import TASKS, Task, WeightedSum, Weighting, multi_task_loss, part_scales
+from riqa.learn.tasks import TASKS, Task, Weighting, multi_task_loss, part_scales
 from riqa.workers import work_ahead
 
 SMALLEST_IMAGE = 32
@@ -56,7 +57,7 @@ def train(
         validation: What chooses the epoch; never the test split.
         config: Hyperparameters; `batch_size` is that of all processes together.
         tasks: What may be learned; the score of the first that is learned chooses the epoch.
-        weighting: How losses join; by default `config`'s lambdas, and a task of weight 0 is not learned.
+        weighting: How losses join; by default as `config` says, and a task of weight 0 is not learned.
         start_counts: Whether the starting weights compete for the best epoch, as in the paper's control,
             which keeps "the best checkpoint over all epochs" of both of its phases.
         checkpoint: File that holds, after every epoch, all that a later call with the same other
@@ -66,11 +67,12 @@ def train(
         processes: Those that train together.
 
     Returns:
-        One record per epoch: epoch (0 is the start), train_loss, val_loss, val_score, learning_rate, best.
+        One record per epoch: epoch (0 is the start), train_loss, val_loss, val_score, learning_rate, best,
+        and what a scheme of `riqa.learn.balance` has noted.
 
     Raises:
-        InputError: If the images are too small, the processes cannot share a batch evenly, or the
-            checkpoint cannot be read.
+        InputError: If the images are too small, the processes cannot share a batch evenly or the weights
+            of losses, or the checkpoint cannot be read.
     """
     side, batch_size = training.images.shape[1], min(config.batch_size, len(training))
     if side < SMALLEST_IMAGE:
@@ -85,15 +87,21 @@ def train(
     device = next(model.parameters()).device
     precision = resolve_precision(config.precision, model, device)
     model.to(memory_format=torch.channels_last)
+    tensors = list(model.backbone.parameters())  # from the input on
+    n_frozen = int(config.frozen_share * len(tensors))
+    frozen = nn.ParameterList(tensors[:n_frozen]).requires_grad_(False)
     if weighting is None:
         weights = {"overall": config.lambda_overall, "details": config.lambda_details}
-        tasks, weighting = [task for task in tasks if weights[task.name]], WeightedSum(weights)
-    tensors = list(model.backbone.parameters())  # from the input on
-    frozen = nn.ParameterList(tensors[: int(config.frozen_share * len(tensors))]).requires_grad_(False)
+        tasks = [task for task in tasks if weights[task.name]]
+        weights = {task.name: weights[task.name] for task in tasks}
+        weighting = SCHEMES[config.weighting](weights, tensors[n_frozen:])
+    changing = weighting if isinstance(weighting, nn.Module) else None  # with a state of its own
+    if changing is not None and processes.n > 1:
+        raise InputError("weights of losses that change are for one process: set weighting to fixed")
     shared = processes.wrap(model, some_unused=bool(model.heads.keys() - {task.name for task in tasks}))
     generator = torch.Generator().manual_seed(config.seed)
     torch.manual_seed(config.seed)  # dropout and stochastic depth read the global generator
-    learned = list(weighting.parameters()) if isinstance(weighting, nn.Module) else []
+    learned = [] if changing is None else list(changing.parameters())
     pace = {"lr": config.learning_rate, "momentum": config.momentum, "weight_decay": config.weight_decay}
     optimizer = torch.optim.SGD([*model.parameters(), *learned], **pace)
     scheduler = _scheduler(optimizer, config, _n_batches(training, config))
@@ -101,11 +109,11 @@ def train(
     if config.ema_decay:  # of the weights and the running statistics
         average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay), use_buffers=True)
     keep_last = config.kept_epoch == "last"
-    progress = Progress(model, optimizer, scheduler, generator, keep_last, average)
+    progress = Progress(model, optimizer, scheduler, generator, keep_last, average, changing)
 
-    def validate(epoch: int, train_loss: float, learning_rate: float) -> dict[str, float]:
+    def validate(epoch: int, train_loss: float, learning_rate: float, **noted: float) -> dict[str, float]:
         scores = evaluate(progress.kept_model, validation, config, tasks, weighting, processes)
-        record = {"epoch": epoch, "train_loss": train_loss, **scores, "learning_rate": learning_rate}
+        record = {"epoch": epoch, "train_loss": train_loss, **scores, "learning_rate": learning_rate, **noted}
         progress.add(record, may_be_best=epoch > 0 or start_counts)
         return record
 
@@ -135,7 +143,8 @@ def train(
         losses = train_epoch(forward, objective, read, optimizer, after_step)
         processes.share_buffers(progress.kept_model)
         train_loss = float(np.mean(processes.mean(losses).tolist()))
-        record = validate(epoch, train_loss, scheduler.get_last_lr()[0])
+        noted = weighting.end_epoch() if isinstance(weighting, EqualWeights) else {}
+        record = validate(epoch, train_loss, scheduler.get_last_lr()[0], **noted)
         if checkpoint is not None and processes.is_main:
             save_checkpoint(progress, checkpoint)
         n_images = _n_batches(training, config) * config.batch_size

@@ -62,14 +62,16 @@ def differences(
     )
 
 
-def methods(predictions: pd.DataFrame, pairs: Pairs, *, confidence: float = 0.95) -> pd.DataFrame:
-    """Compare macro-F1 of trained methods: seeds as readers, patients as cases (`riqa.evaluate.mrmc`).
+def methods(
+    predictions: pd.DataFrame, pairs: Pairs, *, confidence: float = 0.95, metric: str = "macro_f1"
+) -> pd.DataFrame:
+    """Compare a score of trained methods: seeds as readers, patients as cases (`riqa.evaluate.mrmc`).
 
     With one seed there is a value, and neither interval nor p-value.
     """
     shared = {"method": "mrmc", "confidence": confidence}
     return stack(
-        rows({("macro_f1", "all"): interval_of_method(_by_seed(a, b), confidence)}, **shared, **keys)
+        rows({(metric, "all"): interval_of_method(_by_seed(a, b, metric), confidence)}, **shared, **keys)
         for keys, a, b in _paired(predictions, pairs)
     )
 
@@ -194,8 +196,8 @@ def reject_against_good(
     return stack(found)
 
 
-def _by_seed(a: Graded, b: Graded) -> BySeed:
-    how = {"n_classes": a.n_classes, "groups": drawn_as_one(a.images)}
+def _by_seed(a: Graded, b: Graded, metric: str = "macro_f1") -> BySeed:
+    how = {"n_classes": a.n_classes, "groups": drawn_as_one(a.images), "metric": metric}
     return differences_by_seed(a.truth, a.called, b.called, **how)
 
 

@@ -108,6 +108,7 @@ KNOBS = {
     "patience": (1, -1),
     "lambda_overall": (0.3, -1.0),
     "lambda_details": (0.3, float("inf")),
+    "weighting": ("uncertainty", "loudest"),
     "augmentation": (Augmentation(max_transforms=0), None),
     "precision": ("float32", "float16"),
     "seed": (1, None),

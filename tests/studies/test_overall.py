@@ -134,6 +134,11 @@ def test_methods_are_judged_with_seeds_as_readers(fake_predictions):
     numbers = row[["value", "low", "high", "p"]].astype(float).tolist()
     assert numbers == pytest.approx([expected.value, expected.low, expected.high, expected.p_value])
     assert (row["method"], row["n"], row["seeds"], row["confidence"]) == ("mrmc", 60, (0, 1, 2), 0.95)
+    of_pair = (wide[model].to_numpy().T for model in PAIR[0])
+    how = {"n_classes": 3, "groups": patients, "metric": "quadratic_kappa"}
+    other = o.methods(predictions, PAIR, metric="quadratic_kappa").iloc[0]
+    assert other["metric"] == "quadratic_kappa"
+    assert other["value"] == pytest.approx(method_difference(truth.astype(int), *of_pair, **how).value)
     one = o.methods(predictions[predictions["seed"] == 1], PAIR).iloc[0]
     assert np.isfinite(one["value"])
     assert one[["low", "high", "p"]].isna().all()

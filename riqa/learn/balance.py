@@ -1,0 +1,145 @@
+"""Schemes that weigh two tasks while they are learned (`TrainingConfig.weighting`), and notes of them.
+
+The loss of a step is the sum over tasks of w_t lambda_t L_t, and schemes differ in w_t. Some ask for the Gram
+matrix of the tasks' gradients: their inner products (2, 2) at the layers that both share. A scheme sees the
+batch of one process only: several that train together cannot use one.
+"""
+
+from collections.abc import Iterable, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from riqa.learn.tasks import WeightedSum
+
+
+def gram_of(losses: Iterable[Tensor], shared: Iterable[Tensor]) -> Tensor:
+    """Return the inner products (K, K) of the gradients of K losses at the shared parameters."""
+    pulls = [torch.autograd.grad(loss, shared, retain_graph=True) for loss in losses]
+    rows = torch.stack([torch.cat([part.flatten() for part in pull]) for pull in pulls])
+    return rows @ rows.T
+
+
+class EqualWeights(nn.Module):
+    """Weights of 1, the paper's sum (Eq. 4), with notes. The other schemes are made from it.
+
+    Args:
+        lambdas: Task -> its fixed weight, above 0, in the order of the losses.
+        shared: The parameters that all tasks pull at.
+    """
+
+    every = 8  # steps from one Gram matrix, which costs a backward pass per task, to the next
+
+    def __init__(self, lambdas: Mapping[str, float], shared: Iterable[Tensor]):
+        super().__init__()
+        self.lambdas, self.shared = dict(lambdas), tuple(shared)
+        self.register_buffer("now", torch.ones(len(self.lambdas)))  # weights
+        self.register_buffer("before", torch.full((len(self.lambdas),), torch.nan))  # losses to compare with
+        self.noted: list[Tensor] = []  # by step of this epoch: weights, losses, cosine of the gradients
+
+    def forward(self, losses: dict[str, Tensor]) -> Tensor:
+        """Join losses; take note of them in training, not in validation, which asks for no gradient."""
+        own = torch.stack([self.lambdas[name] * loss for name, loss in losses.items()])
+        learning, gram, cosine = torch.is_grad_enabled(), None, torch.tensor([torch.nan])
+        if learning and len(own) == 2 and len(self.noted) % self.every == 0:
+            gram = gram_of(own, self.shared).cpu()
+            cosine = gram[:1, 1] / gram.diagonal().prod().sqrt()
+            gram = None if cosine.isnan() else gram  # a batch that knows nothing of a task
+        weights = self.weights(own.detach().cpu(), gram)
+        if learning:
+            self.noted.append(torch.cat([weights.detach(), own.detach().cpu(), cosine]))
+        return (weights.to(own.device) * own).sum()
+
+    def weights(self, losses: Tensor, gram: Tensor | None) -> Tensor:
+        """Return the weights (K,) of a step from its losses (K,) and, where it is known, its Gram matrix."""
+        return self.now
+
+    def end_epoch(self) -> dict[str, float]:
+        """Return the epoch's mean weights, its mean cosine of gradients, and how often that was negative."""
+        noted, self.noted = torch.stack(self.noted), []
+        cosines = noted[:, -1][~noted[:, -1].isnan()]
+        told = {"cosine": cosines.mean().item(), "opposed": (cosines < 0).float().mean().item()}
+        return {f"weight_{name}": noted[:, k].mean().item() for k, name in enumerate(self.lambdas)} | told
+
+
+class Uncertainty(EqualWeights):
+    """Weights that are learned beside the network (Kendall et al. 2018)."""
+
+    def __init__(self, lambdas: Mapping[str, float], shared: Iterable[Tensor]):
+        super().__init__(lambdas, shared)
+        self.log_variance = nn.Parameter(torch.zeros(len(self.lambdas)))
+
+    def weights(self, losses: Tensor, gram: Tensor | None) -> Tensor:
+        """Return 1 over the variances."""
+        return torch.exp(-self.log_variance)
+
+    def forward(self, losses: dict[str, Tensor]) -> Tensor:
+        """Add what large variances cost."""
+        return super().forward(losses) + self.log_variance.sum() / 2
+
+
+class DynamicAverage(EqualWeights):
+    """More weight for a task whose loss falls more slowly (Liu et al. 2019)."""
+
+    def end_epoch(self) -> dict[str, float]:
+        """Compare the epoch's mean losses with those of the epoch before, if there is one."""
+        mean = torch.stack(self.noted)[:, len(self.now) : -1].mean(0)
+        rate = (mean / self.before).nan_to_num(1.0, posinf=1.0)
+        self.before, self.now = mean, len(rate) * torch.softmax(rate / 2, dim=0)
+        return super().end_epoch()
+
+
+class GradientNorms(EqualWeights):
+    """GradNorm: all pull alike, a task that lags harder (Chen et al. 2018)."""
+
+    every = 1
+
+    def weights(self, losses: Tensor, gram: Tensor | None) -> Tensor:
+        """Move the weights a step towards the lengths that are wanted."""
+        if gram is not None:
+            first = torch.where(self.before.isnan(), losses, self.before)
+            left, length = losses / first, gram.diagonal().sqrt()
+            wanted = (self.now * length).mean() * (left / left.mean()) ** 1.5
+            slope = length * torch.sign(self.now * length - wanted)
+            moved = (self.now - 0.025 * slope).clamp(min=0.01)
+            self.before, self.now = first, len(moved) * moved / moved.sum()
+        return self.now
+
+
+class GradientSurgery(EqualWeights):
+    """PCGrad (Yu et al. 2020, Algorithm 1)."""
+
+    every = 1
+
+    def weights(self, losses: Tensor, gram: Tensor | None) -> Tensor:
+        """Return the coefficients of both gradients in their sum after surgery."""
+        return self.now if gram is None else 1 - gram[0, 1].clamp(max=0) / gram.diagonal()
+
+
+class ConflictAverse(EqualWeights):
+    """CAGrad (Liu et al. 2021, Algorithm 1), twice its step: the mean is half a sum."""
+
+    every = 1
+
+    def weights(self, losses: Tensor, gram: Tensor | None) -> Tensor:
+        """Try 101 mixtures of both gradients for the one that the mean lacks most."""
+        if gram is None:
+            return self.now
+        share = torch.linspace(0, 1, 101)
+        mixed = torch.stack([share, 1 - share])
+        length = (mixed * (gram @ mixed)).sum(0).clamp(min=1e-24).sqrt()
+        reach = 0.5 * gram.mean().clamp(min=0).sqrt()
+        best = (gram.mean(0) @ mixed + reach * length).argmin()
+        return 1 + 2 * reach / length[best] * mixed[:, best]
+
+
+SCHEMES = {
+    "fixed": lambda lambdas, shared: WeightedSum(lambdas),
+    "equal_weights": EqualWeights,
+    "uncertainty": Uncertainty,
+    "dynamic_average": DynamicAverage,
+    "gradient_norms": GradientNorms,
+    "gradient_surgery": GradientSurgery,
+    "conflict_averse": ConflictAverse,
+}
+"""What `TrainingConfig.weighting` may name -> a function of fixed weights and shared parameters."""

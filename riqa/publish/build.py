@@ -32,7 +32,8 @@ def build_book(build: Build, data: str, jobs: int, parts: str = ALL) -> None:
     `parts` is as in `read_chapters`. Raises an InputError if the profile, the data or a chapter's input
     cannot be used, or the profile is being built; a BuildError if a chapter or the rendering fails.
     """
-    profile, chapters = read_profile(build.root, build.profile), read_chapters(build.root, parts)
+    profile = read_profile(build.root, build.profile)
+    chapters = read_chapters(build.root, parts, profile.needs_data)
     say = console().print
     plan(build.root, build.profile, data, parts)  # refuses bad input before anything starts
     if data and not profile.needs_data:
@@ -50,7 +51,7 @@ def build_book(build: Build, data: str, jobs: int, parts: str = ALL) -> None:
         ran = name in display.progress and display.progress[name].state == "done"
         note = "" if ran else "  (an earlier build; still valid)"
         say(f"  {name:<32}{duration(build.facts(name)['seconds']):>12}{note}")
-    if left := read_chapters(build.root).keys() - chapters.keys():
+    if left := read_chapters(build.root, ALL, profile.needs_data).keys() - chapters.keys():
         what = "chapter is" if len(left) == 1 else "chapters are"
         say(f"{len(left)} further {what} built by: make book PARTS=all")
     say(f"Open {build.shown(build.html / 'index.html')}", soft_wrap=True)

@@ -22,16 +22,18 @@ class Chapter:
     needs: tuple[str, ...]  # the chapters whose artifacts it reads
     threads: int  # how many processes it can use side by side
     part: int = 1  # of the book; Part I is built by default
+    phantoms: bool = False  # whether it needs a truth that only drawn photographs have
 
 
 ALL = "all"
 
 
-def read_chapters(root: Path, parts: str = ALL) -> dict[str, Chapter]:
+def read_chapters(root: Path, parts: str = ALL, real: bool = False) -> dict[str, Chapter]:
     """Read `notebooks/chapters.yaml`: chapters by name in reading order, each after those that it needs.
 
-    `parts` is "all", or the number of the last part that is wanted. Raises an InputError if it is neither, if
-    a chapter needs one that is not listed before it, or its notebook is missing.
+    `parts` is "all", or the number of the last part that is wanted; `real` photographs leave out the chapters
+    that need phantoms. Raises an InputError if `parts` is neither, a chapter needs one that is not listed
+    before it, or its notebook is missing.
     """
     if parts != ALL and not parts.isdigit():
         raise InputError(f"parts is {parts!r}; write all, or the number of the last part to build")
@@ -45,11 +47,12 @@ def read_chapters(root: Path, parts: str = ALL) -> dict[str, Chapter]:
                 raise InputError(
                     f"notebooks/chapters.yaml: {name} needs {need}, which is not listed before it"
                 )
-        if parts == ALL or entry.get("part", 1) <= int(parts):
-            chapters[name] = Chapter(
-                name, notebook, tuple(entry["needs"]), int(entry["threads"]), entry.get("part", 1)
-            )
-    return chapters
+        chapters[name] = Chapter(name, notebook, **entry | {"needs": tuple(entry["needs"])})
+    return {
+        name: chapter
+        for name, chapter in chapters.items()
+        if (parts == ALL or chapter.part <= int(parts)) and not (real and chapter.phantoms)
+    }
 
 
 def find_chapter(chapters: dict[str, Chapter], text: str) -> Chapter:

@@ -122,7 +122,7 @@ def plan(root: Path, profile_name: str, data: str = "", parts: str = ALL) -> lis
         if name not in known:
             raise InputError(f"{shown}: no chapter declares a parameter {name!r}{nearest(name, known)}")
     jobs, made = [], {}
-    for name, chapter in read_chapters(root, parts).items():
+    for name, chapter in read_chapters(root, parts, profile.needs_data).items():
         paths = {"work": build.shown(build.work), "out": build.shown(build.out(name)), "data": data}
         parameters = resolve_parameters(profile, name, declared[name], paths)
         made[name] = all_values(declared[name], parameters)

@@ -49,6 +49,20 @@ def test_a_part_is_built_with_those_before_it_and_without_those_after(toy):
         read_chapters(toy, "two")
 
 
+def test_real_photographs_leave_out_what_needs_phantoms(toy, tmp_path):
+    listed, (first, second, third, fourth) = toy / "notebooks" / "chapters.yaml", CHAPTERS
+    entries = yaml.safe_load(listed.read_text())
+    for name in (third, fourth):  # the fourth needs the third
+        entries[name] |= {"part": 2, "phantoms": True}
+    listed.write_text(yaml.safe_dump(entries))
+    assert list(read_chapters(toy, real=True)) == list(read_chapters(toy, "1")) == [first, second]
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "a.jpg").touch()
+    write_profile(toy, "real", data="photographs", parameters={})
+    assert [job.chapter.name for job in plan(toy, "real", str(tmp_path / "data"))] == [first, second]
+    assert [job.chapter.name for job in plan(toy, "toy")] == list(CHAPTERS)
+
+
 def test_a_chapter_is_found_by_name_number_or_beginning_and_the_nearest_is_named(toy):
     chapters = read_chapters(toy)
     for text in ("02_scale_data", "02", "2", "02_sc", "notebooks/02_scale_data.ipynb"):

@@ -13,7 +13,7 @@ from torchvision.models.resnet import BasicBlock, conv1x1
 from riqa.errors import InputError
 from riqa.terminal import watched
 
-FOR_SMALL_IMAGES = {"resnet10": 16, "wide_resnet10_2": 32, "vit_tiny": 96}
+FOR_SMALL_IMAGES = {"resnet10": 16, "narrow_resnet10": 4, "wide_resnet10_2": 32, "vit_tiny": 96}
 """Networks that torchvision lacks, with the channels of the first stage or the width of a token."""
 SIZE_FOR_ALL = 224
 """Side in pixels of images that every classification model of torchvision takes."""
@@ -22,9 +22,10 @@ SIZE_FOR_ALL = 224
 def build_backbone(name: str, weights: str, image_size: int) -> tuple[nn.Module, int]:
     """Build a network from images (N, 3, H, W) to features (N, D), without its classifier; return it and D.
 
-    Its name is ``resnet10``, ``wide_resnet10_2`` (twice as wide) or ``vit_tiny``, for small images;
-    ``efficientnet_lite0`` (its ImageNet weights come in a package); or that of any torchvision
-    classification model, convolutional or transformer. Weights are ``none`` or ``imagenet``.
+    Its name is ``resnet10``, ``narrow_resnet10`` (a quarter as wide), ``wide_resnet10_2`` (twice as wide) or
+    ``vit_tiny``, for small images; ``efficientnet_lite0`` (its ImageNet weights come in a package); or that
+    of any torchvision classification model, convolutional or transformer. Weights are ``none`` or
+    ``imagenet``.
 
     Raises:
         InputError: For an unknown name, a network that cannot take images of this size, or pretrained

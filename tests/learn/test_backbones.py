@@ -51,7 +51,9 @@ def test_gradients_reach_the_first_layer(name):
     assert first.weight.grad.abs().max() > 0
 
 
-@pytest.mark.parametrize(("backbone", "share"), [("resnet10", 4), ("wide_resnet10_2", 2)])
+@pytest.mark.parametrize(
+    ("backbone", "share"), [("resnet10", 4), ("narrow_resnet10", 16), ("wide_resnet10_2", 2)]
+)
 def test_the_small_resnets_are_torchvisions_of_one_block_a_stage_but_narrower(backbone, share):
     ours = build_backbone(backbone, "none", 64)[0].state_dict()
     full = ResNet(BasicBlock, [1, 1, 1, 1])

@@ -70,9 +70,9 @@ def run_as(student: Path, store: Store, models: Path, device: str) -> TrainingRu
 
 
 def first_photographs(split: pd.DataFrame, n: int, seed: int) -> pd.DataFrame:
-    """Draw the first n photographs of a split (all, if there are no more), patient by patient.
+    """Draw the first n photographs of a split, or all, patient by patient.
 
-    The seed decides the order of patients, so that a smaller draw is part of a larger one.
+    The seed orders the patients, so that a smaller draw is part of a larger one.
     """
     patients = split["patient_id"].unique()
     order = np.random.default_rng(seed).permutation(patients)

@@ -51,9 +51,7 @@ def test_gradients_reach_the_first_layer(name):
     assert first.weight.grad.abs().max() > 0
 
 
-@pytest.mark.parametrize(
-    ("backbone", "share"), [("resnet10", 4), ("narrow_resnet10", 16), ("wide_resnet10_2", 2)]
-)
+@pytest.mark.parametrize(("backbone", "share"), [("resnet10", 4), ("wide_resnet10_2", 2)])
 def test_the_small_resnets_are_torchvisions_of_one_block_a_stage_but_narrower(backbone, share):
     ours = build_backbone(backbone, "none", 64)[0].state_dict()
     full = ResNet(BasicBlock, [1, 1, 1, 1])
@@ -61,6 +59,14 @@ def test_the_small_resnets_are_torchvisions_of_one_block_a_stage_but_narrower(ba
     shapes = [tuple(value.shape) for name, value in full.state_dict().items() if not name.startswith("fc.")]
     narrowed = [tuple(n if n in (1, 3, 5) else n // share for n in shape) for shape in shapes]
     assert [tuple(value.shape) for value in ours.values()] == narrowed
+
+
+def test_the_narrow_resnet_has_the_layers_of_the_other_and_as_many_channels_in_all():
+    narrow, usual = (build_backbone(name, "none", 64) for name in ("narrow_resnet10", "resnet10"))
+    assert (narrow[1], usual[1]) == (16, 128)
+    assert narrow[0].state_dict().keys() == usual[0].state_dict().keys()
+    widths = {module.out_channels for module in narrow[0].modules() if isinstance(module, nn.Conv2d)}
+    assert widths == {16}
 
 
 def test_looking_whether_the_size_fits_draws_no_random_number_and_changes_no_statistics():

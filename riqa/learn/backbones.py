@@ -13,7 +13,7 @@ from torchvision.models.resnet import BasicBlock, conv1x1
 from riqa.errors import InputError
 from riqa.terminal import watched
 
-FOR_SMALL_IMAGES = {"resnet10": 16, "wide_resnet10_2": 32, "vit_tiny": 96}
+FOR_SMALL_IMAGES = {"resnet10": 16, "narrow_resnet10": 16, "wide_resnet10_2": 32, "vit_tiny": 96}
 """Networks that torchvision lacks, with the channels of the first stage or the width of a token."""
 SIZE_FOR_ALL = 224
 """Side in pixels of images that every classification model of torchvision takes."""
@@ -22,9 +22,10 @@ SIZE_FOR_ALL = 224
 def build_backbone(name: str, weights: str, image_size: int) -> tuple[nn.Module, int]:
     """Build a network from images (N, 3, H, W) to features (N, D), without its classifier; return it and D.
 
-    Its name is ``resnet10``, ``wide_resnet10_2`` (twice as wide) or ``vit_tiny``, for small images;
-    ``efficientnet_lite0`` (its ImageNet weights come in a package); or that of any torchvision
-    classification model, convolutional or transformer. Weights are ``none`` or ``imagenet``.
+    Its name is ``resnet10``, ``narrow_resnet10`` (its stages are all as wide as the first),
+    ``wide_resnet10_2`` (twice as wide) or ``vit_tiny``, for small images; ``efficientnet_lite0`` (its
+    ImageNet weights come in a package); or that of any torchvision classification model, convolutional or
+    transformer. Weights are ``none`` or ``imagenet``.
 
     Raises:
         InputError: For an unknown name, a network that cannot take images of this size, or pretrained
@@ -34,7 +35,8 @@ def build_backbone(name: str, weights: str, image_size: int) -> tuple[nn.Module,
         if weights == "imagenet":
             raise InputError(f"backbone {name} has no ImageNet weights: set weights to none")
         width = FOR_SMALL_IMAGES[name]
-        return _headless(_vit(width, image_size) if name == "vit_tiny" else _resnet10(width))
+        growth = 1 if name == "narrow_resnet10" else 2
+        return _headless(_vit(width, image_size) if name == "vit_tiny" else _resnet10(width, growth))
     if name == "efficientnet_lite0":
         return _headless(_efficientnet_lite0(weights))
     if name in list_models(module=torchvision.models):
@@ -81,8 +83,10 @@ def _for_size(name: str, weights: str, image_size: int) -> nn.Module:
     return get_model(name, weights=None)
 
 
-def _resnet10(width: int) -> nn.Module:
+def _resnet10(width: int, growth: int) -> nn.Module:
     """Build a ResNet (He et al. 2016) with one basic block per stage and `width` channels in the first.
+
+    Each stage has `growth` times the channels of the one before.
 
     Phantoms of 64 pixels are graded as well by a width of 16, a quarter of ResNet-18's, as by one of 32 with
     its first kernels of 7 pixels, in a third of the time (macro-F1 0.753 and 0.741 on 300 validation images,
@@ -93,9 +97,10 @@ def _resnet10(width: int) -> nn.Module:
     stages["maxpool"] = nn.MaxPool2d(kernel_size=3, stride=2, padding=1)
     stages["layer1"] = BasicBlock(width, width)
     for stage in (2, 3, 4):
-        shortcut = nn.Sequential(conv1x1(width, 2 * width, stride=2), nn.BatchNorm2d(2 * width))
-        stages[f"layer{stage}"] = BasicBlock(width, 2 * width, stride=2, downsample=shortcut)
-        width *= 2
+        wider = growth * width
+        shortcut = nn.Sequential(conv1x1(width, wider, stride=2), nn.BatchNorm2d(wider))
+        stages[f"layer{stage}"] = BasicBlock(width, wider, stride=2, downsample=shortcut)
+        width = wider
     stages |= {"avgpool": nn.AdaptiveAvgPool2d(1), "flatten": nn.Flatten(), "fc": nn.Linear(width, 1000)}
     model = nn.Sequential(stages)
     for module in model.modules():

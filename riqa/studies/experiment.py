@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from riqa.data.manifest import Dataset
@@ -20,7 +21,7 @@ from riqa.errors import InputError
 from riqa.files import read_json, read_parquet, write_parquet
 from riqa.labels import DETAILS
 from riqa.learn.config import TrainingConfig
-from riqa.learn.model import model_file
+from riqa.learn.model import load_model, model_file
 from riqa.learn.runs import TrainingRun, model_stem, run_all
 from riqa.predictions import named
 
@@ -41,6 +42,53 @@ def recipe_of(stem: Path) -> TrainingConfig:
     if described is None:
         raise InputError(f"{model_file(stem, 'json')} does not exist; build chapter 05 again")
     return TrainingConfig(**described["training"])
+
+
+def run_as(student: Path, store: Store, models: Path, device: str) -> TrainingRun:
+    """Describe how a Student of chapter 05 was trained, for arms that begin anew: no name, labels, start.
+
+    Args:
+        student: Stem of its model.
+        store: Its set, whose test photographs are to be predicted.
+        models: Folder for the arms' models.
+        device: See `riqa.learn.device.resolve_device`.
+    """
+    config, told = recipe_of(student), load_model(student)[1]
+    return TrainingRun(
+        model="",
+        trained_on=store.meta["name"],
+        store=store.root,
+        n_overall=store.meta["n_classes"],
+        n_details=0,
+        config=config,
+        models=models,
+        backbone=told["architecture"]["backbone"],
+        pseudo_label_kind=told["pseudo_labels"],
+        predict_on=((store.root, ("test",)),),
+        device=device,
+    )
+
+
+def first_photographs(split: pd.DataFrame, n: int, seed: int) -> pd.DataFrame:
+    """Draw the first n photographs of a split, or all, patient by patient.
+
+    The seed orders the patients, so that a smaller draw is part of a larger one.
+    """
+    patients = split["patient_id"].unique()
+    order = np.random.default_rng(seed).permutation(patients)
+    place = split["patient_id"].map(pd.Series(range(len(order)), order))
+    return split.loc[place.sort_values(kind="stable").index[:n]]
+
+
+def shuffled(answers: pd.DataFrame) -> pd.DataFrame:
+    """Deal the labels of details out again within each seed and split: a placebo, which says nothing.
+
+    Rows of p_<detail> move as a whole; image_id, seed and split stay.
+    """
+    rng, mixed, columns = np.random.default_rng(0), answers.copy(), [f"p_{detail}" for detail in DETAILS]
+    for rows in answers.groupby(["seed", "split"]).groups.values():
+        mixed.loc[rows, columns] = answers.loc[rng.permutation(rows), columns].to_numpy()
+    return mixed
 
 
 def trainings(
@@ -90,6 +138,25 @@ def relabelled(store: Store, out: Path, manifest: pd.DataFrame) -> Store:
     digest = hashlib.sha256(source.encode()).hexdigest()
     plan = Plan(store.meta["size"], store.meta["crop"], store.meta["versions"], digest)
     return write_store(dataset, out, plan, lambda start: (one for one in islice(images, start, None)))
+
+
+def run_anew(
+    arms: Iterable[Arm], pairs: Iterable[tuple[TrainingRun, TrainingRun]], workers: int = 1
+) -> pd.DataFrame:
+    """Train single-task models anew and every arm from each of them; return predictions as pages read them.
+
+    Args:
+        arms: What begins with a single-task model.
+        pairs: One for each set and seed: how the single-task model is trained, and the base of the arms. The
+            seed is that of the second, the folder of models that of the first.
+        workers: Trainings side by side.
+    """
+    new, starts, tuned = [Arm("single_task", from_scratch=True)], [], []
+    for first, own in pairs:
+        starts += trainings(new, first, first.models, [own.config.seed])
+        tuned += trainings(arms, own, first.models, [own.config.seed])
+    found = [run_all(runs, workers)[1] for runs in (starts, tuned)]
+    return named(pd.concat(found, ignore_index=True))
 
 
 def run_arms(

@@ -61,6 +61,14 @@ def test_the_small_resnets_are_torchvisions_of_one_block_a_stage_but_narrower(ba
     assert [tuple(value.shape) for value in ours.values()] == narrowed
 
 
+def test_the_narrow_resnet_has_the_layers_of_the_other_and_as_many_channels_in_all():
+    narrow, usual = (build_backbone(name, "none", 64) for name in ("narrow_resnet10", "resnet10"))
+    assert (narrow[1], usual[1]) == (16, 128)
+    assert narrow[0].state_dict().keys() == usual[0].state_dict().keys()
+    widths = {module.out_channels for module in narrow[0].modules() if isinstance(module, nn.Conv2d)}
+    assert widths == {16}
+
+
 def test_looking_whether_the_size_fits_draws_no_random_number_and_changes_no_statistics():
     torch.manual_seed(3)
     net, _ = build_backbone("mobilenet_v3_small", "none", 64)

@@ -5,12 +5,25 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from riqa.data.store import open_store
 from riqa.errors import InputError
 from riqa.labels import DETAILS
-from riqa.learn.runs import execute
-from riqa.studies.experiment import Arm, recipe_of, relabelled, run_arms, trainings
+from riqa.learn.model import model_file
+from riqa.learn.runs import execute, model_stem
+from riqa.studies.experiment import (
+    Arm,
+    first_photographs,
+    recipe_of,
+    relabelled,
+    run_anew,
+    run_arms,
+    run_as,
+    shuffled,
+    trainings,
+)
 from tests.learn.chain import a_run, write_toy_store
 
 P = [f"p_{detail}" for detail in DETAILS]
@@ -79,6 +92,46 @@ def test_a_new_network_begins_an_experiment_of_its_own(base, parent):
     assert run.start_from is None
     (later,) = trainings([Arm("none")], base, run.models, [0])
     assert later.start_from == run.stem
+
+
+def test_arms_that_begin_anew_begin_with_a_network_of_their_own_seed(parent, tmp_path):
+    own = run_as(parent.stem, open_store(parent.store), tmp_path / "models", "cpu")
+    assert (own.config, own.backbone, own.trained_on, own.n_overall) == (parent.config, "resnet10", "toy", 3)
+    pairs = []
+    for seed in (0, 1):
+        tuned = replace(own, config=replace(own.config, seed=seed, learning_rate=1e-9))
+        pairs.append((replace(own, config=replace(own.config, seed=seed, epochs=1)), tuned))
+    found = run_anew([Arm("control")], pairs)
+    assert found.groupby(["model", "seed"]).size().to_dict() == {
+        (model, seed): 8 for model in ("single_task", "control") for seed in (0, 1)
+    }
+    for seed in (0, 1):
+        start, end = (load_file(model_file(model_stem(own.models, model, "toy", seed), "safetensors"))
+                      for model in ("single_task", "control"))  # fmt: skip
+        assert all(torch.allclose(start[key], end[key], atol=1e-5) for key in start if "weight" in key)
+    assert recipe_of(model_stem(own.models, "single_task", "toy", 1)).epochs == 1
+
+
+def test_the_first_photographs_of_a_seed_come_patient_by_patient():
+    split = pd.DataFrame({"patient_id": list("aabbbc"), "image_id": [f"i{k}" for k in range(6)]}, range(3, 9))
+    order = np.random.default_rng(4).permutation(["a", "b", "c"])
+    wanted = [image for patient in order for image in split.loc[split["patient_id"] == patient, "image_id"]]
+    for n in (1, 4, 6, 9):
+        assert first_photographs(split, n, 4)["image_id"].tolist() == wanted[:n]
+    assert len({first_photographs(split, 1, seed)["patient_id"].item() for seed in range(20)}) == 3
+
+
+def test_a_placebo_has_the_same_labels_on_other_photographs():
+    keys = pd.MultiIndex.from_product([[0, 1], ["train", "val"], range(30)], names=["seed", "split", "n"])
+    given = keys.to_frame(index=False).astype({"n": str}).rename(columns={"n": "image_id"})
+    for k, column in enumerate(P):
+        given[column] = np.arange(len(given)) + 1000.0 * k
+    dealt = shuffled(given)
+    assert dealt.drop(columns=P).equals(given.drop(columns=P))
+    assert (dealt[P[1]] - dealt[P[0]] == 1000).all()  # rows move as a whole
+    for rows in given.groupby(["seed", "split"]).groups.values():
+        assert sorted(dealt.loc[rows, P[0]]) == given.loc[rows, P[0]].tolist()
+        assert (dealt.loc[rows, P[0]] == given.loc[rows, P[0]]).mean() < 0.2
 
 
 def test_a_relabelled_store_has_the_same_pixels_and_other_labels(parent, tmp_path):

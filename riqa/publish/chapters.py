@@ -22,7 +22,7 @@ class Chapter:
     needs: tuple[str, ...]  # the chapters whose artifacts it reads
     threads: int  # how many processes it can use side by side
     part: int = 1  # of the book; Part I is built by default
-    phantoms: bool = False  # whether it needs a truth that only drawn photographs have
+    phantoms: bool = False  # whether it is made for drawn photographs alone
 
 
 ALL = "all"

@@ -26,7 +26,7 @@ TRAIN = ("02_train_teacher", "04_train_single_task", "05_train_multi_task")
 @pytest.fixture(scope="module")
 def small(tmp_path_factory) -> Small:
     """Run chapters of profile open, the laboratories among them, and those that they need."""
-    known = read_chapters(REPOSITORY)
+    known = read_chapters(REPOSITORY, real=True)
     built = [name for name in known if known[name].part > 1 or name in {*COMPARED, MAP}]
     chapters = {name: {"epochs": 2} for name in TRAIN}
     archives, folder = ("mshf", "deepdrid", "fives"), tmp_path_factory.mktemp("open")

@@ -59,12 +59,10 @@ def served(command: Sequence[str], folder: Path) -> tuple[list[str], dict[str, s
 def libraries(files: Sequence[str]) -> Iterator[str]:
     """Name what modules and notebooks import at their top level, except of riqa."""
     for file in files:
-        text = Path(file).read_text()
+        sources = [Path(file).read_text()] if file.endswith(".py") else []
         if file.endswith(".ipynb"):
-            cells = json.loads(text)["cells"]
+            cells = json.loads(Path(file).read_text())["cells"]
             sources = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
-        else:
-            sources = [text] if file.endswith(".py") else []
         for source in sources:
             with suppress(SyntaxError):  # a magic, or a slip that the chapter will tell of
                 for node in ast.parse(source).body:
@@ -84,29 +82,32 @@ def serve(command: Sequence[str]) -> int:
         while child.poll() is None:
             forked = [pid for pid in forked if os.waitpid(pid, os.WNOHANG) == (0, 0)]
             with suppress(TimeoutError):
-                forked.append(_answer(listener))
+                forked += _answer(listener)
     return child.returncode
 
 
-def _answer(listener: socket.socket) -> int:
-    """Take one request, import what its chapter will, fork, and return the number of the new process."""
+def _answer(listener: socket.socket) -> list[int]:
+    """Take one request, fork for it, and return the new process's number; nothing if who asked is gone."""
     connection, _ = listener.accept()
     connection.setblocking(True)
     _, streams, _, _ = socket.recv_fds(connection, 1, 2)
     with connection.makefile() as stream:
-        arguments, variables = json.loads(stream.readline())
-    files = arguments[arguments.index("--inputs") + 1 :] if "--inputs" in arguments else []
-    for name in dict.fromkeys([*ALWAYS, *libraries(files)]):
-        with suppress(ImportError):  # the chapter says so
-            import_module(name)
-    pid = os.fork()
-    if not pid:
-        listener.close()
-        _become_chapter(connection, streams, arguments, variables)
+        told = stream.readline()
+    forked = []
+    if told.endswith("\n"):
+        arguments, variables = json.loads(told)
+        files = arguments[arguments.index("--inputs") + 1 :] if "--inputs" in arguments else []
+        for name in dict.fromkeys([*ALWAYS, *libraries(files)]):
+            with suppress(Exception):  # the chapter will tell of it
+                import_module(name)
+        forked.append(os.fork())
+        if not forked[0]:
+            listener.close()
+            _become_chapter(connection, streams, arguments, variables)
     connection.close()
     for stream in streams:
         os.close(stream)
-    return pid
+    return forked
 
 
 def _become_chapter(

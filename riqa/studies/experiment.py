@@ -45,7 +45,7 @@ def recipe_of(stem: Path) -> TrainingConfig:
 
 
 def run_as(student: Path, store: Store, models: Path, device: str) -> TrainingRun:
-    """Describe how a Student of chapter 05 was trained, for arms that begin anew: no name, labels, start.
+    """Describe how a Student of chapter 05 was trained, as the base of arms: no name, labels, start.
 
     Args:
         student: Stem of its model.
@@ -78,6 +78,13 @@ def first_photographs(split: pd.DataFrame, n: int, seed: int) -> pd.DataFrame:
     order = np.random.default_rng(seed).permutation(patients)
     place = split["patient_id"].map(pd.Series(range(len(order)), order))
     return split.loc[place.sort_values(kind="stable").index[:n]]
+
+
+def teacher_answers(work: Path | str, dataset: str, seeds: Sequence[int]) -> pd.DataFrame:
+    """Read the pseudo-labels of training and validation photographs, one row per photograph and seed."""
+    told = read_parquet(Path(work) / "03_generate_pseudo_labels" / "pseudo_labels.parquet")
+    mine = (told["dataset"] == dataset) & told["seed"].isin(seeds) & (told["split"] != "test")
+    return told[mine].reset_index(drop=True)
 
 
 def shuffled(answers: pd.DataFrame) -> pd.DataFrame:

@@ -73,6 +73,12 @@ def test_a_kill_ends_chapter_and_kernel_and_is_told(run, asked, tmp_path, victim
     assert not run.executed.exists()
 
 
+def test_who_is_killed_while_asking_ends_nothing_but_itself(asked, tmp_path):
+    knock = "import os, socket\nwith socket.socket(socket.AF_UNIX) as s: s.connect(os.environ['RIQA_FORKS'])"
+    both = f"import subprocess, sys\nexec({knock!r})\nsys.exit(subprocess.call({asked()!r}))"
+    assert serving([sys.executable, "-c", both], tmp_path).wait() == 0
+
+
 def test_libraries_are_those_that_chapter_and_modules_import_at_the_top(tmp_path):
     module, notebook, table = tmp_path / "one.py", tmp_path / "one.ipynb", tmp_path / "one.csv"
     module.write_text("import numpy as np\nfrom sklearn.metrics import f1_score\nfrom riqa.files import lock\n\n"

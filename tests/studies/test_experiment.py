@@ -22,6 +22,7 @@ from riqa.studies.experiment import (
     run_arms,
     run_as,
     shuffled,
+    teacher_answers,
     trainings,
 )
 from tests.learn.chain import a_run, write_toy_store
@@ -132,6 +133,19 @@ def test_a_placebo_has_the_same_labels_on_other_photographs():
     for rows in given.groupby(["seed", "split"]).groups.values():
         assert sorted(dealt.loc[rows, P[0]]) == given.loc[rows, P[0]].tolist()
         assert (dealt.loc[rows, P[0]] == given.loc[rows, P[0]]).mean() < 0.2
+
+
+def test_answers_are_those_of_a_set_and_seeds_and_not_about_test_photographs(tmp_path):
+    rows = pd.MultiIndex.from_product([["a", "b"], [0, 1, 2], ["train", "val", "test"], ["x", "y"]])
+    told = rows.to_frame(False, ["dataset", "seed", "split", "image_id"]).assign(p_clarity=0.5)
+    (tmp_path / "03_generate_pseudo_labels").mkdir()
+    told.to_parquet(tmp_path / "03_generate_pseudo_labels" / "pseudo_labels.parquet")
+    found = teacher_answers(tmp_path, "b", [0, 2])
+    assert found["dataset"].eq("b").all()
+    assert found.groupby(["seed", "split"]).size().to_dict() == {
+        (s, p): 2 for s in (0, 2) for p in ("train", "val")
+    }
+    assert list(found.index) == list(range(8))
 
 
 def test_a_relabelled_store_has_the_same_pixels_and_other_labels(parent, tmp_path):

@@ -80,9 +80,9 @@ def first_photographs(split: pd.DataFrame, n: int, seed: int) -> pd.DataFrame:
     return split.loc[place.sort_values(kind="stable").index[:n]]
 
 
-def teacher_answers(work: Path | str, dataset: str, seeds: Sequence[int]) -> pd.DataFrame:
+def teacher_answers(path: Path, dataset: str, seeds: Sequence[int]) -> pd.DataFrame:
     """Read the pseudo-labels of training and validation photographs, one row per photograph and seed."""
-    told = read_parquet(Path(work) / "03_generate_pseudo_labels" / "pseudo_labels.parquet")
+    told = read_parquet(path)
     mine = (told["dataset"] == dataset) & told["seed"].isin(seeds) & (told["split"] != "test")
     return told[mine].reset_index(drop=True)
 

@@ -138,9 +138,8 @@ def test_a_placebo_has_the_same_labels_on_other_photographs():
 def test_answers_are_those_of_a_set_and_seeds_and_not_about_test_photographs(tmp_path):
     rows = pd.MultiIndex.from_product([["a", "b"], [0, 1, 2], ["train", "val", "test"], ["x", "y"]])
     told = rows.to_frame(False, ["dataset", "seed", "split", "image_id"]).assign(p_clarity=0.5)
-    (tmp_path / "03_generate_pseudo_labels").mkdir()
-    told.to_parquet(tmp_path / "03_generate_pseudo_labels" / "pseudo_labels.parquet")
-    found = teacher_answers(tmp_path, "b", [0, 2])
+    told.to_parquet(tmp_path / "told.parquet")
+    found = teacher_answers(tmp_path / "told.parquet", "b", [0, 2])
     assert found["dataset"].eq("b").all()
     assert found.groupby(["seed", "split"]).size().to_dict() == {
         (s, p): 2 for s in (0, 2) for p in ("train", "val")

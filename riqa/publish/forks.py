@@ -20,6 +20,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from importlib import import_module
 from importlib.util import find_spec
+from multiprocessing import forkserver
+from multiprocessing.connection import arbitrary_address
 from pathlib import Path
 
 VARIABLE = "RIQA_FORKS"  # names the socket on which forks are asked for
@@ -199,6 +201,7 @@ def _become_kernel(waits: int) -> None:
             command, variables = json.loads(told)
             os.environ.update(variables)
             os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+            _fork_server_of_workers()
             from ipykernel.kernelapp import launch_new_instance
 
             given = command[command.index("-f") :]
@@ -209,6 +212,27 @@ def _become_kernel(waits: int) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(0)
+
+
+def _fork_server_of_workers() -> None:
+    """Fork, while there is one thread, the process that `multiprocessing` asks for workers.
+
+    One that it starts itself, by `ForkServer.ensure_running`, imports all libraries again.
+    """
+    address, (alive, held) = arbitrary_address("AF_UNIX"), os.pipe()
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(address)
+        listener.listen()
+        pid = os.fork()
+        if not pid:
+            os.close(held)  # only while the kernel holds it is there somebody to fork for
+            try:
+                forkserver.main(listener.fileno(), alive, [])
+            finally:
+                os._exit(0)
+    os.close(alive)
+    server = forkserver._forkserver
+    server._forkserver_address, server._forkserver_alive_fd, server._forkserver_pid = address, held, pid
 
 
 if __name__ == "__main__":

@@ -97,6 +97,25 @@ def test_libraries_are_those_that_chapter_and_modules_import_at_the_top(tmp_path
     }
 
 
+WORKER = """
+import multiprocessing, sqlite3
+from riqa.publish.forks import _fork_server_of_workers
+from riqa.workers import call_in_workers
+_fork_server_of_workers()
+asked = [("'sqlite3' in __import__('sys').modules",), ("__import__('os').getppid()",)]
+found = call_in_workers(eval, asked, 2, multiprocessing.get_context("forkserver"))
+print(*found, multiprocessing.forkserver._forkserver._forkserver_pid)
+"""
+
+
+def test_workers_are_forks_that_have_the_libraries_and_their_server_ends_with_who_asks(tmp_path):
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    told = subprocess.check_output([sys.executable, "-c", WORKER], env=environment, text=True, timeout=60)
+    has_library, parent, server = told.split()
+    assert (has_library, parent) == ("True", server)
+    until(lambda: not psutil.pid_exists(int(server)))
+
+
 NAMES = (
     "numpy pandas cv2 torch torchvision seaborn sklearn.metrics statsmodels.api papermill ipykernel.kernelapp"
 )

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from multiprocessing import resource_tracker
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
@@ -24,7 +24,6 @@ from riqa.errors import InputError
 
 Item, Result = TypeVar("Item"), TypeVar("Result")
 
-_SPAWN = multiprocessing.get_context("spawn")  # fork is unsafe beside threads
 _AHEAD = 16  # calls per worker whose results may wait for their turn: memory holds those, not all
 
 
@@ -36,7 +35,7 @@ def call_in_workers(
     function: Callable,
     jobs: Sequence[tuple],
     workers: int,
-    context: BaseContext = _SPAWN,
+    context: BaseContext | None = None,
     on_news: Callable[[Any], object] | None = None,
 ) -> Iterator[Any]:
     """Call `function(*job)` for every job in up to `workers` processes; yield the results in order of jobs.
@@ -48,7 +47,8 @@ def call_in_workers(
         function: A module-level function, or a partial of one.
         jobs: Arguments of each call, small; large ones should go through files.
         workers: Most processes at a time, at least 1.
-        context: How processes are started.
+        context: How processes are started; if not given, by the server of forks, where it runs already, and
+            else by spawning them: a fork of this process would be unsafe beside its threads.
         on_news: Called here with messages of running calls; if given, each call gets one more argument, the
             function that sends them.
 
@@ -59,6 +59,9 @@ def call_in_workers(
     """
     if workers < 1:
         raise ValueError(f"workers must be at least 1, got {workers}")
+    if context is None:
+        served = forkserver._forkserver._forkserver_pid is not None  # as in a chapter, or after a training
+        context = multiprocessing.get_context("forkserver" if served else "spawn")
     processes: dict[Connection, BaseProcess] = {}
     results: dict[int, Any] = {}
     n_begun = 0

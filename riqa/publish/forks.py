@@ -226,6 +226,7 @@ def _fork_server_of_workers() -> None:
         pid = os.fork()
         if not pid:
             os.close(held)  # only while the kernel holds it is there somebody to fork for
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # workers inherit it
             try:
                 forkserver.main(listener.fileno(), alive, [])
             finally:

@@ -4,6 +4,7 @@ Where the paper contradicts itself the table is followed: Section 4.2 gives cont
 (Student) and 0.940 (Teacher), Table 4 prints 0.840 and 0.875.
 """
 
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 
@@ -58,17 +59,21 @@ def datasets(*names: str) -> pd.DataFrame:
     return pd.DataFrame(table.values(), list(table))
 
 
-def claims() -> pd.DataFrame:
-    """Read the paper's claims, one row per claim, with the keys of the `parts` that each needs."""
-    return pd.DataFrame(_yaml("claims")["claims"]).T
+def claims(of: str = "claims") -> pd.DataFrame:
+    """Read claims, one row per claim, with the keys of the `parts` that each needs.
+
+    `of` says whose: "claims", the paper's, or "mechanisms", the reasons that a reading of the paper names.
+    """
+    return pd.DataFrame(_yaml(of)["claims"]).T
 
 
-def parts() -> pd.DataFrame:
+def parts(of: str = "claims") -> pd.DataFrame:
     """Read the questions that claims are made of, one row per part; `claims.yaml` says what columns mean."""
-    table = pd.DataFrame(_yaml("claims")["parts"]).T
-    table["one_answer"] = [x if isinstance(x, list) else [] for x in table["one_answer"]]
-    table = table.fillna({"at_least": 1, "reference": 0.0, "noise": 0.0, "truth": 1.0})
-    return table.astype({"at_least": int, "reference": float})
+    asked, papers = _yaml(of), _yaml("claims")["parts"]
+    found = {key: papers[key] for key in asked.get("shared", ())} | asked["parts"]
+    blank = {"one_answer": [], "at_least": 1, "reference": 0.0, "noise": 0.0, "truth": 1.0, "turned": False}
+    table = pd.DataFrame({key: blank | part for key, part in found.items()}).T
+    return table.astype({"at_least": int, "reference": float, "turned": bool})
 
 
 def decided() -> tuple[pd.DataFrame, dict]:
@@ -86,8 +91,12 @@ def decided() -> tuple[pd.DataFrame, dict]:
 
 
 def quoted(table: pd.DataFrame, what: str) -> pd.DataFrame:
-    """Find the rows of all chapters' results that a part, or one of `others` in `claims.yaml`, asks for."""
-    asked = (_yaml("claims")["parts"] | _yaml("claims")["others"])[what]
+    """Find the rows that a part, or one of `others`, in `claims.yaml` asks for, see `answering`."""
+    return answering(table, (_yaml("claims")["parts"] | _yaml("claims")["others"])[what])
+
+
+def answering(table: pd.DataFrame, asked: Mapping[str, str]) -> pd.DataFrame:
+    """Find those rows of all chapters' results that a part asks for, by its `chapter` and its `query`."""
     own = table[table["chapter"] == asked["chapter"]]
     return own if own.empty else own.query(asked["query"], engine="python")
 

@@ -8,13 +8,14 @@ which puts a difference into a sentence (`riqa.show.number` and `say`). "first" 
 datasets in the order of its table, whatever the profile calls them, and `model=multi_task@first` was trained
 on the first of the chapter's parameter `overall_sets`; `chapter=...` quotes another chapter. A parameter may
 stand within a result: {result}`rival={parameter}`baseline` ...`.
-Roles work in prose, captions and alternative texts. A number that does not exist stops the build.
+Roles work in prose, captions and alternative texts. A number that does not exist stops the build; but where
+its chapter is left out of the build, a page of prose says that in its place.
 """
 
 import html
 import re
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from riqa.show import names, number, say, source, typeset
 
 _RESULT = re.compile(r"\{result\}`([^`]+?)(?: :([^`]+))?`")
 _PARAMETER = re.compile(r"\{parameter\}`(\w+)(?::([^`]+))?`")
+_CHAPTER = re.compile(r"\bchapter=(\w+)")
 _PLACES = ("first", "second", "third")
 
 
@@ -43,6 +45,7 @@ class Numbers:
     table: pd.DataFrame  # what `read_numbers` returns
     chapter: str  # stem of the notebook
     parameters: Mapping[str, Any]  # the values it ran with
+    left_out: Collection[str] = ()  # chapters of the book that this build does not have
 
     def resolve(self, text: str, hover: bool = False) -> str:
         """Put numbers in the place of roles; with `hover`, each shows under the pointer where it comes from.
@@ -51,6 +54,8 @@ class Numbers:
         """
 
         def result(role: re.Match) -> str:
+            if (of := _CHAPTER.search(role[1])) and of[1] in self.left_out:
+                return f"(chapter {of[1].split('_')[0]} is not part of this build)"
             row = self._row(role[1])
             told = say(row) if role[2] == "say" else number(row, role[2] or "")
             return f'<span title="{html.escape(source(row))}">{html.escape(told)}</span>' if hover else told

@@ -40,18 +40,19 @@ def stage_book(
     """
     root, pages = build.root, common_files(build.root, repository_url)
     numbers, front = read_numbers(map(build.out, chapters)), ""
+    listed = read_chapters(root)
     for folder in map(build.out, chapters):
         if (folder / "front.md").is_file():  # what a chapter leaves for the first screen
             front = (folder / "front.md").read_text(encoding="utf-8")
             pages["book/front.png"] = (folder / "front.png").read_bytes()
     for path in _book_files(root, "*.md"):
         text = fill_in(path.read_text(encoding="utf-8"), root / MEASURED).replace(FRONT, front)
-        text = Numbers(numbers, path.stem, {}).resolve(text, hover=True)
+        text = Numbers(numbers, path.stem, {}, listed.keys() - set(chapters)).resolve(text, hover=True)
         pages[path.relative_to(root).as_posix()] = text.encode()
     pages |= {f"book/measured/{path.name}": path.read_bytes() for path in (root / MEASURED).glob("*.png")}
     pages["_toc.yml"] = contents(root / "_toc.yml", chapters)
     facts: dict[str, dict[str, Any]] = {}
-    listed, warnings = read_chapters(root), {}  # all that follows from a chapter repeats its warnings
+    warnings: dict[str, list[str]] = {}  # all that follows from a chapter repeats its warnings
     for name in chapters:
         told = [warning for need in listed[name].needs for warning in warnings[need]]
         told += read_json(build.out(name) / "warnings.json") or []

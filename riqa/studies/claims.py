@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import pandas as pd
 
-from riqa.paper import quoted
+from riqa.paper import answering
 from riqa.results import KEYS as ALL_KEYS
 from riqa.results import METHODS, holm, tidy
 from riqa.show import name, number, p_text, typeset
@@ -43,8 +43,8 @@ def find(table: pd.DataFrame, parts: pd.DataFrame, margins: Mapping[str, float])
         margins: Name of a margin -> difference that would matter, above 0.
 
     Returns:
-        Rows of results with the reference subtracted, and part, title, rule, margin, at_least, label, and
-        `answer`: rows with the same are one answer.
+        Rows of results with the reference subtracted (and the sign changed where the part is `turned`), and
+        part, title, rule, margin, at_least, label, and `answer`: rows with the same are one answer.
 
     Raises:
         ValueError: If a margin is not above 0.
@@ -53,13 +53,15 @@ def find(table: pd.DataFrame, parts: pd.DataFrame, margins: Mapping[str, float])
         raise ValueError(f"margins must be above 0, got {dict(margins)}")
     found = []
     for key, part in parts.iterrows():
-        own = quoted(table, key).dropna(subset="value")
+        own = answering(table, part).dropna(subset="value")
         own = own if part["rule"] == "count" else own.dropna(subset=["low", "high"])
         if own.empty and found:
             continue
         own = own.assign(part=key, **part[["title", "rule", "at_least"]])
         own["margin"] = margins[part["margin"]] * _reach(table, part, own)
         own[["value", "low", "high"]] -= part["reference"]
+        if part["turned"]:
+            own[["value", "low", "high"]] = -own[["value", "high", "low"]].to_numpy()
         own["p"] = own["p"].where(own["rule"].isin(GAINS))
         told = [{column: name(value) for column, value in row.items()} for _, row in own[KEYS].iterrows()]
         own["label"] = [part["label"].format(**row) for row in told]

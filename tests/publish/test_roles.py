@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
@@ -72,3 +74,13 @@ def test_prose_captions_and_alternative_texts_are_resolved_and_code_is_not(numbe
     assert [cell.source for cell in cells] == ["0.01", f"# {role}"]
     resolved = {"figure": {"caption": "0.01", "name": "fig-a"}, "image": {"alt": "0.01"}}
     assert cells[1].metadata["mystnb"] == resolved
+
+
+def test_a_page_says_which_chapter_its_number_would_be_from_where_the_build_leaves_it_out(numbers):
+    page = replace(numbers, left_out={"14_c"})
+    assert (
+        page.resolve(GOOD % ("chapter=14_c ", "first", " :say")) == "(chapter 14 is not part of this build)"
+    )
+    assert page.resolve(GOOD % ("chapter=07_b ", "zebra", "")) == "0.600"
+    with pytest.raises(InputError, match="0 rows"):
+        page.resolve(GOOD % ("chapter=14_d ", "zebra", ""))

@@ -116,6 +116,16 @@ def test_the_status_page_lists_every_chapter_and_the_profile(build):
     assert yaml.safe_load(page.split("```yaml")[1].split("```")[0])["parameters"] == {"n": 4}
 
 
+def test_a_page_of_prose_may_speak_of_a_chapter_that_was_not_built(build):
+    new = build.root / "book" / "new.md"
+    new.write_text("# New\n\n{result}`chapter=03_shift_data metric=f1 :say`\n")
+    stage(build)
+    assert (build.site / "book" / "new.md").read_text() == "# New\n\n(chapter 03 is not part of this build)\n"
+    new.write_text("{result}`chapter=05_unknown metric=f1`")
+    with pytest.raises(InputError, match="05_unknown"):
+        stage(build)
+
+
 def test_staging_again_touches_only_what_has_changed_or_is_gone(build):
     new = build.root / "book" / "new.md"
     new.write_text("# New\n\n<!-- front -->\n")

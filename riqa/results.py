@@ -84,6 +84,7 @@ METHODS = {
     "pooled": "mean over pairs of seed and image; percentile bootstrap over patients and seeds",
     "pooled_cost": "decided by costs; mean over pairs of seed and image; bootstrap over patients and seeds",
     "mcnemar_exact": "McNemar's exact test, one per seed; twice the median p-value",
+    "batches": "seeds as readers, batches of photographs as cases (Obuchowski and Rockette, Hillis)",
     "bins": "answers of all seeds in one table of bins; percentile bootstrap over patients and seeds",
     "bins_tempered": "at a temperature; all seeds in one table of bins; bootstrap over patients and seeds",
     "psychometric": "logistic curve over the answers of all seeds; delta method, clustered by patient",

@@ -45,6 +45,7 @@ NAMES = {
     "fall": "fall of p on the blank", "answer_lost": "share with an answer to lose",
     # errors that go together
     "phi": "φ", "phi_shared": "φ, shared by all networks", "phi_own": "φ, one network's own",
+    "gradient_cosine": "cosine of gradients", "gradient_length": "length of gradients, doublings",
     "error_gone": "share of errors gone", "error_gone_beyond": "share of errors gone, beyond the usual",
     # advice
     "another_detail": "another detail at random", "spoilt_detail": "a spoilt detail at random",

@@ -19,13 +19,13 @@ import pandas as pd
 import torch
 
 from riqa import __version__
-from riqa.data.store import open_store
+from riqa.data.store import Store, open_store
 from riqa.labels import DETAILS, class_names
 from riqa.learn.confidence import fit_confidence
 from riqa.learn.config import TrainingConfig
 from riqa.learn.device import give_back_freed_memory, keep_freed_memory, resolve_device, resolve_precision
 from riqa.learn.distributed import ALONE, Processes
-from riqa.learn.examples import examples_of, with_pseudo_labels
+from riqa.learn.examples import Examples, examples_of, with_pseudo_labels
 from riqa.learn.model import QualityNet, load_model, save_model, silence, with_heads
 from riqa.learn.novelty import fit_novelty, save_novelty
 from riqa.learn.predict import predict
@@ -138,15 +138,8 @@ def execute(
     keep_freed_memory()
     torch.set_num_threads(run.threads)
     store, config = open_store(run.store), run.config
-    training, validation = examples_of(store, "train"), examples_of(store, "val")
+    training, validation = lessons(run, store)
     taught = run.pseudo_labels is not None
-    if taught:
-        answers = pd.read_parquet(run.pseudo_labels)
-        answers = answers[(answers["dataset"] == run.trained_on) & (answers["seed"] == config.seed)]
-        training, validation = (
-            with_pseudo_labels(part, store.manifest, answers, run.pseudo_label_kind, run.pseudo_labels)
-            for part in (training, validation)
-        )
     model = initial_model(run, image_size=store.images.shape[1]).to(resolve_device(run.device))
     precision = resolve_precision(config.precision, model, next(model.parameters()).device)
     history = train(
@@ -185,6 +178,17 @@ def execute(
         warnings=list(run.warnings),
     )
     return told, apply_model(run, model)
+
+
+def lessons(run: TrainingRun, store: Store) -> tuple[Examples, Examples]:
+    """Return what a run learns from and what chooses its epoch, with the pseudo-labels that it names."""
+    parts = examples_of(store, "train"), examples_of(store, "val")
+    if run.pseudo_labels is None:
+        return parts
+    answers = pd.read_parquet(run.pseudo_labels)
+    answers = answers[(answers["dataset"] == run.trained_on) & (answers["seed"] == run.config.seed)]
+    told = store.manifest, answers, run.pseudo_label_kind, run.pseudo_labels
+    return with_pseudo_labels(parts[0], *told), with_pseudo_labels(parts[1], *told)
 
 
 def apply_model(run: TrainingRun, model: QualityNet | None = None) -> pd.DataFrame:

@@ -1,5 +1,8 @@
 """What the paper prints and claims (Telesco et al. 2025, arXiv:2511.13353): CSV and YAML files, one reader.
 
+Beside its claims stand the signs by which methods like it are known to fail (`signatures.yaml`), in the same
+form: a failure that is absent is a claim like any other.
+
 Where the paper contradicts itself the table is followed: Section 4.2 gives contrast on MSHF as 0.875
 (Student) and 0.940 (Teacher), Table 4 prints 0.840 and 0.875.
 """
@@ -14,6 +17,7 @@ from riqa.yaml_text import parse_yaml
 
 COUNTERPART = {3: "eyeq", 2: "deepdrid"}
 """Number of overall classes -> the paper's set that has as many."""
+_DEFAULTS = {"at_least": 1, "reference": 0.0, "noise": 0.0, "truth": 1.0}  # of parts
 
 
 def numbers(*sources: str) -> pd.DataFrame:
@@ -62,7 +66,8 @@ def datasets(*names: str) -> pd.DataFrame:
 def claims(of: str = "claims") -> pd.DataFrame:
     """Read claims, one row per claim, with the keys of the `parts` that each needs.
 
-    `of` says whose: "claims", the paper's, or "mechanisms", the reasons that a reading of the paper names.
+    `of` says whose: "claims", the paper's; "mechanisms", the reasons that a reading of the paper names; or
+    "signatures", that failures are absent.
     """
     return pd.DataFrame(_yaml(of)["claims"]).T
 

@@ -17,6 +17,7 @@ KEYS = [key for key in ALL_KEYS if key != "chapter"]
 GAINS = ("better", "above_floor")
 """Rules of parts that claim a gain."""
 FINDINGS = ("for", "too small", "against", "undecided")
+SIGNS = ("seen", "not seen", "not decided", "no number here")
 VERDICTS = {
     "supported": "every question that the claim needs was answered in its favour",
     "supported in part": "some questions were answered in its favour, none against it, and some are open",
@@ -155,6 +156,33 @@ def weigh(claims: pd.DataFrame, evidence: pd.DataFrame) -> pd.DataFrame:
         counts = {finding: int((own["finding"] == finding).sum()) for finding in FINDINGS}
         weighed[key] = counts | {"verdict": verdict([*own["finding"], *["undecided"] * missing])}
     return pd.DataFrame(weighed).T
+
+
+def signs(claims: pd.DataFrame, evidence: pd.DataFrame) -> pd.DataFrame:
+    """Say whether failures are seen, of claims that they are absent (`riqa.paper`, `signatures.yaml`).
+
+    A failure is seen if any answer is against its absence or finds the gain too small, not seen if every part
+    is answered and every answer for it, and else not decided.
+
+    Returns:
+        One row per claim: `sign` (one of `SIGNS`), the numbers of answers by finding, and label, rule, value,
+        low, high, margin and chapter of the evidence that speaks most for the failure: by finding, then by
+        value in margins.
+    """
+    given = weigh(claims, evidence)[list(FINDINGS)].astype(int)
+    rank = evidence["finding"].map({"against": 0, "too small": 1, "undecided": 2, "for": 3})
+    ordered = evidence.assign(rank=rank, far=evidence["value"] / evidence["margin"]).sort_values(
+        ["rank", "far"]
+    )
+    found = {}
+    for key, needed in claims["parts"].items():
+        own, told = ordered[ordered["part"].isin(needed)], given.loc[key]
+        complete = told["undecided"] == 0 and set(needed) <= set(own["part"])
+        sign = SIGNS[0 if told["against"] + told["too small"] else 1 if complete else 2]
+        columns = ["label", "rule", "value", "low", "high", "margin", "chapter"]
+        worst = own.iloc[0][columns].to_dict() if len(own) else {}
+        found[key] = {"sign": sign if len(own) else SIGNS[3], **told, **worst}
+    return pd.DataFrame(found).T
 
 
 def counted(told: pd.Series) -> str:

@@ -16,6 +16,7 @@ from riqa.studies.claims import (
     kind_of_data,
     laid_out,
     rows_of,
+    signs,
     verdict,
     weigh,
 )
@@ -296,3 +297,82 @@ def test_a_page_says_whether_its_evidence_is_drawn_or_real():
     assert kind_of_data(found(real)) == "All evidence of this build comes from real photographs."
     assert kind_of_data(found(drawn, real)).startswith("Some evidence")
     assert kind_of_data(found(row("overall", chapter="00_other"))) == "This build has no evidence at all."
+
+
+SIGNS, ABSENT = paper.claims("signatures"), paper.parts("signatures")
+GAP = dict(
+    dataset="phantom_details", model="teacher", target="details", metric="accuracy", group="test minus train"
+)
+DROP = STUDENT | CONTROL | dict(dataset="phantom_eyes", metric="macro_f1", method="mrmc_equivalence")
+HARM = dict(
+    dataset="phantom_eyes", model="teacher_labels", rival="shuffled_labels", metric="macro_f1", method="mrmc"
+)
+
+
+def signed(*ends, margins=MARGINS):
+    """State signs from (part, keys, low, high)."""
+    told = [
+        tidy(pd.DataFrame([{"value": (low + high) / 2, "low": low, "high": high, "n": 100}])).assign(
+            chapter=ABSENT.loc[part, "chapter"], **keys
+        )
+        for part, keys, low, high in ends
+    ]
+    every = dict.fromkeys(ABSENT["margin"], 0.5) | margins
+    return signs(SIGNS, judge(find(pd.concat(told, ignore_index=True), ABSENT, every)))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (-0.20, -0.06, "seen"),  # a tenth of the way from 0.5 to 1 is 0.05
+        (-0.20, -0.04, "not decided"),
+        (-0.04, 0.20, "not seen"),
+        (-0.06, 0.20, "not decided"),
+    ],
+)
+def test_a_failure_is_seen_where_its_absence_is_excluded(low, high, expected):
+    found = signed(("no_gap", GAP, low, high))
+    assert found.loc["teacher_overfits", "sign"] == expected
+    assert set(found["sign"].drop("teacher_overfits")) == {"no number here"}
+
+
+def test_one_answer_is_enough_to_see_a_failure_and_all_are_needed_to_exclude_it():
+    fine, open_, lost = (-0.005, 0.02), (-0.03, 0.02), (-0.05, -0.02)
+    cases = [
+        ((fine, fine), "not seen"), ((fine, open_), "not decided"), ((fine, lost), "seen"), ((open_, lost), "seen"),
+    ]  # fmt: skip
+    for (drop, harm), expected in cases:
+        found = signed(("no_drop", DROP, *drop), ("no_harm", HARM, *harm)).loc["interference"]
+        assert found["sign"] == expected
+    assert (
+        signed(("no_drop", DROP, *fine)).loc["interference", "sign"] == "not decided"
+    )  # the other is missing
+    assert signed(("no_drop", DROP, *lost)).loc["interference", "sign"] == "seen"
+
+
+def test_a_gain_that_is_too_small_is_a_failure():
+    """The deletion of what a map marks must tell more than noise: 0.1 of a way of 0.4."""
+    keys = STUDENT | dict(dataset="phantom_eyes", rival="noise", metric="deletion_gain", method="pooled")
+    way = STUDENT | dict(dataset="phantom_eyes", rival="", metric="noise", method="pooled")
+    place = STUDENT | dict(dataset="phantom_eyes", rival="chance", metric="energy", method="pooled")
+    for high, expected in ((0.03, "seen"), (0.05, "not decided")):
+        rows = (
+            ("maps_used", keys, -0.01, high),
+            ("maps_used", way, 0.4, 0.4),
+            ("maps_in_place", place, 0.1, 0.2),
+        )
+        assert signed(*rows).loc["empty_maps", "sign"] == expected
+
+
+def test_the_evidence_shown_is_what_speaks_most_for_the_failure():
+    eyes, grades = DROP | {"dataset": "phantom_eyes"}, DROP | {"dataset": "phantom_grades"}
+    found = signed(("no_drop", eyes, -0.05, 0.02), ("no_drop", grades, -0.05, -0.02)).loc["interference"]
+    assert (found["label"], found["low"], found["margin"]) == ("phantom grades", -0.05, 0.01)
+    assert (found["against"], found["undecided"], found["for"]) == (1, 1, 0)
+
+
+def test_signatures_ask_known_chapters_by_known_rules_and_each_part_serves_one():
+    assert set(ABSENT["rule"]) <= {"better", "above_floor", "no_worse"}
+    assert sorted(SIGNS["parts"].explode()) == sorted(ABSENT.index)
+    assert SIGNS[["title", "words", "settle"]].map(len).gt(0).all(axis=None)
+    assert set(ABSENT["chapter"]) <= set(read_chapters(REPOSITORY))

@@ -1,0 +1,132 @@
+"""Do two tasks pull against each other at the weights that they share, where in the network, and when?
+
+Looks at a network never change it: in evaluation mode an image's loss depends on that image alone, nothing
+random is drawn, and the steps that are tried are taken by a copy of the weights.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+
+import pandas as pd
+import torch
+from torch import Tensor
+from torch.func import functional_call
+from torch.nn import functional
+
+from riqa.data.store import open_store
+from riqa.evaluate.mrmc import mean_of_method
+from riqa.learn.device import keep_freed_memory, resolve_device
+from riqa.learn.examples import to_images
+from riqa.learn.model import QualityNet
+from riqa.learn.runs import TrainingRun, initial_model, lessons
+from riqa.learn.tasks import TASKS
+from riqa.learn.train import train
+from riqa.results import rows
+
+ALL = "all"  # stages together
+KEYS = ("model", "rival", "target", "metric", "group")
+
+
+def stage_of(parameter: str) -> str:
+    """Return the stage of the backbone that a parameter belongs to, from the input on: stem, stage 1, .."""
+    first = parameter.split(".")[0]
+    return "stem" if first in ("conv1", "bn1") else first.replace("layer", "stage ")
+
+
+def look(model: QualityNet, images: Tensor, targets: Mapping[str, Tensor], rate: float) -> list[dict]:
+    """Look at both tasks' gradients on one batch, and at what a step along each does for both.
+
+    Args:
+        model: In evaluation mode, with both heads.
+        images: (N, 3, H, W) in [0, 1].
+        targets: Of both tasks (`riqa.learn.tasks.TASKS`).
+        rate: Learning rate of the steps, which move the backbone only; above 0.
+
+    Returns:
+        Numbers with stage, metric, target and group: `gradient_cosine` of the tasks' gradients and
+        `gradient_length`, the base-2 logarithm of the length of that of the details over that of overall
+        quality, by stage and of all; and `affinity`, the share of the target's loss that a step takes away
+        (Fifty et al. 2021, Eq. 1), where the group says whose step.
+    """
+    shared = {name: w for name, w in model.backbone.named_parameters() if w.requires_grad}
+    stages, logits = [stage_of(name) for name in shared], model(images)
+    losses = {task.name: task.loss(logits[task.name], targets[task.name]) for task in TASKS}
+    pulls = [torch.autograd.grad(loss, shared.values(), retain_graph=True) for loss in losses.values()]
+    found = []
+    for stage in (ALL, *dict.fromkeys(stages)):
+        inside = [stage in (ALL, own) for own in stages]
+        a, b = (
+            torch.cat([g.flatten() for g, own in zip(pull, inside, strict=True) if own]) for pull in pulls
+        )
+        numbers = {"gradient_cosine": functional.cosine_similarity(a, b, dim=0)}
+        numbers["gradient_length"] = torch.log2(b.norm() / a.norm())
+        told = {"stage": stage, "target": "details", "group": ALL}
+        found += [told | {"metric": metric, "value": value.item()} for metric, value in numbers.items()]
+    for of, pull in zip(losses, pulls, strict=True):
+        with torch.no_grad():
+            steps = zip(shared.items(), pull, strict=True)
+            moved = {f"backbone.{name}": w - rate * g for (name, w), g in steps}
+            logits = functional_call(model, moved, (images,))
+            for on in TASKS:
+                left = (on.loss(logits[on.name], targets[on.name]) / losses[on.name]).item()
+                told = {"stage": ALL, "target": on.name, "group": f"step on {of}"}
+                found.append(told | {"metric": "affinity", "value": 1 - left})
+    return found
+
+
+def watch(
+    run: TrainingRun, tell: Callable = lambda told: None, *, n_photographs: int, batch_size: int, rate: float
+) -> pd.DataFrame:
+    """Train as `riqa.learn.runs.execute` does, and look before training and after every epoch.
+
+    Nothing is written, and no checkpoint is kept: a training that goes on has epochs nobody looked at.
+
+    Args:
+        run: What is trained, with both heads.
+        tell: As of `execute`.
+        n_photographs: Training photographs looked at, evenly spaced, without augmentation.
+        batch_size: Photographs per look, at most; each batch takes photographs from the whole set.
+        rate: See `look`.
+
+    Returns:
+        What `look` finds (lengths times the tasks' weights), by model, rival (none), seed, epoch and batch.
+    """
+    keep_freed_memory()
+    torch.set_num_threads(run.threads)
+    store, config, device = open_store(run.store), run.config, resolve_device(run.device)
+    training, validation = lessons(run, store)
+    model = initial_model(run, image_size=store.images.shape[1]).to(device)
+    shown = training.spaced(n_photographs)
+    n_batches = math.ceil(len(shown) / batch_size)
+    weight, seen = math.log2(config.lambda_details / config.lambda_overall), []
+
+    def look_at(epoch: int) -> None:
+        model.eval()
+        for batch in range(n_batches):
+            index = torch.arange(len(shown))[batch::n_batches]
+            targets = {name: values[index].to(device) for name, values in shown.targets.items()}
+            told = {"model": run.model, "rival": "", "seed": config.seed, "epoch": epoch, "batch": batch}
+            numbers = look(model, to_images(shown.pixels(index, device), device), targets, rate)
+            seen.extend(told | number for number in numbers)
+
+    def after_epoch(record: dict, images_per_second: float) -> None:
+        look_at(record["epoch"])
+        tell((run.stem.name, record, images_per_second))
+
+    look_at(0)
+    train(model, training, validation, config, start_counts=run.start_counts, on_epoch=after_epoch)
+    looks = pd.DataFrame(seen)
+    lengths = looks["metric"] == "gradient_length"
+    return looks.assign(value=looks["value"].where(~lengths, looks["value"] + weight))
+
+
+def averaged(looks: pd.DataFrame, *, confidence: float = 0.95, **shared: object) -> pd.DataFrame:
+    """Average looks that agree in `KEYS`: rows of results, seeds as readers and batches as cases.
+
+    Takes what `watch` returns for several seeds, or differences of it, and what all rows share.
+    """
+    numbers = {}
+    for keys, own in looks.groupby(list(KEYS), sort=False):
+        values = own.pivot_table(index="seed", columns="batch", values="value")  # means
+        numbers[keys] = mean_of_method(values.to_numpy(), confidence=confidence)
+    return rows(numbers, KEYS, method="batches", confidence=confidence, **shared)

@@ -138,7 +138,7 @@ def execute(
     keep_freed_memory()
     torch.set_num_threads(run.threads)
     store, config = open_store(run.store), run.config
-    training, validation = lessons(run, store)
+    training, validation = examples_for(run, store)
     taught = run.pseudo_labels is not None
     model = initial_model(run, image_size=store.images.shape[1]).to(resolve_device(run.device))
     precision = resolve_precision(config.precision, model, next(model.parameters()).device)
@@ -180,17 +180,6 @@ def execute(
     return told, apply_model(run, model)
 
 
-def lessons(run: TrainingRun, store: Store) -> tuple[Examples, Examples]:
-    """Return what a run learns from and what chooses its epoch, with the pseudo-labels that it names."""
-    parts = examples_of(store, "train"), examples_of(store, "val")
-    if run.pseudo_labels is None:
-        return parts
-    answers = pd.read_parquet(run.pseudo_labels)
-    answers = answers[(answers["dataset"] == run.trained_on) & (answers["seed"] == run.config.seed)]
-    told = store.manifest, answers, run.pseudo_label_kind, run.pseudo_labels
-    return with_pseudo_labels(parts[0], *told), with_pseudo_labels(parts[1], *told)
-
-
 def apply_model(run: TrainingRun, model: QualityNet | None = None) -> pd.DataFrame:
     """Apply a trained model, by default the one that the run has written, to all that the run names."""
     if model is None:
@@ -201,6 +190,17 @@ def apply_model(run: TrainingRun, model: QualityNet | None = None) -> pd.DataFra
         for path, splits in run.predict_on
     ]
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+
+def examples_for(run: TrainingRun, store: Store) -> tuple[Examples, Examples]:
+    """Return what a run learns from and what chooses its epoch, with the Teacher's answers if it has any."""
+    training, validation = examples_of(store, "train"), examples_of(store, "val")
+    if run.pseudo_labels is None:
+        return training, validation
+    answers = pd.read_parquet(run.pseudo_labels)
+    answers = answers[(answers["dataset"] == run.trained_on) & (answers["seed"] == run.config.seed)]
+    how = answers, run.pseudo_label_kind, run.pseudo_labels
+    return tuple(with_pseudo_labels(part, store.manifest, *how) for part in (training, validation))
 
 
 def initial_model(run: TrainingRun, image_size: int) -> QualityNet:

@@ -18,7 +18,7 @@ from riqa.evaluate.mrmc import mean_of_method
 from riqa.learn.device import keep_freed_memory, resolve_device
 from riqa.learn.examples import to_images
 from riqa.learn.model import QualityNet
-from riqa.learn.runs import TrainingRun, initial_model, lessons
+from riqa.learn.runs import TrainingRun, examples_for, initial_model
 from riqa.learn.tasks import TASKS
 from riqa.learn.train import train
 from riqa.results import rows
@@ -94,7 +94,7 @@ def watch(
     keep_freed_memory()
     torch.set_num_threads(run.threads)
     store, config, device = open_store(run.store), run.config, resolve_device(run.device)
-    training, validation = lessons(run, store)
+    training, validation = examples_for(run, store)
     model = initial_model(run, image_size=store.images.shape[1]).to(device)
     shown = training.spaced(n_photographs)
     n_batches = math.ceil(len(shown) / batch_size)

@@ -39,10 +39,19 @@ def augment(
     If `images` are part of a batch, every `n_parts`-th of its images from number `part` on, the draw is
     that of the whole batch. The generator is one of the CPU.
     """
+    return augment_and_tell(images, augmentation, generator, part=part, n_parts=n_parts)[0]
+
+
+def augment_and_tell(
+    images: Tensor, augmentation: Augmentation, generator: torch.Generator, *, part: int = 0, n_parts: int = 1
+) -> tuple[Tensor, Tensor]:
+    """Do what `augment` does, and tell how each image was moved, by `compose_affine`: maps (N, 2, 2)."""
     if augmentation.max_transforms == 0:
-        return images
-    names, strengths = draw_transforms(n_parts * len(images), augmentation.max_transforms, generator)
-    return apply_transforms(images, names[part::n_parts], strengths[part::n_parts], augmentation)
+        return images, torch.eye(2).repeat(len(images), 1, 1)
+    drawn = draw_transforms(n_parts * len(images), augmentation.max_transforms, generator)
+    names, strengths = (one[part::n_parts] for one in drawn)
+    maps = compose_affine(names, strengths, augmentation)
+    return apply_transforms(images, names, strengths, augmentation), maps
 
 
 def draw_transforms(n: int, max_transforms: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -21,6 +21,9 @@ UNKNOWN_OVERALL = -1
 Weighting = Callable[[dict[str, Tensor]], Tensor]
 """From the loss of each task to the one that is minimised; a `torch.nn.Module` may learn its weights."""
 
+Follow = Callable[[Tensor, Tensor], Tensor]
+"""From targets, and maps (N, 2, 2) of output to input coordinates that moved their images, to new targets."""
+
 
 def overall_loss(logits: Tensor, overall: Tensor) -> Tensor:
     """Compute cross-entropy where the overall grade is known (paper, Eq. 3).
@@ -78,6 +81,7 @@ class Task:
     score: Callable[[Tensor, Tensor], float]  # of validation images; more is better
     answer: Callable[[Tensor], Tensor] = torch.sigmoid  # from logits to the predictions' columns, (N, K)
     is_class: bool = False  # whether its one column holds classes 0, 1, ..
+    follow: Follow | None = None  # what augmentation does to targets; None: nothing
 
     def targets(self, manifest: pd.DataFrame) -> Tensor:
         """Take targets from a manifest: classes (N,) int64, -1 if unknown, or (N, columns) float32, NaN."""

@@ -14,7 +14,7 @@ from torch.optim.lr_scheduler import LRScheduler, MultiStepLR, OneCycleLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from riqa.errors import InputError
-from riqa.learn.augment import augment
+from riqa.learn.augment import augment_and_tell
 from riqa.learn.balance import SCHEMES, EqualWeights
 from riqa.learn.checkpoint import Progress, load_checkpoint, save_checkpoint
 from riqa.learn.config import TrainingConfig
@@ -221,12 +221,15 @@ def _batches(
     read = work_ahead(lambda mine: training.pixels(mine, device), parts)
     share = {"part": processes.rank, "n_parts": processes.n}
     for index, mine, pixels in zip(steps, parts, read, strict=True):
-        images = augment(to_images(pixels, device), config.augmentation, generator, **share)
+        images, maps = augment_and_tell(to_images(pixels, device), config.augmentation, generator, **share)
         if scaled_side < side:
             images = functional.interpolate(images, scaled_side, mode="bilinear", antialias=True)
         inputs = (images.contiguous(memory_format=torch.channels_last), *training.told(mine, device))
         known = {name: values[index] for name, values in training.targets.items()}
         targets = {name: values[mine].to(device) for name, values in training.targets.items()}
+        targets |= {
+            task.name: task.follow(targets[task.name], maps.to(device)) for task in tasks if task.follow
+        }
         yield inputs, {"targets": targets, "scales": part_scales(known, tasks, **share)}
 
 

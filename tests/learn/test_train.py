@@ -10,7 +10,7 @@ import torch
 from torch.nn import functional
 
 from riqa.errors import InputError
-from riqa.learn.augment import Augmentation, augment
+from riqa.learn.augment import Augmentation, augment_and_tell
 from riqa.learn.config import TrainingConfig
 from riqa.learn.examples import Examples
 from riqa.learn.model import QualityNet
@@ -208,12 +208,12 @@ def test_the_next_batch_is_read_while_one_is_learnt(monkeypatch):
         begun[next(reads)].set()
         return read(examples, index, device)
 
-    def waiting(*arguments, learn=augment, **options):
+    def waiting(*arguments, learn=augment_and_tell, **options):
         assert begun[min(next(steps) + 1, 5)].wait(timeout=10)
         return learn(*arguments, **options)
 
     monkeypatch.setattr(Examples, "pixels", pixels)
-    monkeypatch.setattr("riqa.learn.train.augment", waiting)
+    monkeypatch.setattr("riqa.learn.train.augment_and_tell", waiting)
     plant_scores(monkeypatch, 0.5, 0.5)
     run(replace(CONFIG, epochs=1, halve_at=()))  # six batches
     assert next(steps) == 6

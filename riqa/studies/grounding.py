@@ -1,0 +1,147 @@
+"""Where is a photograph spoilt? A third task for the Student, whose labels are the places of defects.
+
+The places of a photograph are a coarse grid for each detail: how much each cell is spoilt, from 0 to 1.
+"""
+
+import hashlib
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from riqa.data.fields import curated_fields
+from riqa.data.store import Store, open_store
+from riqa.evaluate.explain import Layout, find_map_layer
+from riqa.labels import DETAILS
+from riqa.learn.device import keep_freed_memory, resolve_device
+from riqa.learn.examples import examples_of, to_images, with_pseudo_labels
+from riqa.learn.model import save_model
+from riqa.learn.predict import in_batches
+from riqa.learn.runs import TrainingRun, apply_model, checkpoint_of, initial_model
+from riqa.learn.tasks import TASKS, Task, WeightedSum, details_loss
+from riqa.learn.train import train
+from riqa.phantom.degrade import DEFECTS, GROUPS
+from riqa.phantom.photograph import Case
+
+
+def spoilt(field: np.ndarray, row: Mapping) -> np.ndarray:
+    """Return how much the defects of each detail affect each pixel: float32 (3, H, W) in [0, 1].
+
+    That follows from the field of view, bool (H, W), and a row of a set's `truth.parquet`, which holds the
+    severities and where random numbers come from. The eye has no part in it, so none is drawn.
+    """
+    black, origin = np.zeros((*field.shape, 3), np.uint8), (row["study"], row["seed"], row["number"])
+    photograph = Case(black, black, field, {}, {}, origin, {})
+    named = {defect: float(row[defect]) for defect, group in DEFECTS.items() if group in DETAILS}
+    masks = photograph.spoil(named).masks
+    found = np.zeros((len(DETAILS), *field.shape), np.float32)
+    for mask, detail in zip(found, DETAILS, strict=True):
+        for defect in masks.keys() & set(GROUPS[detail]):
+            np.maximum(mask, masks[defect], out=mask)
+    return found
+
+
+def in_cells(masks: Tensor, field: Tensor, cells: int) -> Tensor:
+    """Average masks (3, H, W) over the field, bool (H, W), in each cell: (3, cells, cells); 0 without any."""
+    inside = functional.adaptive_avg_pool2d(field[None].float(), cells)
+    return functional.adaptive_avg_pool2d(masks * field, cells) / inside.clamp(min=1e-6)
+
+
+def places_of(store: Store, truth: pd.DataFrame, cells: int) -> np.ndarray:
+    """Return the places of a phantom's photographs, float32 (N, 3, cells, cells); `truth` in their order."""
+    fields, grids = curated_fields(store, range(len(truth))), []
+    for field, row in zip(fields, truth.to_dict("records"), strict=True):
+        grids.append(in_cells(torch.from_numpy(spoilt(field, row)), torch.from_numpy(field), cells))
+    return torch.stack(grids).numpy()
+
+
+def follow(grids: Tensor, maps: Tensor) -> Tensor:
+    """Move flat grids (N, 3 g g) as their photographs were moved.
+
+    Maps (N, 2, 2) lead from places after the move to places before it.
+    """
+    side = math.isqrt(grids.shape[1] // 3)
+    planes = grids.unflatten(1, (3, side, side))
+    maps = functional.pad(maps, (0, 1)).to(grids)  # the centre stays
+    before = functional.affine_grid(maps, planes.shape, align_corners=False)
+    how = {"padding_mode": "border", "align_corners": False}
+    return functional.grid_sample(planes, before, **how).flatten(1)
+
+
+CPU = torch.device("cpu")
+WHERE = Task("where", (), details_loss, lambda *pair: -details_loss(*pair).item(), follow=follow)
+"""The third task. Its targets (N, 3 g g) are no columns of a manifest, and it never chooses the epoch."""
+
+
+class PlaceHead(nn.Module):
+    """One logit per detail and cell, from the maps (N, K, h, w) that a layer of the backbone gives out."""
+
+    def __init__(self, layer: nn.Module, layout: Layout, side: int):
+        super().__init__()
+        self.layout, self.side, self.maps = layout, side, None
+        self.logits = nn.LazyConv2d(len(DETAILS), kernel_size=1)
+        self.hook = layer.register_forward_hook(self.keep)
+
+    def keep(self, layer: nn.Module, inputs: tuple, output: Tensor) -> None:
+        """Keep the maps until the heads are asked."""
+        self.maps = self.layout(output)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return logits (N, 3 g g); the features, in which all places are one, are not looked at."""
+        maps, self.maps = self.maps, None
+        return functional.adaptive_avg_pool2d(self.logits(maps), self.side).flatten(1)
+
+
+@dataclass(frozen=True)
+class GroundedRun(TrainingRun):
+    """A fine-tuning that may have the third task."""
+
+    places: np.ndarray | None = None  # (N, 3, g, g), labels of the store's photographs; None: no third task
+    lambda_where: float = 1.0  # weight of its loss, above 0
+    min_side: int = 4  # cells per side of the layer that the head reads, see `find_map_layer`
+
+
+def learn(
+    run: GroundedRun, tell: Callable = lambda told: None
+) -> tuple[pd.DataFrame, pd.DataFrame, np.ndarray | None]:
+    """Train as `riqa.learn.runs.execute` does, with the third task if the run has places.
+
+    Returns history and predictions, and what the third head answers about the test photographs, in their
+    order: (n, 3, g, g) in [0, 1]. The model is written without that head, which has done its work.
+    """
+    keep_freed_memory()
+    torch.set_num_threads(run.threads)
+    store, config, found = open_store(run.store), run.config, None
+    parts = {split: examples_of(store, split) for split in ("train", "val", "test")}
+    if run.pseudo_labels is not None:
+        answers = pd.read_parquet(run.pseudo_labels)
+        own = store.manifest, answers[answers["seed"] == config.seed], run.pseudo_label_kind
+        parts |= {s: with_pseudo_labels(parts[s], *own, run.pseudo_labels) for s in ("train", "val")}
+    model, told = initial_model(run, store.images.shape[1]), [store.meta["sha256"]]
+    weights = {"overall": config.lambda_overall, "details": config.lambda_details}
+    if run.places is not None:
+        weights["where"] = run.lambda_where
+        told += [run.lambda_where, hashlib.sha256(run.places.tobytes()).hexdigest()]
+        grids = torch.from_numpy(run.places).float().flatten(1)
+        parts = {s: replace(p, targets=p.targets | {"where": grids[p.rows]}) for s, p in parts.items()}
+        image = to_images(parts["train"].pixels(torch.arange(1), CPU), CPU)
+        layer = find_map_layer(model.eval(), image, run.min_side)
+        model.heads["where"] = PlaceHead(*layer, run.places.shape[-1])
+        model(image)  # the first look tells how many maps there are
+    model.to(resolve_device(run.device))
+    how = {"tasks": [task for task in (*TASKS, WHERE) if weights.get(task.name)]}
+    how |= {"weighting": WeightedSum(weights), "start_counts": run.start_counts}
+    how |= {"checkpoint": checkpoint_of(run, model, *told)}
+    how["on_epoch"] = lambda *progress: tell((run.stem.name, *progress))
+    history = train(model, parts["train"], parts["val"], config, **how)
+    if run.places is not None:
+        logits = in_batches(model, model, parts["test"], config.precision)["where"]
+        found = logits.sigmoid().numpy().reshape(-1, *run.places.shape[1:])
+        model.heads.pop("where").hook.remove()
+    save_model(model, run.stem, **run.names)
+    return pd.DataFrame(history).assign(**run.names), apply_model(run, model), found

@@ -119,6 +119,8 @@ CHOICES = {  # text that a chapter hands to a function which knows only these
     "if_unfit": ("warn", "calibrate", "drop"),
     "wilcoxon_on": READINGS,
     "baseline": ("single_task", "single_task_control"),
+    "input_as": ("log_odds", "probabilities"),
+    "overall_head": ("kept", "fresh"),
 }
 
 

@@ -90,9 +90,10 @@ def test_a_failure_ends_in_one_block_bad_input_in_one_line_and_what_is_independe
 def begin_slow_build(toy):
     """Start a build whose first chapter takes its time, and wait until that chapter computes."""
     write_profile(toy, "toy", parameters={"n": 4, "pause": 20.0})
+    begun = Build(toy, "toy").progress("01_make_data")
+    begun.unlink(missing_ok=True)  # of a build that was stopped there
     told = [*RIQA, "book", "--profile", "toy"]
     process = subprocess.Popen(told, cwd=toy, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    begun = Build(toy, "toy").progress("01_make_data")
     until(lambda: (told := read_progress(begun)) and told.state == "running" and told.cell >= 4)
     return process
 

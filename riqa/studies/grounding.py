@@ -19,10 +19,10 @@ from riqa.data.store import Store, open_store
 from riqa.evaluate.explain import Layout, find_map_layer
 from riqa.labels import DETAILS
 from riqa.learn.device import keep_freed_memory, resolve_device
-from riqa.learn.examples import examples_of, to_images, with_pseudo_labels
+from riqa.learn.examples import examples_of, to_images
 from riqa.learn.model import save_model
 from riqa.learn.predict import in_batches
-from riqa.learn.runs import TrainingRun, apply_model, checkpoint_of, initial_model
+from riqa.learn.runs import TrainingRun, apply_model, checkpoint_of, examples_for, initial_model
 from riqa.learn.tasks import TASKS, Task, WeightedSum, details_loss
 from riqa.learn.train import train
 from riqa.phantom.degrade import DEFECTS, GROUPS
@@ -117,11 +117,8 @@ def learn(
     keep_freed_memory()
     torch.set_num_threads(run.threads)
     store, config, found = open_store(run.store), run.config, None
-    parts = {split: examples_of(store, split) for split in ("train", "val", "test")}
-    if run.pseudo_labels is not None:
-        answers = pd.read_parquet(run.pseudo_labels)
-        own = store.manifest, answers[answers["seed"] == config.seed], run.pseudo_label_kind
-        parts |= {s: with_pseudo_labels(parts[s], *own, run.pseudo_labels) for s in ("train", "val")}
+    parts = dict(zip(("train", "val"), examples_for(run, store), strict=True))
+    parts["test"] = examples_of(store, "test")
     model, told = initial_model(run, store.images.shape[1]), [store.meta["sha256"]]
     weights = {"overall": config.lambda_overall, "details": config.lambda_details}
     if run.places is not None:

@@ -13,14 +13,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from riqa.data.store import Store, open_store
+from riqa.data.store import open_store
 from riqa.files import file_digest, read_parquet
 from riqa.labels import DETAILS
 from riqa.learn.device import keep_freed_memory, resolve_device
-from riqa.learn.examples import Examples, examples_of, with_pseudo_labels
+from riqa.learn.examples import examples_of, with_pseudo_labels
 from riqa.learn.model import QualityNet
 from riqa.learn.predict import PROBABILITIES, in_batches, probabilities
-from riqa.learn.runs import TrainingRun, checkpoint_of, initial_model
+from riqa.learn.runs import TrainingRun, checkpoint_of, examples_for, initial_model
 from riqa.learn.train import train
 
 
@@ -81,15 +81,14 @@ def learn(run: ToldRun, tell: Callable = lambda told: None) -> pd.DataFrame:
     keep_freed_memory()
     torch.set_num_threads(run.threads)
     store = open_store(run.store)
-    parts = {split: examples_of(store, split) for split in ("train", "val", "test")}
-    if run.pseudo_labels is not None:
-        for split in ("train", "val"):
-            parts[split] = _taught(run, run.pseudo_labels, run.pseudo_label_kind, store, parts[split])
+    parts = dict(zip(("train", "val"), examples_for(run, store), strict=True))
+    parts["test"] = examples_of(store, "test")
     digest = None
     if run.inputs is not None:
-        digest = file_digest(run.inputs)
+        digest, told = file_digest(run.inputs), read_parquet(run.inputs)
+        told = told[told["seed"] == run.config.seed]
         for split, part in parts.items():
-            numbers = _taught(run, run.inputs, "soft", store, part).targets["details"]
+            numbers = with_pseudo_labels(part, store.manifest, told, "soft", run.inputs).targets["details"]
             parts[split] = replace(part, auxiliary=numbers)
     model = start_of(run, store.images.shape[1]).to(resolve_device(run.device))
     checkpoint = checkpoint_of(run, model, store.meta["sha256"], digest)
@@ -109,9 +108,3 @@ def learn(run: ToldRun, tell: Callable = lambda told: None) -> pd.DataFrame:
         frame[list(PROBABILITIES)] = probabilities(in_batches(model, model, part, run.config.precision))
         frames.append(frame)
     return pd.concat(frames, ignore_index=True)
-
-
-def _taught(run: TrainingRun, file: Path, kind: str, store: Store, part: Examples) -> Examples:
-    """Return a split whose targets of details are what a file says with the run's seed."""
-    table = read_parquet(file)
-    return with_pseudo_labels(part, store.manifest, table[table["seed"] == run.config.seed], kind, file)

@@ -7,6 +7,7 @@ random is drawn, and the steps that are tried are taken by a copy of the weights
 import math
 from collections.abc import Callable, Mapping
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
@@ -118,6 +119,20 @@ def watch(
     looks = pd.DataFrame(seen)
     lengths = looks["metric"] == "gradient_length"
     return looks.assign(value=looks["value"].where(~lengths, looks["value"] + weight))
+
+
+def gap_parts(values: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Take the gap between two groups' means apart by image: values (S, N), second bool (N,) -> (S, N).
+
+    The mean of the parts is the mean of the second group minus that of the first, and they spread over images
+    as the gap's influence function does, so that `riqa.evaluate.mrmc.mean_of_method` judges it as a mean.
+    """
+    gap = values[:, second].mean(axis=1) - values[:, ~second].mean(axis=1)
+    parts = np.repeat(gap[:, None], values.shape[1], axis=1)
+    for inside, sign in ((second, 1), (~second, -1)):
+        own = values[:, inside] - values[:, inside].mean(axis=1, keepdims=True)
+        parts[:, inside] += sign * own / inside.mean()
+    return parts
 
 
 def averaged(looks: pd.DataFrame, *, confidence: float = 0.95, **shared: object) -> pd.DataFrame:

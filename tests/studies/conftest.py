@@ -1,4 +1,4 @@
-"""Predictions in the format of `riqa.predictions`, made without a model."""
+"""What tests of studies share: predictions made without a model, a trained toy model, photographs."""
 
 import numpy as np
 import pandas as pd
@@ -6,9 +6,11 @@ import pytest
 
 from riqa.data.curate import curate
 from riqa.labels import DETAILS
+from riqa.learn.runs import execute
 from riqa.phantom.study import phantom_grades
 from riqa.predictions import with_answers
 from riqa.studies.subjects import draw_located
+from tests.learn.chain import a_run, write_toy_store
 
 
 @pytest.fixture
@@ -58,3 +60,12 @@ def graded_store(photographs):
 def located(photographs, graded_store):
     groups = (*DETAILS, "artifact")
     return draw_located(graded_store, [photographs], groups, 4, 0.5, seed=0)
+
+
+@pytest.fixture(scope="package")
+def parent(tmp_path_factory):
+    """Train the single-task model that arms begin with, and return its run."""
+    folder = tmp_path_factory.mktemp("parent")
+    run = a_run(write_toy_store(folder), folder / "starts")
+    execute(run)
+    return run

@@ -12,7 +12,7 @@ from riqa.data.store import open_store
 from riqa.errors import InputError
 from riqa.labels import DETAILS
 from riqa.learn.model import model_file
-from riqa.learn.runs import execute, model_stem
+from riqa.learn.runs import model_stem
 from riqa.studies.experiment import (
     Arm,
     first_photographs,
@@ -25,18 +25,8 @@ from riqa.studies.experiment import (
     teacher_answers,
     trainings,
 )
-from tests.learn.chain import a_run, write_toy_store
 
 P = [f"p_{detail}" for detail in DETAILS]
-
-
-@pytest.fixture(scope="module")
-def parent(tmp_path_factory):
-    """Train the model that every arm begins with, and return its run."""
-    folder = tmp_path_factory.mktemp("experiment")
-    run = a_run(write_toy_store(folder), folder / "starts")
-    execute(run)
-    return run
 
 
 @pytest.fixture

@@ -17,19 +17,10 @@ from riqa.learn.runs import TrainingRun, execute
 from riqa.studies import inputs
 from riqa.studies.experiment import Arm, run_as, trainings
 from riqa.studies.inputs import ToldRun, Unaware, learn, start_of, widened
-from tests.learn.chain import a_run, pseudo_labels, same_weights, write_toy_store
+from tests.learn.chain import pseudo_labels, same_weights
 
 P = [f"p_{detail}" for detail in DETAILS]
 ASKED = ["image_id", "split", "p_overall_0", "p_overall_1", "p_overall_2", *P, "overall", *DETAILS]
-
-
-@pytest.fixture(scope="module")
-def parent(tmp_path_factory):
-    """Train the single-task model that every arm starts from, and return its run."""
-    folder = tmp_path_factory.mktemp("inputs")
-    run = a_run(write_toy_store(folder), folder / "starts")
-    execute(run)
-    return run
 
 
 @pytest.fixture

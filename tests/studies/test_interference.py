@@ -182,3 +182,14 @@ def test_it_can_be_sent_to_another_process():
     import pickle
 
     assert pickle.loads(pickle.dumps(partial(watch, **WATCH))).keywords == WATCH
+
+
+def test_a_gap_taken_apart_by_image_has_its_mean_and_the_spread_of_two_means():
+    values = np.array([[1.0, 0.0, 1.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0, 0.0, 1.0]])
+    second = np.array([False, False, False, False, True, True])
+    parts = interference.gap_parts(values, second)
+    np.testing.assert_allclose(parts.mean(axis=1), [0 - 3 / 4, 1 / 2 - 1 / 4])  # by hand
+    # The variance of a difference of independent means: the sum of theirs.
+    for own, part in zip(values, parts, strict=True):
+        expected = own[second].var() / 2 + own[~second].var() / 4
+        assert part.var() / 6 == pytest.approx(expected)

@@ -10,11 +10,9 @@ import torch
 
 from riqa.labels import DETAILS
 from riqa.learn.model import QualityNet
-from riqa.learn.runs import execute
 from riqa.studies import switching
 from riqa.studies.experiment import Arm, trainings
 from riqa.studies.switching import SwitchedNet, network
-from tests.learn.chain import a_run, write_toy_store
 
 P = [f"p_{detail}" for detail in DETAILS]
 
@@ -94,14 +92,6 @@ def test_fresh_tokens_lie_around_a_scale_of_1_as_far_as_they_are_told(start):
     drawn = SwitchedNet(both, (0, 1), 3.0).tokens.weight
     assert drawn.shape == (2, 256)
     assert drawn.std().item() == pytest.approx(3, rel=0.2)  # of 512 numbers, ten standard errors
-
-
-@pytest.fixture(scope="module")
-def parent(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("switching")
-    run = a_run(write_toy_store(folder), folder / "starts")
-    execute(run)
-    return run
 
 
 def arms_of(parent, folder, values, **settings):

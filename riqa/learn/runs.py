@@ -20,6 +20,7 @@ import torch
 
 from riqa import __version__
 from riqa.data.store import Store, open_store
+from riqa.files import read_json
 from riqa.labels import DETAILS, class_names
 from riqa.learn.confidence import fit_confidence
 from riqa.learn.config import TrainingConfig
@@ -83,6 +84,7 @@ class TrainingRun:
     pseudo_label_kind: str = "soft"  # or hard
     warnings: tuple[str, ...] = ()  # what users of the model must know, sentences without a full stop
     predict_on: tuple[tuple[Path, tuple[str, ...]], ...] = ()  # stores, splits to apply the model to
+    bare: bool = False  # an experiment's, which nobody asks about photographs of their own: weights alone
     device: str = "cpu"  # see `riqa.learn.device.resolve_device`
     threads: int = 1  # of the processor; their number decides the last digits
     checkpoints: Path | None = field(default_factory=_checkpoint_folder)  # for its state after every epoch
@@ -135,30 +137,21 @@ def execute(
 
     Of several processes that do it together, by the same call, the main one alone writes and predicts.
     """
-    keep_freed_memory()
-    torch.set_num_threads(run.threads)
     store, config = open_store(run.store), run.config
     training, validation = examples_for(run, store)
     taught = run.pseudo_labels is not None
-    model = initial_model(run, image_size=store.images.shape[1]).to(resolve_device(run.device))
-    precision = resolve_precision(config.precision, model, next(model.parameters()).device)
-    history = train(
-        model,
-        training,
-        validation,
-        config,
-        start_counts=run.start_counts,
-        checkpoint=checkpoint_of(run, model, store.meta["sha256"], processes.n, precision),
-        on_epoch=lambda *progress: tell((run.stem.name, *progress)),
-        processes=processes,
-    )
+    model = initial_model(run, image_size=store.images.shape[1])
+    told = fit(run, model, training, validation, tell, processes=processes)
     if taught:
         untaught = training.targets["details"].isnan().all(dim=0).tolist()
         silence(model, [detail for detail, silent in zip(DETAILS, untaught, strict=True) if silent])
-    told = pd.DataFrame(history).assign(**run.names)
     if not processes.is_main:
         return told, pd.DataFrame()
-    save_novelty(fit_novelty(model, training, validation), run.stem)
+    also = {}
+    if not run.bare:
+        save_novelty(fit_novelty(model, training, validation), run.stem)
+        also["standing"] = fit_standing(model, training)
+        also["confidence"] = fit_confidence(model, validation, _precision(run, model))
     save_model(
         model,
         run.stem,
@@ -168,16 +161,57 @@ def execute(
         classes=list(class_names(run.n_overall)) if run.n_overall else [],
         seed=config.seed,
         training=asdict(config),
-        precision=precision,
+        precision=_precision(run, model),
         processes=processes.n,
         threads=run.threads,
         pseudo_labels=run.pseudo_label_kind if taught else None,
-        best_epoch=next(record["epoch"] for record in history if record["best"]),
-        standing=fit_standing(model, training),
-        confidence=fit_confidence(model, validation, precision),
+        best_epoch=int(told.loc[told["best"], "epoch"].iloc[0]),
+        **also,
         warnings=list(run.warnings),
     )
     return told, apply_model(run, model)
+
+
+def _precision(run: TrainingRun, model: QualityNet) -> str:
+    """Return the precision in which a run computes with a network, on the network's device."""
+    return resolve_precision(run.config.precision, model, next(model.parameters()).device)
+
+
+def fit(
+    run: TrainingRun,
+    model: QualityNet,
+    training: Examples,
+    validation: Examples,
+    tell: Callable[[Told], object] = lambda told: None,
+    *,
+    told: Sequence[object] = (),
+    processes: Processes = ALONE,
+    **how: object,
+) -> pd.DataFrame:
+    """Train a network in place as a run says, from the run's checkpoint if it was stopped.
+
+    Args:
+        run: What is trained; its recipe, device and checkpoint.
+        model: Where it begins.
+        training: What it learns from.
+        validation: What chooses the epoch.
+        tell: Called after every epoch.
+        told: What decides the outcome besides the run, the network and the store, as JSON has it.
+        processes: Those that train together.
+        **how: Further arguments of `riqa.learn.train.train`, where they are not those of the run.
+
+    Returns:
+        The history: model, trained_on, seed and the records of `train`, one row per epoch.
+    """
+    keep_freed_memory()
+    torch.set_num_threads(run.threads)
+    model.to(resolve_device(run.device))
+    also = [read_json(run.store / "store.json")["sha256"], *told]
+    also += [processes.n, _precision(run, model)]
+    how = {"start_counts": run.start_counts, "checkpoint": checkpoint_of(run, model, *also)} | how
+    how["on_epoch"] = lambda *progress: tell((run.stem.name, *progress))
+    history = train(model, training, validation, run.config, processes=processes, **how)
+    return pd.DataFrame(history).assign(**run.names)
 
 
 def apply_model(run: TrainingRun, model: QualityNet | None = None) -> pd.DataFrame:

@@ -126,7 +126,7 @@ def trainings(
             config = replace(base.config, **settings, seed=seed)
             start = model_stem(starts, "single_task", base.trained_on, seed)
             own["start_from"] = None if arm.from_scratch else start
-            found.append(replace(base, model=arm.name, config=config, **own))
+            found.append(replace(base, model=arm.name, config=config, bare=True, **own))
     return found
 
 

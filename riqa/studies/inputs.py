@@ -16,12 +16,10 @@ from torch.nn import functional
 from riqa.data.store import open_store
 from riqa.files import file_digest, read_parquet
 from riqa.labels import DETAILS
-from riqa.learn.device import keep_freed_memory, resolve_device
 from riqa.learn.examples import examples_of, with_pseudo_labels
 from riqa.learn.model import QualityNet
 from riqa.learn.predict import PROBABILITIES, in_batches, probabilities
-from riqa.learn.runs import TrainingRun, checkpoint_of, examples_for, initial_model
-from riqa.learn.train import train
+from riqa.learn.runs import TrainingRun, examples_for, fit, initial_model
 
 
 @dataclass(frozen=True)
@@ -78,8 +76,6 @@ def learn(run: ToldRun, tell: Callable = lambda told: None) -> pd.DataFrame:
     `riqa.learn.predict.predict`. With inputs there are more, of a model `<model>_misled`: what the same
     network says of test photographs where their inputs have been dealt out again.
     """
-    keep_freed_memory()
-    torch.set_num_threads(run.threads)
     store = open_store(run.store)
     parts = dict(zip(("train", "val"), examples_for(run, store), strict=True))
     parts["test"] = examples_of(store, "test")
@@ -90,11 +86,8 @@ def learn(run: ToldRun, tell: Callable = lambda told: None) -> pd.DataFrame:
         for split, part in parts.items():
             numbers = with_pseudo_labels(part, store.manifest, told, "soft", run.inputs).targets["details"]
             parts[split] = replace(part, auxiliary=numbers)
-    model = start_of(run, store.images.shape[1]).to(resolve_device(run.device))
-    checkpoint = checkpoint_of(run, model, store.meta["sha256"], digest)
-    how = {"start_counts": run.start_counts, "checkpoint": checkpoint}
-    how["on_epoch"] = lambda *progress: tell((run.stem.name, *progress))
-    train(model, parts["train"], parts["val"], run.config, **how)
+    model = start_of(run, store.images.shape[1])
+    fit(run, model, parts["train"], parts["val"], tell, told=[digest])
     asked = [(run.model, parts["val"]), (run.model, parts["test"])]
     if run.inputs is not None:
         dealt = torch.randperm(len(parts["test"]), generator=torch.Generator().manual_seed(0))

@@ -16,12 +16,11 @@ from torch.nn import functional
 
 from riqa.data.store import open_store
 from riqa.evaluate.mrmc import mean_of_method
-from riqa.learn.device import keep_freed_memory, resolve_device
+from riqa.learn.device import resolve_device
 from riqa.learn.examples import to_images
 from riqa.learn.model import QualityNet
-from riqa.learn.runs import TrainingRun, examples_for, initial_model
+from riqa.learn.runs import Told, TrainingRun, examples_for, fit, initial_model
 from riqa.learn.tasks import TASKS
-from riqa.learn.train import train
 from riqa.results import rows
 
 ALL = "all"  # stages together
@@ -92,8 +91,6 @@ def watch(
     Returns:
         What `look` finds (lengths times the tasks' weights), by model, rival (none), seed, epoch and batch.
     """
-    keep_freed_memory()
-    torch.set_num_threads(run.threads)
     store, config, device = open_store(run.store), run.config, resolve_device(run.device)
     training, validation = examples_for(run, store)
     model = initial_model(run, image_size=store.images.shape[1]).to(device)
@@ -110,12 +107,13 @@ def watch(
             numbers = look(model, to_images(shown.pixels(index, device), device), targets, rate)
             seen.extend(told | number for number in numbers)
 
-    def after_epoch(record: dict, images_per_second: float) -> None:
-        look_at(record["epoch"])
-        tell((run.stem.name, record, images_per_second))
+    def after_epoch(told: Told) -> None:
+        look_at(told[1]["epoch"])
+        tell(told)
 
+    torch.set_num_threads(run.threads)
     look_at(0)
-    train(model, training, validation, config, start_counts=run.start_counts, on_epoch=after_epoch)
+    fit(run, model, training, validation, after_epoch, checkpoint=None)
     looks = pd.DataFrame(seen)
     lengths = looks["metric"] == "gradient_length"
     return looks.assign(value=looks["value"].where(~lengths, looks["value"] + weight))

@@ -17,12 +17,10 @@ from torch import Tensor, nn
 from riqa.data.store import open_store
 from riqa.files import read_parquet
 from riqa.labels import DETAILS
-from riqa.learn.device import keep_freed_memory, resolve_device
 from riqa.learn.examples import examples_of
 from riqa.learn.predict import in_batches
-from riqa.learn.runs import TrainingRun, checkpoint_of, initial_model
+from riqa.learn.runs import TrainingRun, fit, initial_model
 from riqa.learn.tasks import Task, details_loss, details_macro_f1
-from riqa.learn.train import train
 
 
 class RaterHead(nn.Module):
@@ -76,8 +74,6 @@ def learn(
         One row per validation and test image: the manifest's columns, the run's names, and p_<detail> of good
         in nobody's name; and the raters' gates and shifts, each (R, 3).
     """
-    keep_freed_memory()
-    torch.set_num_threads(run.threads)
     store, K = open_store(run.store), len(DETAILS)
     said, parts = read_parquet(run.pseudo_labels).set_index("image_id"), {}
     for split in ("train", "val", "test"):
@@ -91,11 +87,8 @@ def learn(
 
     model = initial_model(run, store.images.shape[1])
     head = model.heads["details"] = RaterHead(model.heads["details"], said.shape[1] // K - 1)
-    model.to(resolve_device(run.device))
-    how = {"tasks": (Task("details", DETAILS, details_loss, score),)}
-    how["checkpoint"] = checkpoint_of(run, model, store.meta["sha256"])
-    how["on_epoch"] = lambda *progress: tell((run.stem.name, *progress))
-    train(model, parts["train"], parts["val"], run.config, **how)
+    tasks = (Task("details", DETAILS, details_loss, score),)
+    fit(run, model, parts["train"], parts["val"], tell, tasks=tasks)
     frames = []
     for split in ("val", "test"):
         logits = in_batches(model, model, parts[split], run.config.precision)["details"]

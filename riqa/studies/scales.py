@@ -15,13 +15,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from riqa.data.store import open_store
-from riqa.learn.device import keep_freed_memory, resolve_device
 from riqa.learn.examples import examples_of
 from riqa.learn.model import QualityNet
 from riqa.learn.predict import in_batches
-from riqa.learn.runs import TrainingRun, checkpoint_of
+from riqa.learn.runs import TrainingRun, fit
 from riqa.learn.tasks import Task, WeightedSum
-from riqa.learn.train import train
 
 
 class OneScale(nn.Module):
@@ -98,8 +96,6 @@ def learn(run: TrainingRun, tell: Callable = lambda told: None) -> pd.DataFrame:
     The epoch with the best macro-F1 on validation images is kept, each by its best cuts. One row per
     validation and test image: the manifest's columns, the run's names, `number`, and that `val_score`.
     """
-    keep_freed_memory()
-    torch.set_num_threads(run.threads)
     store, ordered = open_store(run.store), run.model == "cumulative_logits"
 
     def number(logits: Tensor) -> np.ndarray:
@@ -121,15 +117,12 @@ def learn(run: TrainingRun, tell: Callable = lambda told: None) -> pd.DataFrame:
     model = QualityNet(run.backbone, 0, 0, run.weights, store.images.shape[1], {"grade": width})
     if ordered:
         model.heads["grade"] = OneScale(model.heads["grade"].in_features, width)
-    model.to(resolve_device(run.device))
-    checkpoint = checkpoint_of(run, model, store.meta["sha256"])
-    how = {"tasks": (task,), "weighting": WeightedSum({"grade": 1.0}), "checkpoint": checkpoint}
-    how["on_epoch"] = lambda *progress: tell((run.stem.name, *progress))
-    history = train(model, parts["train"], parts["val"], run.config, **how)
+    how = {"tasks": (task,), "weighting": WeightedSum({"grade": 1.0})}
+    history = fit(run, model, parts["train"], parts["val"], tell, **how)
     frames = []
     for split in ("val", "test"):
         logits = in_batches(model, model, parts[split], run.config.precision)["grade"]
         rows = store.manifest.iloc[parts[split].rows]
         frames.append(rows.assign(number=number(logits), **run.names))
-    kept = next(record["val_score"] for record in history if record["best"])
+    kept = history.loc[history["best"], "val_score"].iloc[0]
     return pd.concat(frames, ignore_index=True).assign(val_score=kept)

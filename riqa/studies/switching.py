@@ -13,10 +13,8 @@ from torch import Tensor, nn
 
 from riqa.data.store import open_store
 from riqa.labels import DETAILS
-from riqa.learn.device import keep_freed_memory, resolve_device
 from riqa.learn.model import QualityNet, load_model
-from riqa.learn.runs import Results, TrainingRun, apply_model, checkpoint_of, examples_for
-from riqa.learn.train import train
+from riqa.learn.runs import Results, TrainingRun, apply_model, examples_for, fit
 
 TOKENS = {"task_token": (0, 1), "fixed_token": (0, 1), "same_token": (0, 0)}
 """Arm -> which token overall quality has, and which the details. Arms besides these have heads."""
@@ -83,17 +81,11 @@ def learn(run: TrainingRun, tell: Callable = lambda told: None, *, spread: float
     What `task_token` answers if its tokens are exchanged comes beside, as a model `wrong_token`. `spread` is
     that of `network`.
     """
-    keep_freed_memory()
-    torch.set_num_threads(run.threads)
-    store = open_store(run.store)
-    training, validation = examples_for(run, store)
+    training, validation = examples_for(run, open_store(run.store))
     start, _ = load_model(run.start_from)
     torch.manual_seed(run.config.seed)
     model = network(run.model, start, run.n_details, spread)
-    model.to(resolve_device(run.device))
-    how = {"checkpoint": checkpoint_of(run, model, store.meta["sha256"])}
-    how["on_epoch"] = lambda *progress: tell((run.stem.name, *progress))
-    history = train(model, training, validation, run.config, **how)
+    history = fit(run, model, training, validation, tell)
     answers = [apply_model(run, model)]
     if run.model == "task_token":
         model.rows = model.rows[::-1]
@@ -102,4 +94,4 @@ def learn(run: TrainingRun, tell: Callable = lambda told: None, *, spread: float
     untaught = training.targets["details"].isnan().all(dim=0).tolist()
     silent = [detail for detail, unknown in zip(DETAILS, untaught, strict=True) if unknown]
     answers[[*silent, *(f"p_{detail}" for detail in silent)]] = np.nan
-    return pd.DataFrame(history).assign(**run.names), answers
+    return history, answers

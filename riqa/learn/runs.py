@@ -85,6 +85,7 @@ class TrainingRun:
     warnings: tuple[str, ...] = ()  # what users of the model must know, sentences without a full stop
     predict_on: tuple[tuple[Path, tuple[str, ...]], ...] = ()  # stores, splits to apply the model to
     bare: bool = False  # an experiment's, which nobody asks about photographs of their own: weights alone
+    known: tuple[Path, ...] = ()  # folders of models: one made from the same is copied, not trained again
     device: str = "cpu"  # see `riqa.learn.device.resolve_device`
     threads: int = 1  # of the processor; their number decides the last digits
     checkpoints: Path | None = field(default_factory=_checkpoint_folder)  # for its state after every epoch
@@ -140,13 +141,16 @@ def execute(
     store, config = open_store(run.store), run.config
     training, validation = examples_for(run, store)
     taught = run.pseudo_labels is not None
-    model = initial_model(run, image_size=store.images.shape[1])
-    told = fit(run, model, training, validation, tell, processes=processes)
+    model = initial_model(run, store.images.shape[1]).to(resolve_device(run.device))
+    made_from = made_from_digest(run, model, training, validation, processes.n)
+    if (twin := _twin(run, made_from)) is not None:
+        return twin, apply_model(run)
+    history = fit(run, model, training, validation, tell, processes=processes)
     if taught:
         untaught = training.targets["details"].isnan().all(dim=0).tolist()
         silence(model, [detail for detail, silent in zip(DETAILS, untaught, strict=True) if silent])
     if not processes.is_main:
-        return told, pd.DataFrame()
+        return history, pd.DataFrame()
     also = {}
     if not run.bare:
         save_novelty(fit_novelty(model, training, validation), run.stem)
@@ -165,16 +169,35 @@ def execute(
         processes=processes.n,
         threads=run.threads,
         pseudo_labels=run.pseudo_label_kind if taught else None,
-        best_epoch=int(told.loc[told["best"], "epoch"].iloc[0]),
+        best_epoch=int(history.loc[history["best"], "epoch"].iloc[0]),
         **also,
         warnings=list(run.warnings),
+        made_from=made_from,
+        history=_records(history),
     )
-    return told, apply_model(run, model)
+    return history, apply_model(run, model)
 
 
 def _precision(run: TrainingRun, model: QualityNet) -> str:
     """Return the precision in which a run computes with a network, on the network's device."""
     return resolve_precision(run.config.precision, model, next(model.parameters()).device)
+
+
+def _twin(run: TrainingRun, made_from: str) -> pd.DataFrame | None:
+    """Copy a known model that was made from the same, and return its history; None if there is none."""
+    for folder in run.known:
+        for file in sorted(Path(folder).glob("*.json")):
+            described = read_json(file)
+            if described.get("made_from") == made_from:
+                twin, _ = load_model(file.with_suffix(""))
+                save_model(twin, run.stem, **described | {"model": run.model})
+                return pd.DataFrame(described["history"]).assign(**run.names)
+    return None
+
+
+def _records(history: pd.DataFrame) -> list[dict]:
+    """Return a history as JSON has it, null for NaN."""
+    return history.astype(object).where(history.notna(), None).to_dict("records")
 
 
 def fit(
@@ -196,7 +219,7 @@ def fit(
         training: What it learns from.
         validation: What chooses the epoch.
         tell: Called after every epoch.
-        told: What decides the outcome besides the run, the network and the store, as JSON has it.
+        told: What decides the outcome besides these, as JSON has it.
         processes: Those that train together.
         **how: Further arguments of `riqa.learn.train.train`, where they are not those of the run.
 
@@ -206,9 +229,10 @@ def fit(
     keep_freed_memory()
     torch.set_num_threads(run.threads)
     model.to(resolve_device(run.device))
-    also = [read_json(run.store / "store.json")["sha256"], *told]
-    also += [processes.n, _precision(run, model)]
-    how = {"start_counts": run.start_counts, "checkpoint": checkpoint_of(run, model, *also)} | how
+    how = {"start_counts": run.start_counts} | how
+    if run.checkpoints is not None:
+        made_from = made_from_digest(run, model, training, validation, processes.n, *told)
+        how = {"checkpoint": run.checkpoints / f"{run.stem.name}-{made_from}.safetensors"} | how
     how["on_epoch"] = lambda *progress: tell((run.stem.name, *progress))
     history = train(model, training, validation, run.config, processes=processes, **how)
     return pd.DataFrame(history).assign(**run.names)
@@ -252,18 +276,24 @@ def precision_of(run: TrainingRun) -> str:
     return resolve_precision(run.config.precision, network, resolve_device(run.device))
 
 
-def checkpoint_of(run: TrainingRun, model: QualityNet, *others: object) -> Path | None:
-    """Return the run's own checkpoint file: its name has a digest of all that decides the outcome."""
-    if run.checkpoints is None:
-        return None
-    told = [asdict(run.config), run.start_counts, run.pseudo_label_kind, run.device, run.threads]
-    told += [__version__, torch.__version__, *others]
+def made_from_digest(
+    run: TrainingRun, model: QualityNet, training: Examples, validation: Examples, *others: object
+) -> str:
+    """Return a digest of all that decides what a training makes: recipe, start, examples and versions."""
+    told = [asdict(run.config), run.start_counts, resolve_device(run.device).type, run.threads]
+    told += [_precision(run, model), __version__, torch.__version__]
+    told += [read_json(run.store / "store.json")["sha256"], *others]
     digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode())
-    for value in model.state_dict().values():
-        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
-    if run.pseudo_labels is not None:
-        digest.update(Path(run.pseudo_labels).read_bytes())
-    return run.checkpoints / f"{run.stem.name}-{digest.hexdigest()[:16]}.safetensors"
+    tensors = dict(model.state_dict())
+    for part, examples in (("training", training), ("validation", validation)):
+        tensors |= {f"{part} {name}": values for name, values in examples.targets.items()}
+        tensors |= {f"{part} rows": torch.from_numpy(examples.rows)}
+        if examples.auxiliary is not None:
+            tensors |= {f"{part} auxiliary": examples.auxiliary}
+    for name, values in tensors.items():
+        digest.update(f"{name} {tuple(values.shape)}".encode())
+        digest.update(values.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]
 
 
 @contextmanager

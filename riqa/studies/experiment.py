@@ -47,6 +47,8 @@ def recipe_of(stem: Path) -> TrainingConfig:
 def run_as(student: Path, store: Store, models: Path, device: str) -> TrainingRun:
     """Describe how a Student of chapter 05 was trained, as the base of arms: no name, labels, start.
 
+    An arm that is trained as a Student of that folder was is not trained again.
+
     Args:
         student: Stem of its model.
         store: Its set, whose test photographs are to be predicted.
@@ -65,6 +67,7 @@ def run_as(student: Path, store: Store, models: Path, device: str) -> TrainingRu
         backbone=told["architecture"]["backbone"],
         pseudo_label_kind=told["pseudo_labels"],
         predict_on=((store.root, ("test",)),),
+        known=(student.parent,),
         device=device,
     )
 

@@ -3,7 +3,6 @@
 The places of a photograph are a coarse grid for each detail: how much each cell is spoilt, from 0 to 1.
 """
 
-import hashlib
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -18,13 +17,11 @@ from riqa.data.fields import curated_fields
 from riqa.data.store import Store, open_store
 from riqa.evaluate.explain import Layout, find_map_layer
 from riqa.labels import DETAILS
-from riqa.learn.device import keep_freed_memory, resolve_device
 from riqa.learn.examples import examples_of, to_images
 from riqa.learn.model import save_model
 from riqa.learn.predict import in_batches
-from riqa.learn.runs import TrainingRun, apply_model, checkpoint_of, examples_for, initial_model
+from riqa.learn.runs import TrainingRun, apply_model, examples_for, fit, initial_model
 from riqa.learn.tasks import TASKS, Task, WeightedSum, details_loss
-from riqa.learn.train import train
 from riqa.phantom.degrade import DEFECTS, GROUPS
 from riqa.phantom.photograph import Case
 
@@ -114,31 +111,26 @@ def learn(
     Returns history and predictions, and what the third head answers about the test photographs, in their
     order: (n, 3, g, g) in [0, 1]. The model is written without that head, which has done its work.
     """
-    keep_freed_memory()
-    torch.set_num_threads(run.threads)
     store, config, found = open_store(run.store), run.config, None
     parts = dict(zip(("train", "val"), examples_for(run, store), strict=True))
     parts["test"] = examples_of(store, "test")
-    model, told = initial_model(run, store.images.shape[1]), [store.meta["sha256"]]
+    model, told = initial_model(run, store.images.shape[1]), []
     weights = {"overall": config.lambda_overall, "details": config.lambda_details}
     if run.places is not None:
         weights["where"] = run.lambda_where
-        told += [run.lambda_where, hashlib.sha256(run.places.tobytes()).hexdigest()]
+        told = [run.lambda_where]
         grids = torch.from_numpy(run.places).float().flatten(1)
         parts = {s: replace(p, targets=p.targets | {"where": grids[p.rows]}) for s, p in parts.items()}
         image = to_images(parts["train"].pixels(torch.arange(1), CPU), CPU)
         layer = find_map_layer(model.eval(), image, run.min_side)
         model.heads["where"] = PlaceHead(*layer, run.places.shape[-1])
         model(image)  # the first look tells how many maps there are
-    model.to(resolve_device(run.device))
     how = {"tasks": [task for task in (*TASKS, WHERE) if weights.get(task.name)]}
-    how |= {"weighting": WeightedSum(weights), "start_counts": run.start_counts}
-    how |= {"checkpoint": checkpoint_of(run, model, *told)}
-    how["on_epoch"] = lambda *progress: tell((run.stem.name, *progress))
-    history = train(model, parts["train"], parts["val"], config, **how)
+    how |= {"weighting": WeightedSum(weights), "told": told}
+    history = fit(run, model, parts["train"], parts["val"], tell, **how)
     if run.places is not None:
         logits = in_batches(model, model, parts["test"], config.precision)["where"]
         found = logits.sigmoid().numpy().reshape(-1, *run.places.shape[1:])
         model.heads.pop("where").hook.remove()
     save_model(model, run.stem, **run.names)
-    return pd.DataFrame(history).assign(**run.names), apply_model(run, model), found
+    return history, apply_model(run, model), found

@@ -14,12 +14,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from riqa.data.store import open_store
-from riqa.files import file_digest, read_parquet
+from riqa.files import read_parquet
 from riqa.labels import DETAILS
 from riqa.learn.examples import examples_of, with_pseudo_labels
 from riqa.learn.model import QualityNet
 from riqa.learn.predict import PROBABILITIES, in_batches, probabilities
-from riqa.learn.runs import TrainingRun, examples_for, fit, initial_model
+from riqa.learn.runs import TrainingRun, examples_for, execute, fit, initial_model
 
 
 @dataclass(frozen=True)
@@ -72,22 +72,24 @@ def start_of(run: ToldRun, image_size: int) -> QualityNet:
 def learn(run: ToldRun, tell: Callable = lambda told: None) -> pd.DataFrame:
     """Train a network; return its answers about validation and test photographs.
 
-    It is trained as `riqa.learn.runs.execute` does it, and not written. The answers are rows as of
+    It is trained as `riqa.learn.runs.execute` does it, and written only if it has neither inputs nor a fresh
+    head, like any other. The answers are rows as of
     `riqa.learn.predict.predict`. With inputs there are more, of a model `<model>_misled`: what the same
     network says of test photographs where their inputs have been dealt out again.
     """
+    if run.inputs is None and not run.fresh_head:
+        return execute(replace(run, predict_on=((run.store, ("val", "test")),)), tell)[1]
     store = open_store(run.store)
     parts = dict(zip(("train", "val"), examples_for(run, store), strict=True))
     parts["test"] = examples_of(store, "test")
-    digest = None
     if run.inputs is not None:
-        digest, told = file_digest(run.inputs), read_parquet(run.inputs)
+        told = read_parquet(run.inputs)
         told = told[told["seed"] == run.config.seed]
         for split, part in parts.items():
             numbers = with_pseudo_labels(part, store.manifest, told, "soft", run.inputs).targets["details"]
             parts[split] = replace(part, auxiliary=numbers)
     model = start_of(run, store.images.shape[1])
-    fit(run, model, parts["train"], parts["val"], tell, told=[digest])
+    fit(run, model, parts["train"], parts["val"], tell)
     asked = [(run.model, parts["val"]), (run.model, parts["test"])]
     if run.inputs is not None:
         dealt = torch.randperm(len(parts["test"]), generator=torch.Generator().manual_seed(0))

@@ -12,9 +12,9 @@ from torch import nn
 from riqa.data.store import open_store
 from riqa.errors import InputError
 from riqa.labels import DETAILS
+from riqa.learn import runs
 from riqa.learn.examples import to_images
 from riqa.learn.runs import TrainingRun, execute
-from riqa.studies import inputs
 from riqa.studies.experiment import Arm, run_as, trainings
 from riqa.studies.inputs import ToldRun, Unaware, learn, start_of, widened
 from tests.learn.chain import pseudo_labels, same_weights
@@ -104,7 +104,7 @@ def test_numbers_reach_the_head_with_their_photograph(arms, parent, monkeypatch,
             model.heads["overall"].bias.zero_()
         return []
 
-    monkeypatch.setattr(inputs, "train", repeat)
+    monkeypatch.setattr(runs, "train", repeat)
     run = replace(arms["both"], inputs=tmp_path / "numbers.parquet")
     found = learn(replace(run, config=replace(run.config, precision="float32")))
     own = numbers.set_index("image_id")[P]

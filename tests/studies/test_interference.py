@@ -114,13 +114,13 @@ def student(tmp_path_factory):
 
 
 def test_a_watched_training_is_the_training(student, monkeypatch):
-    trained, told, train = [], [], interference.train
+    trained, told, fit = [], [], interference.fit
 
-    def spy(model, *arguments, **options):
+    def spy(run, model, *arguments, **options):
         trained.append(model)
-        return train(model, *arguments, **options)
+        return fit(run, model, *arguments, **options)
 
-    monkeypatch.setattr(interference, "train", spy)
+    monkeypatch.setattr(interference, "fit", spy)
     looks = watch(student, told.append, **WATCH)
     execute(student)
     assert same_weights(trained[0], load_model(student.stem)[0])
@@ -133,7 +133,7 @@ def test_a_watched_training_is_the_training(student, monkeypatch):
 
 
 def test_weights_of_tasks_lengthen_gradients_and_every_option_is_alive(student, monkeypatch):
-    monkeypatch.setattr(interference, "train", lambda *_, **__: [])  # the look before it is enough
+    monkeypatch.setattr(interference, "fit", lambda *_, **__: None)  # the look before it is enough
     first = watch(student, **WATCH)
     heavier = watch(replace(student, config=replace(student.config, lambda_details=4.0)), **WATCH)
     length = first["metric"] == "gradient_length"

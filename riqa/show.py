@@ -41,6 +41,7 @@ NAMES = {
     "pointing": "pointing game", "pointing_gain": "pointing above chance",
     "energy": "energy inside", "energy_gain": "energy above chance", "iou_0.5": "IoU at half maximum",
     "deletion_gain": "gain by deletion", "insertion_gain": "gain by insertion",
+    "labels_true": "share of true labels", "other_eye_labels": "another eye's labels",
     "repair_gain": "gain by repair", "repair_truth": "gain by repair in the true order",
     "fall": "fall of p on the blank", "answer_lost": "share with an answer to lose",
     # errors that go together

@@ -24,7 +24,10 @@ from riqa.phantom.fundus import CAMERAS, Field, render_fundus
 from riqa.terminal import progress_bar
 from riqa.workers import call_in_workers
 
-STUDIES = ("phantom_details", "phantom_grades", "phantom_eyes", "phantom_observers", "simulated_details")
+STUDIES = (
+    *("phantom_details", "phantom_grades", "phantom_eyes", "phantom_observers", "simulated_details"),
+    "phantom_sequences",
+)
 """Names of the studies; the position goes into the random seeds."""
 
 JPEG_QUALITY = 92

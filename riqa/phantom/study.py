@@ -47,13 +47,13 @@ class Spec:
 
 _TRAIN, _TEST = (0.18, 0.15, 0.67), (0.20, 0.28, 0.52)  # reject, usable, good in EyeQ's two sets
 _READERS = dict(reader_a=0.28, reader_b=0.26, portable=0.28, tabletop_b=0.18)
-_MANY = dict(tabletop_a=0.2, tabletop_b=0.18, tabletop_c=0.2, tabletop_d=0.16, tabletop_e=0.14, reader_a=0.12)
+MANY = dict(tabletop_a=0.2, tabletop_b=0.18, tabletop_c=0.2, tabletop_d=0.16, tabletop_e=0.14, reader_a=0.12)
 _FEW = dict(tabletop_c=0.35, reader_b=0.3, tabletop_a=0.2, portable=0.15)
 SPECS: dict[str, Spec] = {
     "phantom_details": Spec(0.4, _READERS, {"train": (), "test": ()}, has_details=True),
-    "phantom_grades": Spec(0.46, _MANY, {"train": _TRAIN, "test": _TEST}),
+    "phantom_grades": Spec(0.46, MANY, {"train": _TRAIN, "test": _TEST}),
     "phantom_eyes": Spec(1.0, _FEW, {"train": (0.5, 0.5), "test": (0.5, 0.5)}, views=2),
-    "phantom_observers": Spec(0.1, _MANY, {"test": _TEST}, has_details=True),
+    "phantom_observers": Spec(0.1, MANY, {"test": _TEST}, has_details=True),
 }
 """The phantom's sets by name."""
 
@@ -114,7 +114,7 @@ def phantom_set(
     key = key[["image_id", "study", "seed", "number", "patient", "eye", "view", "camera", "size"]]
     ratings = pd.concat(tables, ignore_index=True)
     dataset = Dataset(name, Path(out), plan, n_classes, _CITATION, "MIT", ratings=ratings, drawn=True)
-    return _make(dataset, key, severities, workers)
+    return make_set(dataset, key, severities, workers)
 
 
 phantom_details = partial(phantom_set, "phantom_details", validation=0.1)
@@ -177,10 +177,10 @@ def simulated_details(
     severities = draw_severities(len(plan), TROUBLE["details"], rng)
     plan[list(DETAILS)], ratings = expert_labels(plan["image_id"], severities, rng)
     dataset = replace(source, name=name, root=Path(out), manifest=plan, n_classes=None, ratings=ratings)
-    return _make(dataset, key, severities, workers, source.root)
+    return make_set(dataset, key, severities, workers, source.root)
 
 
-def _make(
+def make_set(
     dataset: Dataset, key: pd.DataFrame, severities: Mapping, workers: int, source_root: Path | None = None
 ) -> Dataset:
     """Take the photographs and write the set: into a sibling folder first, renamed when all is there.

@@ -9,7 +9,7 @@ normal. The photographs with the most trouble are affected, and the more trouble
 160 photographs of EyeQ-D, whose details eight experts judged (`benchmarks/fit_phantom.py`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from scipy.special import ndtr
@@ -35,16 +35,20 @@ _SHARED = ("haze", "flat_gamma", "pupil_crescent", "vignette", "under_exposure",
 
 
 def draw_severities(
-    n: int, chances: Mapping, rng: np.random.Generator, loadings: Mapping = LOADINGS, shapes: Mapping = SHAPES
-) -> dict[str, np.ndarray]:
+    n: int, chances: Mapping, rng: np.random.Generator, loadings: Mapping = LOADINGS,
+    shapes: Mapping = SHAPES, normal: Callable[[int], np.ndarray] | None = None,
+) -> dict[str, np.ndarray]:  # fmt: skip
     """Draw the severities of every defect for `n` photographs: (n,) in [0, 1] by defect, most entries 0.
 
-    `chances`, in (0, 1], `loadings`, in [0, 1], and `shapes`, above 0, are by group, see above.
+    `chances`, in (0, 1], `loadings`, in [0, 1], and `shapes`, above 0, are by group, see above. What draws n
+    standard normal numbers is `normal`. It may draw several rows of them, (captures, n), and so are the
+    severities then: from row to row changes how severe defects are, and not which ones a photograph can have.
     """
-    difficulty = rng.standard_normal(n)
+    normal = normal or rng.standard_normal
+    difficulty = normal(n)
     severities = {}
     for group, chance in chances.items():
-        own = rng.standard_normal(n)
+        own = normal(n)
         trouble = ndtr(loadings[group] * difficulty + np.sqrt(1 - loadings[group] ** 2) * own)
         beyond = (trouble - (1 - chance)) / chance  # uniform in (0, 1) where affected, not above 0 elsewhere
         strength = 0.03 + 0.97 * np.maximum(beyond, 0) ** shapes[group]

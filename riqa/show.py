@@ -44,6 +44,7 @@ NAMES = {
     "labels_true": "share of true labels", "other_eye_labels": "another eye's labels",
     "repair_gain": "gain by repair", "repair_truth": "gain by repair in the true order",
     "fall": "fall of p on the blank", "answer_lost": "share with an answer to lose",
+    "imagenet": "ImageNet", "probe_auc": "AUC of the probe",
     # errors that go together
     "phi": "φ", "phi_shared": "φ, shared by all networks", "phi_own": "φ, one network's own",
     "gradient_cosine": "cosine of gradients", "gradient_length": "length of gradients, doublings",

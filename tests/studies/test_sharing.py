@@ -222,13 +222,13 @@ def test_each_arm_answers_in_its_ways(run, monkeypatch):
 
 
 def test_a_network_without_names_leaves_the_layers_of_cameras_alone(run, monkeypatch):
-    train, trained = sharing.train, {}
+    fit, trained = sharing.fit, {}
 
-    def kept(model, *given, **how):
+    def kept(run, model, *given, **how):
         trained["last"] = model
-        return train(model, *given, **how)
+        return fit(run, model, *given, **how)
 
-    monkeypatch.setattr(sharing, "train", kept)
+    monkeypatch.setattr(sharing, "fit", kept)
     for arm, touched in (("no_names", False), ("own_layers", True)):
         told = []
         learn(replace(run, model=arm, config=replace(run.config, kept_epoch="last")), told.append)

@@ -12,7 +12,8 @@ NAMES = {
     # models and sets
     "teacher": "Teacher", "single_task": "single-task", "single_task_control": "control",
     "multi_task": "multi-task", "multi_task_or_start": "multi-task or its start",
-    "student": "Student",
+    "student": "Student", "nash": "Nash", "nash_on_placebo": "Nash on placebo",
+    "tuned_weight": "weight by validation",
     "truth_known": "truth known", "details_known": "details known",
     "mcf_net": "MCF-Net", "quickqual": "QuickQual", "cross_entropy": "cross-entropy",
     "eyeq": "EyeQ", "deepdrid": "DeepDRiD", "mshf": "MSHF", "eyeq_d": "EyeQ-D", "fives": "FIVES",

@@ -12,7 +12,7 @@ Precision = Literal["auto", "float32", "bfloat16"]
 KeptEpoch = Literal["best", "last"]
 Scheme = Literal[
     "fixed", "equal_weights", "uncertainty", "dynamic_average", "gradient_norms", "gradient_surgery",
-    "conflict_averse",
+    "conflict_averse", "nash", "shortest_mixture",
 ]  # fmt: skip
 SCHEDULES, PRECISIONS, KEPT_EPOCHS = (get_args(words) for words in (Schedule, Precision, KeptEpoch))
 

@@ -1,7 +1,10 @@
 """Schemes that weigh tasks: gradients vector by vector, weights by hand, and what training makes of them."""
 
+import ast
 import math
+import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -20,6 +23,7 @@ from tests.learn.chain import StoppedError, brightness_task, same_weights
 
 CONFIG = TrainingConfig(3, 8, 0.02, augmentation=Augmentation(2), precision="float32")
 ONES = {"overall": 1.0, "details": 1.0}
+BY_TORCHJD = ("gradient_surgery", "shortest_mixture")
 PULLS = st.lists(st.floats(-2, 2), min_size=4, max_size=4).map(lambda x: torch.tensor(x).view(2, 2).double())
 
 
@@ -76,6 +80,97 @@ def test_the_averse_step_serves_the_worse_task_best(pulls):
     tried = mean[:, None] + 0.5 * mean.norm() * torch.stack([angle.cos(), angle.sin()])
     best = (pulls @ tried).min(dim=0).values.max()
     assert (pulls @ step).min() >= best - 0.02 * pulls.norm(dim=1).max() ** 2  # the grid has steps of 0.01
+
+
+@given(PULLS)
+def test_the_shortest_mixture_is_the_point_nearest_to_the_origin_between_both_tips(pulls):
+    """Sener and Koltun 2018, for two tasks: the foot of the perpendicular, or a tip."""
+    a, b = pulls
+    assume(((a - b) @ (a - b)) > 1e-2 and min(a @ a, b @ b) > 1e-3)
+    share = float(((b - a) @ b / ((a - b) @ (a - b))).clamp(0, 1))
+    found = weights("shortest_mixture", pulls @ pulls.T)
+    torch.testing.assert_close(found, 2 * torch.tensor([share, 1 - share]).double(), atol=1e-3, rtol=0)
+
+
+@given(PULLS)
+def test_nash_solves_the_bargain_and_no_step_near_by_has_a_larger_product(pulls):
+    """Navon et al. 2022, Section 3: of all steps of one length, the largest g1 d times g2 d."""
+    length = pulls.norm(dim=1)
+    assume(length.min() > 0.1 and pulls[0] @ pulls[1] > -0.95 * length.prod())
+    found, gram = weights("nash", pulls @ pulls.T), pulls @ pulls.T
+    torch.testing.assert_close(gram @ (found * math.sqrt(2)), 1 / (found * math.sqrt(2)))
+    step = found @ pulls
+    assert step.norm().item() == pytest.approx(1)
+    angle = torch.linspace(0, 2 * math.pi, 721).double()
+    served = pulls @ torch.stack([angle.cos(), angle.sin()])
+    best = torch.where((served > 0).all(0), served.prod(0), 0).max()
+    assert (pulls @ step).prod() >= best - 1e-9
+
+
+def test_nash_hardly_opposed_and_opposed():
+    close = torch.tensor([[1, -0.9999], [-0.9999, 1]])
+    assert weights("nash", close).max() == pytest.approx(1 / math.sqrt(0.02))
+    # Twice as long and at a right angle: both pull alike, in all by 1.
+    torch.testing.assert_close(
+        weights("nash", torch.diag(torch.tensor([4.0, 1]))), torch.tensor([0.5, 1]) / math.sqrt(2)
+    )
+
+
+MATRICES = [[1.0, 1, 0], [1, 0.04, 0], [0.3, 2, 0.3], [1, 1, -0.6], [4, 0.25, -0.8]]  # squares, inner product
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # of cvxpy, about its own speed
+@pytest.mark.parametrize(("a", "b", "ab"), MATRICES)
+def test_what_we_keep_of_our_own_answers_as_torchjd_does(a, b, ab):
+    """In the version of requirements.lock; surgery and mixture are TorchJD's, and have tests of their own."""
+    aggregation = pytest.importorskip("torchjd.aggregation")
+    gram = torch.tensor([[a, ab], [ab, b]])
+    theirs = 2 * aggregation.CAGradWeighting(c=0.5)(gram)
+    torch.testing.assert_close(
+        weights("conflict_averse", gram), theirs, atol=0.02, rtol=0.02
+    )  # the grid's steps
+    pulls = torch.linalg.cholesky(gram)
+    theirs = aggregation.NashMTL(2)(pulls)
+    torch.testing.assert_close(weights("nash", gram) @ pulls, theirs, atol=1e-3, rtol=1e-3)  # their solver's
+
+
+def test_a_rule_of_torchjd_says_what_to_install_and_others_do_without(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torchjd.aggregation", None)
+    for scheme in SCHEMES.keys() - set(BY_TORCHJD):
+        SCHEMES[scheme](ONES, [])
+    for scheme in BY_TORCHJD:
+        with pytest.raises(InputError, match="pip install") as told:
+            SCHEMES[scheme](ONES, [])
+        assert len(str(told.value).splitlines()) == 1
+
+
+def test_torchjd_is_imported_by_those_alone_who_ask_for_it():
+    source = Path(sys.modules["riqa.learn.balance"].__file__).read_text()
+    imports = [n for n in ast.walk(ast.parse(source)) if isinstance(n, ast.Import | ast.ImportFrom)]
+    assert not [node for node in imports if "torchjd" in ast.unparse(node)]
+
+
+def test_an_order_that_a_rule_draws_takes_no_number_from_dropout():
+    torch.manual_seed(0)
+    expected = torch.rand(1)
+    torch.manual_seed(0)
+    weights("gradient_surgery", torch.tensor([[1, -0.6], [-0.6, 1]]))
+    assert torch.equal(torch.rand(1), expected)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "held"),
+    [("shortest_mixture", True), ("nash", True), ("conflict_averse", True), ("gradient_surgery", False)],
+)
+def test_weights_are_held_between_two_looks_by_rules_that_do_not_look_at_every_step(scheme, held):
+    made, _, losses = pulled((3.0, 0, 0), (-1.0, 1, 0), scheme)
+    alike = losses | {"details": losses["overall"] + 0}
+    for step in (losses, alike, alike, alike, alike):
+        made(step)
+    first, second, *_, fifth = [step[:2].tolist() for step in made.noted]
+    assert first[0] != first[1]
+    assert (first == second) == held
+    assert fifth != first
 
 
 def test_weights_by_gradients_by_hand():
@@ -159,7 +254,10 @@ def test_the_dynamic_average_by_hand():
     assert expected[1] > 1 > expected[0]  # what does not fall gets more
 
 
-@pytest.mark.parametrize("scheme", ["uncertainty", "dynamic_average", "gradient_norms"])
+@pytest.mark.parametrize(
+    "scheme",
+    ["uncertainty", "dynamic_average", "gradient_norms", "conflict_averse", "nash", "shortest_mixture"],
+)
 def test_weights_that_change_go_on_after_a_stop(scheme, tmp_path):
     def stop(record, images_per_second):
         if record["epoch"] == 2:

@@ -43,7 +43,7 @@ ROWS = {
     "repaired": dict(model="wrong_detail_repaired", rival="right_detail_repaired", metric="error_gone_beyond", method="mrmc"),
     "beside": dict(model="multi_task", rival="chance", metric="energy", method="pooled"),
     "as_number": F1 | dict(model="correlation", rival="cross_entropy"),
-    "schemes": F1 | dict(model="gradient_surgery", rival="equal_weights"),
+    "schemes": F1 | dict(model="shortest_mixture", rival="equal_weights"),
 }  # fmt: skip
 NOT = {  # a row of the same laboratory that must not be found
     "content": {"group": "corrected"}, "content_again": {"rival": "no_details"}, "content_few": {"group": "Teacher of all"},

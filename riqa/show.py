@@ -13,7 +13,7 @@ NAMES = {
     "teacher": "Teacher", "single_task": "single-task", "single_task_control": "control",
     "multi_task": "multi-task", "multi_task_or_start": "multi-task or its start",
     "student": "Student", "nash": "Nash", "nash_on_placebo": "Nash on placebo",
-    "tuned_weight": "weight by validation",
+    "tuned_weight": "weight by validation", "fixmatch": "FixMatch", "fixmatch_placebo": "FixMatch placebo",
     "truth_known": "truth known", "details_known": "details known",
     "mcf_net": "MCF-Net", "quickqual": "QuickQual", "cross_entropy": "cross-entropy",
     "eyeq": "EyeQ", "deepdrid": "DeepDRiD", "mshf": "MSHF", "eyeq_d": "EyeQ-D", "fives": "FIVES",

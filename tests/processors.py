@@ -16,7 +16,7 @@ FOLDERS = {
     "learn": "augment balance checkpoint device flips model novelty predict runs tasks train weighting",
     "assess": "answers",
     "evaluate": "explain faithfulness",
-    "studies": "grounding own_answers pretraining scales sharing",
+    "studies": "agreement anatomy grounding own_answers pretraining scales sharing",
 }
 TESTS = [f"tests/{folder}/test_{name}.py" for folder, names in FOLDERS.items() for name in names.split()]
 """Those that train, or compare floating-point numbers of networks."""

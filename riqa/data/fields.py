@@ -38,6 +38,19 @@ def curated_fields(store: Store, rows: Sequence[int]) -> np.ndarray:
     return np.stack(fields) if fields else np.zeros((0, size, size), bool)
 
 
+def in_crop(points: np.ndarray, row: tuple, size: int) -> np.ndarray:
+    """Return where points (N, 2) of x and y, pixels of the whole photograph of a row, lie in its crop.
+
+    Coordinates run from -1 to 1 across the crop of `size` pixels, see `crop_to_fov`; beyond, a point is cut
+    off.
+    """
+    left, top, right, bottom = field_from(row).bbox
+    scale = size / max(right - left, bottom - top)
+    shape = np.array([max(1, round((right - left) * scale)), max(1, round((bottom - top) * scale))])
+    inside = (points - [left, top] + 0.5) * shape / [right - left, bottom - top]  # pixel edges, from 0
+    return 2 * (inside + (size - shape) // 2) / size - 1
+
+
 def field_agreement(fields: pd.DataFrame, truth: pd.DataFrame) -> pd.Series:
     """Compare fields of view found (a store's `fields.parquet`) with those of a phantom (`truth.parquet`).
 

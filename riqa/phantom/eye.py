@@ -64,10 +64,7 @@ def draw_eye(patient: dict[str, float], side: str, rng: np.random.Generator) -> 
     """Draw the "left" or "right" eye of a patient, else ValueError."""
     if side not in ("left", "right"):
         raise ValueError(f"side must be 'left' or 'right', got {side!r}")
-    traits = dict(patient)
-    for name, (spread, low, high) in _SPREAD.items():
-        traits[name] = float(np.clip(patient[name] + rng.normal(0, spread), low, high))
-    disc = rng.normal(15.5, 0.6), rng.normal(-1.6, 0.5)
+    traits, disc = draw_own(patient, rng)
     vessels = grow_vessels(rng, disc, traits["tortuosity"], traits["calibre"])
     textures = [rng.standard_normal((n, n), dtype=np.float32) for n in (14, 40, 110, 260)]
     n = rng.poisson(patient["lesions"]) if patient["lesions"] else 0
@@ -75,6 +72,14 @@ def draw_eye(patient: dict[str, float], side: str, rng: np.random.Generator) -> 
     radius = rng.gamma(2.0, 0.11, n) + 0.08
     lesions = np.column_stack([rng.normal(0, 8, n), rng.normal(0, 7, n), radius, kind])
     return Eye(side, traits, disc, vessels, textures, lesions)
+
+
+def draw_own(patient: dict[str, float], rng: np.random.Generator) -> tuple[dict, tuple[float, float]]:
+    """Draw what an eye has for itself before its vessels: traits, and the centre of the disc in degrees."""
+    traits = dict(patient)
+    for name, (spread, low, high) in _SPREAD.items():
+        traits[name] = float(np.clip(patient[name] + rng.normal(0, spread), low, high))
+    return traits, (rng.normal(15.5, 0.6), rng.normal(-1.6, 0.5))
 
 
 def grow_vessels(

@@ -123,9 +123,7 @@ def render_fundus(
     """
     if view not in ("macula", "disc"):
         raise ValueError(f"view must be 'macula' or 'disc', got {view!r}")
-    field = place_field(camera, rng, size)
-    alpha = field_alpha(field, camera.notch, rng)
-    affine = _aim(eye, view, camera, field, rng)
+    field, alpha, affine = frame(eye.disc, eye.side, view, camera, rng, size)
     # Only the field's bounding box is painted; the rest of the sensor is dark.
     left, top, width, height = cv2.boundingRect((alpha > 0).astype(np.uint8))
     window = np.s_[top : top + height, left : left + width]
@@ -138,14 +136,22 @@ def render_fundus(
     return cv2.merge(list(np.clip(np.rint(planes), 0, 255).astype(np.uint8))), alpha > 0.5, field
 
 
-def _aim(eye: Eye, view: str, camera: Camera, field: Field, rng: np.random.Generator) -> np.ndarray:
-    """Return the map from degrees to pixels, (2, 3)."""
-    centre = np.array(eye.disc) * (0.30 if view == "macula" else 0.90) + rng.normal(0, 1.1, 2)
+def frame(
+    disc: tuple[float, float], side: str, view: str, camera: Camera, rng: np.random.Generator, size: int
+) -> tuple[Field, np.ndarray, np.ndarray]:
+    """Draw how a photograph lies on the sensor and on the eye, whose disc is at a place in degrees.
+
+    Returns its field of view, how far that covers each pixel, and the map from degrees to pixels, (2, 3).
+    """
+    field = place_field(camera, rng, size)
+    alpha = field_alpha(field, camera.notch, rng)
+    centre = np.array(disc) * (0.30 if view == "macula" else 0.90) + rng.normal(0, 1.1, 2)
     roll = np.deg2rad(rng.normal(0, 3.0))
-    mirror = np.diag([1.0 if eye.side == "right" else -1.0, 1.0])
+    mirror = np.diag([1.0 if side == "right" else -1.0, 1.0])
     rotate = np.array([[np.cos(roll), -np.sin(roll)], [np.sin(roll), np.cos(roll)]])
     linear = 2 * field.fov_radius / camera.angle * rotate @ mirror
-    return np.column_stack([linear, np.array([field.fov_x, field.fov_y]) - linear @ centre])
+    offset = np.array([field.fov_x, field.fov_y]) - linear @ centre
+    return field, alpha, np.column_stack([linear, offset])
 
 
 def _texture(grid: np.ndarray, affine: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

@@ -19,8 +19,8 @@ from riqa.data.read import UnreadableError, read_photograph
 from riqa.errors import InputError
 from riqa.names import to_path
 from riqa.phantom.degrade import DEFECTS, degrade
-from riqa.phantom.eye import draw_eye, draw_patient
-from riqa.phantom.fundus import CAMERAS, Field, render_fundus
+from riqa.phantom.eye import draw_eye, draw_own, draw_patient
+from riqa.phantom.fundus import CAMERAS, Field, frame, render_fundus
 from riqa.terminal import progress_bar
 from riqa.workers import call_in_workers
 
@@ -84,6 +84,16 @@ def render_clean(exposure: Exposure) -> Case:
     eye = draw_eye(traits, side, draw(_EYE, patient, ("left", "right").index(side)))
     clean, mask, field = render_fundus(eye, view, CAMERAS[camera], draw(_EXPOSURE, number), size)
     return Case(clean, clean, mask, {}, {}, (study, seed, number), field._asdict())
+
+
+def landmarks(exposure: Exposure) -> np.ndarray:
+    """Return where disc and fovea of a drawn photograph lie, (2, 2) of x and y in pixels; none is drawn."""
+    study, seed, patient, number, side, view, camera, size = exposure
+    draw = partial(generator, study, seed)
+    traits = draw_patient(draw(_PATIENT, patient))
+    _, disc = draw_own(traits, draw(_EYE, patient, ("left", "right").index(side)))
+    *_, affine = frame(disc, side, view, CAMERAS[camera], draw(_EXPOSURE, number), size)
+    return np.array([disc, (0.0, 0.0)]) @ affine[:, :2].T + affine[:, 2]
 
 
 def _read_clean(row: Mapping, source_root: Path) -> Case | None:

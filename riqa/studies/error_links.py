@@ -5,7 +5,8 @@ table of four cells: both wrong, only the first, only the second, neither. Patie
 shuffled as a whole, with what every seed says of all their photographs.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +14,7 @@ import pandas as pd
 
 from riqa.evaluate.bootstrap import Draws, drawn_means, image_weights, percentile_interval
 from riqa.evaluate.interval import Interval
+from riqa.evaluate.mrmc import interval_of_method, jackknife
 
 
 class Link(NamedTuple):
@@ -128,6 +130,29 @@ def parts(
     return shared, own
 
 
+def differences(
+    one: tuple[np.ndarray, np.ndarray], other: tuple[np.ndarray, np.ndarray], groups: np.ndarray,
+    confidence: float = 0.95,
+) -> dict[str, Interval]:  # fmt: skip
+    """Compare how much errors go together in two methods, the first minus the second, by the same seeds.
+
+    Each is errors of both kinds, (S, N). Measures are `phi` and `log_odds_ratio`, whose cells get half a case
+    each, so that an empty one leaves it finite. Seeds are readers, patients cases (`riqa.evaluate.mrmc`).
+    """
+    counts = [np.stack([a & b, a & ~b, ~a & b, ~a & ~b], axis=-1) for a, b in (one, other)]
+    flat = np.concatenate(counts).swapaxes(0, 1).reshape(len(groups), -1)  # (N, 2 S 4)
+    measures = {"phi": phi, "log_odds_ratio": _log_odds_ratio}
+
+    def by_seed(measure: Callable, sums: np.ndarray) -> np.ndarray:
+        first, second = np.split(measure(sums.reshape(*sums.shape[:-1], -1, 4)), 2, axis=-1)
+        return first - second
+
+    return {
+        name: interval_of_method(jackknife(flat, partial(by_seed, measure), groups), confidence)
+        for name, measure in measures.items()
+    }
+
+
 def usual(size: np.ndarray, outcome: np.ndarray, asked: np.ndarray, n: int) -> np.ndarray:
     """Return the mean outcome (M,) of repairs of like size (M,), for the sizes asked of (...).
 
@@ -140,6 +165,11 @@ def usual(size: np.ndarray, outcome: np.ndarray, asked: np.ndarray, n: int) -> n
     means = pd.Series(outcome).groupby(np.digitize(size, edges)).mean()
     means = means.reindex(range(len(edges) + 1)).interpolate(limit_direction="both")
     return means.to_numpy()[np.digitize(asked, edges)]
+
+
+def _log_odds_ratio(cells: np.ndarray) -> np.ndarray:
+    both, first, second, neither = np.moveaxis(np.log(np.asarray(cells, dtype=float) + 0.5), -1, 0)
+    return both + neither - first - second
 
 
 def _cells(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -150,6 +150,13 @@ def relabelled(store: Store, out: Path, manifest: pd.DataFrame) -> Store:
     return write_store(dataset, out, plan, lambda start: (one for one in islice(images, start, None)))
 
 
+def with_fewer(store: Store, out: Path, n: int, seed: int) -> Store:
+    """Write a store with all but the training photographs after the first n, see `first_photographs`."""
+    learned = store.manifest["split"] == "train"
+    first = first_photographs(store.manifest[learned], n, seed)
+    return relabelled(store, out, pd.concat([first, store.manifest[~learned]]).sort_index())
+
+
 def run_anew(
     arms: Iterable[Arm], pairs: Iterable[tuple[TrainingRun, TrainingRun]], workers: int = 1
 ) -> pd.DataFrame:

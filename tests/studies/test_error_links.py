@@ -3,9 +3,19 @@
 import numpy as np
 import pytest
 from scipy.stats import hypergeom
+from scipy.stats import t as student_t
 from statsmodels.stats.contingency_tables import StratifiedTable, Table2x2
 
-from riqa.studies.error_links import link, odds_ratio, parts, phi, shuffles, strata_of, usual
+from riqa.studies.error_links import (
+    differences,
+    link,
+    odds_ratio,
+    parts,
+    phi,
+    shuffles,
+    strata_of,
+    usual,
+)
 
 RNG = np.random.default_rng(5)
 QUICK = {"n_shuffles": 50, "n_resamples": 100}
@@ -122,3 +132,50 @@ def test_the_usual_outcome_is_that_of_repairs_of_like_size():
     # sizes 0, 0, 0 and 1 have their median at 0: nothing lies below it, so that group takes the mean above
     assert usual(np.array([0, 0, 0, 1]), outcome, np.array([-1, 0, 1]), 2).tolist() == [0.25] * 3
     assert np.isnan(usual(size[:0], outcome[:0], np.zeros((2, 8)), 2)).all()
+
+
+def test_differences_of_methods_are_those_of_their_tables_seed_by_seed():
+    a, b, _ = errors()
+    c, d, _ = errors()
+    groups = np.repeat(np.arange(30), 2)
+    found = differences((a, b), (c, d), groups)
+    by_hand = [
+        np.corrcoef(x, y)[0, 1] - np.corrcoef(v, w)[0, 1] for x, y, v, w in zip(a, b, c, d, strict=True)
+    ]
+    assert found["phi"].value == pytest.approx(np.mean(by_hand))
+
+    def log_odds(x, y):
+        table = np.array([[(x & y).sum(), (x & ~y).sum()], [(~x & y).sum(), (~x & ~y).sum()]]) + 0.5
+        return Table2x2(table, shift_zeros=False).log_oddsratio
+
+    by_hand = [log_odds(x, y) - log_odds(v, w) for x, y, v, w in zip(a, b, c, d, strict=True)]
+    assert found["log_odds_ratio"].value == pytest.approx(np.mean(by_hand))
+    for one in found.values():
+        assert one.low < one.value < one.high
+    same = differences((a, b), (a, b), groups)["phi"]
+    assert (same.value, same.low, same.high) == (0, 0, 0)
+
+
+def test_a_difference_has_the_spread_that_left_out_patients_give_it():
+    """Against a plain loop over patients, and the formula of Obuchowski and Rockette written out."""
+    a, b, _ = errors()
+    c, d, _ = errors()
+    groups = np.repeat(np.arange(20), 3)
+
+    def by_seed(kept):
+        return np.array(
+            [
+                np.corrcoef(x[kept], y[kept])[0, 1] - np.corrcoef(v[kept], w[kept])[0, 1]
+                for x, y, v, w in zip(a, b, c, d, strict=True)
+            ]
+        )
+
+    left = np.array([by_seed(groups != g) for g in range(20)])
+    covariance = 19 / 20 * (left - left.mean(axis=0)).T @ (left - left.mean(axis=0))
+    values = by_seed(groups >= 0)
+    shared = max(covariance[~np.eye(3, dtype=bool)].mean(), 0)
+    variance = values.var(ddof=1) / 3 + shared
+    degrees = 2 * (variance / (values.var(ddof=1) / 3)) ** 2
+    half = student_t.ppf(0.975, degrees) * np.sqrt(variance)
+    found = differences((a, b), (c, d), groups)["phi"]
+    assert found.high - found.value == pytest.approx(half)

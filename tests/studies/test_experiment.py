@@ -24,6 +24,7 @@ from riqa.studies.experiment import (
     shuffled,
     teacher_answers,
     trainings,
+    with_fewer,
 )
 
 P = [f"p_{detail}" for detail in DETAILS]
@@ -147,3 +148,14 @@ def test_a_relabelled_store_has_the_same_pixels_and_other_labels(parent, tmp_pat
     assert found.meta["name"] == store.meta["name"]
     assert found.meta["sha256"]["manifest.parquet"] != store.meta["sha256"]["manifest.parquet"]
     assert open_store(tmp_path / "other").meta["n_images"] == len(other)
+
+
+def test_a_store_with_fewer_has_the_first_to_learn_from_and_all_others(parent, tmp_path):
+    whole = open_store(parent.store)
+    fewer = with_fewer(whole, tmp_path / "fewer", 10, seed=3)
+    learned, kept = (s.manifest[s.manifest["split"] == "train"] for s in (whole, fewer))
+    assert set(kept["image_id"]) == set(first_photographs(learned, 10, 3)["image_id"])
+    assert (fewer.manifest["split"] != "train").sum() == (whole.manifest["split"] != "train").sum()
+    at = whole.manifest.set_index("image_id").index.get_indexer(fewer.manifest["image_id"])
+    assert (np.diff(at) > 0).all()
+    assert np.array_equal(fewer.images, whole.images[at])

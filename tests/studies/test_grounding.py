@@ -1,5 +1,6 @@
 """Places of defects as labels: where the phantom knows them, how they move, and a training that learns."""
 
+import math
 import pickle
 from dataclasses import replace
 
@@ -7,6 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy.special import expit
+from torch import nn
 from torch.nn import functional
 
 from riqa.data.fields import curated_fields
@@ -21,7 +24,15 @@ from riqa.learn.train import train
 from riqa.phantom.degrade import GROUPS
 from riqa.phantom.repair import curated_case
 from riqa.studies import grounding
-from riqa.studies.grounding import GroundedRun, PlaceHead, follow, in_cells, places_of, spoilt
+from riqa.studies.grounding import (
+    GroundedRun,
+    PlaceHead,
+    disagreement,
+    follow,
+    in_cells,
+    places_of,
+    spoilt,
+)
 from tests.learn.chain import CONFIG, a_run, pseudo_labels, same_weights, write_toy_store
 
 
@@ -94,13 +105,12 @@ def test_grids_follow_their_photographs():
         strengths = torch.ones(names.shape)
         moved = apply_transforms(images * field, names, strengths, augmentation)
         maps = compose_affine(names, strengths, augmentation)
-        after = follow(before.flatten(1), maps).view_as(before)
+        after = follow(before, maps)
         assert (after - cells(moved)).abs().max() < tolerance, steps
         assert (before - cells(moved)).abs().max() > 0.2, steps
     mirror = torch.tensor([[[-1.0, 0.0], [0.0, 1.0]]]).repeat(4, 1, 1)
-    torch.testing.assert_close(follow(coarse.flatten(1), mirror).view_as(coarse), coarse.flip(3))
-    same = torch.eye(2).repeat(4, 1, 1)
-    torch.testing.assert_close(follow(coarse.flatten(1), same), coarse.flatten(1))
+    torch.testing.assert_close(follow(coarse, mirror), coarse.flip(3))
+    torch.testing.assert_close(follow(coarse, torch.eye(2).repeat(4, 1, 1)), coarse)
 
 
 def test_the_loop_moves_the_targets_of_a_task_with_its_images(monkeypatch):
@@ -112,7 +122,7 @@ def test_the_loop_moves_the_targets_of_a_task_with_its_images(monkeypatch):
     examples = Examples(
         images,
         np.arange(16),
-        {"overall": torch.zeros(16).long(), "where": torch.from_numpy(grids).flatten(1)},
+        {"overall": torch.zeros(16).long(), "where": torch.from_numpy(grids)},
     )
     seen = []
 
@@ -122,6 +132,7 @@ def test_the_loop_moves_the_targets_of_a_task_with_its_images(monkeypatch):
 
     monkeypatch.setattr("riqa.learn.train.train_epoch", noted)
     model = QualityNet("resnet10", 3, 0, image_size=32, further={"where": 12})
+    model.heads["where"] = nn.Sequential(model.heads["where"], nn.Unflatten(1, (3, 2, 2)))
     flips = Augmentation(max_transforms=3, max_rotation=0, max_colour_change=0)
     config = replace(CONFIG, epochs=1, augmentation=flips)
     tasks, weighting = (grounding.WHERE,), WeightedSum({"where": 1.0})
@@ -129,10 +140,8 @@ def test_the_loop_moves_the_targets_of_a_task_with_its_images(monkeypatch):
     changed = 0
     for shown, targets in seen:
         brightness = functional.adaptive_avg_pool2d(shown * 255, 2)
-        torch.testing.assert_close((brightness - 40) / 200, targets.view(-1, 3, 2, 2), atol=0.01, rtol=0)
-        changed += sum(
-            not any(torch.allclose(one, torch.from_numpy(g).flatten()) for g in grids) for one in targets
-        )
+        torch.testing.assert_close((brightness - 40) / 200, targets, atol=0.01, rtol=0)
+        changed += sum(not any(torch.allclose(one, torch.from_numpy(g)) for g in grids) for one in targets)
     assert changed > 0
 
 
@@ -168,7 +177,8 @@ def test_a_third_head_learns_its_places(toy):
     *_, unlearned = grounding.learn(light)
     assert found.shape == (8, 3, 2, 2)
     target = np.broadcast_to(places[0], found.shape)
-    assert np.abs(found - target).mean() < 0.7 * np.abs(unlearned - target).mean()
+    learned, unlearned = (np.abs(expit(logits) - target).mean() for logits in (found, unlearned))
+    assert learned < 0.7 * unlearned
     assert history["train_loss"].iloc[-1] < history["train_loss"].iloc[1]
     assert predictions["p_clarity"].notna().all()
     model, _ = load_model(run.stem)
@@ -185,12 +195,42 @@ def test_the_third_head_reads_each_cell_of_a_layer_by_itself():
     model.heads["where"], kept = PlaceHead(layer, layout, 4), []
     layer.register_forward_hook(lambda *told: kept.append(told[-1]))
     with torch.no_grad():
-        found = model(images)["where"].view(3, 3, 4, 4)
+        found = model(images)["where"]
     convolution = model.heads["where"].logits
     assert kept[0].shape[2:] == (4, 4)
     expected = torch.einsum("dk,nkyx->ndyx", convolution.weight[..., 0, 0], kept[0])
     torch.testing.assert_close(found, expected + convolution.bias[:, None, None], atol=1e-4, rtol=1e-4)
     model.heads["where"].side = 2
     with torch.no_grad():
-        coarse = model(images)["where"].view(3, 3, 2, 2)
+        coarse = model(images)["where"]
     torch.testing.assert_close(coarse[..., 0, 1], found[..., :2, 2:].mean(dim=(2, 3)), atol=1e-4, rtol=1e-4)
+
+
+def test_details_and_places_disagree_by_hand():
+    """At the experts' threshold in the worst cell, a detail is as likely bad as good."""
+    logit = lambda p: math.log(p / (1 - p))  # noqa: E731
+    places = torch.full((2, 3, 2, 2), -9.0)
+    places[0, 0, 1, 0], places[1, 1, 0, 1] = logit(0.45), 9.0
+    details = torch.tensor([[0.0, 9.0, -9.0], [9.0, -9.0, logit(0.25)]])
+    found = disagreement(details, places)
+    odd = 0.75**2  # the head says bad with 0.75, and no cell is spoilt
+    expected = torch.tensor([[0.0, 0.0, 1.0], [0.0, 0.0, odd]])
+    torch.testing.assert_close(found, expected, atol=2e-3, rtol=0)
+
+
+def test_an_agreement_changes_the_training_and_is_another_elsewhere(toy):
+    rng = np.random.default_rng(0)
+    places = rng.random((40, 3, 2, 2)).astype(np.float32)
+    run = GroundedRun(**vars(replace(toy, model="apart")), places=places, min_side=2)
+    said = [
+        grounding.learn(replace(run, model=model, **own))[2]
+        for model, own in {
+            "apart": {},
+            "agreement": {"lambda_agree": 50.0},
+            "elsewhere": {"lambda_agree": 50.0, "elsewhere": True},
+        }.items()
+    ]
+    for one, other in ((0, 1), (0, 2), (1, 2)):
+        assert np.abs(said[one] - said[other]).max() > 1e-3
+    model, _ = load_model(replace(run, model="agreement").stem)
+    assert set(model.heads) == {"overall", "details"}

@@ -66,8 +66,8 @@ def datasets(*names: str) -> pd.DataFrame:
 def claims(of: str = "claims") -> pd.DataFrame:
     """Read claims, one row per claim, with the keys of the `parts` that each needs.
 
-    `of` says whose: "claims", the paper's; "mechanisms", the reasons that a reading of the paper names; or
-    "signatures", that failures are absent.
+    `of` says whose: "claims", the paper's; "mechanisms", the reasons that a reading of the paper names;
+    "neighbours", those of systems whose ideas are tried here; or "signatures", that failures are absent.
     """
     return pd.DataFrame(_yaml(of)["claims"]).T
 

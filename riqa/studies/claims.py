@@ -211,6 +211,25 @@ def conclude(claim: pd.Series, evidence: pd.DataFrame, parts: pd.DataFrame, wher
     return "\n".join(lines)
 
 
+def read_out(
+    claim: pd.Series, evidence: pd.DataFrame, parts: pd.DataFrame, known: Iterable[str] = ()
+) -> tuple[str, pd.DataFrame, str]:
+    """Tell what is said and what would speak for it, the evidence, and the verdict with what would settle it.
+
+    Returns:
+        Markdown; the claim's evidence for `laid_out`, without that of parts that are `known` to the reader,
+        perhaps empty; Markdown.
+    """
+    said = f"**{claim['title']}**\n\n> {claim['words']}\n>\n> — {claim['where']}\n\n"
+    said += f"*For it:* {claim['speaks_for']}. *Against it:* {claim['speaks_against']}."
+    own = evidence[evidence["part"].isin(set(claim["parts"]) - set(known))]
+    own = own.assign(label=own["title"] + ", " + own["label"], title=claim["title"])
+    chapters = parts.loc[claim["parts"], "chapter"].unique()
+    links = ", ".join(f"[{chapter.split('_')[0]}]({chapter}.ipynb)" for chapter in chapters)
+    verdict = conclude(claim, evidence, parts)
+    return said, own, f"{verdict}\n\n**To settle it:** {claim['settle']} (chapters {links})"
+
+
 def laid_out(evidence: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     """Lay the evidence of one part out: text, one row per comparison, and a caption that says how judged."""
     sides = np.where(evidence["rule"].isin(GAINS), 1, -1) * evidence["margin"]

@@ -227,7 +227,8 @@ def read_out(
     chapters = parts.loc[claim["parts"], "chapter"].unique()
     links = ", ".join(f"[{chapter.split('_')[0]}]({chapter}.ipynb)" for chapter in chapters)
     verdict = conclude(claim, evidence, parts)
-    return said, own, f"{verdict}\n\n**To settle it:** {claim['settle']} (chapters {links})"
+    where = f"chapter{'s' * (len(chapters) > 1)} {links}"
+    return said, own, f"{verdict}\n\n**To settle it:** {claim['settle']} ({where})"
 
 
 def laid_out(evidence: pd.DataFrame) -> tuple[pd.DataFrame, str]:

@@ -4,8 +4,6 @@ Side by side, each has a process of its own and a fixed number of threads, one b
 never depend on how many run at a time.
 """
 
-import hashlib
-import json
 import math
 import multiprocessing
 import os
@@ -27,6 +25,7 @@ from riqa.learn.config import TrainingConfig
 from riqa.learn.device import give_back_freed_memory, keep_freed_memory, resolve_device, resolve_precision
 from riqa.learn.distributed import ALONE, Processes
 from riqa.learn.examples import Examples, examples_of, with_pseudo_labels
+from riqa.learn.made_from import digest_of, find_twin
 from riqa.learn.model import QualityNet, load_model, save_model, silence, with_heads
 from riqa.learn.novelty import fit_novelty, save_novelty
 from riqa.learn.predict import predict
@@ -143,8 +142,10 @@ def execute(
     taught = run.pseudo_labels is not None
     model = initial_model(run, store.images.shape[1]).to(resolve_device(run.device))
     made_from = made_from_digest(run, model, training, validation, processes.n)
-    if (twin := _twin(run, made_from)) is not None:
-        return twin, apply_model(run)
+    if (twin := find_twin(run.known, made_from)) is not None:
+        known, described = load_model(twin)
+        save_model(known, run.stem, **described | {"model": run.model})
+        return pd.DataFrame(described["history"]).assign(**run.names), apply_model(run)
     history = fit(run, model, training, validation, tell, processes=processes)
     if taught:
         untaught = training.targets["details"].isnan().all(dim=0).tolist()
@@ -181,18 +182,6 @@ def execute(
 def _precision(run: TrainingRun, model: QualityNet) -> str:
     """Return the precision in which a run computes with a network, on the network's device."""
     return resolve_precision(run.config.precision, model, next(model.parameters()).device)
-
-
-def _twin(run: TrainingRun, made_from: str) -> pd.DataFrame | None:
-    """Copy a known model that was made from the same, and return its history; None if there is none."""
-    for folder in run.known:
-        for file in sorted(Path(folder).glob("*.json")):
-            described = read_json(file)
-            if described.get("made_from") == made_from:
-                twin, _ = load_model(file.with_suffix(""))
-                save_model(twin, run.stem, **described | {"model": run.model})
-                return pd.DataFrame(described["history"]).assign(**run.names)
-    return None
 
 
 def _records(history: pd.DataFrame) -> list[dict]:
@@ -283,17 +272,7 @@ def made_from_digest(
     told = [asdict(run.config), run.start_counts, resolve_device(run.device).type, run.threads]
     told += [_precision(run, model), __version__, torch.__version__]
     told += [read_json(run.store / "store.json")["sha256"], *others]
-    digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode())
-    tensors = dict(model.state_dict())
-    for part, examples in (("training", training), ("validation", validation)):
-        tensors |= {f"{part} {name}": values for name, values in examples.targets.items()}
-        tensors |= {f"{part} rows": torch.from_numpy(examples.rows)}
-        if examples.auxiliary is not None:
-            tensors |= {f"{part} auxiliary": examples.auxiliary}
-    for name, values in tensors.items():
-        digest.update(f"{name} {tuple(values.shape)}".encode())
-        digest.update(values.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()[:16]
+    return digest_of(told, model, training, validation)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ weighs 0.44, illumination 0.54, artifacts 0.5. So a scores 0.443, b 0.656, c 0.4
 defects 0.44 or 0.486.
 """
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -28,6 +29,7 @@ from riqa.studies.recapture import (
     give_advice,
     in_groups,
 )
+from tests.publish.toy import REPOSITORY
 
 CLASSES = ("reject", "usable", "good")
 BOOTSTRAP = {"n_resamples": 200, "confidence": 0.95}
@@ -256,3 +258,15 @@ def test_advice_is_judged_where_the_truth_is_on_file(tmp_path):
         *sets, known = choose_set(n_classes, tmp_path, "judged")
         assert sets == ["graded", studied]
         pd.testing.assert_frame_equal(known, truth())
+
+
+def test_the_page_has_no_words_for_scenes_where_there_is_none():
+    """Where a miniature's Student rejects nothing; whether it does hangs on rounding, so no build shows it for sure."""
+    cells = json.loads((REPOSITORY / "notebooks" / "11_guide_recapture.ipynb").read_text())["cells"]
+    (source,) = (
+        "".join(cell["source"]) for cell in cells if 'told = zip(scenes["scene"]' in "".join(cell["source"])
+    )
+    said = []
+    for rows in ({"scene": [], "advice": []}, {"scene": ["it worked"], "advice": ["more light"]}):
+        exec(source, {"scenes": pd.DataFrame(rows), "Markdown": said.append})
+    assert said == ["", "- *it worked*: “more light”."]

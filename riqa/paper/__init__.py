@@ -17,7 +17,6 @@ from riqa.yaml_text import parse_yaml
 
 COUNTERPART = {3: "eyeq", 2: "deepdrid"}
 """Number of overall classes -> the paper's set that has as many."""
-_DEFAULTS = {"at_least": 1, "reference": 0.0, "noise": 0.0, "truth": 1.0}  # of parts
 
 
 def numbers(*sources: str) -> pd.DataFrame:

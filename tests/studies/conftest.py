@@ -1,16 +1,19 @@
 """What tests of studies share: predictions made without a model, a trained toy model, photographs."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from riqa.data.curate import curate
+from riqa.data.store import open_store
 from riqa.labels import DETAILS
 from riqa.learn.runs import execute
 from riqa.phantom.study import phantom_grades
 from riqa.predictions import with_answers
 from riqa.studies.subjects import draw_located
-from tests.learn.chain import a_run, write_toy_store
+from tests.learn.chain import CONFIG, a_run, pseudo_labels, write_toy_store
 
 
 @pytest.fixture
@@ -69,3 +72,12 @@ def parent(tmp_path_factory):
     run = a_run(write_toy_store(folder), folder / "starts")
     execute(run)
     return run
+
+
+@pytest.fixture
+def toy(parent, tmp_path):
+    """Describe how a Student is fine-tuned from that model; nothing is trained."""
+    store = open_store(parent.store)
+    own = {"start_from": parent.stem, "n_details": 3, "pseudo_labels": pseudo_labels(store, tmp_path)}
+    config = replace(CONFIG, lambda_details=1.0, learning_rate=0.02)
+    return a_run(store, tmp_path, "student", config=config, checkpoints=None, **own)

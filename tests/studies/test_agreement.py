@@ -7,7 +7,6 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
-import pytest
 import torch
 from torch import nn
 
@@ -15,7 +14,6 @@ from riqa.learn.model import QualityNet
 from riqa.learn.runs import execute
 from riqa.studies import agreement
 from riqa.studies.agreement import AgreeingRun, Agreement, links_broken, links_of
-from tests.learn.chain import CONFIG, a_run, pseudo_labels, write_toy_store
 
 
 def test_links_of_labels_worked_by_hand():
@@ -64,17 +62,6 @@ def test_both_heads_and_the_backbone_feel_the_loss():
     agreement.AGREE.loss(model(torch.rand(4, 3, 32, 32))["agree"], None).backward()
     for part in (heads["overall"], heads["details"], model.backbone):
         assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in part.parameters())
-
-
-@pytest.fixture(scope="module")
-def toy(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("agreement")
-    store = write_toy_store(folder)
-    start = a_run(store, folder / "starts")
-    execute(start)
-    own = {"start_from": start.stem, "n_details": 3, "pseudo_labels": pseudo_labels(store, folder)}
-    config = replace(CONFIG, lambda_details=1.0, learning_rate=0.02)
-    return a_run(store, folder / "models", "student", config=config, checkpoints=None, **own)
 
 
 def test_a_weight_of_nearly_nothing_is_the_training_of_the_book(toy):

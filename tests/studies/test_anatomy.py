@@ -12,14 +12,12 @@ from riqa.data.fields import field_from, in_crop
 from riqa.data.fov import crop_to_fov
 from riqa.files import read_parquet
 from riqa.learn.augment import TRANSFORMS, Augmentation, apply_transforms, compose_affine
-from riqa.learn.runs import execute
 from riqa.phantom import photograph
 from riqa.phantom.eye import draw_eye
 from riqa.phantom.photograph import Exposure, landmarks, render_clean
 from riqa.studies import grounding
 from riqa.studies.anatomy import ANATOMY, PointHead, distance, follow, points_of
 from riqa.studies.grounding import GroundedRun
-from tests.learn.chain import CONFIG, a_run, pseudo_labels, write_toy_store
 
 
 @pytest.fixture(scope="module")
@@ -123,14 +121,9 @@ def test_a_point_is_the_mean_of_cells_that_are_chosen():
     assert (head.task, head.width) == (ANATOMY, 2)
 
 
-def test_a_third_head_learns_its_points(tmp_path):
-    store = write_toy_store(tmp_path)
-    start = a_run(store, tmp_path / "starts")
-    execute(start)
-    own = {"start_from": start.stem, "n_details": 3, "pseudo_labels": pseudo_labels(store, tmp_path)}
+def test_a_third_head_learns_its_points(toy):
     still = {"augmentation": Augmentation(max_transforms=0), "kept_epoch": "last", "epochs": 8}
-    config = replace(CONFIG, lambda_details=1.0, learning_rate=0.02, **still)
-    run = a_run(store, tmp_path / "models", "grounded", config=config, checkpoints=None, **own)
+    run = replace(toy, model="grounded", config=replace(toy.config, **still))
     points = np.tile(np.array([[0.4, -0.3], [-0.4, 0.2]], np.float32), (40, 1, 1))
     points[::5, 1] = np.nan
     run = GroundedRun(**vars(run), places=points, lambda_where=3.0, min_side=2, head=PointHead)

@@ -33,7 +33,7 @@ from riqa.studies.grounding import (
     places_of,
     spoilt,
 )
-from tests.learn.chain import CONFIG, a_run, pseudo_labels, same_weights, write_toy_store
+from tests.learn.chain import CONFIG, same_weights
 
 
 @pytest.fixture(scope="module")
@@ -143,17 +143,6 @@ def test_the_loop_moves_the_targets_of_a_task_with_its_images(monkeypatch):
         torch.testing.assert_close((brightness - 40) / 200, targets, atol=0.01, rtol=0)
         changed += sum(not any(torch.allclose(one, torch.from_numpy(g)) for g in grids) for one in targets)
     assert changed > 0
-
-
-@pytest.fixture(scope="module")
-def toy(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("grounding")
-    store = write_toy_store(folder)
-    start = a_run(store, folder / "starts")
-    execute(start)
-    own = {"start_from": start.stem, "n_details": 3, "pseudo_labels": pseudo_labels(store, folder)}
-    config = replace(CONFIG, lambda_details=1.0, learning_rate=0.02)
-    return a_run(store, folder / "models", "student", config=config, checkpoints=None, **own)
 
 
 def test_without_places_it_is_the_training_of_the_book(toy):

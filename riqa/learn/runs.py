@@ -146,7 +146,8 @@ def execute(
         known, described = load_model(twin)
         save_model(known, run.stem, **described | {"model": run.model})
         return pd.DataFrame(described["history"]).assign(**run.names), apply_model(run)
-    history = fit(run, model, training, validation, tell, processes=processes)
+    how = {"checkpoint": _checkpoint(run, made_from), "processes": processes}
+    history = fit(run, model, training, validation, tell, **how)
     if taught:
         untaught = training.targets["details"].isnan().all(dim=0).tolist()
         silence(model, [detail for detail, silent in zip(DETAILS, untaught, strict=True) if silent])
@@ -184,6 +185,11 @@ def _precision(run: TrainingRun, model: QualityNet) -> str:
     return resolve_precision(run.config.precision, model, next(model.parameters()).device)
 
 
+def _checkpoint(run: TrainingRun, made_from: str) -> Path | None:
+    """Return the run's own checkpoint file, by the digest of what decides its outcome."""
+    return run.checkpoints and run.checkpoints / f"{run.stem.name}-{made_from}.safetensors"
+
+
 def _records(history: pd.DataFrame) -> list[dict]:
     """Return a history as JSON has it, null for NaN."""
     return history.astype(object).where(history.notna(), None).to_dict("records")
@@ -219,9 +225,9 @@ def fit(
     torch.set_num_threads(run.threads)
     model.to(resolve_device(run.device))
     how = {"start_counts": run.start_counts} | how
-    if run.checkpoints is not None:
+    if "checkpoint" not in how:
         made_from = made_from_digest(run, model, training, validation, processes.n, *told)
-        how = {"checkpoint": run.checkpoints / f"{run.stem.name}-{made_from}.safetensors"} | how
+        how["checkpoint"] = _checkpoint(run, made_from)
     how["on_epoch"] = lambda *progress: tell((run.stem.name, *progress))
     history = train(model, training, validation, run.config, processes=processes, **how)
     return pd.DataFrame(history).assign(**run.names)

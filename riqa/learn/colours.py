@@ -33,6 +33,8 @@ _ROUNDING = 5e-6  # what rounding to 8 bits adds to a variance at middling brigh
 _KERNEL = (5, 5)
 _RIM = 2  # pixels at the edge of the field whose blur sees the black outside
 _FEWEST = 16  # pixels that a covariance needs
+CONSTANTS = {"floor": _FLOOR, "rounding": _ROUNDING, "octaves": N_OCTAVES, "rim": _RIM, "fewest": _FEWEST}
+"""What another program needs to describe photographs alike."""
 _LOGARITHMS = np.log1p(np.arange(256, dtype=np.float32) / np.float32(_FLOOR))
 _LEAST = 1e-6  # of the variance, so that two points, or equal ones, have a spread in every direction
 _SMALLEST_VARIANCE = 0.1  # added to a crowd's, where that of all points is 1 in every direction

@@ -140,11 +140,16 @@ class Novelty:
         n = len(largest)
         return float(largest[min(n, int(np.ceil((n + 1) * quantile))) - 1])
 
+    def usual_and_rare(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return what scores of 0 and 1 are in each view, (2,) and (2,): the validation images' quantiles."""
+        share = np.clip(1 - _BEYOND / len(self.validation), 0.75, QUANTILE)
+        usual, rare = np.quantile(self.validation, [0.5, share], axis=0)
+        return usual, np.maximum(rare, usual + np.finfo(np.float32).eps)
+
     def _in_units(self, views: np.ndarray) -> np.ndarray:
         """Scale views (N, 2) by what is usual among the validation images."""
-        share = np.clip(1 - _BEYOND / len(self.validation), 0.75, QUANTILE)
-        usual, one = np.quantile(self.validation, [0.5, share], axis=0)
-        return (views - usual) / np.maximum(one - usual, np.finfo(np.float32).eps)
+        usual, rare = self.usual_and_rare()
+        return (views - usual) / (rare - usual)
 
 
 @threadpool_limits.wrap(limits=1)  # the order of floating-point sums, and so the last bits, depend on it

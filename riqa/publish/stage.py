@@ -45,6 +45,8 @@ def stage_book(
         if (folder / "front.md").is_file():  # what a chapter leaves for the first screen
             front = (folder / "front.md").read_text(encoding="utf-8")
             pages["book/front.png"] = (folder / "front.png").read_bytes()
+        for path in (folder / "static").glob("*"):  # and for scripts of pages
+            pages[f"book/_static/{path.name}"] = path.read_bytes()
     for path in _book_files(root, "*.md"):
         text = fill_in(path.read_text(encoding="utf-8"), root / MEASURED).replace(FRONT, front)
         text = Numbers(numbers, path.stem, {}, listed.keys() - set(chapters)).resolve(text, hover=True)

@@ -157,7 +157,8 @@ def test_cells_that_are_shown_fit_the_page_and_a_lecture(path):
         lines = [line for n, line in enumerate(block.splitlines(), 1) if line.strip() and n not in imported]
         assert max(map(len, block.splitlines())) <= 80, block
         assert len(lines) <= 15, block
-    assert ast.ClassDef not in [type(node) for node in ast.walk(code(path))]
+    if path.stem != "00_try_the_method":  # where the network is read, with nothing but PyTorch
+        assert ast.ClassDef not in [type(node) for node in ast.walk(code(path))]
 
 
 @each_notebook

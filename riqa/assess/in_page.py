@@ -2,7 +2,6 @@
 
 import base64
 import json
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +34,7 @@ def in_page(stem: Path, **further: object) -> str:
     if model.architecture["backbone"] not in COMPUTED:
         what = model.architecture["backbone"]
         told = f"The Student of this build is a network that pages cannot compute ({what})."
-        return _script({"unable": f"{told} Ask it by: riqa assess"})
+        return script("told", {"unable": f"{told} Ask it by: riqa assess"})
     novelty = load_novelty(stem)
     usual, rare = novelty.usual_and_rare()
     confidence = read_confidence(told, model_file(stem, "json"))
@@ -60,8 +59,9 @@ def in_page(stem: Path, **further: object) -> str:
     }
     for name, file in {"weights": "safetensors", "novelty": "novelty.safetensors"}.items():
         student[name] = base64.b64encode(model_file(stem, file).read_bytes()).decode("ascii")
-    return _script(student | further)
+    return script("told", student | further)
 
 
-def _script(told: Mapping) -> str:
-    return f'"use strict";\nglobalThis.riqa ??= {{}};\nriqa.told = {json.dumps(told)};\n'
+def script(name: str, value: object) -> str:
+    """Return a script that gives pages a value, as JSON has it, as `riqa.<name>`."""
+    return f'"use strict";\nglobalThis.riqa ??= {{}};\nriqa.{name} = {json.dumps(value)};\n'

@@ -41,7 +41,7 @@ def crops(smoke):
     images = images[np.arange(100) % len(images)]
     rng = np.random.default_rng(0)
     images[np.arange(100) >= len(images)] //= 2  # where the set is small, darker ones
-    images[:3] = rng.integers(0, 256, images[0].shape), 0, 128
+    images[0], images[1], images[2] = rng.integers(0, 256, images[0].shape), 0, 128
     return images
 
 
@@ -168,6 +168,6 @@ def test_the_circle_lies_on_the_rim_of_real_photographs(page):
 def test_a_network_that_pages_cannot_compute_says_so(tmp_path):
     model = QualityNet("vit_tiny", 3, 3, image_size=32)
     save_model(model, tmp_path / "student", drawn=True)
-    script = in_page(tmp_path / "student", {})
+    script = in_page(tmp_path / "student")
     told = json.loads(script.split("riqa.told = ")[1].rstrip(";\n"))
     assert "vit_tiny" in told["unable"]

@@ -39,14 +39,11 @@ def method_difference(
 ) -> Interval:  # fmt: skip
     """Compare two methods by a score: the mean difference over seeds, A minus B, with its p-value.
 
-    Takes what `riqa.evaluate.stats.paired_bootstrap` takes, where row s of `pred_a` and of `pred_b` (S, N)
-    are a pair; `groups` are patients.
-
-    Raises:
-        ValueError: If shapes disagree, a code or a number is out of range, or the metric is unknown.
+    Takes and raises what `riqa.evaluate.stats.paired_bootstrap` does, where row s of `pred_a` and of `pred_b`
+    (S, N) are a pair; `groups` are patients.
     """
-    by_seed = differences_by_seed(y_true, pred_a, pred_b, n_classes=n_classes, metric=metric, groups=groups)
-    return interval_of_method(by_seed, confidence)
+    cells, difference = paired_cells(y_true, pred_a, pred_b, n_classes, metric)
+    return interval_of_method(jackknife(cells, difference, groups), confidence)
 
 
 def mean_of_method(
@@ -71,23 +68,13 @@ def mean_of_method(
     return interval_of_method(jackknife(sums, means, groups), confidence)
 
 
-def differences_by_seed(
-    y_true: np.ndarray, pred_a: np.ndarray, pred_b: np.ndarray, *, n_classes: int, metric: str = "macro_f1",
-    groups: np.ndarray | None = None,
-) -> BySeed:  # fmt: skip
-    """Compute what `method_difference` judges, with its arguments."""
-    return jackknife(*paired_cells(y_true, pred_a, pred_b, n_classes, metric), groups)
-
-
 def jackknife(
     images: np.ndarray, statistic: Callable[[np.ndarray], np.ndarray], groups: np.ndarray | None = None
 ) -> BySeed:
     """Compute a statistic of sums over images, seed by seed, and its covariance by leaving patients out.
 
-    Args:
-        images: (N, F), what each image adds to the sums.
-        statistic: Sums (..., F) -> values (..., S).
-        groups: (N,) patient ids; None leaves out single images.
+    Images (N, F) are what each adds to the sums, the statistic maps sums (..., F) to values (..., S), and
+    groups (N,) are patient ids; None leaves out single images.
     """
     own = sums_by_group(images, checked_groups(groups, images.shape[:1])).astype(float)
     total, n = own.sum(axis=0), len(own)
@@ -141,15 +128,10 @@ def method_power(
 ) -> np.ndarray | float:  # fmt: skip
     """Return the chance that a study finds that A is better, where it truly is by `difference`.
 
-    The test is the one above, two-sided at the level alpha. After Hillis, Obuchowski and Berbaum (2011,
-    doi:10.1016/j.acra.2010.09.007).
-
-    Args:
-        difference: True differences, any shape.
-        spread: That of a test set.
-        n_seeds: Pairs of networks, at least 1; with one nothing can be found, and the power is NaN.
-        times_patients: Size of the study's test set, in test sets of the kind that `spread` is of; above 0.
-        alpha: In (0, 1).
+    The test is the one above, two-sided at the level alpha, in (0, 1). A study has `n_seeds` pairs of
+    networks, at least 1 (with one nothing can be found, and the power is NaN), and a test set as large as
+    `times_patients`, above 0, of those that the spread is of. Differences may have any shape. After Hillis,
+    Obuchowski and Berbaum (2011, doi:10.1016/j.acra.2010.09.007).
     """
     if n_seeds < 1 or not times_patients > 0 or not 0 < alpha < 1:
         raise ValueError(f"n_seeds {n_seeds}, times_patients {times_patients}, alpha {alpha}: out of range")

@@ -8,7 +8,7 @@ TorchJD, an extra that its schemes import, has many rules from Gram matrix to we
 our own: for two tasks a few lines do what TorchJD asks a solver for at every step (`ConflictAverse`, `Nash`).
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from importlib import import_module
 
@@ -29,9 +29,7 @@ def gram_of(losses: Iterable[Tensor], shared: Iterable[Tensor]) -> Tensor:
 class EqualWeights(nn.Module):
     """Weights of 1, the paper's sum (Eq. 4), with notes. The other schemes are made from it.
 
-    Args:
-        lambdas: Task -> its fixed weight, above 0, in the order of the losses.
-        shared: The parameters that all tasks pull at.
+    It knows each task's fixed weight, above 0, in the order of the losses, and what all tasks pull at.
     """
 
     every = 8  # steps from one Gram matrix, which costs a backward pass per task, to the next
@@ -115,17 +113,21 @@ class GradientNorms(EqualWeights):
 class ByTorchJD(EqualWeights):
     """Weights by a rule of TorchJD (Quinton and Rey 2024) that asks for the Gram matrix alone.
 
-    Args:
-        lambdas: As of `EqualWeights`.
-        shared: As of `EqualWeights`.
-        rule: Name of the rule in `torchjd.aggregation`; one without a state.
-        scale: What its weights are multiplied by: 2 where they are shares, so that equal ones are 1.
-        every: Steps from one Gram matrix to the next; between them weights stay as they are.
+    The rule, a name in `torchjd.aggregation`, has no state. Its weights are multiplied by `scale`, 2 where
+    they are shares, so that equal ones are 1. Between looks, one in `every` steps, they stay as they are. An
+    InputError says what to install if TorchJD is not there.
     """
 
     def __init__(self, lambdas, shared, rule: str, scale: float = 1.0, every: int = 1):
         super().__init__(lambdas, shared)
-        self.rule, self.scale, self.every = torchjd_rule(rule), scale, every
+        try:
+            self.rule = getattr(import_module("torchjd.aggregation"), rule)()
+        except ImportError as error:
+            raise InputError(
+                f"{rule} is a rule of TorchJD, which cannot be imported ({error}): pip install torchjd, or "
+                'pip install -e ".[laboratories]" in the repository'
+            ) from error
+        self.scale, self.every = scale, every
 
     def weights(self, losses: Tensor, gram: Tensor | None) -> Tensor:
         """Ask the rule; one that looks at every step has weights of 1 where there is nothing to look at."""
@@ -135,17 +137,6 @@ class ByTorchJD(EqualWeights):
             found = self.scale * self.rule(gram)
         self.now = found if self.every > 1 else self.now
         return found
-
-
-def torchjd_rule(name: str) -> Callable[[Tensor], Tensor]:
-    """Return a rule of TorchJD; an InputError that says what to install if it is not there."""
-    try:
-        return getattr(import_module("torchjd.aggregation"), name)()
-    except ImportError as error:
-        raise InputError(
-            f"{name} is a rule of TorchJD, which cannot be imported ({error}): pip install torchjd, or "
-            'pip install -e ".[laboratories]" in the repository'
-        ) from error
 
 
 class ConflictAverse(EqualWeights):

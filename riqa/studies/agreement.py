@@ -29,10 +29,8 @@ Rule = Callable[[Tensor, Tensor], Tensor]
 def links_of(grade: np.ndarray, details: np.ndarray, holds: float) -> tuple[int, int, int]:
     """Find which grade needs which detail, in the labels of N photographs.
 
-    Args:
-        grade: (N,) bool, whether the grade is the best.
-        details: (N, 3), 0.5 or more where the detail is good.
-        holds: Least share of the photographs with the first that must have the second.
+    The grade is (N,) bool, whether it is the best; details are (N, 3), 0.5 or more where good; of the
+    photographs with the first, the share `holds` or more must have the second.
 
     Returns:
         For each detail 1 if a good grade needs a good detail, -1 if another grade needs a bad one, 0 if
@@ -50,12 +48,8 @@ def links_of(grade: np.ndarray, details: np.ndarray, holds: float) -> tuple[int,
 def links_broken(grade: Tensor, details: Tensor, signs: Sequence[int]) -> Tensor:
     """Return by how much probabilities of good break the links: (N, L) in [0, 1] for L links.
 
-    If one thing needs another it is at most as probable, whatever else is known.
-
-    Args:
-        grade: (N, K) logits, the last of the best grade.
-        details: (N, 3) logits of good.
-        signs: See `links_of`.
+    If one thing needs another it is at most as probable, whatever else is known. The grade is (N, K) logits,
+    the last of the best grade; details are (N, 3) logits of good; signs are those of `links_of`.
     """
     gap = grade.softmax(dim=1)[:, -1:] - details.sigmoid()  # (N, 3)
     signs = torch.tensor(signs, device=gap.device)
@@ -94,24 +88,17 @@ def without_labels(examples: Examples) -> Examples:
 
 
 def teach(
-    run: TrainingRun,
-    model: QualityNet,
-    parts: tuple[Examples, Examples],
-    further: Mapping[Task, float],
-    tell: Callable,
-    *told: object,
+    run: TrainingRun, model: QualityNet, further: Mapping[Task, float], *given: object, told: Sequence[object]
 ) -> pd.DataFrame:
     """Train as `riqa.learn.runs.execute` does, with further tasks and their weights; return the history.
 
-    The parts are training and validation; `told` is what else decides the outcome.
+    Given are training, validation and `tell`, as to `riqa.learn.runs.fit`, and `told`, what else decides.
     """
-    config = run.config
-    weights = {"overall": config.lambda_overall, "details": config.lambda_details}
+    weights = {"overall": run.config.lambda_overall, "details": run.config.lambda_details}
     weights |= {task.name: weight for task, weight in further.items()}
     how = {"tasks": [task for task in (*TASKS, *further) if weights[task.name]]}
-    return fit(
-        run, model, *parts, tell, told=[*told, *further.values()], weighting=WeightedSum(weights), **how
-    )
+    how |= {"weighting": WeightedSum(weights), "told": [*told, *further.values()]}
+    return fit(run, model, *given, **how)
 
 
 @dataclass(frozen=True)
@@ -126,10 +113,11 @@ class AgreeingRun(TrainingRun):
 def learn(run: AgreeingRun, tell: Callable = lambda told: None) -> Results:
     """Train one arm; return history and answers as `run_each` does, keep no model."""
     store = open_store(run.store)
-    parts = tuple(without_labels(part) for part in examples_for(run, store))
+    parts = map(without_labels, examples_for(run, store))
     model = initial_model(run, store.images.shape[1])
     rule, heads = partial(links_broken, signs=run.signs), model.heads
     heads["agree"] = Agreement(rule, heads["overall"], heads["details"], run.elsewhere)
-    history = teach(run, model, parts, {AGREE: run.lambda_agree}, tell, run.signs, run.elsewhere)
+    told = run.signs, run.elsewhere
+    history = teach(run, model, {AGREE: run.lambda_agree}, *parts, tell, told=told)
     heads.pop("agree").leave()
     return history, apply_model(run, model)

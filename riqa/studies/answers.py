@@ -1,15 +1,18 @@
 """One model's answers about one dataset, brought into one row per image: what every study starts with."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from riqa.evaluate.interval import Interval
-from riqa.evaluate.stats import bootstrap_interval, paired_bootstrap
+from riqa.evaluate.stats import bootstrap_interval
 from riqa.labels import DETAILS
 from riqa.predictions import OVERALL
+
+Pairs = Iterable[tuple[str, str]]
+"""Models that are compared: the second is subtracted from the first."""
 
 
 def by_model(predictions: pd.DataFrame) -> Iterator[tuple[dict, pd.DataFrame]]:
@@ -21,8 +24,7 @@ def by_model(predictions: pd.DataFrame) -> Iterator[tuple[dict, pd.DataFrame]]:
 def by_image(own: pd.DataFrame) -> tuple[pd.DataFrame, np.ndarray]:
     """Return the images, sorted by name, with their true labels; and the probabilities of good (S, N, 3).
 
-    Raises:
-        ValueError: If the seeds do not cover the same images, each once.
+    The seeds must cover the same images, each once, else it is a ValueError.
     """
     wide = [own.pivot(index="image_id", columns="seed", values=f"p_{detail}") for detail in DETAILS]
     if len(wide[0]) * own["seed"].nunique() != len(own):
@@ -63,18 +65,9 @@ class Graded:
         how = {"n_classes": self.n_classes, "groups": drawn_as_one(self.images)} | bootstrap
         return bootstrap_interval(self.truth, self.called, **how)
 
-    def minus(self, rival: "Graded", unit: str = "patient", **bootstrap: float) -> Interval:
-        """Subtract the macro-F1 of a rival on the same images (`riqa.evaluate.stats.paired_bootstrap`)."""
-        how = {"n_classes": self.n_classes, "groups": drawn_as_one(self.images, unit)} | bootstrap
-        return paired_bootstrap(self.truth, self.called, rival.called, **how)
-
 
 def graded(own: pd.DataFrame) -> Graded:
-    """Bring one model's answers on one dataset into one row per graded image.
-
-    Raises:
-        ValueError: If the seeds do not cover the same images, each once.
-    """
+    """Bring one model's answers on one dataset into one row per graded image; raise as `by_image`."""
     own = own.dropna(subset="overall")
     called = _by_seed(own, "called").astype(int)
     images, n_classes = _images(own, called.index), int(own[OVERALL].notna().any().sum())

@@ -20,14 +20,10 @@ def auc_parts(scores: np.ndarray, good: np.ndarray) -> np.ndarray:
 def auc_rows(
     parts: np.ndarray, patients: np.ndarray, metric: str = "auc", *, confidence: float = 0.95, **keys: object
 ) -> pd.DataFrame:
-    """Return rows of each detail and of their mean ("details"): seeds as readers, patients as cases.
+    """Return rows of each detail and of their mean ("details"): seeds as readers, patients (N,) as cases.
 
-    Args:
-        parts: What `auc_parts` returns, or a difference of two; with a `rival` among the keys it is one.
-        patients: (N,) of the photographs.
-        metric: Its name in the rows.
-        confidence: Coverage of the intervals. That of an AUC is cut off at 0 and 1, and it has no p-value.
-        **keys: What all rows share, `seeds` among them.
+    The parts are what `auc_parts` returns, or a difference of two; with a `rival` among the keys, which all
+    rows share, it is one. The interval of an AUC is cut off at 0 and 1, and it has no p-value.
     """
     told = zip((*DETAILS, "details"), (*parts, parts.mean(axis=0)), strict=True)
     judge = {"groups": patients, "confidence": confidence}

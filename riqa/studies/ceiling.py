@@ -8,8 +8,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer
 
 from riqa.labels import DETAILS
 from riqa.phantom.raters import THRESHOLD, true_grade
@@ -27,13 +25,10 @@ def knowing(predictions: pd.DataFrame, photographs: Path) -> pd.DataFrame:
     and has learned from the graded training photographs what the grade is then: a logistic regression on
     squared severities, because a grader's score is the root of their weighted sum.
 
-    Args:
-        predictions: Of one or more models on test images of one set, as `riqa.predictions` reads them.
-        photographs: Folder of that set's photographs; without `truth.parquet` nobody knows the truth.
-
     Returns:
-        Rows in the format of `predictions`, of both models, for the same images and seeds; probabilities are
-        0 and 1. `details_known` has none for sets without grades. No rows where the truth is not known.
+        Rows in the format of `predictions`, of both models, for the same test images of one set and the same
+        seeds; probabilities are 0 and 1. `details_known` has none for sets without grades. No rows where the
+        truth is not known: the folder of the set's photographs has no `truth.parquet`.
     """
     if not (photographs / "truth.parquet").is_file():
         return predictions[:0]
@@ -47,10 +42,10 @@ def knowing(predictions: pd.DataFrame, photographs: Path) -> pd.DataFrame:
     n_classes, found = graded["overall"].nunique(), []
     if n_classes:
         score = truth.loc[images["image_id"], "overall_score"].to_numpy()
-        squares = FunctionTransformer(np.square)
-        fitted = make_pipeline(squares, LogisticRegression(C=1e3, max_iter=1_000))
-        fitted.fit(severities.loc[graded.index].to_numpy(), graded["overall"].astype(int))
-        answers = {"truth_known": true_grade(score, n_classes), "details_known": fitted.predict(shown)}
+        fitted = LogisticRegression(C=1e3, max_iter=1_000)
+        fitted.fit(np.square(severities.loc[graded.index].to_numpy()), graded["overall"].astype(int))
+        called = fitted.predict(np.square(shown))
+        answers = {"truth_known": true_grade(score, n_classes), "details_known": called}
     else:
         answers = {"truth_known": np.full(len(images), np.nan)}
     for model, called in answers.items():

@@ -7,7 +7,7 @@ a pair minus the second, judged with seeds as readers (`riqa.evaluate.mrmc`). Va
 the intervals of scores the bootstrap draws patients and seeds.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
@@ -20,10 +20,9 @@ from riqa.evaluate.mrmc import method_difference
 from riqa.evaluate.stats import bootstrap_interval, detail_intervals
 from riqa.labels import DETAILS
 from riqa.results import rows, stack
-from riqa.studies.answers import by_image, by_model, judged
+from riqa.studies.answers import Pairs, by_image, by_model, judged
 
-_ONE = ("f1", "precision", "recall")
-SCORES = {f"{detail}.{score}": (detail, score, "good") for detail in DETAILS for score in _ONE}
+SCORES = {f"{d}.{score}": (d, score, "good") for d in DETAILS for score in ("f1", "precision", "recall")}
 SCORES |= {"macro_f1": ("details", "macro_f1", "good")}
 SCORES |= {"macro_f1_both_classes": ("details", "macro_f1", "all")}
 """Score of `riqa.evaluate.metrics.detail_scores_from_counts` -> target, metric and group of its row.
@@ -37,21 +36,16 @@ OF_BOTH = {"macro_f1": ("macro_f1", "all"), "f1.bad": ("f1", "bad"), "accuracy":
 COMPARED = {"f1.good": ("f1", "good"), "macro_f1": ("macro_f1", "all")}
 """Score that differences are made of -> metric and group of its row."""
 
-Pairs = Iterable[tuple[str, str]]
-
 
 def scores(predictions: pd.DataFrame, *, confidence: float = 0.95, n_resamples: int = 10_000) -> pd.DataFrame:
     """Score each model on each dataset: F1, precision and recall of each detail, and their means."""
-    found = []
+    found, how = [], {"confidence": confidence, "n_resamples": n_resamples}
     for keys, own in by_model(predictions):
         images, probs = by_image(own)
-        intervals = detail_intervals(
-            images[list(DETAILS)].to_numpy(), probs, groups=images["patient_id"].to_numpy(),
-            confidence=confidence, n_resamples=n_resamples,
-        )  # fmt: skip
+        groups, told = images["patient_id"].to_numpy(), keys | {"n": len(images), "confidence": confidence}
+        intervals = detail_intervals(images[list(DETAILS)].to_numpy(), probs, groups=groups, **how)
         numbers = {SCORES[score]: interval for score, interval in intervals.items()}
-        columns = ("target", "metric", "group")
-        found.append(rows(numbers, columns, n=len(images), confidence=confidence, **keys))
+        found.append(rows(numbers, ("target", "metric", "group"), **told))
     return stack(found)
 
 

@@ -13,15 +13,11 @@ def student_or_start(predictions: pd.DataFrame, history: pd.DataFrame) -> pd.Dat
     The Student starts as the single-task model with a new details head, so where it keeps its start, its
     grades are those of the single-task model. Nothing is trained again.
 
-    Args:
-        predictions: Of models `single_task` and `multi_task`, as `riqa.predictions` reads them.
-        history: Rows of chapter 05: model, trained_on, seed, epoch (0 is the start), val_score and best.
-
-    Returns:
-        Rows of one model, `MODEL`, in the format of `predictions`, and which of the two they are (`kept`).
+    Predictions are of `single_task` and `multi_task`, the history is that of chapter 05. What comes back are
+    rows of one model, `MODEL`, in the format of `predictions`, and which of the two they are (`kept`).
 
     Raises:
-        ValueError: If the start of a Student is not in the history.
+        ValueError: If the start of a Student (epoch 0) is not in the history.
     """
     own = history[history["model"] == "multi_task"].set_index(["trained_on", "seed"])
     start, best = (own.loc[rows, "val_score"] for rows in (own["epoch"] == 0, own["best"]))

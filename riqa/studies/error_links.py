@@ -6,6 +6,7 @@ shuffled as a whole, with what every seed says of all their photographs.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
@@ -76,32 +77,24 @@ def link(
     a: np.ndarray, b: np.ndarray, groups: np.ndarray, strata: np.ndarray | None = None, *,
     n_shuffles: int = 1_000, n_resamples: int = 2_000, confidence: float = 0.95,
 ) -> Link:  # fmt: skip
-    """Measure how much errors `a` and `b`, (S, N) each, go together.
+    """Measure how much errors `a` and `b`, (S, N) each, go together; those of the second are shuffled.
 
-    Args:
-        a: Errors of one kind.
-        b: Errors of the other kind, which are shuffled.
-        groups: (N,) patients.
-        strata: (N,) within which patients are shuffled and odds are compared, see `strata_of`; None: one.
-        n_shuffles: Shuffles, B.
-        n_resamples: Draws of patients and seeds for the intervals.
-        confidence: Coverage of the intervals.
+    Within `strata` (N,), see `strata_of` (None: one), patients are shuffled and odds are compared. Intervals
+    draw patients and seeds.
     """
     strata = np.zeros(len(groups), dtype=int) if strata is None else np.asarray(strata)
     cells = np.stack([a & b, a & ~b, ~a & b, ~a & ~b], axis=-1).swapaxes(0, 1)  # (N, S, 4)
     split = cells[:, :, None] & (strata[:, None] == np.unique(strata))[:, None, :, None]  # (N, S, K, 4)
     shares, drawn = split.mean(axis=(0, 1)), Draws(groups, n_resamples).means(split)
     value = phi(shares.sum(axis=0))
-    null = np.array([phi(_cells(a, b[:, places])) for places in shuffles(groups, strata, n_shuffles)])
+    both = np.array([(a & b[:, places]).sum() for places in shuffles(groups, strata, n_shuffles)])
+    n_a, n_b = a.sum(), b.sum()
+    null = phi(np.stack([both, n_a - both, n_b - both, a.size - n_a - n_b + both], axis=-1))
     fewer = min((null >= value - 1e-12).sum(), (null <= value + 1e-12).sum())
     p = np.nan if np.isnan(value) else min(1.0, 2 * (fewer + 1) / (n_shuffles + 1))
-
-    def judged(value: float, replicates: np.ndarray) -> Interval:
-        of = percentile_interval(value, replicates, confidence)
-        return Interval(of.value, of.low, of.high, p)
-
-    drawn_phi = phi(drawn.sum(axis=1))
-    return Link(judged(value, drawn_phi), judged(odds_ratio(shares), odds_ratio(drawn)), null)
+    measures = (value, phi(drawn.sum(axis=1))), (odds_ratio(shares), odds_ratio(drawn))
+    judged = (replace(percentile_interval(*one, confidence), p_value=p) for one in measures)
+    return Link(*judged, null)
 
 
 def parts(
@@ -114,10 +107,9 @@ def parts(
     photograph*. The first is the rest. Both are divided by the standard deviations of all errors, and add up
     to phi. Intervals are over patients; with one seed both are NaN.
     """
-    n_seeds, both = len(a), np.stack([a.mean(axis=0), b.mean(axis=0)])
-    with np.errstate(invalid="ignore"):
-        within = ((a - both[0]) * (b - both[1])).sum(axis=0) / np.float64(n_seeds - 1)
-    within = within if n_seeds > 1 else np.full(a.shape[1], np.nan)
+    both = np.stack([a.mean(axis=0), b.mean(axis=0)])
+    with np.errstate(invalid="ignore"):  # with one seed 0 / 0
+        within = ((a - both[0]) * (b - both[1])).sum(axis=0) / np.float64(len(a) - 1)
     sums = np.stack([*both, (a & b).mean(axis=0), within], axis=-1)  # (N, 4)
 
     def split(means: np.ndarray) -> np.ndarray:
@@ -170,12 +162,6 @@ def usual(size: np.ndarray, outcome: np.ndarray, asked: np.ndarray, n: int) -> n
 def _log_odds_ratio(cells: np.ndarray) -> np.ndarray:
     both, first, second, neither = np.moveaxis(np.log(np.asarray(cells, dtype=float) + 0.5), -1, 0)
     return both + neither - first - second
-
-
-def _cells(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Count the four cells."""
-    both, n_a, n_b = (a & b).sum(), a.sum(), b.sum()
-    return np.array([both, n_a - both, n_b - both, a.size - n_a - n_b + both])
 
 
 def _ratio(above: np.ndarray, below: np.ndarray, otherwise: float = np.nan) -> np.ndarray:

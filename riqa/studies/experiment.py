@@ -45,15 +45,10 @@ def recipe_of(stem: Path) -> TrainingConfig:
 
 
 def run_as(student: Path, store: Store, models: Path, device: str) -> TrainingRun:
-    """Describe how a Student of chapter 05 was trained, as the base of arms: no name, labels, start.
+    """Describe how a Student of chapter 05, by its stem, was trained, as the base of arms.
 
-    An arm that is trained as a Student of that folder was is not trained again.
-
-    Args:
-        student: Stem of its model.
-        store: Its set, whose test photographs are to be predicted.
-        models: Folder for the arms' models.
-        device: See `riqa.learn.device.resolve_device`.
+    It has no name, labels and start yet; test photographs of its set are to be predicted. An arm that is
+    trained as a Student of that folder was is not trained again.
     """
     config, told = recipe_of(student), load_model(student)[1]
     return TrainingRun(
@@ -106,30 +101,24 @@ def trainings(
 ) -> list[TrainingRun]:
     """List what an experiment trains: every arm from every seed.
 
-    Args:
-        arms: What is compared; their labels are written beside the models.
-        base: What all arms share: set, classes, recipe, folder, images to predict.
-        starts: Folder of the single-task models of these seeds.
-        seeds: Training seeds.
+    Arms share the base's set, classes, recipe, folder and images to predict; their labels are written beside
+    the models. In the folder `starts` are the single-task models of these seeds.
     """
     found = []
     base.models.mkdir(parents=True, exist_ok=True)
     for arm in arms:
-        own: dict[str, object] = {"n_details": 0}
-        settings = dict(arm.settings)
+        run, settings = replace(base, model=arm.name, n_details=0, bare=True), dict(arm.settings)
         if arm.labels is None:
             settings["lambda_details"] = 0.0
         else:
             labels = arm.labels.assign(dataset=base.trained_on)
             if "seed" not in labels:
                 labels = labels.merge(pd.DataFrame({"seed": seeds}), how="cross")
-            own = {"n_details": len(DETAILS), "pseudo_labels": base.models / f"{arm.name}.parquet"}
-            write_parquet(labels, own["pseudo_labels"])
+            run = replace(run, n_details=len(DETAILS), pseudo_labels=base.models / f"{arm.name}.parquet")
+            write_parquet(labels, run.pseudo_labels)
         for seed in seeds:
-            config = replace(base.config, **settings, seed=seed)
-            start = model_stem(starts, "single_task", base.trained_on, seed)
-            own["start_from"] = None if arm.from_scratch else start
-            found.append(replace(base, model=arm.name, config=config, bare=True, **own))
+            start = None if arm.from_scratch else model_stem(starts, "single_task", base.trained_on, seed)
+            found.append(replace(run, config=replace(base.config, **settings, seed=seed), start_from=start))
     return found
 
 
@@ -140,10 +129,10 @@ def relabelled(store: Store, out: Path, manifest: pd.DataFrame) -> Store:
     """
     rows = store.manifest.reset_index().set_index("image_id")["index"].loc[manifest["image_id"]].to_numpy()
     fields = read_parquet(store.root / "fields.parquet").drop(columns="image_id").iloc[rows]
-    numbers = fields.to_dict("records")
+    fields = fields.to_dict("records")
     told = {key: store.meta[key] for key in ("n_classes", "citation", "licence", "drawn")}
     dataset = Dataset(store.meta["name"], store.root, manifest.reset_index(drop=True), **told)
-    images = ((store.images[row], field) for row, field in zip(rows, numbers, strict=True))
+    images = ((store.images[row], field) for row, field in zip(rows, fields, strict=True))
     source = json.dumps(store.meta["sha256"], sort_keys=True) + manifest.to_json()
     digest = hashlib.sha256(source.encode()).hexdigest()
     plan = Plan(store.meta["size"], store.meta["crop"], store.meta["versions"], digest)
@@ -162,11 +151,8 @@ def run_anew(
 ) -> pd.DataFrame:
     """Train single-task models anew and every arm from each of them; return predictions as pages read them.
 
-    Args:
-        arms: What begins with a single-task model.
-        pairs: One for each set and seed: how the single-task model is trained, and the base of the arms. The
-            seed is that of the second, the folder of models that of the first.
-        workers: Trainings side by side.
+    A pair, one for each set and seed, is how the single-task model is trained, and the base of the arms. The
+    seed is that of the second, the folder of models that of the first.
     """
     new, starts, tuned = [Arm("single_task", from_scratch=True)], [], []
     for first, own in pairs:

@@ -4,22 +4,18 @@ Each capture is an exposure of its own: framing, and the place of a spot or cres
 captures of a sequence share is the eye, the camera, and which defects it has.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from riqa.data.manifest import Dataset
-from riqa.evaluate.mrmc import interval_of_method, jackknife
-from riqa.evaluate.stats import paired_cells
 from riqa.labels import DETAILS
 from riqa.phantom.degrade import DEFECTS, GROUPS
 from riqa.phantom.raters import GRADERS, THRESHOLD, grade_thresholds, overall_score, perceived_severity
 from riqa.phantom.study import MANY, make_set
 from riqa.phantom.trouble import TROUBLE, draw_severities
-from riqa.results import rows, stack
-from riqa.studies.answers import by_image, drawn_as_one
 
 SET = "phantom_sequences"
 
@@ -65,20 +61,11 @@ def draw_sequences(
 ) -> Dataset:  # fmt: skip
     """Draw sequences into the folder `out`, each of one eye of a patient of its own; capture by capture.
 
-    Grades are those of the book's graders, and nobody has judged details. Beside what the book's sets tell,
-    `truth.parquet` has `capture`, from 0 on, and `sudden`, the detail of a sudden defect, or nothing.
-
-    Args:
-        out: Folder to make; an older set there is replaced.
-        n: Sequences by split.
-        length: Captures of a sequence, 3 or more.
-        step: How far troubles go from capture to capture, see `walk`; 0: they stay.
-        sudden: Share of the sequences with a defect that comes and goes, and
-        lasting: for how many captures it stays, see `add_sudden`.
-        n_classes: Of overall quality, 2 or 3.
-        seed: Seed of everything in the set.
-        workers: Processes side by side; the bytes do not depend on it.
-        size: Nominal width of the photographs, pixels.
+    Of each split there are `n` sequences of `length` captures, 3 or more. From one to the next troubles go
+    as far as a `step` of `walk`; 0: they stay. In the share `sudden` a defect comes and goes (`add_sudden`).
+    Grades are those of the book's graders, in 2 or 3 classes, and nobody has judged details. Beside what the
+    book's sets tell, `truth.parquet` has `capture`, from 0 on, and `sudden`, the detail of a sudden defect,
+    or nothing. All else is as in `riqa.phantom.study.phantom_set`.
     """
     rng, total = np.random.default_rng([seed, length]), sum(n.values())
     drawn = draw_severities(total, TROUBLE["grades"], rng, normal=lambda m: walk(length, step, rng, m))
@@ -106,41 +93,3 @@ def draw_sequences(
     citation = "Procedural phantom of this project (riqa.phantom); no photograph of a person."
     dataset = Dataset(SET, Path(out), plan, n_classes, citation, "MIT", ratings=ratings, drawn=True)
     return make_set(dataset, key[[*told, "capture", "sudden"]], severities, workers)
-
-
-def mean_leads(
-    predictions: pd.DataFrame, pairs: Iterable[tuple[str, str]], *, confidence: float = 0.95
-) -> pd.DataFrame:
-    """Compare macro-F1, mean over the three details: seeds as readers, patients as cases.
-
-    Predictions are those of `riqa.studies.details.methods`, and every image is judged in every detail.
-
-    Raises:
-        ValueError: If a pair has not the same images and seeds, or a detail is not judged.
-    """
-    found = []
-    for dataset, here in predictions.groupby("dataset", sort=False):
-        for model, rival in pairs:
-            a, b = (here[here["model"] == name] for name in (model, rival))
-            (images, p), (others, q) = by_image(a), by_image(b)
-            seeds = sorted(a["seed"].unique())
-            truth = images[list(DETAILS)].to_numpy(dtype=float)
-            if not images["image_id"].equals(others["image_id"]) or seeds != sorted(b["seed"].unique()):
-                raise ValueError(f"{model} and {rival} must have the same images and seeds")
-            if np.isnan(truth).any():
-                raise ValueError(f"{dataset}: every image must be judged in every detail")
-            marked = [
-                paired_cells(truth[:, k].astype(int), *(x[..., k] >= 0.5 for x in (p, q)), 2, "macro_f1")
-                for k in range(len(DETAILS))
-            ]
-
-            def mean(sums: np.ndarray, marked: list = marked) -> np.ndarray:
-                parts = np.split(sums, len(DETAILS), axis=-1)
-                return np.mean([lead(own) for (_, lead), own in zip(marked, parts, strict=True)], axis=0)
-
-            cells = np.concatenate([own for own, _ in marked], axis=1)
-            number = interval_of_method(jackknife(cells, mean, drawn_as_one(images)), confidence)
-            keys = {"dataset": dataset, "model": model, "rival": rival, "target": "details", "seeds": seeds}
-            keys |= {"method": "mrmc", "confidence": confidence, "n": len(images)}
-            found.append(rows({("macro_f1", "all"): number}, **keys))
-    return stack(found)

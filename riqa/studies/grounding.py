@@ -23,7 +23,7 @@ from riqa.learn.model import save_model
 from riqa.learn.predict import in_batches
 from riqa.learn.runs import TrainingRun, apply_model, examples_for, initial_model
 from riqa.learn.tasks import Task, details_loss
-from riqa.phantom.degrade import DEFECTS, GROUPS
+from riqa.phantom.degrade import DEFECTS
 from riqa.phantom.photograph import Case
 from riqa.phantom.raters import THRESHOLD
 from riqa.studies.agreement import AGREE, Agreement, teach, without_labels
@@ -38,11 +38,10 @@ def spoilt(field: np.ndarray, row: Mapping) -> np.ndarray:
     black, origin = np.zeros((*field.shape, 3), np.uint8), (row["study"], row["seed"], row["number"])
     photograph = Case(black, black, field, {}, {}, origin, {})
     named = {defect: float(row[defect]) for defect, group in DEFECTS.items() if group in DETAILS}
-    masks = photograph.spoil(named).masks
     found = np.zeros((len(DETAILS), *field.shape), np.float32)
-    for mask, detail in zip(found, DETAILS, strict=True):
-        for defect in masks.keys() & set(GROUPS[detail]):
-            np.maximum(mask, masks[defect], out=mask)
+    for defect, mask in photograph.spoil(named).masks.items():
+        of_detail = found[DETAILS.index(DEFECTS[defect])]
+        np.maximum(of_detail, mask, out=of_detail)
     return found
 
 
@@ -79,11 +78,8 @@ WHERE = Task("where", (), details_loss, lambda *pair: -details_loss(*pair).item(
 def disagreement(details: Tensor, places: Tensor) -> Tensor:
     """Return how far two heads disagree on whether each detail is bad: (N, 3) in [0, 1].
 
-    A detail is bad where its worst cell is spoilt more than an expert lets pass.
-
-    Args:
-        details: (N, 3) logits of good.
-        places: (N, 3, g, g) logits of damage.
+    A detail is bad where its worst cell is spoilt more than an expert lets pass. Details are (N, 3) logits of
+    good, places (N, 3, g, g) logits of damage.
     """
     limit = math.log(THRESHOLD / (1 - THRESHOLD))
     somewhere = (places.amax(dim=(2, 3)) - limit).sigmoid()
@@ -134,11 +130,10 @@ def learn(
     store, further, found = open_store(run.store), {}, None
     parts = dict(zip(("train", "val"), examples_for(run, store), strict=True))
     parts["test"] = examples_of(store, "test")
-    model, told = initial_model(run, store.images.shape[1]), []
+    model = initial_model(run, store.images.shape[1])
     if run.places is not None:
         third = run.head.task
         further[third] = run.lambda_where
-        told = [run.elsewhere]
         labels = torch.from_numpy(run.places).float()
         parts = {s: replace(p, targets=p.targets | {third.name: labels[p.rows]}) for s, p in parts.items()}
         image = to_images(parts["train"].pixels(torch.arange(1), CPU), CPU)
@@ -151,7 +146,7 @@ def learn(
         parts = {split: without_labels(part) for split, part in parts.items()}
         heads = model.heads["details"], model.heads["where"]
         model.heads["agree"] = Agreement(disagreement, *heads, run.elsewhere)
-    history = teach(run, model, (parts["train"], parts["val"]), further, tell, *told)
+    history = teach(run, model, further, parts["train"], parts["val"], tell, told=[run.elsewhere])
     if run.lambda_agree:
         model.heads.pop("agree").leave()
     if run.places is not None:

@@ -36,11 +36,8 @@ def stage_of(parameter: str) -> str:
 def look(model: QualityNet, images: Tensor, targets: Mapping[str, Tensor], rate: float) -> list[dict]:
     """Look at both tasks' gradients on one batch, and at what a step along each does for both.
 
-    Args:
-        model: In evaluation mode, with both heads.
-        images: (N, 3, H, W) in [0, 1].
-        targets: Of both tasks (`riqa.learn.tasks.TASKS`).
-        rate: Learning rate of the steps, which move the backbone only; above 0.
+    The model is in evaluation mode, images are (N, 3, H, W) in [0, 1], targets those of `TASKS`. Steps at the
+    learning rate, above 0, move the backbone only.
 
     Returns:
         Numbers with stage, metric, target and group: `gradient_cosine` of the tasks' gradients and
@@ -54,10 +51,8 @@ def look(model: QualityNet, images: Tensor, targets: Mapping[str, Tensor], rate:
     pulls = [torch.autograd.grad(loss, shared.values(), retain_graph=True) for loss in losses.values()]
     found = []
     for stage in (ALL, *dict.fromkeys(stages)):
-        inside = [stage in (ALL, own) for own in stages]
-        a, b = (
-            torch.cat([g.flatten() for g, own in zip(pull, inside, strict=True) if own]) for pull in pulls
-        )
+        inside = [k for k, own in enumerate(stages) if stage in (ALL, own)]
+        a, b = (torch.cat([pull[k].flatten() for k in inside]) for pull in pulls)
         numbers = {"gradient_cosine": functional.cosine_similarity(a, b, dim=0)}
         numbers["gradient_length"] = torch.log2(b.norm() / a.norm())
         told = {"stage": stage, "target": "details", "group": ALL}
@@ -79,14 +74,9 @@ def watch(
 ) -> pd.DataFrame:
     """Train as `riqa.learn.runs.execute` does, and look before training and after every epoch.
 
-    Nothing is written, and no checkpoint is kept: a training that goes on has epochs nobody looked at.
-
-    Args:
-        run: What is trained, with both heads.
-        tell: As of `execute`.
-        n_photographs: Training photographs looked at, evenly spaced, without augmentation.
-        batch_size: Photographs per look, at most; each batch takes photographs from the whole set.
-        rate: See `look`.
+    Nothing is written, and no checkpoint is kept: a training that goes on has epochs nobody looked at. Of the
+    training photographs `n_photographs`, evenly spaced and without augmentation, are looked at, in batches of
+    at most `batch_size`, each from the whole set. The rate is that of `look`.
 
     Returns:
         What `look` finds (lengths times the tasks' weights), by model, rival (none), seed, epoch and batch.

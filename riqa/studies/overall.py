@@ -6,7 +6,8 @@ nobody has graded is left out. Values are means over seeds. Two methods are comp
 networks by `differences`, with one seed each.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from itertools import product
 
 import numpy as np
@@ -18,19 +19,24 @@ from riqa.evaluate.comparisons import mcnemar_test, wilcoxon_test
 from riqa.evaluate.interval import Interval
 from riqa.evaluate.label_shift import class_shares, corrected
 from riqa.evaluate.metrics import aggregate_eyes
-from riqa.evaluate.mrmc import BySeed, differences_by_seed, interval_of_method, method_power, spread_of
+from riqa.evaluate.mrmc import jackknife, method_power, spread_of
+from riqa.evaluate.stats import paired_bootstrap, paired_cells
 from riqa.labels import class_names
 from riqa.predictions import OVERALL, with_answers
 from riqa.results import rows, stack
-from riqa.studies.answers import Graded, by_model, drawn_as_one, graded
+from riqa.studies.answers import Graded, Pairs, by_model, drawn_as_one, graded
+from riqa.studies.contrasts import contrast
 
 UNITS = {"patient": "bootstrap", "eye": "bootstrap_eye", "image": "bootstrap_image"}
 """What the bootstrap can draw as a whole -> the method that it is then."""
-READINGS = ("image_probability", "image_correct", "seed_score")
+macro_f1 = partial(f1_score, average="macro", zero_division=0)
+READINGS = {
+    "image_probability": lambda of: of.by_seed("p_true").mean(axis=1).to_numpy(),
+    "image_correct": lambda of: (of.called == of.truth).mean(axis=0),
+    "seed_score": lambda of: np.array([macro_f1(of.truth, called) for called in of.called]),
+}
 """What Wilcoxon's test can pair: probability of the true class, being right, macro-F1 seed by seed."""
 SIDES = {"wilcoxon": "two-sided", "wilcoxon_greater": "greater"}
-
-Pairs = Iterable[tuple[str, str]]
 
 
 def scores(predictions: pd.DataFrame, *, confidence: float = 0.95, n_resamples: int = 10_000) -> pd.DataFrame:
@@ -55,25 +61,29 @@ def differences(
     n_resamples: int = 10_000,
 ) -> pd.DataFrame:  # fmt: skip
     """Compare macro-F1 on the same draws of seeds and of units, a key of `UNITS`: the paired bootstrap."""
-    how, shared = {"n_resamples": n_resamples, "confidence": confidence}, {"confidence": confidence}
-    return stack(
-        rows({("macro_f1", "all"): a.minus(b, unit, **how)}, method=UNITS[unit], **shared, **keys)
-        for keys, a, b in _paired(predictions, pairs)
-    )
+    found, how = [], {"n_resamples": n_resamples, "confidence": confidence}
+    for keys, a, b in _paired(predictions, pairs):
+        how |= {"n_classes": a.n_classes, "groups": drawn_as_one(a.images, unit)}
+        gap = {("macro_f1", "all"): paired_bootstrap(a.truth, a.called, b.called, **how)}
+        found.append(rows(gap, method=UNITS[unit], confidence=confidence, **keys))
+    return stack(found)
 
 
 def methods(
-    predictions: pd.DataFrame, pairs: Pairs, *, confidence: float = 0.95, metric: str = "macro_f1"
-) -> pd.DataFrame:
-    """Compare a score of trained methods: seeds as readers, patients as cases (`riqa.evaluate.mrmc`).
+    predictions: pd.DataFrame, pairs: Pairs, *, confidence: float = 0.95, metric: str = "macro_f1",
+    targets: Sequence[str] = ("overall",), group: str = "all",
+) -> pd.DataFrame:  # fmt: skip
+    """Compare a score of trained methods, see `riqa.studies.contrasts.contrast`: its targets, too.
 
-    With one seed there is a value, and neither interval nor p-value.
+    With one seed there is a value, and neither interval nor p-value. A pair whose second is "" makes a plain
+    score. `group` tells the rows what the photographs have in common.
     """
-    shared = {"method": "mrmc", "confidence": confidence}
-    return stack(
-        rows({(metric, "all"): interval_of_method(_by_seed(a, b, metric), confidence)}, **shared, **keys)
-        for keys, a, b in _paired(predictions, pairs)
-    )
+    found, how = [], {"targets": targets, "metric": metric, "confidence": confidence, "group": group}
+    for dataset, here in predictions.groupby("dataset", sort=False):
+        for model, rival in pairs:
+            signs = {(dataset, model): 1} | ({(dataset, rival): -1} if rival else {})
+            found.append(contrast(here, signs, dataset=dataset, model=model, rival=rival, **how))
+    return stack(found)
 
 
 def equivalence(predictions: pd.DataFrame, pairs: Pairs) -> pd.DataFrame:
@@ -85,27 +95,20 @@ def wilcoxon(predictions: pd.DataFrame, pairs: Pairs) -> pd.DataFrame:
     """Test by Wilcoxon's signed ranks, in each of `READINGS`; values are mean differences."""
     found = []
     for keys, a, b in _paired(predictions, pairs):
-        for reading, x, y in zip(READINGS, _readings(a), _readings(b), strict=True):
+        for reading, read in READINGS.items():
+            x, y = read(a), read(b)
             for method, side in SIDES.items():
                 test = Interval((x - y).mean(), np.nan, np.nan, wilcoxon_test(x, y, side))
                 found.append(rows({(reading, "all"): test}, **keys | {"n": len(x), "method": method}))
     return stack(found)
 
 
-def _readings(of: Graded) -> Iterator[np.ndarray]:
-    """Yield what Wilcoxon's test can rank, in the order of `READINGS`."""
-    yield of.by_seed("p_true").mean(axis=1).to_numpy()
-    yield (of.called == of.truth).mean(axis=0)
-    yield np.array([f1_score(of.truth, called, average="macro", zero_division=0) for called in of.called])
-
-
 def mcnemar(predictions: pd.DataFrame, pairs: Pairs) -> pd.DataFrame:
     """Test by McNemar, seed by seed, whether two networks are right equally often."""
     found = []
     for keys, a, b in _paired(predictions, pairs):
-        for seed, *both in zip(a.seeds, a.called == a.truth, b.called == a.truth, strict=True):
-            lead = both[0].mean() - both[1].mean()
-            test = Interval(lead, np.nan, np.nan, mcnemar_test(*both))
+        for seed, x, y in zip(a.seeds, a.called == a.truth, b.called == a.truth, strict=True):
+            test = Interval(x.mean() - y.mean(), np.nan, np.nan, mcnemar_test(x, y))
             own = keys | {"seeds": [seed], "method": "mcnemar"}
             found.append(rows({("accuracy", f"seed {seed}"): test}, **own))
     return stack(found)
@@ -116,14 +119,9 @@ def power(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Compute what studies of other sizes could find, if methods vary as these two do on this one set.
 
-    Nothing depends on the difference that was found: that power would be the p-value in other words.
-
-    Args:
-        predictions: Of one dataset.
-        pair: Two methods that are to be compared.
-        sizes: Numbers of test images, with as many images per patient as here.
-        seeds: Numbers of seeds, one or more; with one seed power is NaN.
-        true: A difference in macro-F1.
+    Nothing depends on the difference that was found: that power would be the p-value in other words. Sizes
+    are numbers of test images, with as many images per patient as here; `seeds` numbers of seeds, and with
+    one power is NaN; `true` is a difference in macro-F1.
 
     Returns:
         A table with columns images, seeds, power (of finding `true`) and detectable (the least difference
@@ -131,7 +129,9 @@ def power(
         `detectable_difference`, with three rows of `standard_deviation` (`riqa.evaluate.mrmc.Spread`).
     """
     ((keys, a, b),) = _paired(predictions, [pair])
-    spread, grid, found = spread_of(_by_seed(a, b)), np.geomspace(1e-4, 0.5, 400), []
+    cells, difference = paired_cells(a.truth, a.called, b.called, a.n_classes, "macro_f1")
+    spread = spread_of(jackknife(cells, difference, drawn_as_one(a.images)))
+    grid, found = np.geomspace(1e-4, 0.5, 400), []
     numbers = {("standard_deviation", part): np.sqrt(getattr(spread, part)) for part in spread._fields}
     for size, n in product(sizes, seeds):
         how = {"n_seeds": n, "times_patients": size / len(a.images)}
@@ -149,9 +149,7 @@ def prior_corrected(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Correct each network's answers to class shares that it estimates itself, without labels, on the set.
 
-    Args:
-        predictions: Of one or more datasets, probabilities summing to 1.
-        trained_on: Dataset -> (K,) shares of the classes among its training photographs.
+    Probabilities sum to 1; `trained_on` is dataset -> (K,) shares of classes among its training photographs.
 
     Returns:
         The predictions with corrected probabilities and answers; and for each model rows of `class_share`, as
@@ -194,11 +192,6 @@ def reject_against_good(
         number = {("auc", "reject against good"): auc_interval(ends.truth == 2, score, **how)}
         found.append(rows(number, n=len(ends.images), confidence=confidence, **keys))
     return stack(found)
-
-
-def _by_seed(a: Graded, b: Graded, metric: str = "macro_f1") -> BySeed:
-    how = {"n_classes": a.n_classes, "groups": drawn_as_one(a.images), "metric": metric}
-    return differences_by_seed(a.truth, a.called, b.called, **how)
 
 
 def _paired(predictions: pd.DataFrame, pairs: Pairs) -> Iterator[tuple[dict, Graded, Graded]]:

@@ -1,29 +1,25 @@
-"""Networks that tell themselves the details while they train, and what becomes of a Teacher's errors.
+"""Networks that tell themselves the details while they train.
 
 They learn from two sets at once: grades from one, details, which experts have judged, from the other. About
 the details of the first they hear nothing but what they say themselves.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from copy import deepcopy
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from riqa.data.store import open_store
-from riqa.evaluate.bootstrap import pooled_intervals
-from riqa.evaluate.mrmc import mean_of_method
-from riqa.labels import DETAILS
 from riqa.learn.augment import Augmentation, augment
 from riqa.learn.examples import Examples, examples_of
 from riqa.learn.model import QualityNet
 from riqa.learn.runs import Results, TrainingRun, apply_model, fit, initial_model
 from riqa.learn.tasks import UNKNOWN_OVERALL, details_loss
-from riqa.results import rows, stack
-from riqa.studies.answers import by_image, by_model
 
 STRONG = Augmentation(max_transforms=7, max_rotation=180.0, max_colour_change=0.02)
 """Any turn and flip; stronger changes of colour would change what a detail is."""
@@ -114,12 +110,11 @@ def both_sets(graded: Examples, detailed: Examples) -> Examples:
 
     `auxiliary` is 1 for the first, whose details nobody tells, and 0 for the others.
     """
+    images = np.concatenate([part.images[part.rows] for part in (graded, detailed)])
     n, m = len(graded), len(detailed)
-    images = np.concatenate([graded.images[graded.rows], detailed.images[detailed.rows]])
-    no_grades, no_details = torch.full((m,), UNKNOWN_OVERALL), torch.full((n, len(DETAILS)), torch.nan)
-    grades = torch.cat([graded.targets["overall"], no_grades])
-    details = torch.cat([no_details, detailed.targets["details"]])
-    unlabelled = torch.cat([torch.ones(n, 1), torch.zeros(m, 1)])
+    grades = functional.pad(graded.targets["overall"], (0, m), value=UNKNOWN_OVERALL)
+    details = functional.pad(detailed.targets["details"], (0, 0, n, 0), value=torch.nan)
+    unlabelled = functional.pad(torch.ones(n, 1), (0, 0, 0, m))
     return Examples(images, np.arange(n + m), {"overall": grades, "details": details}, unlabelled)
 
 
@@ -134,25 +129,18 @@ def learn(
 ) -> Results:
     """Train the arm that a run's `model` names; return history and answers as `run_each` does, keep no model.
 
-    Args:
-        run: With heads for both tasks; `experts_beside`, or `mean_teacher` or `fixmatch`, of which with
-            `_placebo` each photograph is told what belongs to another of its batch.
-        tell: Called after every epoch.
-        details_store: The curated set whose details experts have judged.
-        decay: What the average keeps of itself a step.
-        sure: Probability of a class, 0.5 or more, from which an answer is told.
-        cover: Side of the square that is blacked out, as a share of the image's.
+    Arms are `experts_beside`, `mean_teacher` and `fixmatch`; of the last two, with `_placebo`, every
+    photograph is told what belongs to another of its batch. Experts have judged the details of the curated
+    `details_store`. The average keeps a share `decay` of itself a step; an answer is told from a probability
+    of `sure`, 0.5 or more; the square that is blacked out is as wide as a share `cover` of the image.
     """
     store, detailed = open_store(run.store), open_store(details_store)
     training = both_sets(examples_of(store, "train"), examples_of(detailed, "train"))
     like, config = initial_model(run, store.images.shape[1]), run.config
     kind, dealt = run.model.removesuffix("_placebo"), run.model.endswith("_placebo")
-    if kind == "mean_teacher":
-        model: SelfTaught = MeanTeacher(like, dealt, decay, config.augmentation)
-    elif kind == "fixmatch":
-        model = FixMatch(like, dealt, sure, cover)
-    else:
-        model = SelfTaught(like)
+    kinds = {"mean_teacher": partial(MeanTeacher, decay=decay, weak=config.augmentation)}
+    kinds["fixmatch"] = partial(FixMatch, sure=sure, cover=cover)
+    model = kinds.get(kind, SelfTaught)(like, dealt)
 
     def total(losses: dict[str, Tensor]) -> Tensor:
         of_details = losses["details"] + model.apart
@@ -161,50 +149,3 @@ def learn(
     told = [run.model, detailed.meta["sha256"], decay, sure, cover]
     history = fit(run, model, training, examples_of(store, "val"), tell, told=told, weighting=total)
     return history, apply_model(run, model)
-
-
-def followed(
-    answers: pd.DataFrame, teacher: pd.DataFrame, pairs: Iterable[tuple[str, str]] = (), *,
-    confidence: float = 0.95, n_resamples: int = 2_000,
-) -> pd.DataFrame:  # fmt: skip
-    """Follow what a Teacher has got wrong, and what right, into networks that came after it.
-
-    Args:
-        answers: Of one dataset, of all its models, with the true details of every photograph.
-        teacher: p_<detail> of the Teacher of each seed about the same photographs.
-        pairs: Models to compare with each other.
-        confidence: Coverage of the intervals.
-        n_resamples: Draws of patients and seeds.
-
-    Returns:
-        For each model the share `wrong` of its answers over seeds, photographs and details; and the shares
-        `still_wrong`, of what its Teacher has got wrong, and `newly_wrong`, of what it has got right. In the
-        group "stranger" the two are of the Teacher of the seed before, whom the model never heard; with one
-        seed there is none. For pairs the difference of each share, with seeds as readers.
-    """
-    columns, wrong = ["image_id", "seed", *(f"p_{detail}" for detail in DETAILS)], {}
-    for keys, own in by_model(answers):
-        images, probs = by_image(own)
-        truth = images[list(DETAILS)].to_numpy() > 0.5
-        wrong[keys["model"]] = ((probs >= 0.5) != truth).reshape(len(probs), -1)
-        heard = by_image(own[["image_id", "seed"]].merge(teacher[columns]))[1]
-    ill = ((heard >= 0.5) != truth).reshape(len(heard), -1)
-    asked = {("wrong", "all"): ill | True, ("still_wrong", "all"): ill, ("newly_wrong", "all"): ~ill}
-    if len(ill) > 1:
-        other = np.roll(ill, 1, axis=0)
-        asked |= {("still_wrong", "stranger"): other, ("newly_wrong", "stranger"): ~other}
-    shared = {key: keys[key] for key in ("dataset", "seeds")} | {"target": "details", "n": len(images)}
-    shared["confidence"] = confidence
-    how = {"groups": np.repeat(images["patient_id"].to_numpy(), len(DETAILS)), "confidence": confidence}
-    parts = [np.where(where, own, np.nan) for own in wrong.values() for where in asked.values()]
-    names = [(model, *of) for model in wrong for of in asked]
-    shares = pooled_intervals(np.stack(parts), n_resamples=n_resamples, **how)
-    shares = dict(zip(names, shares, strict=True))
-    gaps = {}
-    for model, rival in pairs:
-        change = wrong[model].astype(float) - wrong[rival]
-        for (metric, group), where in asked.items():
-            if group == "all":
-                gaps[model, rival, metric] = mean_of_method(np.where(where, change, np.nan), **how)
-    found = [rows(shares, ("model", "metric", "group"), method="pooled", **shared)]
-    return stack([*found, rows(gaps, ("model", "rival", "metric"), method="mrmc", **shared)])

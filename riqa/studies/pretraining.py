@@ -95,10 +95,8 @@ def pretrain(
 
 def training_photographs(stores: Sequence[Path], most: int, seed: int) -> np.ndarray:
     """Draw at most so many photographs of training splits: uint8 (N, side, side, 3), and no label."""
-    found = []
-    for store in map(open_store, stores):
-        found.append(store.images[np.flatnonzero(store.manifest["split"] == "train")])
-    photographs = np.concatenate(found)
+    opened = map(open_store, stores)
+    photographs = np.concatenate([s.images[(s.manifest["split"] == "train").to_numpy()] for s in opened])
     return photographs[np.random.default_rng(seed).permutation(len(photographs))[:most]]
 
 
@@ -114,17 +112,9 @@ def learn(
 ) -> pd.DataFrame:
     """Pretrain the network that a run starts with, and write it; its head stays as it was drawn.
 
-    A network that was finished before a chapter was stopped is not trained again.
-
-    Args:
-        run: What is trained; `model` is <arm>@<size>, and `config` says for how long, in which batches and at
-            which rate.
-        tell: See `riqa.learn.runs.execute`.
-        arms: Arm -> its views.
-        stores: Sets whose training photographs are shown, curated to one size.
-        most: Photographs at most.
-        share: Side of a view, part of a photograph's.
-        temperature: Of the loss.
+    The run's `model` is <arm>@<size>, and `arms` hold the views of each. At most `most` training photographs
+    of sets that are curated to one size are shown; the side of a view is a `share` of theirs. A network that
+    was finished before a chapter was stopped is not trained again.
 
     Returns:
         The loss of each epoch, with the run's names.
@@ -137,11 +127,10 @@ def learn(
     model.to(memory_format=torch.channels_last)
     side = max(round(share * photographs.shape[1]), 24)
     digests = [open_store(store).meta["sha256"] for store in stores]
-    shown, how = unlabelled(photographs), (repr(views), digests, most, side, temperature)
-    done = run.checkpoints
-    if done is not None:
-        done /= f"{run.stem.name}-{made_from_digest(run, model, shown, shown, *how)}.safetensors"
-    if done is not None and done.exists():
+    shown, told = unlabelled(photographs), (repr(views), digests, most, side, temperature)
+    made_from = made_from_digest(run, model, shown, shown, *told)
+    done = run.checkpoints and run.checkpoints / f"{run.stem.name}-{made_from}.safetensors"
+    if done and done.exists():
         state = load_file(done)
         losses = state.pop("losses").tolist()
         model.load_state_dict(state)
@@ -150,11 +139,11 @@ def learn(
         for loss in pretrain(model, photographs, run.config, views, side, temperature):
             losses.append(loss)
             tell((run.stem.name, {"epoch": len(losses), "train_loss": loss, "val_score": nan}, nan))
-        state = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
-        state["losses"] = torch.tensor(losses, dtype=torch.float64)
-        if done is not None:
+        state = model.state_dict() | {"losses": torch.tensor(losses, dtype=torch.float64)}
+        state = {name: value.cpu().contiguous() for name, value in state.items()}
+        if done:
             atomic_write(done, lambda aside: save_file(state, aside))
-    save_model(model, run.stem, model=run.model, trained_on=run.trained_on, seed=run.config.seed)
+    save_model(model, run.stem, **run.names)
     return pd.DataFrame({"epoch": range(1, len(losses) + 1), "loss": losses}).assign(**run.names)
 
 

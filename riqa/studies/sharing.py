@@ -4,7 +4,7 @@ A network is told who took a photograph by one number per camera: 1 for this one
 the shared part alone, and equal shares ask the mean of the cameras.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,15 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from riqa.data.store import open_store
-from riqa.evaluate.metrics import scores_from_counts
-from riqa.evaluate.mrmc import interval_of_method, jackknife
 from riqa.labels import DETAILS
 from riqa.learn.examples import Examples, examples_of
 from riqa.learn.model import QualityNet, save_model
 from riqa.learn.predict import PROBABILITIES, in_batches, probabilities
 from riqa.learn.runs import TrainingRun, examples_for, fit, initial_model
 from riqa.learn.tasks import UNKNOWN_OVERALL
-from riqa.results import rows, stack
 
 ARMS = ("no_names", "own_layers", "dealt_names")
 """What networks are told: no camera, the photograph's own, or one that was dealt out by lot."""
@@ -141,50 +138,3 @@ def _answers(model: CameraNet, test: Examples, about: pd.DataFrame, run: CameraR
         own = about[where].assign(model=run.model + way)
         answers.append(own.assign(**dict(zip(PROBABILITIES, probs.T, strict=True))))
     return pd.concat(answers, ignore_index=True)
-
-
-def methods(
-    answered: pd.DataFrame, pairs: Iterable[tuple[str, str]], group: str, target: str = "overall", *,
-    metric: str = "macro_f1", confidence: float = 0.95,
-) -> pd.DataFrame:  # fmt: skip
-    """Compare methods whose seeds met different photographs: seeds as readers, patients as cases.
-
-    Unlike `riqa.studies.overall.methods`, which needs the same photographs and labels for every seed.
-
-    Args:
-        answered: Predictions about one dataset, as `riqa.predictions` reads them. Both models of a pair have
-            the same photographs in each seed.
-        pairs: Models, the second subtracted; if it is "", the row is the first one's score, without p-value.
-        group: What the photographs have in common, for the rows.
-        target: ``overall`` or a detail; photographs without it are left out.
-        metric: ``macro_f1`` or ``accuracy``.
-        confidence: Coverage of the intervals.
-    """
-    found, n_classes = [], 2
-    if target == "overall":
-        n_classes += answered["p_overall_2"].notna().any()
-        called = answered["called"]
-    else:
-        called = answered[f"p_{target}"] >= 0.5
-    answered = answered.assign(cell=answered[target] * n_classes + called).dropna(subset=target)
-    patients = answered.groupby("image_id")["patient_id"].first()
-    for pair in pairs:
-        own = [answered[answered["model"] == model] for model in pair if model]
-        cells = [one.pivot(index="image_id", columns="seed", values="cell") for one in own]
-        if not cells[0].isna().equals(cells[-1].isna()):
-            raise ValueError(f"{' and '.join(pair)} must have the same photographs in each seed")
-        marks = np.stack([cell.to_numpy()[..., None] == np.arange(n_classes**2) for cell in cells], axis=1)
-        shape = *marks.shape[1:3], n_classes, n_classes  # (models, seeds, true, called)
-
-        def lead(sums: np.ndarray, shape: tuple = shape) -> np.ndarray:
-            score = scores_from_counts(sums.reshape(*sums.shape[:-1], *shape))[metric]
-            return score[..., 0, :] - (score[..., 1, :] if shape[0] == 2 else 0)
-
-        marks = marks.reshape(len(marks), -1).astype(float)
-        number = jackknife(marks, lead, patients[cells[0].index].to_numpy())
-        number = interval_of_method(number, confidence)
-        keys = {"dataset": own[0]["dataset"].iloc[0], "model": pair[0], "rival": pair[1], "target": target}
-        keys |= {"n": len(cells[0]), "seeds": list(cells[0].columns), "method": "mrmc"}
-        found.append(rows({(metric, group): number}, confidence=confidence, **keys))
-    found = stack(found)
-    return found.assign(p=found["p"].where(found["rival"] != ""))

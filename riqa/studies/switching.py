@@ -58,12 +58,9 @@ def untie(tied: SwitchedNet, model: QualityNet) -> None:
 def network(arm: str, start: QualityNet, n_details: int, spread: float) -> QualityNet:
     """Give the backbone of a trained network what an arm reads its features by, drawn afresh.
 
-    Args:
-        arm: A key of `TOKENS`, or another for a head per task. A fixed token is not learned. The arm
-            `untied_heads` begins with the answers of `task_token`.
-        start: The trained network.
-        n_details: Width of the details' answer; 0 leaves them out, which tokens cannot.
-        spread: Standard deviation of fresh tokens, 0 or more, around scales of 1 and shifts of 0.
+    The arm is a key of `TOKENS`, or another for a head per task. A fixed token is not learned; `untied_heads`
+    begins with the answers of `task_token`. The width `n_details` of 0 leaves the details out, which tokens
+    cannot. Fresh tokens spread (standard deviation, 0 or more) around scales of 1 and shifts of 0.
     """
     model = QualityNet(**start.architecture | {"n_details": n_details})
     if arm in TOKENS:
@@ -91,7 +88,6 @@ def learn(run: TrainingRun, tell: Callable = lambda told: None, *, spread: float
         model.rows = model.rows[::-1]
         answers.append(apply_model(replace(run, model="wrong_token"), model))
     answers = pd.concat(answers, ignore_index=True)
-    untaught = training.targets["details"].isnan().all(dim=0).tolist()
-    silent = [detail for detail, unknown in zip(DETAILS, untaught, strict=True) if unknown]
+    silent = np.array(DETAILS)[training.targets["details"].isnan().all(dim=0).numpy()]
     answers[[*silent, *(f"p_{detail}" for detail in silent)]] = np.nan
     return history, answers

@@ -9,12 +9,9 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from riqa.evaluate.stats import detail_intervals
-from riqa.labels import DETAILS
 from riqa.predictions import with_answers
-from riqa.results import rows, stack, tidy
-from riqa.studies import overall
-from riqa.studies.answers import by_image, graded
+from riqa.results import stack, tidy
+from riqa.studies import details, overall
 
 COSTS = ("parameters", "gflop", "epochs", "spent")
 """Weights of the network; per image and training step; trained; share of the budget."""
@@ -63,18 +60,13 @@ def candidates(predictions: pd.DataFrame, n_resamples: int = 2_000) -> pd.DataFr
     """
     found, by = [], ["trained_on", "lambda_details", "dataset"]
     for (trained_on, weight, dataset), own in predictions.groupby(by, sort=False):
-        keys = {"dataset": dataset, "seeds": sorted(own["seed"].unique()), "confidence": 0.95}
         if dataset == trained_on:
-            answers = graded(with_answers(own))
-            images, score = answers.images, answers.scores(n_resamples=n_resamples)["macro_f1"]
-            keys |= {"model": "multi_task"}
+            score = _macro_f1(with_answers(own), n_resamples)
         else:
-            images, probs = by_image(own)
-            how = {"groups": images["patient_id"].to_numpy(), "n_resamples": n_resamples}
-            score = detail_intervals(images[list(DETAILS)].to_numpy(), probs, **how)["macro_f1_both_classes"]
-            keys |= {"model": f"multi_task@{trained_on}", "target": "details"}
-        told = rows({("macro_f1", f"validation, lambda {weight:g}"): score}, n=len(images), **keys)
-        found.append(told.assign(trained_on=trained_on, lambda_details=weight))
+            score = details.scores(own.assign(model=f"multi_task@{trained_on}"), n_resamples=n_resamples)
+            score = score[(score["metric"] == "macro_f1") & (score["group"] == "all")]
+        told = {"group": f"validation, lambda {weight:g}", "trained_on": trained_on, "lambda_details": weight}
+        found.append(score.assign(**told))
     return stack(found)
 
 
@@ -88,14 +80,12 @@ def against_chosen(
     found = []
     own = with_answers(predictions[predictions["dataset"] == predictions["trained_on"]])
     for dataset, here in own.groupby("dataset", sort=False):
-        asked = {weight: graded(answers) for weight, answers in here.groupby("lambda_details")}
-        best = asked.pop(chosen[dataset])
-        keys = {"dataset": dataset, "model": "multi_task", "rival": "multi_task", "confidence": 0.95}
-        for weight, answers in asked.items():
-            gap = answers.minus(best, n_resamples=n_resamples)
-            number = {("macro_f1", f"validation, lambda {weight:g} minus {chosen[dataset]:g}"): gap}
-            told = rows(number, n=len(answers.images), seeds=answers.seeds, **keys)
-            found.append(told.assign(lambda_details=weight))
+        best, weights = chosen[dataset], here["lambda_details"]
+        others = sorted(set(weights) - {best})
+        pairs = [(weight, best) for weight in others]
+        told = overall.differences(here.assign(model=weights), pairs, n_resamples=n_resamples)
+        groups = [f"validation, lambda {weight:g} minus {best:g}" for weight in others]
+        found.append(told.assign(model="multi_task", rival="multi_task", group=groups, lambda_details=others))
     return stack(found)
 
 

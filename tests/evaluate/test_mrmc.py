@@ -13,14 +13,14 @@ from riqa.evaluate.bootstrap import pooled_intervals
 from riqa.evaluate.mrmc import (
     BySeed,
     Spread,
-    differences_by_seed,
     interval_of_method,
+    jackknife,
     mean_of_method,
     method_difference,
     method_power,
     spread_of,
 )
-from riqa.evaluate.stats import paired_bootstrap
+from riqa.evaluate.stats import paired_bootstrap, paired_cells
 
 
 def with_covariance(values, shared):
@@ -105,7 +105,7 @@ def test_the_test_is_the_analysis_of_variance_with_a_plain_jackknife(n_seeds, sp
 
 def test_the_jackknife_agrees_with_drawing_patients():
     truth, a, b, patients = study(np.random.default_rng(5), 2, n_patients=150)
-    found = differences_by_seed(truth, a, b, n_classes=3, groups=patients)
+    found = jackknife(*paired_cells(truth, a, b, 3, "macro_f1"), patients)
     rng, rows, drawn = np.random.default_rng(1), np.arange(len(truth)).reshape(150, 2), []
     for _ in range(300):
         kept = rows[rng.integers(150, size=150)].ravel()

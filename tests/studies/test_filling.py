@@ -1,20 +1,17 @@
-"""Sequences of one eye: severities that wander, a defect that comes and goes, and the mean over details."""
+"""Sequences of one eye: severities that wander, and a defect that comes and goes."""
 
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import f1_score
 
 from riqa.data.curate import curate
-from riqa.evaluate.stats import sums_by_group
 from riqa.files import tree_digests
 from riqa.labels import DETAILS
 from riqa.phantom.degrade import DEFECTS, GROUPS
 from riqa.phantom.photograph import case
 from riqa.phantom.raters import overall_score, perceived_severity
 from riqa.phantom.trouble import TROUBLE, draw_severities
-from riqa.studies import details
-from riqa.studies.filling import SET, add_sudden, draw_sequences, mean_leads, walk
+from riqa.studies.filling import add_sudden, draw_sequences, walk
 
 HOW = {"length": 5, "step": 0.3, "sudden": 0.5, "size": 96}
 N = {"train": 4, "val": 2, "test": 2}
@@ -164,77 +161,3 @@ def test_the_bytes_depend_on_the_seed_and_not_on_the_workers(drawn, tmp_path):
     other = draw_sequences(tmp_path / "other", {"train": 1}, seed=1, **HOW)
     image = "images/p00000_00.jpg"
     assert tree_digests(other.root)[image] != tree_digests(drawn.root)[image]
-
-
-def answers(rng, model, right, truth, patients, seeds=(0, 1, 2)):
-    """Answers about details that are right with a probability."""
-    frames = []
-    for seed in seeds:
-        agree = rng.random(truth.shape) < right
-        frame = pd.DataFrame(
-            np.where(agree, truth, 1 - truth) * 0.8 + 0.1, columns=[f"p_{d}" for d in DETAILS]
-        )
-        frame[list(DETAILS)] = truth
-        frame = frame.assign(seed=seed, model=model, patient_id=patients, dataset=SET, eye="left")
-        frames.append(frame.assign(image_id=[f"i{k:03d}" for k in range(len(frame))]))
-    return pd.concat(frames, ignore_index=True)
-
-
-@pytest.fixture(scope="module")
-def predictions():
-    rng = np.random.default_rng(0)
-    truth = (rng.random((60, 3)) < [0.3, 0.5, 0.7]).astype(float)
-    patients = np.repeat([f"p{k}" for k in range(20)], 3)
-    both = [answers(rng, model, right, truth, patients) for model, right in (("a", 0.9), ("b", 0.7))]
-    return pd.concat(both, ignore_index=True)
-
-
-def test_the_mean_over_details_by_hand(predictions):
-    row = mean_leads(predictions, [("a", "b")]).iloc[0]
-    leads = {}
-    for (seed, model), own in predictions.groupby(["seed", "model"]):
-        f1 = [f1_score(own[d], own[f"p_{d}"] >= 0.5, average="macro") for d in DETAILS]
-        leads[seed] = leads.get(seed, 0) + np.mean(f1) * (1 if model == "a" else -1)
-    assert row["value"] == pytest.approx(np.mean([*leads.values()]))
-    by_detail = details.methods(predictions, [("a", "b")])
-    by_detail = by_detail[by_detail["metric"] == "macro_f1"]
-    assert row["value"] == pytest.approx(by_detail["value"].mean())
-    assert (row["target"], row["metric"], row["method"], row["n"]) == ("details", "macro_f1", "mrmc", 60)
-    assert row["seeds"] == (0, 1, 2)
-
-
-def test_its_interval_knows_that_details_share_their_patients(predictions):
-    """Where all details are the same, the mean over them is as unsure as one; the naive mean would be surer."""
-    alike = predictions.copy()
-    for d in DETAILS[1:]:
-        alike[[d, f"p_{d}"]] = alike[[DETAILS[0], f"p_{DETAILS[0]}"]].to_numpy()
-    row = mean_leads(alike, [("a", "b")]).iloc[0]
-    one = details.methods(alike, [("a", "b")]).query("target == @DETAILS[0] and metric == 'macro_f1'").iloc[0]
-    assert row[["value", "low", "high", "p"]].to_list() == pytest.approx(
-        one[["value", "low", "high", "p"]].to_list()
-    )
-
-
-def test_captures_of_a_patient_are_one_case(predictions):
-    together = mean_leads(predictions, [("a", "b")]).iloc[0]
-    triple = predictions.loc[predictions.index.repeat(3)].reset_index(drop=True)
-    triple["image_id"] += triple.groupby(["model", "seed", "image_id"]).cumcount().astype(str)
-    copied = mean_leads(triple, [("a", "b")]).iloc[0]
-    assert copied[["value", "low", "high"]].to_list() == pytest.approx(
-        together[["value", "low", "high"]].to_list()
-    )
-    assert len(sums_by_group(np.ones((60, 1)), predictions["patient_id"].to_numpy()[:60])) == 20
-
-
-def test_what_cannot_be_compared_is_refused(predictions):
-    fewer = predictions[(predictions["model"] == "a") | (predictions["image_id"] != "i000")]
-    with pytest.raises(ValueError, match="same images and seeds"):
-        mean_leads(fewer, [("a", "b")])
-    seeds = predictions[(predictions["model"] == "a") | (predictions["seed"] != 2)]
-    with pytest.raises(ValueError, match="same images and seeds"):
-        mean_leads(seeds, [("a", "b")])
-    unknown = predictions.assign(clarity=np.nan)
-    with pytest.raises(ValueError, match="judged in every detail"):
-        mean_leads(unknown, [("a", "b")])
-    alone = mean_leads(predictions[predictions["seed"] == 0], [("a", "b")]).iloc[0]
-    assert np.isnan(alone[["low", "high", "p"]].astype(float)).all()

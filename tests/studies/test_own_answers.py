@@ -1,9 +1,8 @@
-"""Networks that hear themselves: lessons by hand, what is heard by whom, and errors followed by loops."""
+"""Networks that hear themselves: lessons by hand, and what is heard by whom."""
 
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 
@@ -187,40 +186,3 @@ def test_a_mean_teacher_that_was_stopped_goes_on_with_its_average(arm, tmp_path)
     file.unlink()
     _, whole = arm("mean_teacher")
     np.testing.assert_allclose(resumed[P], whole[P], atol=1e-6)  # the same computation
-
-
-def test_errors_are_followed_as_by_loops():
-    rng, ids, seeds = np.random.default_rng(1), [f"i{k}" for k in range(12)], (0, 1, 2)
-    truth = pd.DataFrame(rng.integers(2, size=(12, 3)).astype(float), ids, list(DETAILS))
-    frames = {}
-    for model in ("teacher", "once", "twice"):
-        own = pd.DataFrame([(i, s) for s in seeds for i in ids], columns=["image_id", "seed"])
-        own[P] = rng.random((36, 3))
-        own = own.assign(model=model, dataset="d", patient_id=own["image_id"].str[:2])
-        frames[model] = own.join(truth, on="image_id")
-    teacher = frames["teacher"][["image_id", "seed", *P]].sample(frac=1, random_state=0)
-    pairs, how = [("twice", "once")], {"n_resamples": 50}
-    found = own_answers.followed(pd.concat(frames.values()), teacher, pairs, **how)
-
-    def wrong(model, image, seed, k):
-        own = frames[model].set_index(["image_id", "seed"]).loc[(image, seed), P[k]]
-        return (own >= 0.5) != (truth.loc[image, DETAILS[k]] == 1)
-
-    cases = [(i, s, k) for i in ids for s in seeds for k in range(3)]
-    shares = {}
-    for model in frames:
-        said = {case: wrong(model, *case) for case in cases}
-        for group, before in (("all", 0), ("stranger", 1)):
-            ill = {(i, s, k): wrong("teacher", i, (s - before) % 3, k) for i, s, k in cases}
-            shares[model, "still_wrong", group] = np.mean([said[c] for c in cases if ill[c]])
-            shares[model, "newly_wrong", group] = np.mean([said[c] for c in cases if not ill[c]])
-        shares[model, "wrong", "all"] = np.mean(list(said.values()))
-    levels = found[found["rival"] == ""].set_index(["model", "metric", "group"])["value"]
-    assert levels.to_dict() == pytest.approx(shares)
-    assert shares["teacher", "still_wrong", "all"] == 1
-    gaps = found[found["rival"] == "once"].set_index("metric")["value"]
-    for metric in ("wrong", "still_wrong", "newly_wrong"):
-        assert gaps[metric] == pytest.approx(shares["twice", metric, "all"] - shares["once", metric, "all"])
-    alone = pd.concat(frames.values())
-    alone = own_answers.followed(alone[alone["seed"] == 1], teacher, pairs, **how)
-    assert set(alone["group"]) == {"all"}

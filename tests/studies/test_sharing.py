@@ -1,24 +1,20 @@
-"""Layers of cameras: answers by loops, what a camera left out may not touch, and a test for seeds of their own."""
+"""Layers of cameras: answers by loops, and what a camera left out may not touch."""
 
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
-from sklearn.metrics import accuracy_score, f1_score
 from torch.nn import functional
 
 from riqa.data.store import open_store
-from riqa.evaluate.mrmc import method_difference
 from riqa.labels import DETAILS
 from riqa.learn import runs
 from riqa.learn.model import QualityNet, load_model
-from riqa.predictions import OVERALL, with_answers
-from riqa.results import find
-from riqa.studies import overall, sharing
+from riqa.predictions import OVERALL
+from riqa.studies import sharing
 from riqa.studies.experiment import relabelled
-from riqa.studies.sharing import CameraNet, CameraRun, learn, methods, names_of, stricter
+from riqa.studies.sharing import CameraNet, CameraRun, learn, names_of, stricter
 from tests.learn.chain import pseudo_labels, same_weights
 
 P = [f"p_{detail}" for detail in DETAILS]
@@ -255,79 +251,3 @@ def test_what_decides_a_training_names_its_checkpoint(run, tmp_path):
     for other in ({}, {"left_out": "a"}, {"strict": "b"}, {"withheld": 0.5}, {"model": "no_names"}):
         learn(replace(run, **other))
     assert len({*run.checkpoints.iterdir()}) == 5
-
-
-PAIR = ("multi_task", "single_task")
-
-
-def test_with_the_same_photographs_it_is_the_test_of_the_book(fake_predictions):
-    answered = fake_predictions(seeds=(0, 1, 2))
-    known = overall.methods(answered, [PAIR]).iloc[0]
-    found = methods(answered.sample(frac=1, random_state=0), [PAIR], "all").iloc[0]
-    for column in ("value", "low", "high", "p"):
-        assert found[column] == pytest.approx(known[column], abs=1e-9)
-    assert (found["n"], found["seeds"], found["method"]) == (known["n"], known["seeds"], "mrmc")
-
-
-def of_their_own(answered):
-    """Leave each seed photographs of other patients."""
-    patient = answered["patient_id"].str[1:].astype(int)
-    return answered[patient % 3 == answered["seed"]]
-
-
-def test_seeds_with_photographs_of_their_own(fake_predictions):
-    answered = of_their_own(fake_predictions(n_patients=60, seeds=(0, 1, 2)))
-    by_seed = {}
-    for (model, seed), own in answered.groupby(["model", "seed"]):
-        f1 = f1_score(own["overall"], own["called"], average="macro")
-        by_seed[model, seed] = f1, accuracy_score(own["overall"], own["called"])
-    for k, metric in enumerate(("macro_f1", "accuracy")):
-        leads = [by_seed[PAIR[0], seed][k] - by_seed[PAIR[1], seed][k] for seed in (0, 1, 2)]
-        found = methods(answered, [PAIR, (PAIR[0], "")], "own", metric=metric)
-        lead = find(
-            found, dataset="fake", model=PAIR[0], rival=PAIR[1], metric=metric, group="own", method="mrmc"
-        )
-        assert lead["value"] == pytest.approx(np.mean(leads))
-        # No patient is in two seeds, so all variance is that between seeds: Student's t with two degrees.
-        half = 4.302653 * np.std(leads, ddof=1) / np.sqrt(3)
-        assert lead["high"] - lead["value"] == pytest.approx(half, rel=1e-3)
-        score = find(found, dataset="fake", model=PAIR[0], metric=metric, group="own", method="mrmc")
-        assert score["value"] == pytest.approx(np.mean([by_seed[PAIR[0], seed][k] for seed in (0, 1, 2)]))
-        assert np.isnan(score["p"])
-        assert score["low"] < score["value"] < score["high"]
-
-
-def test_labels_may_differ_by_seed(fake_predictions):
-    answered = fake_predictions(seeds=(0, 1))
-    lower = (answered["overall"] - 1).clip(lower=0).where(answered["seed"] == 1, answered["overall"])
-    answered = with_answers(answered.assign(overall=lower))
-    own = answered[answered["model"] == PAIR[0]].groupby("seed")
-    by_seed = [
-        f1_score(rows["overall"], rows["called"], labels=[0, 1, 2], average="macro") for _, rows in own
-    ]
-    assert methods(answered, [(PAIR[0], "")], "all")["value"].item() == pytest.approx(np.mean(by_seed))
-
-
-def test_details_where_they_are_known(fake_predictions):
-    answered, rng = fake_predictions(seeds=(0, 1)), np.random.default_rng(0)
-    truth = pd.Series(rng.integers(2, size=60).astype(float), answered["image_id"].unique())
-    truth[:10] = np.nan
-    answered = answered.assign(clarity=answered["image_id"].map(truth), p_clarity=rng.random(len(answered)))
-    found = methods(answered, [PAIR], "all", "clarity").iloc[0]
-    known = answered.dropna(subset="clarity").sort_values("image_id")
-    said = [
-        known[known["model"] == m].pivot(index="seed", columns="image_id", values="p_clarity") for m in PAIR
-    ]
-    images = known.drop_duplicates("image_id")
-    called = [(probs.to_numpy() >= 0.5).astype(int) for probs in said]
-    how = {"n_classes": 2, "groups": images["patient_id"].to_numpy()}
-    wanted = method_difference(images["clarity"].to_numpy(dtype=int), *called, **how)
-    assert (found["value"], found["low"]) == pytest.approx((wanted.value, wanted.low))
-    assert (found["target"], found["n"]) == ("clarity", 50)
-
-
-def test_two_models_must_have_met_the_same_photographs(fake_predictions):
-    answered = fake_predictions(seeds=(0, 1))
-    gone = (answered["model"] == PAIR[0]) & (answered["seed"] == 1) & (answered["patient_id"] == "p3")
-    with pytest.raises(ValueError, match="the same photographs in each seed"):
-        methods(answered[~gone], [PAIR], "all")

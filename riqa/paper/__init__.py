@@ -20,10 +20,7 @@ COUNTERPART = {3: "eyeq", 2: "deepdrid"}
 
 
 def numbers(*sources: str) -> pd.DataFrame:
-    """Read printed numbers, one row per number, in the order of print.
-
-    Args:
-        *sources: Where they are printed: "Table 2" to "Table 5", "Section 4.1"; all, if none is given.
+    """Read numbers printed in "Table 2" to "Table 5" or "Section 4.1", or all, one row each, in that order.
 
     Returns:
         source; paper_set (eyeq, deepdrid, mshf, eyeq_d); printed_as, the method's name there; model, ours for
@@ -38,10 +35,9 @@ def numbers(*sources: str) -> pd.DataFrame:
 def methods(printed_in: str = "Table 1") -> pd.DataFrame:
     """Read what recent methods answer, learn from and show: those of Table 1, or the literature since.
 
-    Args:
-        printed_in: "Table 1", whose columns the table then has; or "since", which adds paper_set, target,
-            metric and value, as the abstract of `source` prints it (empty where we could not read one),
-            and comparable, whether it may stand beside the paper's. One row per number.
+    "Table 1" gives the columns that it has; "since" one row per number, and adds paper_set, target, metric
+    and value, as the abstract of `source` prints it (empty where we could not read one), and comparable,
+    whether it may stand beside the paper's.
     """
     table = _csv("methods")
     table = table[table["printed_in"] == printed_in].drop(columns="printed_in").reset_index(drop=True)

@@ -54,8 +54,7 @@ def swap_test(positive: int, a: tuple[int, int], b: tuple[int, int], metric: str
     """
     low, high = np.minimum(a, b), np.maximum(a, b)
     hits, alarms = np.ogrid[low[0] : high[0] + 1, low[1] : high[1] + 1]
-    chances = [binom.pmf(x - low[k], high[k] - low[k], 0.5) for k, x in enumerate((hits, alarms))]
-    chance = chances[0] * chances[1]
+    chance = np.outer(*(binom.pmf(np.arange(differ + 1), differ, 0.5) for differ in high - low))
     others = _score(metric, positive, low[0] + high[0] - hits, low[1] + high[1] - alarms)
     swapped = np.abs(_score(metric, positive, hits, alarms) - others)
     observed = abs(_score(metric, positive, *a) - _score(metric, positive, *b))

@@ -32,16 +32,12 @@ VERDICTS = {
 
 
 def find(table: pd.DataFrame, parts: pd.DataFrame, margins: Mapping[str, float]) -> pd.DataFrame:
-    """Find the rows that bear on the claims, not judged yet.
+    """Find the rows that bear on the claims, not judged yet, in the table of results of all chapters.
 
     A row without value or interval is no evidence: it says that a build has no such number. A count needs no
     interval. Only gains have a p-value here. A margin is a share of the way from noise to truth, so that it
-    can be reached; it is missing where that way is not measured.
-
-    Args:
-        table: Rows of results of all chapters.
-        parts: The questions, as `riqa.paper.parts` reads them.
-        margins: Name of a margin -> difference that would matter, above 0.
+    can be reached; it is missing where that way is not measured. Parts are the questions, as `riqa.paper`
+    reads them; margins, by name, the differences that would matter.
 
     Returns:
         Rows of results with the reference subtracted (and the sign changed where the part is `turned`), and
@@ -64,8 +60,7 @@ def find(table: pd.DataFrame, parts: pd.DataFrame, margins: Mapping[str, float])
         if part["turned"]:
             own[["value", "low", "high"]] = -own[["value", "high", "low"]].to_numpy()
         own["p"] = own["p"].where(own["rule"].isin(GAINS))
-        told = [{column: name(value) for column, value in row.items()} for _, row in own[KEYS].iterrows()]
-        own["label"] = [part["label"].format(**row) for row in told]
+        own["label"] = [part["label"].format(**row) for row in own[KEYS].map(name).to_dict("records")]
         together = own[part["one_answer"] or KEYS].itertuples(index=False)
         own["answer"] = [", ".join([key, *values]) for values in together]
         found.append(own)
@@ -77,7 +72,7 @@ def _reach(table: pd.DataFrame, part: pd.Series, rows: pd.DataFrame) -> pd.Serie
     ends, by = [], ["dataset", "target"]
     for end in part[["noise", "truth"]]:
         if isinstance(end, str):
-            of_chapter = table[table["chapter"] == part["chapter"]].query(end, engine="python")
+            of_chapter = answering(table, {"chapter": part["chapter"], "query": end})
             end = rows[by].merge(of_chapter.groupby(by, as_index=False)["value"].mean(), how="left")
             end = end["value"].set_axis(rows.index)
         ends.append(end)
@@ -99,8 +94,7 @@ def judge(evidence: pd.DataFrame, *, alpha: float = 0.05, least_images: int = 20
         The evidence with `holm`, `finding`, and `few` (whether there are fewer than `least_images`).
     """
     tested = evidence[evidence["p"].notna()].assign(family="all")
-    corrected = holm(tested, "family") if len(tested) else np.nan
-    evidence = evidence.assign(holm=corrected)
+    evidence = evidence.assign(holm=holm(tested, "family") if len(tested) else np.nan)
     value, low, high, margin = (evidence[key] for key in ("value", "low", "high", "margin"))
     floor, no_loss, count = (evidence["rule"] == rule for rule in ("above_floor", "no_worse", "count"))
     gain = evidence["rule"].isin(GAINS)
@@ -121,15 +115,12 @@ def answers(evidence: pd.DataFrame) -> pd.DataFrame:
     Returns:
         One row per answer: part, answer, finding.
     """
-    by, finding = ["part", "answer"], evidence["finding"]
-    joined = {"against": finding == "against", "small": finding == "too small", "agreed": finding == "for"}
-    joined = evidence.assign(**joined, members=1)
-    how = {"against": "any", "small": "any", "agreed": "all", "members": "sum", "at_least": "first"}
-    joined = joined.groupby(by, sort=False, as_index=False).agg(how)
-    complete = joined["agreed"] & (joined["members"] >= joined["at_least"])
-    when = [joined["against"], joined["small"], complete]
-    finding = np.select(when, ["against", "too small", "for"], default="undecided")
-    return joined[by].assign(finding=finding)
+    by, joined = ["part", "answer"], []
+    for keys, own in evidence.groupby(by, sort=False):
+        given, complete = set(own["finding"]), len(own) >= own["at_least"].iloc[0]
+        agreed = "for" if given == {"for"} and complete else "undecided"
+        joined.append((*keys, next((word for word in ("against", "too small") if word in given), agreed)))
+    return pd.DataFrame(joined, columns=[*by, "finding"])
 
 
 def verdict(findings: Iterable[str]) -> str:
@@ -165,16 +156,13 @@ def signs(claims: pd.DataFrame, evidence: pd.DataFrame) -> pd.DataFrame:
     is answered and every answer for it, and else not decided.
 
     Returns:
-        One row per claim: `sign` (one of `SIGNS`), the numbers of answers by finding, and label, rule, value,
-        low, high, margin and chapter of the evidence that speaks most for the failure: by finding, then by
-        value in margins.
+        One row per claim: `sign` (one of `SIGNS`), numbers of answers by finding, and of what speaks most for
+        the failure (by finding, then by value in margins) label, rule, value, low, high, margin and chapter.
     """
     given = weigh(claims, evidence)[list(FINDINGS)].astype(int)
     rank = evidence["finding"].map({"against": 0, "too small": 1, "undecided": 2, "for": 3})
-    ordered = evidence.assign(rank=rank, far=evidence["value"] / evidence["margin"]).sort_values(
-        ["rank", "far"]
-    )
-    found = {}
+    ordered = evidence.assign(rank=rank, far=evidence["value"] / evidence["margin"])
+    ordered, found = ordered.sort_values(["rank", "far"]), {}
     for key, needed in claims["parts"].items():
         own, told = ordered[ordered["part"].isin(needed)], given.loc[key]
         complete = told["undecided"] == 0 and set(needed) <= set(own["part"])
@@ -193,8 +181,7 @@ def counted(told: pd.Series) -> str:
 def conclude(claim: pd.Series, evidence: pd.DataFrame, parts: pd.DataFrame, where: str = "Verdict") -> str:
     """Say the verdict on a claim, the answers by part, and what could be hidden where a question is open.
 
-    Takes a row of `riqa.paper.claims`, what `judge` returns, what `riqa.paper.parts` reads, and what the
-    verdict is introduced by; returns Markdown.
+    Claim and parts are of `riqa.paper`, evidence is what `judge` returns, `where` introduces the Markdown.
     """
     word = weigh(claim.to_frame().T, evidence)["verdict"].item()
     lines, given = [f"**{where}: {word}** ({VERDICTS[word]}).", ""], answers(evidence)
@@ -217,8 +204,7 @@ def read_out(
     """Tell what is said and what would speak for it, the evidence, and the verdict with what would settle it.
 
     Returns:
-        Markdown; the claim's evidence for `laid_out`, without that of parts that are `known` to the reader,
-        perhaps empty; Markdown.
+        Markdown; the claim's evidence for `laid_out`, perhaps empty, without `known` parts; Markdown.
     """
     said = f"**{claim['title']}**\n\n> {claim['words']}\n>\n> — {claim['where']}\n\n"
     said += f"*For it:* {claim['speaks_for']}. *Against it:* {claim['speaks_against']}."

@@ -31,8 +31,7 @@ def described(datasets: Iterable[Dataset], roles: Mapping[str, str]) -> pd.DataF
     taken_with = [", ".join(sorted(set(dataset.manifest["source"]))) for dataset in datasets]
     told["role"] = told.index.map(roles)
     told["cameras"] = told["cameras"].where(told["cameras"] != "", taken_with)
-    told["licence"] = [dataset.licence for dataset in datasets]
-    told["source"] = [dataset.citation for dataset in datasets]
+    told[["licence", "source"]] = [(dataset.licence, dataset.citation) for dataset in datasets]
     return told.set_index("title").drop(columns="plays")
 
 
@@ -43,8 +42,7 @@ def findings(datasets: Mapping[str, Dataset], workers: int = 1) -> pd.DataFrame:
     """
     found = [(name, one) for name, dataset in datasets.items() for one in dataset.findings]
     found += inspect_sets(datasets, workers)
-    order = list(datasets)
-    found.sort(key=lambda pair: order.index(pair[0]) if pair[0] in datasets else len(order))
+    found.sort(key=lambda pair: [*datasets, pair[0]].index(pair[0]))
     told = [(name.replace("_", " "), one.severity, one.code, one.message) for name, one in found]
     return pd.DataFrame(told, columns=["set", "severity", "finding", "what it says"])
 
@@ -55,20 +53,18 @@ def counts_beside_published(datasets: Iterable[Dataset]) -> pd.DataFrame:
     Validation images are counted with those for training, from which they are taken, unless the publisher
     has a validation set. One row per set and split, one column per class, and `all`.
     """
-    found = []
+    found = {}
     for dataset in datasets:
         played = cards(dataset.name)["plays"].iloc[0] or dataset.name
         published, title = COUNTS.get(played, {}), cards(played)["title"].iloc[0]
         merged = {} if "val" in published else {"val": "train"}
         manifest = dataset.manifest.assign(split=dataset.manifest["split"].replace(merged))
         for split, counts in class_counts(manifest, dataset.n_classes).iterrows():
-            for label, here in counts.items():
-                beside = published.get(split, {}).get(label)
-                text = f"{here:,}" if beside is None else f"{here:,}<br><small>{title}: {beside:,.0f}</small>"
-                found.append((dataset.name, split, label, text))
-    found, keys = pd.DataFrame(found, columns=["dataset", "split", "label", "text"]), ["dataset", "split"]
-    order = pd.MultiIndex.from_frame(found[keys]).unique()
-    shown = found.pivot(index=keys, columns="label", values="text").loc[order]
+            texts = found[dataset.name, split] = counts.map("{:,}".format).to_dict()
+            for label, beside in published.get(split, {}).items():
+                if label in texts:
+                    texts[label] += f"<br><small>{title}: {beside:,.0f}</small>"
+    shown = pd.DataFrame(found).T.rename_axis(index=["dataset", "split"], columns="label")
     return shown[[c for c in ("all", "reject", "bad", "usable", "good") if c in shown]].fillna("")
 
 
@@ -87,9 +83,8 @@ def curated(stores: Mapping[str, Store]) -> pd.DataFrame:
 def agreement(datasets: Mapping[str, Dataset], images: pd.DataFrame) -> dict[str, pd.Series]:
     """Return the intersection over union of found and true fields of view, for each set that knows these.
 
-    Where a set was made by spoiling photographs of another one, their patients must have one split in both.
-
-    `images` is what `curated` returns. Raises a ValueError if such a patient has two splits.
+    `images` is what `curated` returns. Where a set was made by spoiling photographs of another one, a patient
+    with two splits is a ValueError.
     """
     found = {}
     for name, dataset in datasets.items():
@@ -122,22 +117,17 @@ def counts(store: Store) -> pd.DataFrame:
         group: a split), `set_aside`, and `label_shift` where training and test have classes.
     """
     manifest, found = store.manifest, []
-
-    def add(metric: str, value: float, n: int, target: str = "overall", group: str = "all") -> None:
-        found.append({"metric": metric, "value": value, "n": n, "target": target, "group": group})
-
     for split, row in class_counts(manifest, store.meta["n_classes"]).iterrows():
-        for label, count in row.items():
-            add("count", count, row["all"], group=split if label == "all" else f"{split}, {label}")
-        own = manifest[manifest["split"] == split]
-        for detail in DETAILS:
-            known = own[detail].dropna()
-            if len(known):
-                add("share_good", known.mean(), len(known), detail, split)
-    add("set_aside", store.meta["n_set_aside"], len(manifest))
+        groups = {label: split if label == "all" else f"{split}, {label}" for label in row.index}
+        found += [("count", "overall", groups[label], count, row["all"]) for label, count in row.items()]
+        known = manifest.loc[manifest["split"] == split, list(DETAILS)].agg(["mean", "count"])
+        found += [("share_good", detail, split, *known[detail]) for detail in known if known[detail]["count"]]
+    found.append(("set_aside", "overall", "all", store.meta["n_set_aside"], len(manifest)))
     if not np.isnan(shift := label_shift(manifest)):
-        add("label_shift", shift, manifest["split"].isin(["train", "test"]).sum())
-    return tidy(pd.DataFrame(found), dataset=store.meta["name"], method="count")
+        n = manifest["split"].isin(["train", "test"]).sum()
+        found.append(("label_shift", "overall", "all", shift, n))
+    found = pd.DataFrame(found, columns=["metric", "target", "group", "value", "n"])
+    return tidy(found, dataset=store.meta["name"], method="count")
 
 
 def totals(stores: Iterable[Store]) -> pd.DataFrame:
@@ -145,21 +135,18 @@ def totals(stores: Iterable[Store]) -> pd.DataFrame:
     stores = list(stores)
     splits = [s.manifest.groupby("patient_id")["split"].nunique() for s in stores]
     numbers = {
-        "count": sum(len(s.manifest) for s in stores),
-        "set_aside": sum(s.meta["n_set_aside"] for s in stores),
-        "patients": sum(map(len, splits)),
-        "patients_in_several_splits": sum((own > 1).sum() for own in splits),
+        ("count",): (n := sum(len(s.manifest) for s in stores)),
+        ("set_aside",): sum(s.meta["n_set_aside"] for s in stores),
+        ("patients",): sum(map(len, splits)),
+        ("patients_in_several_splits",): sum((own > 1).sum() for own in splits),
     }
-    keys = {"dataset": ALL_SETS, "n": numbers["count"], "method": "count"}
-    return rows({(metric,): number for metric, number in numbers.items()}, ("metric",), **keys)
+    return rows(numbers, ("metric",), dataset=ALL_SETS, n=n, method="count")
 
 
 def fields(agreement: Mapping[str, pd.Series]) -> pd.DataFrame:
     """Summarise the intersection over union of fields of view and true ones, by set and all together.
 
-    Returns:
-        Rows of the metrics `field_iou_median` and `field_iou_p01` (one image in a hundred is below); none
-        where no truth is known.
+    Rows of `field_iou_median` and `field_iou_p01` (one image in a hundred is below); none without any truth.
     """
     found, everywhere = [], {ALL_SETS: pd.concat(agreement.values())} if agreement else {}
     for name, iou in (agreement | everywhere).items():

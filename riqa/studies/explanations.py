@@ -63,8 +63,8 @@ def localise(maps: np.ndarray, located: Located) -> pd.DataFrame:
 
     Returns:
         One row per photograph and defect ("all" among them): image_id, patient_id, group (the defect), the
-        columns of `riqa.evaluate.faithfulness.localisation` (its share as `chance`), and what pointing and
-        energy are above chance (`..._gain`).
+        columns of `riqa.evaluate.faithfulness.localisation` (its share as `chance`), and pointing_gain and
+        energy_gain (above chance).
     """
     index = [k for k, places in enumerate(located.places) for _ in places]
     places = np.stack([place for one in located.places for place in one.values()])
@@ -116,9 +116,8 @@ def likeness(
     """Compare the maps of each image's predicted class with those that other networks draw of that class.
 
     Returns:
-        One row per photograph and group of `others`: image_id, patient_id, group; alike (rank correlation
-        within the field, mean over the group; NaN where every pair holds an empty map), and empty (share of
-        the group whose map is).
+        One row per photograph and group of `others`: image_id, patient_id, group; means over the group of
+        alike (rank correlation within the field, NaN where a map is empty) and empty (1 where theirs is).
     """
     images, ids = subjects.images, subjects.ids[["image_id", "patient_id"]]
     asked = {"task": "overall", "target": predicted_classes(model, images), "min_side": min_side}
@@ -140,8 +139,7 @@ def repair(
     Returns:
         One row per photograph: image_id, patient_id; map, truth and noise (areas under the stretched curves
         of the probability of class 0, repaired in the order of the map, of the true places, of noise), and
-        repair_gain (noise - map), repair_truth (noise - truth). And one row per photograph, panel, order and
-        share.
+        repair_gain (noise - map), repair_truth (noise - truth). And curves as `faithfulness` returns them.
     """
     truth = np.stack([places["all"] for places in located.places]).astype(np.float32)
     noise = random_maps(len(maps), maps.shape[-1], cells_of(model, located.images, min_side), seed)
@@ -164,18 +162,18 @@ def predicted_classes(model: QualityNet, images: torch.Tensor) -> np.ndarray:
 
 
 def means(
-    measured: pd.DataFrame, metrics: Sequence[str], *, confidence: float = 0.95, n_resamples: int = 2_000
+    measured: pd.DataFrame, metrics: Sequence[str], *, confidence: float = 0.95, **draws: int
 ) -> pd.DataFrame:
     """Average measures over pairs of image and seed that have them, by dataset, model, target and group.
 
     `measured` has one row per image and seed: image_id, patient_id, seed, dataset, model, the metrics (NaN
-    where there is none), and where they differ target and group. Metrics of `YARDSTICK` get a rival.
+    where there is none), and where they differ target and group. Metrics of `YARDSTICK` get a rival. `draws`
+    are `n_resamples` and `seed` of the bootstrap.
     """
     found, names = [], [YARDSTICK.get(metric, (metric, "")) for metric in metrics]
-    how = {"n_resamples": n_resamples, "confidence": confidence}
     for keys, own in _groups(measured, _KEYS):
         patients, seeds, values = _stacked(own, metrics)
-        intervals = pooled_intervals(values.T, groups=patients, **how)
+        intervals = pooled_intervals(values.T, groups=patients, confidence=confidence, **draws)
         keys |= {"method": "pooled", "seeds": seeds, "confidence": confidence}
         found.append(_rows(names, intervals, values, keys))
     return stack(found)
@@ -213,14 +211,11 @@ def _groups(measured: pd.DataFrame, by: Sequence[str]) -> Iterator[tuple[dict, p
 
 def _stacked(own: pd.DataFrame, metrics: Sequence[str]) -> tuple[np.ndarray, tuple[int, ...], np.ndarray]:
     """Return patients (N,), seeds, and values (N, S, M)."""
-    by_seed = {seed: rows.sort_values("image_id") for seed, rows in own.groupby("seed", sort=True)}
-    first = next(iter(by_seed.values()))
-    for rows_of_seed in by_seed.values():
-        ids = rows_of_seed["image_id"]
-        if list(ids) != list(first["image_id"]) or ids.duplicated().any():
-            raise ValueError("rows of different seeds must cover the same images, each once")
-    values = np.stack([rows[list(metrics)].to_numpy(float) for rows in by_seed.values()], axis=1)
-    return first["patient_id"].to_numpy(), tuple(by_seed), values
+    own, seeds = own.sort_values(["image_id", "seed"]), tuple(sorted(own["seed"].unique()))
+    if own.duplicated(["image_id", "seed"]).any() or len(own) != own["image_id"].nunique() * len(seeds):
+        raise ValueError("rows of different seeds must cover the same images, each once")
+    values = np.ascontiguousarray(own[list(metrics)], dtype=float)
+    return own["patient_id"].to_numpy()[:: len(seeds)], seeds, values.reshape(-1, len(seeds), len(metrics))
 
 
 def _rows(
@@ -233,10 +228,6 @@ def _rows(
 
 
 def _long(curves: Mapping[tuple, np.ndarray], subjects: Subjects, shares: Sequence[float]) -> pd.DataFrame:
-    frames = [
-        pd.DataFrame(curve, columns=list(shares))
-        .assign(image_id=subjects.ids["image_id"].to_numpy(), panel=panel, order=order)
-        .melt(["image_id", "panel", "order"], var_name="share", value_name="p")
-        for (panel, order), curve in curves.items()
-    ]
-    return pd.concat(frames, ignore_index=True).astype({"share": float})
+    tables = {key: pd.DataFrame(curve, subjects.ids["image_id"], shares) for key, curve in curves.items()}
+    wide = pd.concat(tables, names=["panel", "order"])
+    return wide.melt(var_name="share", value_name="p", ignore_index=False).reset_index()

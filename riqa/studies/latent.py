@@ -2,7 +2,8 @@
 
 Purity and silhouette (`riqa.evaluate.neighbourhoods`) of networks, their chance level, and differences
 between networks; how far maps of the features may be trusted; and how often experts and models call a detail
-good (the paper's Section 4.2 and Figure 7). Functions return rows of `riqa.results`, without the dataset.
+good (the paper's Section 4.2 and Figure 7). Functions return rows of `riqa.results`, without the dataset;
+`draws` are `n_resamples` and `seed` of the bootstrap.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -29,9 +30,6 @@ from riqa.labels import DETAILS
 from riqa.results import rows, stack, tidy
 from riqa.studies.answers import judged
 
-LEAST = {"purity": 0.0, "silhouette": -1.0, "map_purity": 0.0, "map_silhouette": -1.0}
-"""Metric -> the smallest value that it can have; the largest is 1."""
-
 
 def fitting_k(k: int, n: int) -> int:
     """Lower a number of neighbours where there are too few images: at most a quarter of them."""
@@ -44,13 +42,9 @@ def structures(
 ) -> pd.DataFrame:  # fmt: skip
     """Measure how much the images of each label lie together in the spaces of one model.
 
-    Args:
-        distances: Seed -> (N, N) distances between images.
-        labels: Seed -> a column per label, N rows, NaN where unknown; the same images are known to all seeds.
-        patients: (N,) patient of each image.
-        k: Neighbours looked at, lowered by `fitting_k` for labels that few images have.
-        n_permutations: B, how often labels are shuffled.
-        seed: Of the shuffling.
+    By seed are given distances (N, N) between images, and labels: a column each, N rows, NaN where unknown,
+    for the same images in all seeds. Images of `patients` (N,) have k neighbours that are looked at, fewer
+    for labels that few images have (`fitting_k`). Labels are shuffled `n_permutations` (B) times, by `seed`.
 
     Returns:
         One row per label and measure: target, metric, n (images), seeds, by_patient (S, P), what each patient
@@ -76,22 +70,19 @@ def structures(
     return pd.DataFrame(found, columns=["target", "metric", "n", "seeds", "by_patient", "permuted"])
 
 
-def with_chance(
-    measured: pd.DataFrame, *, confidence: float = 0.95, n_resamples: int = 2_000, seed: int = 0
-) -> pd.DataFrame:
+def with_chance(measured: pd.DataFrame, *, confidence: float = 0.95, **draws: int) -> pd.DataFrame:
     """Give rows of `structures`, with any further keys of results, their intervals and levels of chance.
 
     Returns:
-        Two rows each. Of the method `leave_one_out`: the value, its interval (not beyond what the measure can
-        reach), and p, how often chance does as well (one-sided). Of the method `shuffled`: the mean and the
-        central range of the shuffled labels.
+        Two rows each. By `leave_one_out`: value, interval (not beyond what the measure can reach), and p, how
+        often chance does as well (one-sided). By `shuffled`: mean and central range of shuffled labels.
     """
-    draw = {"n_resamples": n_resamples, "confidence": confidence, "seed": seed}
     ends, found = [(1 - confidence) / 2, (1 + confidence) / 2], []
     for _, one in measured.iterrows():
         keys = one.drop(["by_patient", "permuted"]).to_dict() | {"confidence": confidence}
-        value, chance = mean_interval(one["by_patient"], **draw), one["permuted"]
-        inside = {"low": max(value.low, LEAST[one["metric"]]), "high": min(value.high, 1.0)}
+        value, chance = mean_interval(one["by_patient"], confidence=confidence, **draws), one["permuted"]
+        least = -1.0 if one["metric"].endswith("silhouette") else 0.0
+        inside = {"low": max(value.low, least), "high": min(value.high, 1.0)}
         as_well = (np.sum(chance >= value.value) + 1) / (len(chance) + 1)
         found.append(keys | inside | {"value": value.value, "p": as_well, "method": "leave_one_out"})
         low, high = np.quantile(chance, ends)
@@ -157,24 +148,21 @@ def answers_as_labels(answers: pd.DataFrame, n_classes: int) -> pd.DataFrame:
     return pd.DataFrame({"overall": overall.astype(float)} | details)
 
 
-def shares_of_good(
-    answers: pd.DataFrame, *, confidence: float = 0.95, n_resamples: int = 2_000, seed: int = 0
-) -> pd.DataFrame:
+def shares_of_good(answers: pd.DataFrame, *, confidence: float = 0.95, **draws: int) -> pd.DataFrame:
     """Compare how often experts and models call a detail of one dataset good, image by image.
 
     Returns:
         Rows of the metric share_good: the experts' share, each model's, and the experts' minus each model's
         with its interval (negative where the experts are stricter). Details that nobody judged have none.
     """
-    draw = {"n_resamples": n_resamples, "confidence": confidence, "seed": seed}
-    found, who = [], ("model", "rival")
+    found, who, draws = [], ("model", "rival"), draws | {"confidence": confidence}
     for model, own in answers.groupby("model", sort=False):
         for detail in DETAILS:
             if own[detail].isna().all():
                 continue
             images, truth, probs = judged(own, detail)
             called = probs >= 0.5
-            gap = mean_interval(truth - called.astype(float), groups=images["patient_id"], **draw)
+            gap = mean_interval(truth - called.astype(float), groups=images["patient_id"], **draws)
             seeds = sorted(own["seed"].unique())
             keys = {"target": detail, "metric": "share_good", "n": len(truth)}
             found += [

@@ -4,7 +4,7 @@ Every function that measures takes predictions as `riqa.predictions` reads them,
 models, and returns rows of `riqa.results`. What is known of images are columns beside the predictions:
 `source`, the camera or site; `pattern`, one of `PATTERNS`, where rows without one are left out; and
 `severity_<detail>` and `severity_artifact` of phantoms, each in [0, 1]: how strongly a photograph is spoilt,
-before any noise of experts.
+before any noise of experts. Where intervals are drawn, `draws` are `n_resamples` and `seed` of the bootstrap.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,11 +28,9 @@ PATTERNS = ("nothing bad", "artifact only", *_ONLY, "several bad")
 FLIPS = ("wrong_to_right", "right_to_wrong")
 
 
-def error_rates(
-    predictions: pd.DataFrame, *, confidence: float = 0.95, n_resamples: int = 2_000
-) -> pd.DataFrame:
+def error_rates(predictions: pd.DataFrame, *, confidence: float = 0.95, **draws: int) -> pd.DataFrame:
     """Count wrong answers by camera or site: the metric `error`, whose group is the source."""
-    found, how = [], {"confidence": confidence, "n_resamples": n_resamples}
+    found, how = [], draws | {"confidence": confidence}
     for (keys, own), detail in product(by_model(predictions), DETAILS):
         images, truth, probs = judged(own, detail)
         wrong = (probs >= 0.5) != truth
@@ -79,16 +77,14 @@ def called_bad(predictions: pd.DataFrame) -> pd.DataFrame:
     return tidy(tall.rename(columns={"pattern": "group"}), metric="called_bad", method="images")
 
 
-def without_reason(
-    predictions: pd.DataFrame, *, confidence: float = 0.95, n_resamples: int = 2_000
-) -> pd.DataFrame:
+def without_reason(predictions: pd.DataFrame, *, confidence: float = 0.95, **draws: int) -> pd.DataFrame:
     """Ask how often a model finds fault with a photograph without naming a fault.
 
     Returns:
         Rows of the metrics `not_good` (share whose most probable overall class is not good) and `unexplained`
         (share that is not good although all three details are called good), over all images and by pattern.
     """
-    found, how = [], {"confidence": confidence, "n_resamples": n_resamples}
+    found, how = [], draws | {"confidence": confidence}
     for keys, own in by_model(predictions):
         images, probs = by_image(own)
         good = own[OVERALL].notna().any().sum() - 1  # the last class

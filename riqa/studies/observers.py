@@ -14,20 +14,10 @@ import pandas as pd
 
 from riqa.data.store import Store
 from riqa.errors import InputError
+from riqa.evaluate import observers as measure
 from riqa.evaluate.agreement import agreement_intervals, class_shares, cohen_kappa, vote_counts
 from riqa.evaluate.bootstrap import Draws, drawn_means, percentile_interval
 from riqa.evaluate.interval import Interval
-from riqa.evaluate.observers import (
-    METRICS,
-    average_gaps,
-    errors_by_consent,
-    errors_together,
-    excess_of_good,
-    intra_rater,
-    majority_of_rest,
-    score_cube,
-)
-from riqa.evaluate.observers import against_others as score_against_others
 from riqa.labels import DETAILS
 from riqa.phantom.raters import EXPERTS
 from riqa.results import rows, stack, tidy
@@ -62,11 +52,11 @@ class Observed:
 
     def means(self, values: Mapping[tuple, np.ndarray], **draws: int) -> dict[tuple, np.ndarray]:
         """Average values (N, S, 3), NaN where there is none: the mean, then its replicates, (1 + B, 3)."""
-        drawn = Draws(self.patients, **draws)
-        once = {
-            key: drawn_means(value, np.ones((1, len(value)))).mean(axis=1) for key, value in values.items()
+        drawn, once = Draws(self.patients, **draws), np.ones((1, len(self.images)))
+        return {
+            key: np.concatenate([drawn_means(value, once).mean(axis=1), drawn.means(value)])
+            for key, value in values.items()
         }
-        return {key: np.concatenate([once[key], drawn.means(value)]) for key, value in values.items()}
 
     def intervals(
         self, drawn: Mapping[tuple, np.ndarray], columns: tuple[str, ...], confidence: float, **keys: object
@@ -92,7 +82,7 @@ def observe(store: Store, predictions: pd.DataFrame) -> Observed:
         raise InputError(f"{store.root} holds no ratings of single experts; {advice}")
     of_details = store.ratings["item"].isin(DETAILS) & store.ratings["image_id"].isin(images["image_id"])
     ratings = store.ratings[of_details].reset_index(drop=True)
-    scores, raters = score_cube(ratings, images["image_id"])
+    scores, raters = measure.score_cube(ratings, images["image_id"])
     if len(raters) < 2:
         raise InputError(f"{store.root}: {len(raters)} expert(s) judged details of {name}; {advice}")
     seeds = tuple(int(seed) for seed in sorted(predictions["seed"].unique()))
@@ -125,7 +115,7 @@ def agreement(observed: Observed, *, confidence: float = 0.95, **draws: int) -> 
 
 def with_themselves(observed: Observed) -> pd.DataFrame:
     """Compare what each expert said of the same image in both sessions; no rows without a second one."""
-    found = intra_rater(observed.ratings, observed.images["image_id"])
+    found = measure.intra_rater(observed.ratings, observed.images["image_id"])
     found = found.rename(columns={"rater": "group", "item": "target"})
     found = found.melt(["group", "target", "n"], var_name="metric")
     return observed.rows(found, model="experts", method="repeat")
@@ -136,14 +126,13 @@ def against_others(observed: Observed, *, confidence: float = 0.95, **draws: int
 
     Returns:
         For each expert (the group), detail and metric the expert's score, the Teacher's on the same images,
-        and the difference (its p-value is two-sided and uncorrected); and rows of the metric `tied`: how many
-        images were left out because the others tie.
+        and the difference (its p-value is two-sided and uncorrected); and `tied`, images that ties left out.
     """
-    judged = score_against_others(observed.scores, observed.answers, observed.patients, **draws)
+    judged = measure.against_others(observed.scores, observed.answers, observed.patients, **draws)
     found = []
     for (r, rater), (k, detail) in ((r, k) for r in enumerate(observed.raters) for k in enumerate(DETAILS)):
         numbers = {}
-        for metric in METRICS:
+        for metric in measure.METRICS:
             (expert, teacher), drawn = judged.value[metric][r, :, k], judged.replicates[metric][:, r, :, k]
             for j, (model, value) in enumerate({"experts": expert, "teacher": teacher}.items()):
                 numbers[model, "", metric] = percentile_interval(value, drawn[:, j], confidence)
@@ -162,7 +151,7 @@ def non_inferiority(observed: Observed, ties: str = "leave_out", *, confidence: 
     Low and high are one-sided bounds, each with `confidence`; the column holds the coverage between them.
     """
     how = {"ties": ties, "confidence": confidence}
-    gaps = average_gaps(observed.scores, observed.answers, observed.patients, **how)
+    gaps = measure.average_gaps(observed.scores, observed.answers, observed.patients, **how)
     numbers = {(target,): gap for target, gap in zip((*DETAILS, "details"), gaps, strict=True)}
     keys = {"model": "teacher", "rival": "experts", "metric": "agreement", "method": RULES[ties]}
     keys |= {"n": len(observed.images), "confidence": 2 * confidence - 1}
@@ -174,7 +163,7 @@ def leniency(observed: Observed, *, confidence: float = 0.95, **draws: int) -> p
 
     The Teacher, whose group is "all", is compared with the whole panel.
     """
-    people, teacher = excess_of_good(observed.scores, observed.answers)
+    people, teacher = measure.excess_of_good(observed.scores, observed.answers)
     values = {("experts", rater): people[:, [r]] for r, rater in enumerate(observed.raters)}
     values["teacher", "all"] = teacher
     keys = {"rival": "others", "metric": "share_good", "method": "others_share", "p": np.nan}
@@ -200,7 +189,8 @@ def errors(observed: Observed, *, confidence: float = 0.95, **draws: int) -> pd.
     Returns:
         The metrics `error`, the error rate, and `share_of_errors`: how many of all errors are of this group.
     """
-    values = {(key,): wrong for key, wrong in errors_by_consent(observed.scores, observed.answers).items()}
+    parts = measure.errors_by_consent(observed.scores, observed.answers)
+    values = {(key,): wrong for key, wrong in parts.items()}
     keys = {"model": "teacher", "metric": "error", "method": "panel", "p": np.nan}
     rates = observed.intervals(observed.means(values, **draws), ("group",), confidence, **keys)
     rates = rates.assign(n=_counts(values))
@@ -223,13 +213,9 @@ def consistency(
 ) -> pd.DataFrame:  # fmt: skip
     """Ask whether the Teachers' errors are of the experts' kind: who is wrong where, and together with whom.
 
-    Args:
-        observed: Images, each judged by several experts.
-        truth: (N, 3) of 0 bad, 1 good, by which experts and Teachers are right or wrong; None: the majority
-            of those experts who are not compared.
-        groups: Name -> bool (N, 3), some of the images; they come after "all".
-        confidence: Of the intervals, which hold for these experts and Teachers: patients alone are drawn.
-        **draws: `n_resamples` and `seed`.
+    They are right or wrong by `truth`, (N, 3) of 0 bad, 1 good, or else by the majority of those experts who
+    are not compared. `groups`, after "all" images that several experts judged, are name -> bool (N, 3).
+    Intervals hold for these experts and Teachers: patients alone are drawn.
 
     Returns:
         For each group and detail the metrics `error` and `error_consistency` of experts, of Teachers, and of
@@ -238,10 +224,10 @@ def consistency(
     scores, found = observed.scores, []
     several = (~np.isnan(scores)).sum(axis=1) > 1  # (N, 3)
     weights = np.concatenate([np.ones((1, len(scores)), int), Draws(observed.patients, **draws).weights])
-    right = majority_of_rest(scores) if truth is None else truth[:, None]
+    right = measure.majority_of_rest(scores) if truth is None else truth[:, None]
     for group, here in {"all": several, **(groups or {})}.items():
         reference = np.where((several & here)[:, None], right, np.nan)
-        drawn, values = errors_together(scores, observed.answers, reference, weights), {}
+        drawn, values = measure.errors_together(scores, observed.answers, reference, weights), {}
         for metric in ("error", "error_consistency"):
             teacher, experts = drawn[metric, "model"], drawn[metric, "experts"]
             values |= {("teacher", "", metric, group): teacher, ("experts", "", metric, group): experts}

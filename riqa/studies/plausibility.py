@@ -13,17 +13,16 @@ from itertools import permutations
 import numpy as np
 import pandas as pd
 from scipy.optimize import least_squares
+from scipy.special import softmax
 
 from riqa import paper
 from riqa.data.published import COUNTS
 from riqa.evaluate.metrics import scores_from_counts
+from riqa.evaluate.printed import possible_tables
 from riqa.labels import class_names
 
 TOLERANCE = 0.001
 """How far a number with three digits can be from what was measured, rounded or cut."""
-
-TABLE_3_NAMES = {"Fu et al. 2019": "MCF"}
-"""Methods that Table 2 and Table 3 call differently."""
 
 
 def harmonic(precision: float, recall: float) -> float:
@@ -37,13 +36,10 @@ def macro_f1_range(precision: float, recall: float) -> tuple[float, float]:
     The mean of harmonic means is concave: it is largest where all classes are alike, and smallest at a corner
     of the polytope, where all classes but one have a precision of 0 or 1, and alike for recall.
     """
-
-    def corner(mean: float) -> list[float]:
-        return [float(np.clip(mean * 3 - k, 0, 1)) for k in range(3)]
-
+    precisions, recalls = (np.clip(mean * 3 - np.arange(3), 0, 1) for mean in (precision, recall))
     values = [
-        np.mean([harmonic(p, r) for p, r in zip(corner(precision), recalls, strict=True)])
-        for recalls in permutations(corner(recall))
+        np.mean([harmonic(p, r) for p, r in zip(precisions, order, strict=True)])
+        for order in permutations(recalls)
     ]
     return float(min(values)), harmonic(precision, recall)
 
@@ -60,10 +56,8 @@ def nearest_confusion(
 ) -> tuple[np.ndarray, float]:
     """Search the confusion matrix whose scores are nearest to printed ones.
 
-    Args:
-        printed: Some of `macro_f1`, `precision`, `recall`, `accuracy`, in [0, 1].
-        shares: (K,) the classes' shares of the test set.
-        n_starts: Starting points tried until all scores are within `TOLERANCE`.
+    Printed are some of `macro_f1`, `precision`, `recall`, `accuracy`, in [0, 1]; shares (K,) those of classes
+    in the test set. At most `n_starts` starting points are tried, until all scores are within `TOLERANCE`.
 
     Returns:
         (K, K) shares of each true class, rows sum to 1; and by how much the worst score is missed.
@@ -72,23 +66,20 @@ def nearest_confusion(
     goal, n_classes = np.array(list(printed.values())), len(shares)
 
     def rows(x: np.ndarray) -> np.ndarray:
-        weights = x.reshape(n_classes, n_classes)
-        weights = np.exp(weights - weights.max(axis=1, keepdims=True))
-        return weights / weights.sum(axis=1, keepdims=True)
+        return softmax(x.reshape(n_classes, n_classes), axis=1)
 
     def misses(x: np.ndarray) -> np.ndarray:
         scores = scores_from_counts(shares[:, None] * rows(x))
         return np.array([scores[name] for name in printed]) - goal
 
-    best, rng = None, np.random.default_rng(0)
+    found, rng = [], np.random.default_rng(0)
     for _ in range(n_starts):
         start = 3 * np.eye(n_classes).ravel() + rng.normal(size=n_classes**2)
-        found = least_squares(misses, start, max_nfev=40).x
-        if best is None or abs(misses(found)).max() < abs(misses(best)).max():
-            best = found
-        if abs(misses(best)).max() < TOLERANCE:
+        found.append(least_squares(misses, start, max_nfev=40))
+        if abs(found[-1].fun).max() < TOLERANCE:
             break
-    return rows(best), float(abs(misses(best)).max())
+    best = min(found, key=lambda one: abs(one.fun).max())
+    return rows(best.x), float(abs(best.fun).max())
 
 
 def binary_confusions(printed: Mapping[str, float], n_bad: int, n_good: int) -> np.ndarray:
@@ -97,12 +88,10 @@ def binary_confusions(printed: Mapping[str, float], n_bad: int, n_good: int) -> 
     The scores are some of `f1`, `precision`, `recall` of bad, and `accuracy`, in [0, 1]. The matrices are
     (M, 2, 2) counts, rows the true class (bad, good); those with the smallest miss first.
     """
-    hits, false = (grid.ravel() for grid in np.mgrid[: n_bad + 1, : n_good + 1])
-    counts = np.stack([hits, n_bad - hits, false, n_good - false], axis=1).reshape(-1, 2, 2)
-    scores = scores_from_counts(counts)
-    miss = np.max([abs(scores[name] - value) for name, value in printed.items()], axis=0)
-    fits = np.flatnonzero(miss < TOLERANCE)
-    return counts[fits[np.argsort(miss[fits], kind="stable")]]
+    found = possible_tables(n_bad + n_good, printed, within=1_000 * TOLERANCE, n_positive=n_bad)
+    found = found.sort_values("off", kind="stable")
+    hits, false = found["true_positive"], found["false_positive"]
+    return np.stack([hits, n_bad - hits, false, n_good - false], axis=1).reshape(-1, 2, 2)
 
 
 def literature(printed: pd.DataFrame) -> pd.DataFrame:
@@ -115,10 +104,10 @@ def literature(printed: pd.DataFrame) -> pd.DataFrame:
     """
     by_class = printed[printed["source"] == "Table 3"].groupby("printed_as")["paper"].mean()
     found = []
-    for (dataset, method), values in _rows_of_table_2(printed):
-        row = dict(zip(values["metric"], values["paper"], strict=True))
+    for dataset, method, _, row in _rows_of_table_2(printed):
         verdict, remarks = _three_classes(row) if dataset == "eyeq" else _two_classes(row)
-        average = by_class.get(TABLE_3_NAMES.get(method, method)) if dataset == "eyeq" else None
+        in_table_3 = "MCF" if method == "Fu et al. 2019" else method
+        average = by_class.get(in_table_3) if dataset == "eyeq" else None
         # Four numbers that are each off by less than the tolerance.
         if average is not None and abs(average - row["macro_f1"]) >= 2 * TOLERANCE:
             verdict = "impossible" if verdict == "impossible" else "doubtful"
@@ -134,22 +123,21 @@ def binary_matrices() -> dict[tuple[str, str], pd.DataFrame]:
     """Return the confusion matrices, rows sum to 1, that Table 2's rows on DeepDRiD leave possible.
 
     Each fits one matrix of 220 bad and 180 good test images only, so this is the lower half of the paper's
-    Figure 3, worked out from its numbers: (set, method or riqa's name of the model) -> rows the true class,
-    columns what it was called.
+    Figure 3, worked out from its numbers: (set, method or riqa's model) -> true class (rows) by class called.
     """
     counts, names, matrices = COUNTS["deepdrid"]["test"], list(class_names(2)), {}
-    for (dataset, method), values in _rows_of_table_2(paper.numbers()):
+    for dataset, method, model, printed in _rows_of_table_2(paper.numbers()):
         if dataset == "deepdrid":
-            printed = dict(zip(values["metric"], values["paper"], strict=True))
             (matrix,) = binary_confusions(printed, counts["bad"], counts["good"])
             shares = matrix / matrix.sum(axis=1, keepdims=True)
-            model = values["model"].iloc[0] or method
-            matrices[dataset, model] = pd.DataFrame(shares, names, names)
+            matrices[dataset, model or method] = pd.DataFrame(shares, names, names)
     return matrices
 
 
-def _rows_of_table_2(printed: pd.DataFrame) -> Iterator[tuple[tuple[str, str], pd.DataFrame]]:
-    yield from printed[printed["source"] == "Table 2"].groupby(["paper_set", "printed_as"], sort=False)
+def _rows_of_table_2(printed: pd.DataFrame) -> Iterator[tuple[str, str, str, dict[str, float]]]:
+    table = printed[printed["source"] == "Table 2"]
+    for (dataset, method), own in table.groupby(["paper_set", "printed_as"], sort=False):
+        yield dataset, method, own["model"].iloc[0], dict(zip(own["metric"], own["paper"], strict=True))
 
 
 def _three_classes(printed: Mapping[str, float]) -> tuple[str, list[str]]:
@@ -170,16 +158,14 @@ def _three_classes(printed: Mapping[str, float]) -> tuple[str, list[str]]:
     missed = nearest_confusion(printed, shares)[1]
     if missed < TOLERANCE:
         return "possible", []
+    text = f"no confusion matrix with EyeQ's test classes was found, the nearest misses by {missed:.3f}"
     if missed < 2 * TOLERANCE and abs(f1 - harmonic(p, r)) < TOLERANCE:
         text = "its F1 seems to be the harmonic mean of precision and recall, another definition"
-        return "doubtful", [text]
-    text = f"no confusion matrix with EyeQ's test classes was found, the nearest misses by {missed:.3f}"
     return "doubtful", [text]
 
 
 def _two_classes(printed: Mapping[str, float]) -> tuple[str, list[str]]:
-    published = COUNTS["deepdrid"]["test"]
-    n_bad, n_good = published["bad"], published["good"]
+    n_bad, n_good = (COUNTS["deepdrid"]["test"][name] for name in class_names(2))
     matrices = binary_confusions(printed, n_bad, n_good)
     if len(matrices) == 0:
         return "impossible", [f"no confusion matrix of {n_bad} bad and {n_good} good images has these scores"]

@@ -16,9 +16,7 @@ SET = "eyeq_test"
 def published_answers(data: str | Path, published: str) -> pd.DataFrame | None:
     """Read published predictions as `riqa.predictions` has ours; the probabilities are made to sum to 1.
 
-    Args:
-        data: Folder with real data, which holds EyeQ's label files in `eyeq`; "" for none.
-        published: Folder below it; "" for none.
+    The folder `data`, which holds EyeQ's label files in `eyeq`, has them in `published`; "" stands for none.
 
     Returns:
         One row per image and model of the dataset `SET`; None where there is no such folder.
@@ -39,8 +37,7 @@ def training_shares(data: str | Path) -> np.ndarray | None:
     path = Path(data) / "eyeq" / "Label_EyeQ_train.csv"
     if not path.is_file():
         return None
-    labels = read_label_file(path)["overall"]
-    return labels.value_counts(normalize=True).sort_index().to_numpy()
+    return read_label_file(path)["overall"].value_counts(normalize=True).sort_index().to_numpy()
 
 
 def f1_by_class(scored: pd.DataFrame) -> pd.DataFrame:

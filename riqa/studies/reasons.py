@@ -87,41 +87,34 @@ def over_seeds(quartiles: pd.DataFrame) -> pd.DataFrame:
 
 STATEMENTS = (
     ("EyeQ (three classes): rejectable images receive low illumination and clarity", "medians below 0.5",
-     (3,),
-     lambda of: (of[3]["median"].loc["reject", ["illumination", "clarity"]] < 0.5).all()),
+     (3,), lambda of: (of["median"].loc["reject", ["illumination", "clarity"]] < 0.5).all()),
     ("EyeQ (three classes): contrast of rejectable images is more dispersed", "quartiles farthest apart",
-     (3,),
-     lambda of: of[3]["spread"].loc["reject", "contrast"]
-     > of[3]["spread"].loc["reject", ["illumination", "clarity"]].max()),
-    ("EyeQ (three classes): contrast of rejectable images has a low median", "median below 0.5", (3,),
-     lambda of: of[3]["median"].loc["reject", "contrast"] < 0.5),
-    ("EyeQ (three classes): usable images score higher than rejectable ones", "all three medians", (3,),
-     lambda of: (of[3]["median"].loc["usable"] > of[3]["median"].loc["reject"]).all()),
+     (3,), lambda of: of["spread"].loc["reject", "contrast"]
+     > of["spread"].loc["reject", ["illumination", "clarity"]].max()),
+    ("EyeQ (three classes): contrast of rejectable images has a low median", "median below 0.5",
+     (3,), lambda of: of["median"].loc["reject", "contrast"] < 0.5),
+    ("EyeQ (three classes): usable images score higher than rejectable ones", "all three medians",
+     (3,), lambda of: (of["median"].loc["usable"] > of["median"].loc["reject"]).all()),
     ("EyeQ (three classes): usable images vary more than rejectable ones", "all three quartile distances",
-     (3,),
-     lambda of: (of[3]["spread"].loc["usable"] > of[3]["spread"].loc["reject"]).all()),
+     (3,), lambda of: (of["spread"].loc["usable"] > of["spread"].loc["reject"]).all()),
     ("EyeQ (three classes): good images cluster at high probabilities", "all lower quartiles at least 0.5",
-     (3,),
-     lambda of: (of[3]["low"].loc["good"] >= 0.5).all()),
+     (3,), lambda of: (of["low"].loc["good"] >= 0.5).all()),
     ("DeepDRiD (two classes): bad images vary more than rejectable ones of EyeQ",
-     "quartile distances, bad against reject", (2, 3),
-     lambda of: (of[2]["spread"].loc["bad"] > of[3]["spread"].loc["reject"]).all()),
-    ("DeepDRiD (two classes): good images score higher than bad ones", "all three medians", (2,),
-     lambda of: (of[2]["median"].loc["good"] > of[2]["median"].loc["bad"]).all()),
-    ("DeepDRiD (two classes): good images vary less than bad ones", "all three quartile distances", (2,),
-     lambda of: (of[2]["spread"].loc["good"] < of[2]["spread"].loc["bad"]).all()),
+     "quartile distances, bad against reject",
+     (2, 3), lambda two, three: (two["spread"].loc["bad"] > three["spread"].loc["reject"]).all()),
+    ("DeepDRiD (two classes): good images score higher than bad ones", "all three medians",
+     (2,), lambda of: (of["median"].loc["good"] > of["median"].loc["bad"]).all()),
+    ("DeepDRiD (two classes): good images vary less than bad ones", "all three quartile distances",
+     (2,), lambda of: (of["spread"].loc["good"] < of["spread"].loc["bad"]).all()),
 )  # fmt: skip
 """What the paper says of Figure 6 (Section 4.2): its words, what they mean here, sets with how many classes
-it takes, and whether it holds. The paper prints no numbers, so its words are made precise: "low" is a median
-below one half, "cluster at high probabilities" a lower quartile of at least one half, and variability is the
-distance of the quartiles."""
+it takes, and whether it holds for them. The paper prints no numbers, so its words are made precise: "low" is
+a median below one half, "cluster at high probabilities" a lower quartile of at least one half, and
+variability is the distance of the quartiles."""
 
 
 def statements(of_sets: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
-    """Test each of `STATEMENTS`.
-
-    Args:
-        of_sets: Number of overall classes (3, 2 or both) -> `quartiles` of one Student on such a set.
+    """Test each of `STATEMENTS`, given by number of classes (3, 2 or both) `quartiles` of one Student.
 
     Returns:
         One row per statement: statement, meaning, seeds (how many there are) and holds (in how many of them;
@@ -134,7 +127,7 @@ def statements(of_sets: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
     for statement, meaning, needs, holds in STATEMENTS:
         seeds = sorted(set.intersection(*(set(by_seed.get(n, {})) for n in needs)))
         try:
-            count = sum(bool(holds({n: by_seed[n][s] for n in needs})) for s in seeds) if seeds else np.nan
+            count = sum(bool(holds(*(by_seed[n][s] for n in needs))) for s in seeds) if seeds else np.nan
         except KeyError:  # a class without images
             count = np.nan
         found.append((statement, meaning, len(seeds), count))

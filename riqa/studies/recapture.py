@@ -63,13 +63,9 @@ def choose_set(
 ) -> tuple[str, str, pd.DataFrame | None]:
     """Choose the overall set with the most classes, whose Student advises, and the set on which it does.
 
-    It advises on its own set, or on the details set if only there the truth of the photographs is on file.
-
-    `n_classes` are those of each overall set; `photographs` has a folder per set, in it `truth.parquet` where
-    the truth is known.
-
-    Returns:
-        Both sets, and the truth of the second (index image_id), or None.
+    It advises on its own set, or on the details set if only there the truth of the photographs is on file, in
+    `truth.parquet` in the folder that `photographs` has for each set. `n_classes` are those of each overall
+    set. Returns both sets, and the truth of the second (index image_id), or None.
     """
     home = max(n_classes, key=n_classes.get)
     for studied in (home, details_set):
@@ -81,12 +77,10 @@ def choose_set(
 def give_advice(students: pd.DataFrame, teachers: pd.DataFrame, truth: pd.DataFrame | None) -> Advice:
     """Collect everybody's advice.
 
-    Args:
-        students: Test predictions of one model on one dataset, as `riqa.predictions` reads them.
-        teachers: image_id, seed, split and p_<detail> of the Teachers of the same seeds on the same dataset;
-            the detail that is bad most often is counted on the split train, Teacher by Teacher.
-        truth: `truth.parquet` of the set, index image_id; None where nobody knows what is wrong, which leaves
-            out the policies "best_detail" and "spoilt_detail".
+    Students are test predictions of one model on one dataset, as `riqa.predictions` reads them. Teachers, of
+    the same seeds and dataset, have image_id, seed, split and p_<detail>; the detail that is bad most often
+    is counted on the split train, Teacher by Teacher. Truth is `truth.parquet` of the set, index image_id;
+    without it there are no policies "best_detail" and "spoilt_detail".
     """
     images, own = by_image(students)
     names, seeds = images["image_id"], sorted(students["seed"].unique())
@@ -95,14 +89,13 @@ def give_advice(students: pd.DataFrame, teachers: pd.DataFrame, truth: pd.DataFr
     by_seed = [teachers[teachers["seed"] == seed] for seed in seeds]
     columns = [f"p_{detail}" for detail in DETAILS]
     of_teacher = np.stack([answers.set_index("image_id").loc[names, columns] for answers in by_seed])
-    bad = [answers.loc[answers["split"] == "train", columns].lt(0.5).mean() for answers in by_seed]
-    frequent = np.array([often.to_numpy().argmax() for often in bad])[:, None]
+    bad = np.stack([seen.loc[seen["split"] == "train", columns].lt(0.5).mean() for seen in by_seed])
     worst = own.argmin(axis=-1)  # the first of equals
     (dataset,), (student,) = students["dataset"].unique(), students["model"].unique()
     policies = {
         student: repair_one(worst),
         "teacher": repair_one(of_teacher.argmin(axis=-1)),
-        "frequent_detail": repair_one(np.broadcast_to(frequent, worst.shape)),
+        "frequent_detail": repair_one(np.broadcast_to(bad.argmax(axis=1)[:, None], worst.shape)),
         "another_detail": repair_any(worst[..., None] != np.arange(len(DETAILS))),
     }
     if truth is not None:
@@ -183,12 +176,8 @@ def choose_scenes(
     Student's does not ("not noticed"). Without grades, where no photograph can be taken again, there is one
     scene per detail that the Student calls worst, and bad.
 
-    Args:
-        advice: What everybody advises.
-        order: Positions of photographs, none of them NaN in `own`.
-        grades: int (N, 8), true grade after each repair, or None.
-        own: (S, N, 8), the Student's class after each repair, NaN where it was not shown; or None.
-        n_classes: Number of grades.
+    The order holds positions of photographs that have classes in `own` (S, N, 8), the Student's after each
+    repair, NaN where it was not shown. Grades, int (N, 8) of `n_classes`, are the true ones after repair.
 
     Returns:
         Kind -> position; kinds that do not occur are left out.
@@ -218,8 +207,7 @@ def describe_scenes(
     under "taken again", the Student's probabilities, one row per scene; classes are named, the worst first.
 
     Returns:
-        One row per scene: `scene`, `Student`, and with grades `truth`, `repaired`, and `Student then` and
-        `truth then`, after that repair.
+        One row per scene: `scene`, `Student`; with grades `truth`, `repaired`, `Student then`, `truth then`.
     """
     where = np.array([*chosen.values()], dtype=int)
     worst, columns = advice.worst[0, where], {"scene": [*chosen]}
@@ -243,8 +231,7 @@ def _rows(
     found = dict(zip(values, intervals, strict=True))
     gaps = [key for key in values if key[columns.index("rival")]] if "rival" in columns else []
     found |= {key: mean_of_method(values[key], groups=patients, confidence=confidence) for key in gaps}
-    shared = {"dataset": advice.dataset, "seeds": advice.seeds, "confidence": confidence}
-    made = rows(found, columns, **shared)
+    made = rows(found, columns, dataset=advice.dataset, seeds=advice.seeds, confidence=confidence)
     n = [int((~np.isnan(one)).any(axis=0).sum()) for one in values.values()]
     made = made.assign(method=np.where(made["rival"] == "", "pooled", "mrmc"), n=pd.array(n, "Int64"))
     return made.dropna(subset="value", ignore_index=True)

@@ -18,43 +18,38 @@ RULES = {
 def special_cases(images: pd.DataFrame, neighbours: np.ndarray, n_classes: int | None) -> pd.DataFrame:
     """Choose images by `RULES`; an image that one rule has taken is not there for the next.
 
-    Args:
-        images: One row per image: overall (NaN where unknown), the details (1 good, 0 bad, NaN), and one
-            model's p_overall_<code> and p_<detail>.
-        neighbours: (N, k) positions of each image's neighbours.
-        n_classes: Classes that truth and prediction of overall quality share; None if there is no such truth,
-            then only the rule about details is left.
+    Images have overall (NaN where unknown), the details (1 good, 0 bad, NaN), and one model's
+    p_overall_<code> and p_<detail>; neighbours (N, k) are positions. Truth and prediction of overall quality
+    share `n_classes`; with None, where there is no such truth, only the rule about details is left.
 
     Returns:
         One row per case: number (as on the map: 1, 2, 3, 4a, 4b, 4c), rule, row (position in `images`), and
         what `words` says about it. Rules that no image fits are left out.
     """
     gaps = [(images[d] - images[f"p_{d}"]).abs().fillna(0.0).to_numpy(dtype=float) for d in DETAILS]
-    surprise, chosen = np.max(gaps, axis=0), []
+    surprise = np.max(gaps, axis=0)
     if n_classes is None:
-        chosen.append(("3", "3 (no grades)", _best(surprise, surprise > 0.5, 1)))
+        rules = {"3 (no grades)": (surprise, surprise > 0.5)}
     else:
         label = images["overall"].to_numpy(dtype=float)
         probs = images[[f"p_overall_{code}" for code in range(n_classes)]].to_numpy()
         called, top = probs.argmax(axis=1), n_classes - 1
         among_good = (label[neighbours] == top).mean(axis=1)
         evenness = 1 - 2 * np.abs(among_good - 0.5) + 1e-6 * (1 - probs[:, top])  # ties: least sure of good
-        known, free = ~np.isnan(label), np.full(len(label), True)
+        known = ~np.isnan(label)
         rules = {
             "1": (among_good + 1e-6 * probs[:, top], known & (label < top) & (called == top)),
             "2": (probs.max(axis=1), known & (called != label)),
             "3": (surprise, known & (called == label) & (surprise > 0.5)),
             "4": (evenness, (label == top) & (among_good < 1) & (among_good > 0)),
         }
-        for rule, (score, fits) in rules.items():
-            taken = _best(score, fits & free, BORDER_CASES if rule == "4" else 1)
-            free[taken] = False
-            chosen.append((rule, rule, taken))
-    cases = [
-        (number + ("abc"[place] if len(taken) > 1 else ""), RULES[rule], int(row))
-        for number, rule, taken in chosen
-        for place, row in enumerate(taken)
-    ]
+    free, cases = np.full(len(images), True), []
+    for rule, (score, fits) in rules.items():
+        rows = np.flatnonzero(fits & free)
+        taken = rows[np.argsort(-score[rows], kind="stable")][: BORDER_CASES if rule == "4" else 1]
+        free[taken] = False
+        letters = "abc" if len(taken) > 1 else [""]
+        cases += [(rule[0] + letter, RULES[rule], row) for letter, row in zip(letters, taken, strict=False)]
     cases = pd.DataFrame(cases, columns=["number", "rule", "row"])
     return cases.assign(words=[words(images.iloc[row], n_classes) for row in cases["row"]])
 
@@ -76,8 +71,3 @@ def words(image: pd.Series, n_classes: int | None) -> str:
         label, called, p = ("bad", "good", p) if truth == 0 else ("good", "bad", 1 - p)
         said.append(f"{detail}: {label}, called {called} ({p:.2f})")
     return "; ".join(said if differ else [*said, "details as labelled"])
-
-
-def _best(score: np.ndarray, fits: np.ndarray, count: int) -> np.ndarray:
-    rows = np.flatnonzero(fits)
-    return rows[np.argsort(-score[rows], kind="stable")][:count]

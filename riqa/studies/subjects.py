@@ -51,16 +51,11 @@ def draw_subjects(store: Store, n: int, seed: int, split: str = "test") -> Subje
 def draw_located(
     store: Store, roots: Sequence[Path], groups: Sequence[str], n: int, largest_share: float, seed: int
 ) -> Located:
-    """Draw at most n test photographs that are spoilt at places (`riqa.phantom.repair.has_place`).
+    """Draw, by `seed`, at most n test photographs spoilt at places (`riqa.phantom.repair.has_place`).
 
-    Args:
-        store: Curated images of a phantom or simulated set.
-        roots: Folder of the set's photographs, with `truth.parquet`; for simulated sets also the folder of
-            the real photographs that were spoilt.
-        groups: Which details (and "artifact") count.
-        n: How many photographs at most.
-        largest_share: A defect on more than this share of the field counts as everywhere.
-        seed: Seed of the drawing.
+    The store is of a phantom or simulated set. `roots` are the folder of the set's photographs, with
+    `truth.parquet`, and for simulated sets also the folder of the real photographs that were spoilt. Defects
+    of `groups` count, details or "artifact"; one on more than `largest_share` of the field is everywhere.
     """
     root, source_root = roots[0], roots[1] if len(roots) > 1 else None
     truth = pd.read_parquet(root / "truth.parquet").set_index("image_id")
@@ -72,16 +67,14 @@ def draw_located(
         if len(rows) == n:
             break
         one = curated_case(root, ids.iloc[row], size, source_root=source_root)
-        found = regions(one, field, tuple(groups), largest_share)
-        if not found:
+        if found := regions(one, field, tuple(groups), largest_share):
+            rows.append(row)
+            clean.append(one.clean)
+            places.append({"all" if defect == "any" else defect: place for defect, place in found.items()})
+        else:
             n_spread += 1
-            continue
-        rows.append(row)
-        clean.append(one.clean)
-        places.append({"all" if defect == "any" else defect: place for defect, place in found.items()})
-    own = take(store, rows)
-    pixels = np.stack(clean) if clean else np.zeros((0, size, size, 3), np.uint8)
-    return Located(own.ids, own.images, own.fields, _as_images(pixels), places, n_spread)
+    own, clean = take(store, rows), np.array(clean, np.uint8).reshape(-1, size, size, 3)
+    return Located(own.ids, own.images, own.fields, _as_images(clean), places, n_spread)
 
 
 def _as_images(pixels: np.ndarray) -> Tensor:

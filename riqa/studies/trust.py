@@ -58,8 +58,7 @@ def calibrations(
         of = calibration(right, test.probs.max(axis=-1), groups=groups, **how)
         numbers = {("ece", "bins" + ending): of.ece, ("ece_floor", "drawn" + ending): of.floor}
         numbers |= {("brier", "bootstrap" + ending): of.brier}
-        shared = keys | {"n": len(test.images), "confidence": confidence}
-        found.append(rows(numbers, ("metric", "method"), **shared))
+        found.append(rows(numbers, ("metric", "method"), n=len(test.images), confidence=confidence, **keys))
         bins.append(of.table.assign(dataset=keys["dataset"], model=keys["model"]))
     return pd.concat(bins, ignore_index=True), stack(found)
 
@@ -110,6 +109,5 @@ def means(
         groups = wide.index.get_level_values("patient_id").to_numpy()
         intervals = pooled_intervals(values, groups=groups, **how)
         numbers = {(column,): mean for column, mean in zip(columns, intervals, strict=True)}
-        shared = keys | {"method": "pooled", "n": len(wide), "confidence": confidence}
-        found.append(rows(numbers, ("metric",), **shared))
+        found.append(rows(numbers, ("metric",), method="pooled", n=len(wide), confidence=confidence, **keys))
     return stack(found)

@@ -31,8 +31,7 @@ def backbones(predictions: pd.DataFrame, n_resamples: int = 2_000) -> pd.DataFra
     """
     found, none = [], dict.fromkeys(("low", "high", "confidence"), np.nan)
     for (_, split), own in with_answers(predictions).groupby(["model", "split"], sort=False):
-        scored = overall.scores(own, n_resamples=n_resamples)
-        score = scored[scored["metric"] == "macro_f1"].assign(group=split)
+        score = _macro_f1(own, n_resamples).assign(group=split)
         loss = -np.log(own.dropna(subset="overall")["p_true"]).mean()
         found += [score, score.assign(metric="cross_entropy", value=loss, method="mean", **none)]
     return stack(found)
@@ -41,10 +40,14 @@ def backbones(predictions: pd.DataFrame, n_resamples: int = 2_000) -> pd.DataFra
 def behind_the_best(predictions: pd.DataFrame, n_resamples: int = 2_000) -> pd.DataFrame:
     """Subtract the best in validation macro-F1 (the first of equals) from each other backbone."""
     answered = with_answers(predictions[predictions["split"] == "val"])
-    scored = overall.scores(answered, n_resamples=1)
-    value = scored[scored["metric"] == "macro_f1"].set_index("model")["value"]
+    value = _macro_f1(answered, n_resamples=1).set_index("model")["value"]
     pairs = [(model, value.idxmax()) for model in value.index.drop(value.idxmax())]
     return overall.differences(answered, pairs, n_resamples=n_resamples).assign(group="val")
+
+
+def _macro_f1(answered: pd.DataFrame, n_resamples: int) -> pd.DataFrame:
+    scored = overall.scores(answered, n_resamples=n_resamples)
+    return scored[scored["metric"] == "macro_f1"]
 
 
 def candidates(predictions: pd.DataFrame, n_resamples: int = 2_000) -> pd.DataFrame:

@@ -33,11 +33,7 @@ from riqa.evaluate.interval import Interval
 
 
 def vote_counts(scores: np.ndarray, n_classes: int = 2) -> np.ndarray:
-    """Count the experts who chose each class: codes 0..K-1 or NaN (N, R) -> int (N, K).
-
-    Raises:
-        ValueError: If a code is outside 0..K-1.
-    """
+    """Count who chose each class, int (N, K), from codes 0..K-1 or NaN (N, R); another is a ValueError."""
     scores = np.asarray(scores, dtype=float)
     known = scores[~np.isnan(scores)]
     if not np.isin(known, range(n_classes)).all():
@@ -48,11 +44,10 @@ def vote_counts(scores: np.ndarray, n_classes: int = 2) -> np.ndarray:
 def raw_agreement(counts: np.ndarray) -> float:
     """Return the share of pairs of experts who agree, mean over images with two ratings; NaN without any."""
     counts = np.asarray(counts, dtype=float)
-    n = counts.sum(axis=1)
-    agreeing = (counts * (counts - 1)).sum(axis=1)
-    several = n >= 2
-    shares = agreeing[several] / (n * (n - 1))[several]
-    return float(shares.mean()) if several.any() else float("nan")
+    several = counts[counts.sum(axis=1) >= 2]
+    n = several.sum(axis=1)
+    shares = (several * (several - 1)).sum(axis=1) / (n * (n - 1))
+    return float(shares.mean()) if len(several) else float("nan")
 
 
 def class_shares(counts: np.ndarray) -> np.ndarray:
@@ -130,11 +125,7 @@ def agreement_intervals(
 def dawid_skene(scores: np.ndarray) -> np.ndarray:
     """Fit Dawid and Skene's model to ratings (N, R) of 0 bad, 1 good, NaN not seen, in 100 iterations.
 
-    Returns:
-        (N,) posterior probability of good; NaN for images without a rating.
-
-    Raises:
-        ValueError: If there is no rating.
+    Returns the posterior probability of good (N,), NaN for images without a rating; a ValueError if all are.
     """
     image, rater = np.nonzero(~np.isnan(scores))
     if len(image) == 0:

@@ -4,13 +4,14 @@ A replicate draws whole patients with replacement, because photographs of one pa
 pieces of evidence, and where several seeds were trained it draws seeds as well, independently (the pigeonhole
 bootstrap of Owen 2007, doi:10.1214/07-AOAS122). Everywhere `groups` (N,) says what is drawn as a whole, e.g.
 patient ids (None: single images), `n_resamples` is the number of replicates B, `confidence` the coverage
-aimed at, in (0, 1), and `seed` that of the draws. What depends on confusion counts alone is drawn faster by
-`riqa.evaluate.stats`.
+aimed at, in (0, 1), and `seed` that of the draws. A number out of range, no image, or shapes that disagree
+are a ValueError. What depends on confusion counts alone is drawn faster by `riqa.evaluate.stats`.
 """
 
 import numpy as np
 
 from riqa.evaluate.interval import Interval
+from riqa.evaluate.metrics import ratio
 
 _NUMBERS_AT_ONCE = 4_000_000  # weights held at once, to bound memory
 
@@ -37,11 +38,7 @@ def percentile_interval(
 
 
 def image_weights(groups: np.ndarray, n_resamples: int, rng: np.random.Generator) -> np.ndarray:
-    """Draw as many patients as there are: int (B, N), how often each replicate holds each image.
-
-    Raises:
-        ValueError: If there is no image, or `n_resamples` is below 1.
-    """
+    """Draw as many patients as there are: int (B, N), how often each replicate holds each image."""
     if n_resamples < 1:
         raise ValueError(f"n_resamples must be at least 1, got {n_resamples!r}")
     if len(groups) == 0:
@@ -60,8 +57,7 @@ def drawn_means(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     flat = values.reshape(len(values), -1)
     known = ~np.isnan(flat)
     sums, totals = weights @ np.where(known, flat, 0.0), weights @ known.astype(float)
-    means = np.where(totals > 0, sums / np.where(totals > 0, totals, 1), np.nan)
-    return means.reshape(len(weights), *values.shape[1:])
+    return ratio(sums, totals).reshape(len(weights), *values.shape[1:])
 
 
 def drawn_seeds(by_seed: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -91,11 +87,7 @@ def mean_interval(
     values: np.ndarray, *, groups: np.ndarray | None = None, n_resamples: int = 2_000,
     confidence: float = 0.95, seed: int = 0,
 ) -> Interval:  # fmt: skip
-    """Compute a mean over images and seeds of values (N,), or (S, N) with one row per seed, none missing.
-
-    Raises:
-        ValueError: If there is no image, or shapes disagree.
-    """
+    """Compute a mean over images and seeds of values (N,), or (S, N) with one row per seed, none missing."""
     values = np.atleast_2d(np.asarray(values, dtype=float))
     draws = Draws(checked_groups(groups, values.shape[1:]), n_resamples, seed)
     return percentile_interval(values.mean(), draws.means(values.T), confidence)
@@ -109,8 +101,7 @@ def pooled_intervals(
 
     Where each seed has images of its own (those that its model calls bad, say), a mean over seeds of means
     over images would give a seed with few images as much weight as one with many. Here every value weighs
-    the same, and all quantities meet the same draws. Intervals are NaN without any value. Errors are those of
-    `mean_interval`.
+    the same, and all quantities meet the same draws. Intervals are NaN without any value.
     """
     values = np.asarray(values, dtype=float)
     draws = Draws(checked_groups(groups, values.shape[2:]), n_resamples, seed)
@@ -118,9 +109,7 @@ def pooled_intervals(
     both = np.stack([np.where(known, values, 0.0), known])  # sums and numbers of values
     by_seed = np.einsum("bn,kqsn->bskq", draws.weights.astype(float), both, optimize=True)
     sums, counts = np.moveaxis(draws.over_seeds(by_seed), 1, 0)  # (B, Q) each
-    totals = both.sum(axis=(2, 3))
-    with np.errstate(invalid="ignore"):
-        replicates, means = sums / counts, totals[0] / totals[1]
+    replicates, means = ratio(sums, counts), ratio(*both.sum(axis=(2, 3)))
     return [percentile_interval(mean, own, confidence) for mean, own in zip(means, replicates.T, strict=True)]
 
 
@@ -131,10 +120,8 @@ def auc_interval(
     """Compute the AUC: the chance that a positive image scores above a negative one, ties counting half.
 
     `positive` (N,) is true for the positive class; `scores` (N,), or (S, N) with one row per seed, are higher
-    for more positive, and the AUC is a mean over seeds. A replicate with only one class is left out.
-
-    Raises:
-        ValueError: If shapes disagree, or one of the two classes has no image.
+    for more positive, and the AUC is a mean over seeds. A replicate with only one class is left out; where no
+    image at all is of one of the two, that is a ValueError.
     """
     positive, scores = np.asarray(positive, dtype=bool), np.atleast_2d(np.asarray(scores, dtype=float))
     if scores.shape[1:] != positive.shape:
@@ -172,4 +159,4 @@ def _weighted_auc(positive: np.ndarray, scores: np.ndarray, weights: np.ndarray)
     below = np.cumsum(downs, axis=1) - downs
     pairs = ups.sum(axis=1) * downs.sum(axis=1)
     wins = (ups * (below + 0.5 * downs)).sum(axis=1)
-    return np.where(pairs > 0, wins / np.where(pairs > 0, pairs, 1), np.nan)
+    return ratio(wins, pairs)

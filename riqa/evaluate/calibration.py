@@ -41,12 +41,9 @@ def calibration(
 
     `y_true` (N,) is 0, 1 or NaN, which is left out; `probs` of 1, in [0, 1], are (N,), or (S, N) with one row
     per seed, and so may be `y_true`, where seeds are asked different questions ("is your answer right?").
-    `n_bins` are of equal width. For the rest see `riqa.evaluate.bootstrap`. Drawing anew adds noise to every
-    bin and so, on average, error: the replicates of the ECE are shifted back by that much, and not below
-    zero.
-
-    Raises:
-        ValueError: If shapes disagree, no truth is known, or a number is out of range.
+    `n_bins` are of equal width. For the rest, and for errors, see `riqa.evaluate.bootstrap`. Drawing anew
+    adds noise to every bin and so, on average, error: the replicates of the ECE are shifted back by that
+    much, and not below zero.
     """
     y_true, probs = np.asarray(y_true, dtype=float), np.atleast_2d(np.asarray(probs, dtype=float))
     if y_true.shape not in (probs.shape, probs.shape[1:]):
@@ -104,11 +101,9 @@ def fit_psychometric(
     """Fit a logistic psychometric curve to answers `bad` (N,), 0, 1 or shares, at severities (N,) in [0, 1].
 
     The interval of the threshold comes by the delta method from the covariance clustered by `groups` (N,),
-    patients: rows of one group are no independent evidence.
-
-    Returns:
-        The curve, or None where there is none: one answer only, answers that a severity separates perfectly,
-        fewer than three groups, or "bad" not getting likelier with severity.
+    patients: rows of one group are no independent evidence. There is no curve, but None, for one answer only,
+    answers that a severity separates perfectly, fewer than three groups, or "bad" not getting likelier with
+    severity.
     """
     severity, bad = np.asarray(severity, dtype=float), np.asarray(bad, dtype=float)
     codes = np.unique(groups, return_inverse=True)[1]

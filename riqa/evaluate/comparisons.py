@@ -22,12 +22,8 @@ def wilcoxon_test(a: np.ndarray, b: np.ndarray, alternative: str = "two-sided") 
     exact (`scipy.stats.wilcoxon`). Differences are rounded to twelve digits first, so that equal ones stay
     equal whatever the order in which their numbers were summed.
 
-    Returns:
-        The p-value for `alternative` "two-sided", "greater" (one-tailed: A is better) or "less"; 1 where
-        nothing differs.
-
-    Raises:
-        ValueError: If shapes disagree, there is no pair, a value is missing, or `alternative` is unknown.
+    The p-value is for `alternative` "two-sided", "greater" (one-tailed: A is better) or "less", and 1 where
+    nothing differs. A ValueError tells of another alternative, other shapes, no pair, or a missing value.
     """
     a, b = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
     if a.shape != b.shape or a.ndim != 1 or len(a) == 0 or np.isnan(a - b).any():
@@ -43,11 +39,8 @@ def mcnemar_test(correct_a: np.ndarray, correct_b: np.ndarray, method: str = "mi
 
     Only images that one model alone gets right count. If neither is better, how many of these A gets right
     follows Binomial(n, 1/2). The method "exact" is this test, conservative; in "mid-p" the observed point
-    counts half, which is recommended by Fagerland et al. 2013 (doi:10.1186/1471-2288-13-91). It compares two
-    *trained* networks: one seed each.
-
-    Raises:
-        ValueError: If shapes disagree, or `method` is unknown.
+    counts half, which is recommended by Fagerland et al. 2013 (doi:10.1186/1471-2288-13-91); another method
+    is a ValueError, as are other shapes. It compares two *trained* networks: one seed each.
     """
     a, b = np.asarray(correct_a, dtype=bool), np.asarray(correct_b, dtype=bool)
     if a.shape != b.shape or a.ndim != 1:

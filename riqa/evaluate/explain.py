@@ -13,6 +13,7 @@ the patches row by row. Layer and order are found from what the network computes
 import copy
 from collections import Counter
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 
 import numpy as np
@@ -50,9 +51,8 @@ def grad_cam(
     Returns:
         float32 (N, H, W), each stretched from 0 to 1; all 0 where nothing speaks for the target.
 
-    Raises:
-        ValueError: For a task without a head, a target outside it, or images of another shape.
-        InputError: If the backbone has no spatial map, see `find_map_layer`.
+    A ValueError tells of a task without a head, a target outside it, or images of another shape. Other errors
+    are those of `find_map_layer`.
     """
     if task not in TASKS:
         raise ValueError(f"task is {task!r}, must be one of {TASKS}")
@@ -103,12 +103,9 @@ def find_map_layer(model: QualityNet, images: Tensor, min_side: int = MIN_SIDE) 
     the class token's is used, so that no patch has a gradient there. The layer is then the one that the last
     attention reads. Modules used several times are passed over, as Grad-CAM would see their first use.
 
-    Returns:
-        The module, and the layout that makes maps (N, C, h, w) of its outputs and of their gradients.
-
-    Raises:
-        InputError: If no module has such an output, or the network goes on after it with a sequence that is
-            no grid of patches, such as one with several extra tokens.
+    Returned with the module is the layout that makes maps (N, C, h, w) of its outputs and of their gradients.
+    An InputError tells that no module has such an output, or that the network goes on after it with a
+    sequence that is no grid of patches, such as one with several extra tokens.
     """
     if min_side < 2:
         raise ValueError(f"min_side is {min_side}, must be at least 2 cells")
@@ -120,8 +117,7 @@ def find_map_layer(model: QualityNet, images: Tensor, min_side: int = MIN_SIDE) 
     height, width = images.shape[2:]
 
     def is_map(h: int, w: int) -> bool:
-        fits = min_side <= h <= height and min_side <= w <= width
-        return fits and _in_proportion(h, w, height, width)
+        return min_side <= h <= height and min_side <= w <= width and _in_proportion(h, w, height, width)
 
     for module, output in reversed(outputs):
         shape = output.shape
@@ -166,12 +162,10 @@ def _run(model: QualityNet, images: Tensor) -> tuple[Tensor, list[tuple[nn.Modul
         if isinstance(output, Tensor):
             outputs.append((module, output))
 
-    handles = [module.register_forward_hook(note) for module in model.backbone.modules()]
-    try:
+    with ExitStack() as hooks:
+        for module in model.backbone.modules():
+            hooks.enter_context(module.register_forward_hook(note))
         return model.features(images), outputs
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def _in_proportion(h: int, w: int, height: int, width: int) -> bool:

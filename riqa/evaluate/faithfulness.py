@@ -86,9 +86,7 @@ def ranks_in_field(maps: np.ndarray, fields: np.ndarray, ties: np.ndarray) -> np
     ranks = np.ones(maps.shape)
     for rank, saliency, tie, field in zip(ranks, maps, ties, fields, strict=True):
         order = np.lexsort((-tie[field], -saliency[field]))
-        places = np.empty(len(order))
-        places[order] = np.arange(len(order)) / len(order)
-        rank[field] = places
+        rank[field] = np.argsort(order) / len(order)
     return ranks
 
 
@@ -111,14 +109,11 @@ def perturbation_curves(
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:  # fmt: skip
     """Ask a network for the probability p of each image's class while more and more of it is replaced.
 
-    Args:
-        model: In evaluation mode, with an overall head.
-        images: (N, 3, H, W) in [0, 1].
-        baselines: (N, 3, H, W), what pixels are replaced by.
-        orders: For each curve the `ranks_in_field` (N, H, W), and whether it is an insertion: that one starts
-            at the baseline, and the image's pixels come in the order of the ranks.
-        classes: (N,).
-        shares: K places to ask, rising from 0 to 1. The ends need no order and are computed once.
+    The model is in evaluation mode, with an overall head. Images are (N, 3, H, W) in [0, 1], and so are
+    `baselines`, by which their pixels are replaced; classes are (N,). `orders` hold for each curve the
+    `ranks_in_field` (N, H, W), and whether it is an insertion: that one starts at the baseline, and the
+    image's pixels come in the order of the ranks. `shares` are K places to ask, rising from 0 to 1; the ends
+    need no order and are computed once.
 
     Returns:
         (N, K) for each curve, stretched so that p of the image becomes 1 and that of its baseline 0; NaN

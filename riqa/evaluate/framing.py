@@ -31,12 +31,9 @@ def shrink(images: Sequence[np.ndarray], size: int) -> np.ndarray:
 def measurements(images: np.ndarray) -> np.ndarray:
     """Describe images uint8 (N, S, S, 3) RGB by their brightness, spread, and variation at each scale.
 
-    Returns:
-        float (N, 2 + number of scales): mean and standard deviation of the grey values in [0, 1], then the
-        natural logarithm of the mean square of each level of a Laplacian pyramid, finest first.
-
-    Raises:
-        ValueError: If S is below 16.
+    Returns float (N, 2 + number of scales): mean and standard deviation of the grey values in [0, 1], then
+    the natural logarithm of the mean square of each level of a Laplacian pyramid, finest first. An S below 16
+    is a ValueError.
     """
     found = []
     for image in images:
@@ -57,18 +54,13 @@ def held_out_aucs(
 ) -> np.ndarray:
     """Predict a yes-or-no label (N,) of patients (N,) not seen before from `measurements`, fold by fold.
 
-    Args:
-        numbers: K sets of measurements of the same N images, (N, any) each.
-        positive: Whether an image has the label.
-        groups: Patients; all images of one are in the same fold.
-        seed: The first seed of `REPEATS` assignments to `FOLDS` folds, the same for all K.
+    `numbers` are K sets of measurements of the same N images, (N, any) each. All images of a patient are in
+    the same fold; `seed` is the first of `REPEATS` assignments to `FOLDS` folds, the same for all K.
 
     Returns:
         (K, REPEATS * FOLDS) areas under the ROC curve, each on a fold that the regression did not see; NaN
-        where that fold, or the others together, hold one class only.
-
-    Raises:
-        ValueError: If fewer than `FOLDS` images have the label, or have it not.
+        where that fold, or the others together, hold one class only. A ValueError tells that fewer than
+        `FOLDS` images have the label, or have it not.
     """
     if min(positive.sum(), (~positive).sum()) < FOLDS:
         raise ValueError(

@@ -20,10 +20,8 @@ def class_shares(probs: np.ndarray, trained_on: np.ndarray) -> np.ndarray:
 
     Each step corrects the probabilities (N, K), rows summing to 1, to the shares so far, and takes their
     means as the next shares; the likelihood of the answers never falls. The start are the shares (K,) of the
-    training photographs, above 0, summing to 1; the end, that no share changes by more than 1e-9.
-
-    Raises:
-        ValueError: If shapes disagree, or shares or probabilities are not as said.
+    training photographs, above 0, summing to 1; the end, that no share changes by more than 1e-9. What is not
+    as said here is a ValueError.
     """
     probs, trained_on = np.asarray(probs, dtype=float), np.asarray(trained_on, dtype=float)
     if probs.ndim != 2 or len(probs) == 0 or trained_on.shape != probs.shape[1:]:

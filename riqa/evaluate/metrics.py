@@ -16,10 +16,7 @@ _OWN = ("image_id", "eye", "patient_id", *_LABELS)  # of an image; every other c
 
 
 def scores_from_counts(counts: np.ndarray) -> dict[str, np.ndarray]:
-    """Score overall quality from many confusion matrices at once; each score has the shape (...).
-
-    Args:
-        counts: (..., K, K), rows the true class, columns the predicted one; K = 2 or 3.
+    """Score overall quality from counts (..., K, K), rows the truth, of K = 2 or 3 classes; each score (...).
 
     Returns:
         `macro_f1`, `precision`, `recall`, `accuracy`, `quadratic_kappa` (Cohen's, NaN if all is of one class)
@@ -29,13 +26,13 @@ def scores_from_counts(counts: np.ndarray) -> dict[str, np.ndarray]:
     """
     counts = np.asarray(counts, dtype=float)
     n_classes = counts.shape[-1]
-    hits, true, precision, recall, f1 = _by_class(counts)
+    hits, true, precision, recall, f1 = scores_by_class(counts)
     scores = {"macro_f1": f1.mean(axis=-1)}
     if n_classes == 2:
         scores |= {"f1": f1[..., 0], "precision": precision[..., 0], "recall": recall[..., 0]}
     else:
         scores |= {"precision": precision.mean(axis=-1), "recall": recall.mean(axis=-1)}
-    scores["accuracy"] = _ratio(hits.sum(axis=-1), true.sum(axis=-1))
+    scores["accuracy"] = ratio(hits.sum(axis=-1), true.sum(axis=-1), 0)
     scores["quadratic_kappa"] = _quadratic_kappa(counts)
     return scores | {f"f1.{name}": f1[..., code] for code, name in enumerate(class_names(n_classes))}
 
@@ -48,7 +45,7 @@ def detail_scores_from_counts(counts: np.ndarray) -> dict[str, np.ndarray]:
         `macro_f1` (mean of the details' F1, as in the paper's Table 4) and `macro_f1_both_classes` (mean over
         details of the mean of the F1 of good and of bad: calling everything good does not do well in it).
     """
-    _, true, precision, recall, f1 = _by_class(np.asarray(counts, dtype=float))
+    _, true, precision, recall, f1 = scores_by_class(np.asarray(counts, dtype=float))
     known = true.sum(axis=-1) > 0
     f1 = np.where(known[..., None], f1, np.nan)
     precision, recall = (np.where(known, of[..., 1], np.nan) for of in (precision, recall))
@@ -61,8 +58,12 @@ def detail_scores_from_counts(counts: np.ndarray) -> dict[str, np.ndarray]:
 
 def mean_of_known(values: np.ndarray, axis: int) -> np.ndarray:
     """Average without NaN; NaN where there is nothing else."""
-    known = (~np.isnan(values)).sum(axis=axis)
-    return np.where(known > 0, np.nansum(values, axis=axis) / np.maximum(known, 1), np.nan)
+    return ratio(np.nansum(values, axis=axis), (~np.isnan(values)).sum(axis=axis))
+
+
+def ratio(above: np.ndarray, below: np.ndarray, otherwise: float = np.nan) -> np.ndarray:
+    """Return above / below, and where `below` is not above 0 what is to stand for it."""
+    return np.where(below > 0, above / np.where(below > 0, below, 1), otherwise)
 
 
 def reliability_table(y_true: np.ndarray, probs: np.ndarray, n_bins: int = 10) -> pd.DataFrame:
@@ -86,8 +87,7 @@ def reliability_table(y_true: np.ndarray, probs: np.ndarray, n_bins: int = 10) -
     count, sum_predicted, n_positive = (
         np.bincount(places, weights=weights, minlength=n_bins) for weights in (None, probs, truth)
     )
-    divisor = np.where(count > 0, count, np.nan)
-    means = {"mean_predicted": sum_predicted / divisor, "fraction_positive": n_positive / divisor}
+    means = {"mean_predicted": ratio(sum_predicted, count), "fraction_positive": ratio(n_positive, count)}
     return pd.DataFrame({"bin_low": edges[:-1], "bin_high": edges[1:], "count": count} | means)
 
 
@@ -101,19 +101,16 @@ def expected_calibration_error(table: pd.DataFrame) -> float:
 
 
 def aggregate_eyes(predictions: pd.DataFrame) -> pd.DataFrame:
-    """Average predictions over the views of an eye, as if they were votes on one case.
+    """Average predictions, of one row per image, over the views of an eye, as if they were votes on one case.
 
     DeepDRiD's overall quality is a verdict on an eye that was copied to its two views, so results per image,
     as in the paper (section 4.1), carry noise that results per eye do not. Views belong to one eye if
     patient, eye and all columns that describe the run (dataset, split, model, seed, ...) are the same. An
     image whose eye is "unknown" is a case of its own.
 
-    Args:
-        predictions: What `riqa.learn.predict.predict` returns: one row per image.
-
-    Returns:
-        One row per eye with the columns given. `image_id` is that of its first view. A true label is the one
-        that all views with a label share, and NaN where they contradict each other.
+    Returns one row per eye with the columns given, those of `riqa.learn.predict.predict`. `image_id` is that
+    of its first view. A true label is the one that all views with a label share, and NaN where they
+    contradict each other.
     """
     probabilities = [column for column in predictions if column.startswith("p_")]
     labels = [column for column in _LABELS if column in predictions]
@@ -130,11 +127,11 @@ def aggregate_eyes(predictions: pd.DataFrame) -> pd.DataFrame:
     return eyes.sort_index().reset_index(drop=True)
 
 
-def _by_class(counts: np.ndarray) -> tuple[np.ndarray, ...]:
+def scores_by_class(counts: np.ndarray) -> tuple[np.ndarray, ...]:
     """Return hits, true images, precision, recall and F1 of each class (..., K) from counts (..., K, K)."""
     hits = np.diagonal(counts, axis1=-2, axis2=-1)
     true, called = counts.sum(axis=-1), counts.sum(axis=-2)
-    return hits, true, _ratio(hits, called), _ratio(hits, true), _ratio(2 * hits, true + called)
+    return hits, true, ratio(hits, called, 0), ratio(hits, true, 0), ratio(2 * hits, true + called, 0)
 
 
 def _quadratic_kappa(counts: np.ndarray) -> np.ndarray:
@@ -144,8 +141,4 @@ def _quadratic_kappa(counts: np.ndarray) -> np.ndarray:
     by_chance = counts.sum(axis=-1)[..., :, None] * counts.sum(axis=-2)[..., None, :]
     expected = (weights * by_chance).sum(axis=(-2, -1)) / np.maximum(counts.sum(axis=(-2, -1)), 1)
     observed = (weights * counts).sum(axis=(-2, -1))
-    return np.where(expected > 0, 1 - _ratio(observed, expected), np.nan)
-
-
-def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
-    return numerator / np.where(denominator > 0, denominator, 1)
+    return 1 - ratio(observed, expected)

@@ -42,10 +42,8 @@ def together(
         For each of `MEASURES`: ``purity`` is the mean share of the k nearest images of other patients with
         the image's own label, in [0, 1]; ``silhouette`` the mean of (b - a) / max(a, b), in [-1, 1], where a
         is the mean distance to images of the own label and b to those of the nearest other label; 0 for an
-        image without company (Rousseeuw 1987, doi:10.1016/0377-0427(87)90125-7).
-
-    Raises:
-        ValueError: If fewer than two labels have images of two patients, or images are too few for k.
+        image without company (Rousseeuw 1987, doi:10.1016/0377-0427(87)90125-7). A ValueError tells of labels
+        that are not `measurable`, or images too few for k.
     """
     _, patients = np.unique(np.asarray(groups), return_inverse=True)
     _, codes = np.unique(np.asarray(labels), return_inverse=True)
@@ -53,14 +51,11 @@ def together(
         raise ValueError("need two labels with images of at least two patients each")
     shuffled = codes[permutations]
     order = neighbour_order(distances, patients, k)
-    apart = patients[:, None] != patients
+    near, apart = order[:, :k], patients[:, None] != patients
     far = np.where(apart, distances, 0.0)
+    pure = purity(near, codes), _purity_without_each(order, codes, patients, k), purity(near, shuffled)
     found = {
-        "purity": (
-            purity(order[:, :k], codes),
-            _purity_without_each(order, codes, patients, k),
-            purity(order[:, :k], shuffled),
-        ),
+        "purity": pure,
         "silhouette": (
             _silhouettes(far, apart, codes[None]).mean(),
             _silhouette_without_each(far, apart, codes, patients),
@@ -83,10 +78,7 @@ def neighbour_order(distances: np.ndarray, groups: np.ndarray, k: int) -> np.nda
     """List each image's nearest images of other patients, from distances (N, N) and patients (N,).
 
     int (N, k + m), nearest first; m is the most images that a patient has, so that k are left without any
-    one patient.
-
-    Raises:
-        ValueError: If k is below 1 or there are not so many images of other patients.
+    one patient. A ValueError tells of a k below 1, or above what that leaves.
     """
     groups = np.asarray(groups)
     most = np.unique(groups, return_counts=True)[1].max()

@@ -21,7 +21,7 @@ import pandas as pd
 from riqa.evaluate.agreement import cohen_kappa, gwet_ac1, vote_counts
 from riqa.evaluate.bootstrap import Draws
 from riqa.evaluate.interval import Interval
-from riqa.evaluate.metrics import mean_of_known
+from riqa.evaluate.metrics import mean_of_known, ratio, scores_by_class
 from riqa.evaluate.mrmc import interval_of_method, jackknife
 from riqa.labels import DETAILS
 
@@ -47,13 +47,9 @@ def score_cube(
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """Lay ratings of details (image_id, rater, item, score, session) out by image, expert and detail.
 
-    Session 1, or 2 for the blinded second one; of the N images, in the order given.
-
-    Returns:
-        float (N, R, 3), NaN where an expert did not judge; and the R experts who judged anything, in order.
-
-    Raises:
-        ValueError: If an expert judged a detail of an image twice in the session.
+    Session 1, or 2 for the blinded second one; of the N images, in the order given. Returns float (N, R, 3),
+    NaN where an expert did not judge, and the R experts who judged anything, in order. A ValueError tells of
+    an expert who judged a detail of an image twice in the session.
     """
     image_ids, cell = list(image_ids), ["image_id", "rater", "item"]
     chosen = ratings[ratings["image_id"].isin(image_ids) & ratings["item"].isin(DETAILS)]
@@ -86,9 +82,8 @@ def majority_of_rest(scores: np.ndarray) -> np.ndarray:
 def majority_of_others(scores: np.ndarray, ties: str = "leave_out") -> tuple[np.ndarray, np.ndarray]:
     """Find, for each expert, what the majority of the others says of the images that the expert has seen.
 
-    Returns:
-        reference: (N, R, I) of 0, 1; NaN where the expert or all others did not look, or a tie is left out.
-        tied: bool (N, R, I), where the others tie.
+    It is (N, R, I) of 0, 1; NaN where the expert or all others did not look, or a tie is left out. The second
+    array, bool (N, R, I), is true where the others tie.
     """
     if ties not in TIES:
         raise ValueError(f"ties must be one of {tuple(TIES)}, got {ties!r}")
@@ -126,13 +121,10 @@ def against_others(
 
 def _scores(counts: np.ndarray) -> dict[str, np.ndarray]:
     """Compute `METRICS` from counts (..., truth, answer) of 0 bad, 1 good; NaN without any image."""
-    hits = counts[..., 1, 1]
-    true, called, n = counts[..., 1, :].sum(axis=-1), counts[..., 1].sum(axis=-1), counts.sum(axis=(-2, -1))
-    parts = [(hits + counts[..., 0, 0], n), (2 * hits, true + called), (hits, called), (hits, true)]
-    return {
-        name: np.where(n > 0, top / np.where(bottom > 0, bottom, 1), np.nan)
-        for name, (top, bottom) in zip(METRICS, parts, strict=True)
-    }
+    hits, true, *by_class = scores_by_class(counts)
+    n = true.sum(axis=-1)
+    precision, recall, f1 = (np.where(n > 0, of[..., 1], np.nan) for of in by_class)
+    return dict(zip(METRICS, (ratio(hits.sum(axis=-1), n), f1, precision, recall), strict=True))
 
 
 def average_gaps(
@@ -144,10 +136,8 @@ def average_gaps(
     With a margin the lower bound is a one-sided test: is the model no worse than an average expert, up to
     that margin? (Walker and Nowacki 2011, doi:10.1007/s11606-010-1513-8.) The model is a way of training, so
     its seeds are readers, and patients are cases (`riqa.evaluate.mrmc`); experts are given. `confidence`, in
-    (0.5, 1), is that of each of the two one-sided bounds.
-
-    Returns:
-        One per item, then one for the mean over items; NaN where there is nothing to compare.
+    (0.5, 1), is that of each of the two one-sided bounds. Returned are an interval per item, then one for the
+    mean over items; NaN where there is nothing to compare.
     """
     if not 0.5 < confidence < 1:
         raise ValueError(f"no one-sided bounds with confidence={confidence!r}")
@@ -161,7 +151,7 @@ def average_gaps(
     def by_item(sums: np.ndarray) -> np.ndarray:  # (..., S * R * I + R * I) -> (..., S, I)
         gap = sums[..., :of_model].reshape(*sums.shape[:-1], *shape)
         n = sums[..., of_model:].reshape(*sums.shape[:-1], 1, *shape[1:])
-        return mean_of_known(np.where(n > 0, gap / np.maximum(n, 1), np.nan), axis=-2)
+        return mean_of_known(ratio(gap, n), axis=-2)
 
     asked = [lambda sums, k=k: by_item(sums)[..., k] for k in range(shape[-1])]
     asked.append(lambda sums: mean_of_known(by_item(sums), axis=-1))
@@ -171,9 +161,8 @@ def average_gaps(
 def intra_rater(ratings: pd.DataFrame, image_ids: Sequence[str]) -> pd.DataFrame:
     """Compare what each expert said of the same image in session 1 and, blinded, in session 2.
 
-    Returns:
-        One row per expert and detail: rater, item, n, agreement, cohen_kappa (NaN if undefined) and gwet_ac1;
-        none without n.
+    One row per expert and detail, if there are such images: rater, item, n, agreement, cohen_kappa (NaN if
+    undefined) and gwet_ac1.
     """
     rows = []
     (first, names), (second, again) = (score_cube(ratings, image_ids, session) for session in (1, 2))
@@ -190,26 +179,21 @@ def intra_rater(ratings: pd.DataFrame, image_ids: Sequence[str]) -> pd.DataFrame
 def excess_of_good(scores: np.ndarray, answers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Compare what each expert says with the share of the others who say good, on the same image.
 
-    Panels differ from image to image, so plain shares would compare different images.
-
-    Returns:
-        The excess over the other experts (N, R, I), NaN where the expert or all others did not look; and of
-        the model over the whole panel (N, S, I).
+    Panels differ from image to image, so plain shares would compare different images. Returns the excess over
+    the other experts (N, R, I), NaN where the expert or all others did not look, and that of the model over
+    the whole panel (N, S, I).
     """
     seen = ~np.isnan(scores)
     n, good = seen.sum(axis=1, keepdims=True), np.nansum(scores, axis=1, keepdims=True)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        others = np.where(seen & (n > 1), (good - np.where(seen, scores, 0)) / (n - seen), np.nan)
-        panel = np.where(n > 0, good / n, np.nan)
-    return scores - others, answers.transpose(1, 0, 2) - panel
+    others = ratio(good - np.where(seen, scores, 0), n - seen)
+    return scores - others, answers.transpose(1, 0, 2) - ratio(good, n)
 
 
 def errors_by_consent(scores: np.ndarray, answers: np.ndarray) -> dict[str, np.ndarray]:
     """Split a model's errors against the majority of the panel into unanimous and contested images.
 
-    Returns:
-        "unanimous" (all experts of an image say the same) and "contested" -> (N, S, I), 1 where the model is
-        wrong, NaN on images of the other kind, with fewer than two ratings, or with a tie.
+    "unanimous" (all experts of an image say the same) and "contested" -> (N, S, I), 1 where the model is
+    wrong, NaN on images of the other kind, with fewer than two ratings, or with a tie.
     """
     label, n, good = majority(scores), (~np.isnan(scores)).sum(axis=1), np.nansum(scores, axis=1)
     usable, unanimous = (n > 1) & ~np.isnan(label), (good == 0) | (good == n)
@@ -230,12 +214,8 @@ def errors_together(
     and both on p_jk. Every kind of pair is looked at on the images that a pair of experts has judged, against
     one reference; numerator and denominator are summed over pairs, each weighed by its images.
 
-    Args:
-        scores: (N, R, I), of the experts.
-        answers: (S, N, I), of the model.
-        reference: What is right, 0 or 1, NaN where that is unknown: (N, 1, I), or (N, P, I) by pair of
-            experts as `majority_of_rest` does.
-        weights: (B, N), how often each image counts.
+    The reference is what is right, 0 or 1, NaN where that is unknown: (N, 1, I), or (N, P, I) by pair of
+    experts as `majority_of_rest` does. Weights (B, N) say how often each image counts.
 
     Returns:
         ("error" or "error_consistency", kind) -> (B, I), kind "experts", "model" or "between" (consistency
@@ -260,11 +240,7 @@ def errors_together(
         ("between", one_each, (j + k) * of_seeds, n_seeds * (j + k) + 2 * of_seeds),
     ):
         top, bottom = 2 * (met - expected / some), alone - 2 * expected / some
-        found["error_consistency", kind] = _share(top.sum(axis=1), bottom.sum(axis=1))
-    found["error", "experts"] = _share((j + k).sum(axis=1), 2 * n.sum(axis=1))
-    found["error", "model"] = _share(of_seeds.sum(axis=1), n_seeds * n.sum(axis=1))
+        found["error_consistency", kind] = ratio(top.sum(axis=1), bottom.sum(axis=1))
+    found["error", "experts"] = ratio((j + k).sum(axis=1), 2 * n.sum(axis=1))
+    found["error", "model"] = ratio(of_seeds.sum(axis=1), n_seeds * n.sum(axis=1))
     return found
-
-
-def _share(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
-    return np.where(bottom > 0, top / np.where(bottom > 0, bottom, 1), np.nan)

@@ -23,20 +23,15 @@ def possible_tables(
 ) -> pd.DataFrame:
     """Find every table of counts whose scores agree with printed ones.
 
-    Args:
-        n_images: Images that were scored.
-        printed: Printed scores of the positive class, shares in [0, 1]: any of `precision`, `recall`, `f1`
-            and `accuracy`; a dictionary or a series.
-        within: Largest distance allowed between a score and what is printed, in units of the last digit.
-        n_positive: How many images are truly positive, where this is known; else 1 to `n_images` are tried.
+    `printed` are scores of the positive class on `n_images`, shares in [0, 1]: any of `precision`, `recall`,
+    `f1` and `accuracy`; a dictionary or a series. `within` is the largest distance allowed between a score
+    and what is printed, in units of the last digit. `n_positive` says how many images are truly positive,
+    where this is known; else 1 to `n_images` are tried.
 
     Returns:
         One row per table, by rising counts: `n_positive`, `true_positive`, `false_positive` (images); `off`,
-        the largest distance among the scores, in units of the last digit.
-
-    Raises:
-        ValueError: If no score is given, an unknown one, or one outside [0, 1]; or if there are more positive
-            images than images.
+        the largest distance among the scores, in units of the last digit. A ValueError tells that no score is
+        given, an unknown one, or one outside [0, 1]; or more positive images than images.
     """
     printed = dict(printed)
     if not printed or not printed.keys() <= {"precision", "recall", "f1", "accuracy"}:
@@ -52,12 +47,11 @@ def possible_tables(
             hits = hits[np.abs(hits / positive - printed["recall"]) * _UNITS <= within + 1]
         hits, wrong = np.meshgrid(hits, np.arange(n_images - positive + 1), indexing="ij")
         called = hits + wrong
-        right = n_images - positive - wrong + hits
         scores = {
             "precision": np.divide(hits, called, out=np.zeros(hits.shape), where=called > 0),
             "recall": hits / positive,
             "f1": 2 * hits / (positive + called),
-            "accuracy": right / n_images,
+            "accuracy": (n_images - positive - wrong + hits) / n_images,
         }
         far = np.max([np.abs(scores[score] - value) for score, value in printed.items()], axis=0)
         far = np.round(far * _UNITS, 9)  # a tie, which may be rounded either way, stays one
@@ -72,11 +66,9 @@ def possible_truths(
 ) -> pd.Series:
     """Find how many images can be positive, if several models were scored against the same truth.
 
-    `printed` are the scores of each model; for the rest, and for errors, see `possible_tables`.
-
-    Returns:
-        Number of positive images, rising -> the largest distance from print, in units of the last digit, over
-        the models' tables that fit best. A number that some model does not allow is left out.
+    `printed` are the scores of each model; for the rest, and for errors, see `possible_tables`. Returns by
+    number of positive images, rising, the largest distance from print, in units of the last digit, over the
+    models' tables that fit best. A number that some model does not allow is left out.
     """
     offs = [
         possible_tables(n_images, one, within=within).groupby("n_positive")["off"].min() for one in printed

@@ -16,7 +16,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from riqa.evaluate.bootstrap import checked_groups, percentile_interval
+from riqa.evaluate.bootstrap import checked_groups, drawn_seeds, percentile_interval
 from riqa.evaluate.interval import Interval
 from riqa.evaluate.metrics import detail_scores_from_counts, scores_from_counts
 from riqa.labels import DETAILS
@@ -33,19 +33,10 @@ def paired_bootstrap(
     Both models meet the same draws of images, so what makes an image hard for both cancels out. Row s of
     `pred_a` and of `pred_b` are taken as one pair (the same training seed): seeds are drawn as pairs, too.
 
-    Args:
-        y_true: (N,) codes 0..K-1, none missing.
-        pred_a: (N,) predicted codes of model A, or (S, N) with one row per training seed.
-        pred_b: Those of model B, of the same shape.
-        n_classes: K, 2 or 3.
-        metric: A key of `riqa.evaluate.metrics.scores_from_counts`.
-        groups: (N,) what is drawn as a whole, e.g. patient ids; None draws single images.
-        n_resamples: Number of bootstrap replicates.
-        confidence: Coverage aimed at, in (0, 1).
-        seed: Seed of the draws.
-
-    Raises:
-        ValueError: If shapes disagree, a code or a number is out of range, or the metric is unknown.
+    Of K = `n_classes`, 2 or 3, the truth (N,) has codes 0..K-1, none missing; `pred_a` are the codes that
+    model A predicts, (N,), or (S, N) with one row per training seed, and `pred_b` are of the same shape. The
+    metric is a key of `riqa.evaluate.metrics.scores_from_counts`. For the rest see `riqa.evaluate.bootstrap`;
+    another code or metric is a ValueError, too.
     """
     one_hot, difference = paired_cells(y_true, pred_a, pred_b, n_classes, metric)
 
@@ -154,18 +145,17 @@ def _intervals(
     rows = np.ascontiguousarray(counts).view(np.dtype((np.void, counts.itemsize * counts.shape[1]))).ravel()
     _, first, multiplicity = np.unique(rows, return_index=True, return_counts=True)
     kinds = counts[first].astype(float)
-    images_rng, seeds_rng = np.random.default_rng(seed).spawn(2)
+    of_images, of_seeds = np.random.SeedSequence(seed).spawn(2)
+    images_rng = np.random.default_rng(of_images)
     observed = scores((multiplicity @ kinds)[None])
     block, blocks = max(1, _CELLS_AT_ONCE // len(multiplicity)), []
     for start in range(0, n_resamples, block):  # a block of replicates at a time
         size = min(block, n_resamples - start)
         drawn = images_rng.multinomial(total, multiplicity / total, size=size)
         blocks.append(scores(drawn.astype(float) @ kinds))
-    n_seeds = next(iter(observed.values())).shape[1]
-    picks = seeds_rng.integers(n_seeds, size=(n_resamples, n_seeds))
     intervals = {}
     for metric, values in observed.items():
         by_seed = np.concatenate([block[metric] for block in blocks])
-        replicates = np.take_along_axis(by_seed, picks, axis=1).mean(axis=1)
+        replicates = drawn_seeds(by_seed, np.random.default_rng(of_seeds))  # the same for all
         intervals[metric] = percentile_interval(values.mean(), replicates, confidence, test_zero=test_zero)
     return intervals

@@ -22,19 +22,16 @@ def against_constants(images: pd.DataFrame, truth: np.ndarray, probs: np.ndarray
     """Compare a Teacher with always saying good and always saying bad, each by the F1 that favours it.
 
     Of one detail: `images`, N rows with patient_id, drawn as a whole; truth (N,), 0 bad, 1 good; and
-    probabilities of good (S, N), one row per seed.
-
-    Returns:
-        For "always good" and "always bad" the difference, Teacher minus constant, with its 95 % interval.
+    probabilities of good (S, N), one row per seed. For "always good" and "always bad" the difference, Teacher
+    minus constant, is returned with its 95 % interval.
     """
-    called, patients = (probs >= 0.5).astype(int), images["patient_id"].to_numpy()
+    called = (probs >= 0.5).astype(int)
+    constants = {"good": np.ones_like(called), "bad": np.zeros_like(called)}
+    how = {"n_classes": 2, "groups": images["patient_id"].to_numpy(), "n_resamples": 2_000}
     return {
-        f"always {answer}": paired_bootstrap(
-            truth, called, np.full_like(called, code), n_classes=2, metric=f"f1.{answer}",
-            groups=patients, n_resamples=2_000,
-        )
-        for answer, code in {"good": 1, "bad": 0}.items()
-    }  # fmt: skip
+        f"always {answer}": paired_bootstrap(truth, called, constant, metric=f"f1.{answer}", **how)
+        for answer, constant in constants.items()
+    }
 
 
 def possible_shares(n_bad: pd.DataFrame, n: pd.Series) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -58,13 +55,10 @@ def reasons_against(
 ) -> list[str]:  # fmt: skip
     """Apply the rule to one detail: a sentence for each reason against it.
 
-    Args:
-        compared: `against_constants` by the name of the set that experts have judged.
-        answers: Rows of `riqa.learn.predict.predict` on large sets, which are judged by their training
-            photographs; only sets with the classes of `low` are.
-        detail: The detail.
-        low: Least possible share of bad, one row per class in the order of codes.
-        high: Largest possible share.
+    `compared` are `against_constants` by the name of the set that experts have judged; `low` and `high` the
+    `possible_shares`, one row per class in the order of codes. Answers, rows of
+    `riqa.learn.predict.predict`, are of large sets, which are judged by their training photographs; only
+    sets with these classes are.
     """
     found = [
         f'on {name(dataset)} it does not beat the answer "{constant}" '

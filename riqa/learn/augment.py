@@ -31,21 +31,19 @@ class Augmentation:
     max_colour_change: float = Field(0.02, ge=0, lt=1)  # brightness, contrast, saturation: factors 1 +- this
 
 
-def augment(
-    images: Tensor, augmentation: Augmentation, generator: torch.Generator, *, part: int = 0, n_parts: int = 1
-) -> Tensor:
-    """Transform each image of a batch by its own random draw; the surround stays black.
-
-    If `images` are part of a batch, every `n_parts`-th of its images from number `part` on, the draw is
-    that of the whole batch. The generator is one of the CPU.
-    """
-    return augment_and_tell(images, augmentation, generator, part=part, n_parts=n_parts)[0]
+def augment(images: Tensor, augmentation: Augmentation, generator: torch.Generator) -> Tensor:
+    """Transform each image of a batch by its own random draw; the surround stays black."""
+    return augment_and_tell(images, augmentation, generator)[0]
 
 
 def augment_and_tell(
     images: Tensor, augmentation: Augmentation, generator: torch.Generator, *, part: int = 0, n_parts: int = 1
 ) -> tuple[Tensor, Tensor]:
-    """Do what `augment` does, and tell how each image was moved, by `compose_affine`: maps (N, 2, 2)."""
+    """Do what `augment` does, and tell how each image was moved, by `compose_affine`: maps (N, 2, 2).
+
+    If `images` are part of a batch, every `n_parts`-th of its images from number `part` on, the draw is
+    that of the whole batch. The generator is one of the CPU.
+    """
     if augmentation.max_transforms == 0:
         return images, torch.eye(2).repeat(len(images), 1, 1)
     drawn = draw_transforms(n_parts * len(images), augmentation.max_transforms, generator)

@@ -25,11 +25,8 @@ def build_backbone(name: str, weights: str, image_size: int) -> tuple[nn.Module,
     Its name is ``resnet10``, ``narrow_resnet10`` (its stages are all as wide as the first),
     ``wide_resnet10_2`` (twice as wide) or ``vit_tiny``, for small images; ``efficientnet_lite0`` (its
     ImageNet weights come in a package); or that of any torchvision classification model, convolutional or
-    transformer. Weights are ``none`` or ``imagenet``.
-
-    Raises:
-        InputError: For an unknown name, a network that cannot take images of this size, or pretrained
-            weights out of reach.
+    transformer. Weights are ``none`` or ``imagenet``. An InputError tells of an unknown name, a network that
+    cannot take images of this size, or pretrained weights out of reach.
     """
     if name in FOR_SMALL_IMAGES:
         if weights == "imagenet":

@@ -16,6 +16,7 @@ from riqa.errors import InputError
 from riqa.files import atomic_write
 
 _TOLD = ("history", "best_epoch", "best_score")  # what of a progress is no tensor
+_MODULES = ("model", "average", "weighting")  # what has a state of its own, where it is there
 
 
 @dataclass
@@ -45,8 +46,7 @@ class Progress:
         score = record["val_score"]
         better = may_be_best and (self.keep_last or score > self.best_score)
         if better:
-            self.best_score = score
-            self.best_epoch = record["epoch"]
+            self.best_score, self.best_epoch = score, record["epoch"]
         if better or not self.best_state:
             self.best_state = copy.deepcopy(self.kept_model.state_dict())
 
@@ -58,12 +58,11 @@ def save_checkpoint(progress: Progress, path: Path) -> None:
     the states of the random generators; what is not a tensor is text.
     """
     optimizer, schedule = progress.optimizer.state_dict(), progress.scheduler.state_dict()
-    states = {"model": progress.model.state_dict(), "best": progress.best_state}
-    if progress.average is not None:
-        states["average"] = progress.average.state_dict()
-    if progress.weighting is not None:
-        states["weighting"] = progress.weighting.state_dict()
-    states |= {f"optimizer.{parameter}": state for parameter, state in optimizer["state"].items()}
+    states = {f"optimizer.{parameter}": state for parameter, state in optimizer["state"].items()}
+    states["best"] = progress.best_state
+    for name in _MODULES:
+        if (module := getattr(progress, name)) is not None:
+            states[name] = module.state_dict()
     states["random"] = {"own": progress.generator.get_state(), "global": torch.get_rng_state()}
     if torch.cuda.is_available():
         states["random"]["cuda"] = torch.cuda.get_rng_state()
@@ -75,8 +74,7 @@ def save_checkpoint(progress: Progress, path: Path) -> None:
         for part, state in states.items()
         for name, value in state.items()
     }
-    metadata = {"progress": json.dumps(described)}
-    atomic_write(path, lambda aside: save_file(tensors, aside, metadata))
+    atomic_write(path, lambda aside: save_file(tensors, aside, {"progress": json.dumps(described)}))
 
 
 def load_checkpoint(progress: Progress, path: Path) -> None:
@@ -88,17 +86,14 @@ def load_checkpoint(progress: Progress, path: Path) -> None:
         with safe_open(path, framework="pt") as file:
             described = json.loads(file.metadata()["progress"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        progress.model.load_state_dict(_below("model.", tensors))
-        if progress.average is not None:
-            progress.average.load_state_dict(_below("average.", tensors))
-        if progress.weighting is not None:
-            progress.weighting.load_state_dict(_below("weighting.", tensors))
+        for name in _MODULES:
+            if (module := getattr(progress, name)) is not None:
+                module.load_state_dict(_below(f"{name}.", tensors))
         state: dict[int, dict[str, Tensor]] = {}
         for name, value in _below("optimizer.", tensors).items():
             parameter, _, key = name.partition(".")
             state.setdefault(int(parameter), {})[key] = value
-        groups = described["param_groups"]
-        progress.optimizer.load_state_dict({"state": state, "param_groups": groups})
+        progress.optimizer.load_state_dict({"state": state, "param_groups": described["param_groups"]})
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(

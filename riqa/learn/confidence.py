@@ -51,8 +51,7 @@ def fit_temperature(probs: np.ndarray, truth: np.ndarray) -> float:
     def log_loss(log_temperature: float) -> float:
         return -log_softmax(logits / np.exp(log_temperature), axis=1)[own].mean()
 
-    ends = (-np.log(MOST), np.log(MOST))
-    best = np.exp(minimize_scalar(log_loss, bounds=ends, method="bounded").x)
+    best = np.exp(minimize_scalar(log_loss, bounds=(-np.log(MOST), np.log(MOST)), method="bounded").x)
     return float(np.clip(best, 1 / MOST, MOST))
 
 

@@ -28,12 +28,10 @@ _SHARPNESS = 4.0  # multiplies logits, so that a mean probability comes near the
 def set_level(answers: pd.DataFrame, shares: pd.DataFrame, level: str) -> pd.DataFrame:
     """Shift every seed's answers so that shares of bad by class in training are nearest to the known ones.
 
-    Args:
-        answers: Rows of `riqa.learn.predict.predict` of one dataset with overall quality, any seeds; the
-            shift is learned on the split ``train`` and applied to all.
-        shares: Known share of bad, one row per class in the order of codes, one column per detail.
-        level: One of `LEVELS`, else a ValueError. With ``class_intercepts`` an image without an overall
-            class, or of one that training lacks, stays as it is.
+    `answers` are rows of `riqa.learn.predict.predict` of one dataset with overall quality, any seeds; the
+    shift is learned on the split ``train`` and applied to all. `shares` are known shares of bad, one row per
+    class in the order of codes, one column per detail. `level` is one of `LEVELS`, else a ValueError. With
+    ``class_intercepts`` an image without an overall class, or of one that training lacks, stays as it is.
     """
     if level not in LEVELS:
         raise ValueError(f"level is {level!r}, must be one of {LEVELS}")

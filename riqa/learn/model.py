@@ -1,7 +1,7 @@
 """The one network of the book: a shared backbone and one linear head per task (hard parameter sharing)."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -85,27 +85,20 @@ class QualityNet(nn.Module):
 def with_heads(model: QualityNet, n_overall: int, n_details: int) -> QualityNet:
     """Copy a network, keeping heads of the same size and drawing the others afresh.
 
-    The Student begins so: the single-task model with a randomly initialised
-    details head (paper, Section 2.2, step 4 of Figure 2).
+    The Student begins so, from the single-task model (paper, Section 2.2, step 4 of Figure 2).
     """
-    heads = {"n_overall": n_overall, "n_details": n_details}
-    copy = QualityNet(**model.architecture | heads)
-    fresh = copy.state_dict()
-    kept = {
-        name: value
-        for name, value in model.state_dict().items()
-        if name in fresh and fresh[name].shape == value.shape
-    }
+    copy = QualityNet(**model.architecture | {"n_overall": n_overall, "n_details": n_details})
+    shapes = {name: value.shape for name, value in copy.state_dict().items()}
+    kept = {name: value for name, value in model.state_dict().items() if value.shape == shapes.get(name)}
     copy.load_state_dict(kept, strict=False)
     return copy
 
 
 @torch.no_grad()
-def silence(model: QualityNet, details: Sequence[str]) -> None:
-    """Let a network answer NaN in details that it has not learned; its files keep that."""
-    for detail in details:
-        for parameter in model.heads["details"].parameters():
-            parameter[DETAILS.index(detail)] = torch.nan
+def silence(model: QualityNet, details: Tensor) -> None:
+    """Let a network answer NaN in details, bool (D,), that it has not learned; its files keep that."""
+    for parameter in model.heads["details"].parameters():
+        parameter[details] = torch.nan
 
 
 def save_model(model: QualityNet, stem: Path, /, **description: object) -> None:

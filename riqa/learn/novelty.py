@@ -13,6 +13,7 @@ by examples of strange images, here each distance is divided by its median over 
 """
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,12 +70,10 @@ def outputs_with_stages(model: QualityNet, images: Tensor) -> dict[str, Tensor]:
         if isinstance(output, Tensor) and output.ndim == 4 and min(output.shape[2:]) > 1:
             maps[tuple(output.shape[2:])] = output
 
-    handles = [module.register_forward_hook(note) for module in model.backbone.modules()]
-    try:
+    with ExitStack() as hooks:
+        for module in model.backbone.modules():
+            hooks.enter_context(module.register_forward_hook(note))
         h = model.features(images)
-    finally:
-        for handle in handles:
-            handle.remove()
     # By size and not by time: in some backbones a side branch ends later than the map that it returns to.
     pooled = [_average(maps[size]) for size in sorted(maps, reverse=True)] + [h.float()]
     outputs = {task: head(h) for task, head in model.heads.items()}

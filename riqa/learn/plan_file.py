@@ -1,14 +1,7 @@
-"""The file that describes a training of one's own, for `riqa train`.
+"""The file that describes a training of one's own, for `riqa train`, whose help shows one.
 
 A YAML file says which store to learn from, which heads to train, and, below ``training``, any of the
-hyperparameters of `riqa.learn.config.TrainingConfig`:
-
-    store: stores/deepdrid
-    out: models/deepdrid
-    heads: [overall, details]
-    backbone: resnet18
-    seeds: [0, 1, 2]
-    training: {epochs: 115, learning_rate: 0.01, augmentation: {max_transforms: 7}}
+hyperparameters of `riqa.learn.config.TrainingConfig`.
 """
 
 from dataclasses import replace

@@ -44,9 +44,8 @@ def in_batches(
     model.eval()
     device = next(model.parameters()).device
     use_bfloat16 = resolve_precision(precision, model, device) == "bfloat16"
-    batches = torch.arange(len(examples)).split(
-        batch_size or images_at_a_time(examples.images.shape[1], device)
-    )
+    at_a_time = batch_size or images_at_a_time(examples.images.shape[1], device)
+    batches = torch.arange(len(examples)).split(at_a_time)
     read, parts = work_ahead(lambda index: examples.pixels(index, device), batches), []
     for index, pixels in zip(batches, read, strict=True):
         with torch.autocast(device.type, torch.bfloat16, enabled=use_bfloat16):

@@ -19,7 +19,7 @@ import torch
 from riqa import __version__
 from riqa.data.store import Store, open_store
 from riqa.files import read_json
-from riqa.labels import DETAILS, class_names
+from riqa.labels import class_names
 from riqa.learn.confidence import fit_confidence
 from riqa.learn.config import TrainingConfig
 from riqa.learn.device import give_back_freed_memory, keep_freed_memory, resolve_device, resolve_precision
@@ -146,11 +146,9 @@ def execute(
         known, described = load_model(twin)
         save_model(known, run.stem, **described | {"model": run.model})
         return pd.DataFrame(described["history"]).assign(**run.names), apply_model(run)
-    how = {"checkpoint": _checkpoint(run, made_from), "processes": processes}
-    history = fit(run, model, training, validation, tell, **how)
+    history = fit(run, model, training, validation, tell, made_from=made_from, processes=processes)
     if taught:
-        untaught = training.targets["details"].isnan().all(dim=0).tolist()
-        silence(model, [detail for detail, silent in zip(DETAILS, untaught, strict=True) if silent])
+        silence(model, training.targets["details"].isnan().all(dim=0))
     if not processes.is_main:
         return history, pd.DataFrame()
     also = {}
@@ -175,7 +173,7 @@ def execute(
         **also,
         warnings=list(run.warnings),
         made_from=made_from,
-        history=_records(history),
+        history=history.astype(object).where(history.notna(), None).to_dict("records"),  # null for NaN
     )
     return history, apply_model(run, model)
 
@@ -183,16 +181,6 @@ def execute(
 def _precision(run: TrainingRun, model: QualityNet) -> str:
     """Return the precision in which a run computes with a network, on the network's device."""
     return resolve_precision(run.config.precision, model, next(model.parameters()).device)
-
-
-def _checkpoint(run: TrainingRun, made_from: str) -> Path | None:
-    """Return the run's own checkpoint file, by the digest of what decides its outcome."""
-    return run.checkpoints and run.checkpoints / f"{run.stem.name}-{made_from}.safetensors"
-
-
-def _records(history: pd.DataFrame) -> list[dict]:
-    """Return a history as JSON has it, null for NaN."""
-    return history.astype(object).where(history.notna(), None).to_dict("records")
 
 
 def fit(
@@ -203,31 +191,23 @@ def fit(
     tell: Callable[[Told], object] = lambda told: None,
     *,
     told: Sequence[object] = (),
+    made_from: str | None = None,
     processes: Processes = ALONE,
     **how: object,
 ) -> pd.DataFrame:
     """Train a network in place as a run says, from the run's checkpoint if it was stopped.
 
-    Args:
-        run: What is trained; its recipe, device and checkpoint.
-        model: Where it begins.
-        training: What it learns from.
-        validation: What chooses the epoch.
-        tell: Called after every epoch.
-        told: What decides the outcome besides these, as JSON has it.
-        processes: Those that train together.
-        **how: Further arguments of `riqa.learn.train.train`, where they are not those of the run.
-
-    Returns:
-        The history: model, trained_on, seed and the records of `train`, one row per epoch.
+    `told` is what decides the outcome besides the other arguments, as JSON has it, and `made_from` the digest
+    of all that, where it is known. `how` are further arguments of `riqa.learn.train.train`, where they are
+    not those of the run. Returns the history, see `Results`.
     """
     keep_freed_memory()
     torch.set_num_threads(run.threads)
     model.to(resolve_device(run.device))
     how = {"start_counts": run.start_counts} | how
     if "checkpoint" not in how:
-        made_from = made_from_digest(run, model, training, validation, processes.n, *told)
-        how["checkpoint"] = _checkpoint(run, made_from)
+        made_from = made_from or made_from_digest(run, model, training, validation, processes.n, *told)
+        how["checkpoint"] = run.checkpoints and run.checkpoints / f"{run.stem.name}-{made_from}.safetensors"
     how["on_epoch"] = lambda *progress: tell((run.stem.name, *progress))
     history = train(model, training, validation, run.config, processes=processes, **how)
     return pd.DataFrame(history).assign(**run.names)
@@ -261,8 +241,7 @@ def initial_model(run: TrainingRun, image_size: int) -> QualityNet:
     torch.manual_seed(run.config.seed)
     if run.start_from is None:
         return QualityNet(run.backbone, run.n_overall, run.n_details, run.weights, image_size)
-    start, _ = load_model(run.start_from)
-    return with_heads(start, run.n_overall, run.n_details)
+    return with_heads(load_model(run.start_from)[0], run.n_overall, run.n_details)
 
 
 def precision_of(run: TrainingRun) -> str:

@@ -28,8 +28,7 @@ Follow = Callable[[Tensor, Tensor], Tensor]
 def overall_loss(logits: Tensor, overall: Tensor) -> Tensor:
     """Compute cross-entropy where the overall grade is known (paper, Eq. 3).
 
-    Logits are (N, K) scores; overall are (N,) classes 0..K-1, -1 if unknown.
-    The mean is over known images, 0 when none is known.
+    Logits are (N, K), overall (N,) classes 0..K-1, -1 if unknown; the mean is over known ones, 0 for none.
     """
     known = overall != UNKNOWN_OVERALL
     if not known.any():
@@ -40,9 +39,8 @@ def overall_loss(logits: Tensor, overall: Tensor) -> Tensor:
 def details_loss(logits: Tensor, details: Tensor) -> Tensor:
     """Compute binary cross-entropy over the known details (paper, Eq. 1).
 
-    Logits are (N, 3) scores of *good* for illumination, clarity, contrast;
-    details are (N, 3) targets: 1 good, 0 bad, between for soft pseudo-labels,
-    NaN if unknown. The mean is over known entries, 0 when none is known.
+    Logits (N, 3) are of *good* for illumination, clarity, contrast; details (N, 3) are 1 good, 0 bad, between
+    for soft pseudo-labels, NaN if unknown. The mean is over known entries, 0 when none is known.
     """
     known = ~torch.isnan(details)
     if not known.any():
@@ -129,7 +127,8 @@ def part_scales(
     """Return scales by task, with which the mean of the losses of all parts is the loss of the batch.
 
     A loss is a mean over known entries: of two parts that know 3 and 1 of a batch's 4 grades, one counts
-    3/2 and the other 1/2. Targets are of the whole batch, see `riqa.learn.augment.augment` for its parts.
+    3/2 and the other 1/2. Targets are of the whole batch, whose parts are those of
+    `riqa.learn.augment.augment_and_tell`.
     """
     if n_parts == 1:
         return None

@@ -16,6 +16,7 @@ from riqa.learn.augment import (
     apply_one,
     apply_transforms,
     augment,
+    augment_and_tell,
     compose_affine,
     compose_colour,
     draw_transforms,
@@ -115,7 +116,8 @@ def test_the_generator_decides_and_parts_of_a_batch_are_changed_as_the_whole():
     assert torch.equal(whole, again)
     assert not torch.equal(whole, augment(images, Augmentation(), generator(6)))
     for part in range(3):
-        changed = augment(images[part::3], Augmentation(), generator(5), part=part, n_parts=3)
+        share = {"part": part, "n_parts": 3}
+        changed, _ = augment_and_tell(images[part::3], Augmentation(), generator(5), **share)
         assert torch.allclose(changed, whole[part::3], atol=1e-6)
     assert not torch.allclose(augment(images[2::3], Augmentation(), generator(5)), whole[2::3], atol=1e-3)
 

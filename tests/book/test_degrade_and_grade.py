@@ -131,9 +131,10 @@ def grade_all(page, answer):
 
 def test_a_reader_grades_twelve_and_is_compared(grading):
     grading.get_by_role("button", name="Begin").click()
-    answers = lambda n: (
-        {"overall": "usable"} | {d: "good" if (n + k) % 3 else "bad" for k, d in enumerate(DETAILS)}
-    )  # noqa: E731
+
+    def answers(n):
+        return {"overall": "usable"} | {d: "good" if (n + k) % 3 else "bad" for k, d in enumerate(DETAILS)}
+
     n_twelve = len(grading.evaluate("riqa.twelve.photographs"))
     assert grade_all(grading, answers) == n_twelve + -(-n_twelve // 4)
     with grading.expect_download() as saved:
@@ -163,7 +164,10 @@ def test_own_photographs_are_graded_into_a_table_that_riqa_reads(grading, tmp_pa
         cv2.imwrite(str(tmp_path / "clinic" / f"eye {k}.png"), image)
     grading.locator("[data-part=folder]").set_input_files(tmp_path / "clinic")
     said = ["reject", "usable", "good"]
-    answers = lambda n: {"overall": said[n % 3], **dict.fromkeys(DETAILS, "bad" if n % 2 else "good")}  # noqa: E731
+
+    def answers(n):
+        return {"overall": said[n % 3], **dict.fromkeys(DETAILS, "bad" if n % 2 else "good")}
+
     assert grade_all(grading, answers) == 8
     assert not grading.locator("[data-part=compared]").is_visible()
     files = []

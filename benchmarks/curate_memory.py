@@ -25,9 +25,13 @@ SPLITS = {"train": 11_289, "val": 1_254, "test": 16_249}  # EyeQ's images, a ten
 LIMIT = 1000  # MB
 CURATE = """
 import sys
+from pathlib import Path
 from riqa.data.curate import curate
-from riqa.data.manifest import load_dataset
-curate(load_dataset(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
+from riqa.data.manifest import Dataset
+from riqa.files import read_parquet
+root = Path(sys.argv[1])
+many = Dataset("many", root, read_parquet(root / "manifest.parquet"), 3, "drawn", "MIT")
+curate(many, sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
 """
 
 

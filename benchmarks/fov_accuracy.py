@@ -13,12 +13,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from riqa.data.curate import each_image
 from riqa.data.fov import FieldOfView, find_fov
 from riqa.data.peers import installed_peers
 from riqa.files import write_json
 from riqa.phantom.degrade import DEFECTS
 from riqa.phantom.fundus import CAMERAS, Field
-from riqa.phantom.photograph import JPEG_QUALITY, Exposure, render_clean, run_all
+from riqa.phantom.photograph import JPEG_QUALITY, Exposure, render_clean
 
 MEDIAN, FIRST_PERCENTILE = 0.99, 0.95
 """Intersection over union that is asked for."""
@@ -155,7 +156,7 @@ def main() -> None:
         f"{len(grid)} cases ({len(CAMERAS)} cameras, {len(DEFECTS)} defects, {len(options.severities)} "
         f"severities), {len(options.seeds)} photographs per case, {len(SURROUNDS)} margins; all see all"
     )
-    rows = [row for several in run_all(examine, jobs, options.jobs, "cases") for row in several]
+    rows = [row for several in each_image(examine, jobs, options.jobs, "cases") for row in several]
     table = summarise(rows)
     print(f"{'margin':8} {'by':24} {'n':>6} {'median':>8} {'1st pct':>8} {'set aside':>10}")
     for row in table:

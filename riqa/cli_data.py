@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -14,8 +13,7 @@ from riqa.terminal import console, json_text, stopping
 
 app = typer.Typer()
 
-_STYLES = {"error": "bold red", "warning": "yellow", "info": "dim"}
-_PLAIN = {"soft_wrap": True, "highlight": False, "markup": False, "emoji": False}
+_STYLES = {"info": "dim", "warning": "yellow", "error": "bold red"}  # of severities, the gravest last
 _SHOWN = 5  # items of a finding that are printed
 
 DatasetArgument = Annotated[
@@ -48,7 +46,7 @@ def fetch(
     with stopping("Nothing is left half-written; the same command starts again."):
         paths = download(name, folder)
     for line in (*paths, SOURCES[name].then.format(folder=folder)):
-        console().print(shown(line), **_PLAIN)
+        console().print(shown(line), soft_wrap=True)
 
 
 @app.command()
@@ -77,7 +75,7 @@ def check(
     else:
         if report.parts:
             console().print(_counts(report), "")
-        _show_findings(report.findings, console())
+        _show_findings(report.findings)
     if not report.usable:
         reason = [finding.message for finding in report.findings if finding.severity == "error"][-1]
         print(f"riqa: {dataset} is not usable: {reason}", file=sys.stderr)
@@ -118,9 +116,8 @@ def curate(
         f"set aside: {reasons.sum()} (named in {shown(set_aside)})",
         *(f"  {n} {reason}" for reason, n in reasons.items()),
     ):
-        console().print(line, **_PLAIN)
-    told = [one for one in loaded.findings if one.severity != "info" or one.code == "passed-over"]
-    _show_findings(told, console())
+        console().print(line, soft_wrap=True)
+    _show_findings([one for one in loaded.findings if one.severity != "info" or one.code == "passed-over"])
 
 
 def _counts(report) -> Table:
@@ -137,13 +134,12 @@ def _counts(report) -> Table:
     return table
 
 
-def _show_findings(findings, console: Console) -> None:
+def _show_findings(findings) -> None:
     """Print findings, the gravest last, each with the first of its items."""
-    from riqa.data.findings import SEVERITIES
-
-    for finding in sorted(findings, key=lambda one: SEVERITIES.index(one.severity)):
-        line = Text.assemble((f"{finding.severity:7}", _STYLES[finding.severity]), f" {finding}")
-        console.print(line, soft_wrap=True, highlight=False)
+    for finding in sorted(findings, key=lambda one: list(_STYLES).index(one.severity)):
+        line = Text.assemble((f"{finding.severity:7}", _STYLES[finding.severity]), f" {finding.message}")
+        console().print(line, soft_wrap=True)
         if finding.items:
             more = f", ... ({len(finding.items)} in all)" if len(finding.items) > _SHOWN else ""
-            console.print(f"{'':8}{', '.join(finding.items[:_SHOWN])}{more}", style="dim", **_PLAIN)
+            items = f"{'':8}{', '.join(finding.items[:_SHOWN])}{more}"
+            console().print(items, style="dim", soft_wrap=True)

@@ -20,10 +20,9 @@ def build_set(
         name: One of `riqa.data.set_names.NAMES`, or the name of a set of the user's own, see `own_folder`.
         data: Folder with real data ("" when there is none): each set in a subfolder of its name, or in it.
         out: Folder for the photographs of sets that are made here.
-        sizes: Numbers of photographs `n_details_train`, `n_details_test`, `n_grades_train`,
-            `n_grades_test`, `n_eyes_train`, `n_eyes_val`, `n_eyes_test`, `n_observers`, and
-            `photograph_size`, their width in pixels. For details and grades a tenth of the training
-            patients becomes the validation split.
+        sizes: Numbers of photographs `n_details_train`, `n_details_test`, `n_grades_train`, `n_grades_test`,
+            `n_eyes_train`, `n_eyes_val`, `n_eyes_test`, `n_observers`, and `photograph_size`, their width in
+            pixels. Of training patients for details and grades a tenth becomes the validation split.
         seed: Seed of the phantom and of the assignment of patients to splits.
         workers: Processes side by side; results do not depend on it.
     """

@@ -34,9 +34,13 @@ class Report:
     """What was found in a folder."""
 
     dataset: str
-    usable: bool  # can be curated; if not, a finding is an error
     findings: tuple[Finding, ...]  # of the labels first, then of the images
     parts: tuple[Part, ...] = ()  # the splits, and those published together; none of unusable labels
+
+    @property
+    def usable(self) -> bool:
+        """Tell whether it can be curated: no finding is an error."""
+        return all(finding.severity != "error" for finding in self.findings)
 
     def status(self, strict: bool = False) -> int:
         """Return the exit code: 0 usable, 1 usable with warnings and `strict`, 2 not usable."""
@@ -72,7 +76,7 @@ def audit(name: str, root: Path | str, *, seed: int = 0, images: bool = True, jo
     try:
         catalogue = read_catalogue(name, root, seed)
     except InputError as error:
-        return Report(name, False, (Finding("labels-unusable", "error", str(error)),))
+        return Report(name, (Finding("labels-unusable", "error", str(error)),))
     there = catalogue.manifest[catalogue.manifest["path"].notna()]
     parts = divide(catalogue)
     findings = [*catalogue.findings]
@@ -84,19 +88,14 @@ def audit(name: str, root: Path | str, *, seed: int = 0, images: bool = True, jo
     findings += found("patients-across-splits", "error", leaking, text)
     if there.empty:
         findings.append(Finding("no-images", "error", no_image(catalogue)))
-    elif not _has_error(findings):
+    elif Report(name, tuple(findings)).usable:
         try:
             to_dataset(catalogue)
         except InputError as error:
             findings.append(Finding("not-usable", "error", str(error)))
     if images and len(there):
         findings += inspect_images(there, catalogue.root, jobs)
-    return Report(catalogue.name, not _has_error(findings), tuple(findings), parts)
-
-
-def _has_error(findings: list[Finding]) -> bool:
-    """Tell whether a finding is an error."""
-    return any(finding.severity == "error" for finding in findings)
+    return Report(catalogue.name, tuple(findings), parts)
 
 
 def _told(counts: pd.Series) -> dict[str, int]:

@@ -44,17 +44,14 @@ def to_dataset(catalogue: Dataset, strict: bool = False) -> Dataset:
     if not present.any():
         raise InputError(no_image(catalogue))
     if strict and not present.all():
-        raise InputError(
-            f"{root}: {(~present).sum()} of {len(table)} labelled images are missing, "
-            f"e.g. {table.loc[~present, 'image_id'].iloc[0]}; add them, or do without --strict"
-        )
+        absent = table.loc[~present, "image_id"]
+        text = f"{root}: {len(absent)} of {len(table)} labelled images are missing, e.g. {absent.iloc[0]}"
+        raise InputError(f"{text}; add them, or do without --strict")
     for split in SPLITS:
         rows = table["split"] == split
         if rows.any() and not (rows & present).any():
-            raise InputError(
-                f"{root}: the {split} split would be empty, as none of its {rows.sum()} images is there; "
-                f"add some, e.g. {table.loc[rows, 'image_id'].iloc[0]}"
-            )
+            text = f"{root}: the {split} split would be empty, as none of its {rows.sum()} images is there"
+            raise InputError(f"{text}; add some, e.g. {table.loc[rows, 'image_id'].iloc[0]}")
     manifest, ratings = validate_manifest(table[present], catalogue.n_classes), catalogue.ratings
     if ratings is not None:
         ratings = ratings[ratings["image_id"].isin(manifest["image_id"])].reset_index(drop=True)

@@ -1,10 +1,11 @@
 """Curate a dataset: read every photograph, find its field of view, crop to it, keep the result in a store."""
 
 import hashlib
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Sequence
 from functools import partial
 from itertools import starmap
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -28,28 +29,16 @@ def curate(dataset: Dataset, out: Path | str, size: int, workers: int = 1) -> St
 
     Photographs that cannot be read or show no field of view are set aside with a reason in `set_aside.csv`.
     A curation that was stopped or killed resumes where it was when it is called again, unless a photograph,
-    the size, or a library has changed since. An older store in `out` is replaced when the new one is whole.
-    The bytes do not depend on the number of `workers`, processes side by side.
-
-    Raises:
-        InputError: If a split keeps no image, `out` cannot be written or is being written by another process,
-            or a worker was killed.
-        ValueError: If `size` or `workers` is not positive.
+    the size, or a library has changed since. The bytes do not depend on the number of `workers`, processes
+    side by side. An older store in `out` is replaced, and errors raised, as by `write_store`; an InputError
+    also if a worker was killed, and a ValueError if `size` or `workers` is not positive.
     """
     if size < 1 or workers < 1:
         raise ValueError(f"size and workers must be at least 1, got size={size}, workers={workers}")
     versions = {"numpy": np.__version__, "opencv": cv2.__version__, "pillow": PIL.__version__}
     plan = Plan(size, CROP_VERSION, versions, _digest(dataset))
     jobs = [(dataset.root / to_path(path), size) for path in dataset.manifest["path"]]
-
-    def rows_from(start: int) -> Generator[Curated]:
-        call = starmap if workers == 1 else partial(call_in_workers, workers=workers)
-        title = f"curate {dataset.name}"
-        with progress_bar(total=len(jobs), initial=start, desc=title, unit="image") as progress:
-            for row in call(_curate_alone, jobs[start:]):
-                yield row
-                progress.update()
-
+    rows_from = partial(each_image, curate_photograph, jobs, workers, f"curate {dataset.name}")
     try:
         return write_store(dataset, out, plan, rows_from)
     except WorkerKilledError as error:
@@ -81,7 +70,19 @@ def _digest(dataset: Dataset) -> str:
     return digest.hexdigest()
 
 
-def _curate_alone(path: Path, size: int) -> Curated:
-    """Curate one photograph; OpenCV would start threads in every process."""
+def each_image(
+    function: Callable, jobs: Sequence[tuple], workers: int, title: str, start: int = 0
+) -> Generator[Any]:
+    """Call a module's `function(*job)` for every job from `start` on; yield the results in their order.
+
+    ValueError if `workers`, processes side by side, are below 1; WorkerKilledError if one was killed.
+    """
+    alone, rest = partial(_on_one_thread, function), jobs[start:]
+    made = starmap(alone, rest) if workers == 1 else call_in_workers(alone, rest, workers)
+    yield from progress_bar(made, total=len(jobs), initial=start, desc=title, unit="image")
+
+
+def _on_one_thread(function: Callable, *job: object) -> object:
+    """Call a function; OpenCV would start threads in every process."""
     cv2.setNumThreads(1)
-    return curate_photograph(path, size)
+    return function(*job)

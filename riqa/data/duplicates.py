@@ -48,8 +48,7 @@ _MIDDLE = _axis[:, None] ** 2 + _axis**2 < (_RADIUS * _SIDE) ** 2
 def take_print(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return what is kept of a photograph, RGB, uint8 (H, W, 3), of any size, to find its copies.
 
-    The hash, bool (256,); and the fine structure of the middle, float16 (812,), with mean 0 and norm 1, or
-    all zero where there is none.
+    The hash, bool (256,), and the fine structure of the middle, float16 (812,), mean 0 and norm 1, or all 0.
     """
     grey = Image.fromarray(image).convert("L").resize((_SIDE, _SIDE), Image.Resampling.LANCZOS)
     bits = imagehash.phash(grey, _HASH).hash.ravel()

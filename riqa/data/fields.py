@@ -41,8 +41,7 @@ def curated_fields(store: Store, rows: Sequence[int]) -> np.ndarray:
 def in_crop(points: np.ndarray, row: tuple, size: int) -> np.ndarray:
     """Return where points (N, 2) of x and y, pixels of the whole photograph of a row, lie in its crop.
 
-    Coordinates run from -1 to 1 across the crop of `size` pixels, see `crop_to_fov`; beyond, a point is cut
-    off.
+    Coordinates run from -1 to 1 across the crop of `size` pixels, see `crop_to_fov`; what lies beyond is cut.
     """
     left, top, right, bottom = field_from(row).bbox
     scale = size / max(right - left, bottom - top)

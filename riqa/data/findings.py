@@ -24,10 +24,6 @@ class Finding:
         object.__setattr__(self, "message", shown(self.message))
         object.__setattr__(self, "items", tuple(map(shown, self.items)))
 
-    def __str__(self) -> str:
-        """Return the message."""
-        return self.message
-
 
 def found(code: str, severity: str, items: Iterable[str], text: str) -> list[Finding]:
     """Return a finding about `items`, none without any; {n} in `text` is their number, {first} the first."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from riqa.data.findings import Finding, found
-from riqa.data.walk import SUFFIXES, PassedOver, composed, walk_images
+from riqa.data.walk import SUFFIXES, PassedOver, composed, ending_of, walk_images
 from riqa.names import to_text
 
 
@@ -17,13 +17,9 @@ def images_by_stem(root: Path, folder: str, passed: PassedOver, nested: bool = F
     `folder` lies below `root` or beside it ("../eyeq/test"), and paths are relative to `root`. What was
     passed over goes into `passed`. If `nested`, images in folders below count too.
     """
-
-    def preference(path: str) -> int:
-        ending = posixpath.splitext(path)[1].lower()
-        return (*SUFFIXES, ending).index(ending)
-
     files: dict[str, list[str]] = {}
-    for path in sorted(walk_images(root / folder, folder, passed, nested), key=preference):
+    paths = walk_images(root / folder, folder, passed, nested)
+    for path in sorted(paths, key=lambda path: (*SUFFIXES, ending_of(path)).index(ending_of(path))):
         files.setdefault(_stem(path), []).append(path)
     return files
 
@@ -33,9 +29,7 @@ def _stem(path: str) -> str:
     return composed(posixpath.splitext(posixpath.basename(path))[0])
 
 
-def match_images(
-    table: pd.DataFrame, images: Mapping[str, Sequence[str]], where: str, passed: PassedOver
-) -> list[Finding]:
+def match_images(table: pd.DataFrame, images: Mapping, where: str, passed: PassedOver) -> list[Finding]:
     """Fill `path` of the labels whose image is there (None elsewhere), and say what does not match.
 
     `table` holds `stem`, names of images without ending, and is changed in place. `images` and `passed` are

@@ -1,23 +1,20 @@
 """Inspection of every photograph: which cannot be read, their sizes, which are there twice."""
 
-import warnings
 from collections import Counter
 from collections.abc import Mapping
-from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
 
+from riqa.data.curate import each_image
 from riqa.data.duplicates import near_duplicates, take_print
 from riqa.data.findings import Finding, found
 from riqa.data.manifest import Dataset
 from riqa.data.read import UnreadableError, read_with_shape
 from riqa.files import file_digest
 from riqa.names import to_path
-from riqa.terminal import progress_bar
 
 _MIN_SIDE = 256  # pixels: a JPEG is read at the smallest scale that has them, enough for a print
 _FEW = 10  # photographs; a source with fewer says nothing about its sizes
@@ -45,12 +42,8 @@ def inspect_sets(datasets: Mapping[str, Dataset], jobs: int = 1) -> list[tuple[s
 
 def _look_at_all(table: pd.DataFrame, root: Path, jobs: int) -> pd.DataFrame:
     """Return a table of photographs with what is kept of each, `_KEPT`."""
-    calls = (delayed(_look_at)(root / to_path(path)) for path in table["path"])
-    made = Parallel(n_jobs=jobs, return_as="generator")(calls)
-    with warnings.catch_warnings(), closing(made):
-        # A user who stops it knows that work is lost.
-        warnings.filterwarnings("ignore", message=r"\d+ tasks", module="joblib")
-        looks = list(progress_bar(made, total=len(table), desc="look at every image", unit="image"))
+    files = [(root / to_path(path),) for path in table["path"]]
+    looks = list(each_image(_look_at, files, jobs, "look at every image"))
     known = table[["image_id", "split", "source", "overall"]].reset_index(drop=True)
     return pd.concat([known, pd.DataFrame(looks, columns=_KEPT)], axis=1)
 
@@ -100,13 +93,12 @@ def _sizes(table: pd.DataFrame) -> Finding:
 def _resolution_by_source(table: pd.DataFrame) -> list[Finding]:
     """Find sources whose sizes lie apart: the middle 90 % of their shorter sides overlap with no other's."""
     shorter, apart = table[["height", "width"]].min(axis=1), []
-    for name in sorted(table["source"].unique()):
-        own = (table["source"] == name).to_numpy()
-        if min(own.sum(), (~own).sum()) < _FEW:
+    for name, own in shorter.groupby(table["source"]):
+        others = shorter.drop(own.index)
+        if min(len(own), len(others)) < _FEW:
             continue
-        low, high = np.percentile(shorter[own], [5, 95])
-        below, above = np.percentile(shorter[~own], [5, 95])
-        if high < below or low > above or not shorter[~own].between(low, high).any():
+        (low, high), (below, above) = np.percentile(own, [5, 95]), np.percentile(others, [5, 95])
+        if high < below or low > above or not others.between(low, high).any():
             sides = f"shorter side {low:.0f} to {high:.0f}, elsewhere {below:.0f} to {above:.0f}"
             apart.append(f"{name}: {sides}")
     text = "resolution is confounded with source: the size alone tells {n} source(s) from the others, so "

@@ -10,10 +10,9 @@ import numpy as np
 import pandas as pd
 
 from riqa.data.findings import Finding
-from riqa.data.set_names import MADE
 from riqa.data.split_sizes import moves_to_sizes, split_sizes
 from riqa.errors import InputError
-from riqa.files import atomic_write, read_parquet, write_parquet, write_whole
+from riqa.files import atomic_write, write_parquet, write_whole
 from riqa.labels import DETAILS, class_names
 
 SPLITS = ("train", "val", "test")
@@ -52,26 +51,20 @@ class Dataset:
 def validate_manifest(frame: pd.DataFrame, n_classes: int | None = None) -> pd.DataFrame:
     """Check a manifest and return its `COLUMNS` in order, labels as floats (NaN = unknown).
 
-    Without `n_classes` of overall quality, `overall` must be NaN throughout.
-
-    Raises:
-        InputError: Naming the dataset, the column and the first offending image, when a column is missing, a
-            value lies outside its code, an image_id occurs twice, or a patient has images in two splits.
+    Without `n_classes` of overall quality, `overall` must be NaN throughout. An InputError names the dataset,
+    the column and the first offending image, when a column is missing, a value lies outside its code, an
+    image_id occurs twice, or a patient has images in two splits.
     """
-    name = str(frame["dataset"].iloc[0]) if "dataset" in frame and len(frame) else "unnamed"
-    if missing := [column for column in COLUMNS if column not in frame]:
-        raise InputError(
-            f"dataset {name}: manifest lacks the column(s) {', '.join(missing)}; add them (NaN if unknown)"
-        )
-    if len(frame) == 0:
-        raise InputError(f"dataset {name}: manifest has no images; check the folder and the label files")
+    name = f"dataset {frame['dataset'].iloc[0] if 'dataset' in frame and len(frame) else 'unnamed'}"
+    if missing := ", ".join(column for column in COLUMNS if column not in frame):
+        raise InputError(f"{name}: manifest lacks the column(s) {missing}; add them (NaN if unknown)")
+    if frame.empty:
+        raise InputError(f"{name}: manifest has no images; check the folder and the label files")
     frame = frame[list(COLUMNS)].reset_index(drop=True)
     try:
         frame = frame.astype(dict.fromkeys(("overall", *DETAILS), "float64"))
     except (TypeError, ValueError) as error:
-        raise InputError(
-            f"dataset {name}: a label in the manifest is not a number ({error}); correct it"
-        ) from None
+        raise InputError(f"{name}: a label in the manifest is not a number ({error}); correct it") from None
     # Text that is missing stays missing here, so that it can be refused instead of being read as "nan".
     frame = frame.astype(dict.fromkeys(_TEXT, "str"))
     codes = {"eye": EYES, "split": SPLITS} | dict.fromkeys(DETAILS, (0, 1))
@@ -90,12 +83,10 @@ def validate_manifest(frame: pd.DataFrame, n_classes: int | None = None) -> pd.D
             if rows.any():
                 row = frame[rows].iloc[0]
                 text = f"image {row['image_id']}{fault.format(row[column])}"
-                raise InputError(f"dataset {name}: column {column}: {text}")
+                raise InputError(f"{name}: column {column}: {text}")
     for patient in patients_in_several_splits(frame)[:1]:
         splits = ", ".join(sorted(frame.loc[frame["patient_id"] == patient, "split"].unique()))
-        raise InputError(
-            f"dataset {name}: column split: patient {patient} has images in {splits}; split by patient"
-        )
+        raise InputError(f"{name}: column split: patient {patient} has images in {splits}; split by patient")
     return frame
 
 
@@ -119,8 +110,7 @@ def label_shift(manifest: pd.DataFrame) -> float:
     Half the sum over classes of |share of train - share of test|: the share of images that would need another
     label for both to look alike. NaN when one of them has no labelled image.
     """
-    shares = manifest.dropna(subset="overall").groupby("split")["overall"].value_counts(normalize=True)
-    shares = shares.unstack(fill_value=0.0)
+    shares = pd.crosstab(manifest["split"], manifest["overall"], normalize="index")
     if not {"train", "test"} <= set(shares.index):
         return float("nan")
     return float((shares.loc["train"] - shares.loc["test"]).abs().sum() / 2)
@@ -156,36 +146,8 @@ def save_dataset(dataset: Dataset) -> None:
     write_whole(dataset.root / "dataset.json", json_text(describe(dataset)))
 
 
-def load_dataset(root: Path | str) -> Dataset:
-    """Read a dataset that `save_dataset` wrote; raise an InputError if that is not there, whole and valid."""
-    root = Path(root)
-    for name in ("dataset.json", "manifest.parquet"):
-        if not (root / name).is_file():
-            raise InputError(f"{root / name} does not exist; run the chapter that makes this dataset first")
-    try:
-        description = json.loads((root / "dataset.json").read_text(encoding="utf-8"))
-        manifest = read_parquet(root / "manifest.parquet")
-    except (OSError, ValueError) as error:  # json and arrow errors are both ValueErrors
-        reason = str(error).splitlines()[0]
-        raise InputError(
-            f"{root}: dataset cannot be read ({reason}); delete the folder and make it again"
-        ) from None
-    ratings, known = root / "ratings.parquet", ("name", "n_classes", "citation", "licence")
-    return Dataset(
-        **{key: description[key] for key in known},
-        root=root,
-        manifest=validate_manifest(manifest, description["n_classes"]),
-        findings=tuple(Finding(**finding) for finding in description["findings"]),
-        ratings=read_parquet(ratings) if ratings.is_file() else None,
-        drawn=description.get("drawn", description["name"] in MADE),  # older files did not say it
-    )
-
-
 def grouped_stratified_split(
-    manifest: pd.DataFrame,
-    fractions: Mapping[str, float],
-    seed: int,
-    strata: Sequence[str] = ("overall",),
+    manifest: pd.DataFrame, fractions: Mapping[str, float], seed: int, strata: Sequence[str] = ("overall",)
 ) -> pd.Series:
     """Assign patients to splits so that each split gets its share of the images and of each class.
 
@@ -198,9 +160,8 @@ def grouped_stratified_split(
     `fractions` are the shares of images for each split, e.g. `{"train": 0.9, "val": 0.1}`; they sum to 1. The
     values in the columns `strata` are together an image's class (NaN is a value of its own).
 
-    Raises:
-        ValueError: If a fraction is not in (0, 1], they do not sum to 1, or a name is not a split.
-        InputError: If there are fewer patients than splits.
+    Raises a ValueError if a fraction is not in (0, 1], they do not sum to 1, or a name is not a split, and an
+    InputError if there are fewer patients than splits.
     """
     names, shares = list(fractions), np.array(list(fractions.values()), dtype=float)
     if not set(names) <= set(SPLITS):
@@ -210,9 +171,8 @@ def grouped_stratified_split(
     classes = manifest.groupby(list(strata), dropna=False).ngroup()
     counts = pd.crosstab(manifest["patient_id"], classes)  # patients x classes
     if len(counts) < len(names):
-        raise InputError(
-            f"{len(counts)} patient(s) cannot be assigned to {len(names)} splits; add images of more patients"
-        )
+        few = f"{len(counts)} patient(s) cannot be assigned to {len(names)} splits"
+        raise InputError(f"{few}; add images of more patients")
     table = counts.to_numpy()
     order = np.random.default_rng(seed).permutation(len(table))
     order = order[np.argsort(-table[order].sum(axis=1), kind="stable")]
@@ -230,8 +190,7 @@ def grouped_stratified_split(
         gains = gain(row, quota - filled, quota)
         if empty.any() and len(order) - position <= empty.sum():
             gains = np.where(empty, gains, -np.inf)  # the last patients go to splits that would stay empty
-        best = int(np.argmax(gains))
-        chosen[patient] = best
+        best = chosen[patient] = int(np.argmax(gains))
         filled[best] += row
     sizes = table[:, -1]
     for size, source, target in moves_to_sizes(sizes, chosen, split_sizes(len(manifest), shares)):

@@ -13,14 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
-_MODULES = {"fundus-image-toolbox": "fundus_image_toolbox", "retinalysis-fundusprep": "rtnls_fundusprep"}
-PEERS = tuple(_MODULES)
-"""Names of the peers, as on the Python package index."""
+PEERS = {"fundus-image-toolbox": "fundus_image_toolbox", "retinalysis-fundusprep": "rtnls_fundusprep"}
+"""Names of the peers, as on the Python package index, and their modules."""
 
 
 def installed_peers() -> list[str]:
     """Return the names of the peers that can be imported here."""
-    return [name for name, module in _MODULES.items() if find_spec(module) is not None]
+    return [name for name, module in PEERS.items() if find_spec(module) is not None]
 
 
 def peer_crop(name: str, path: Path | str, size: int) -> np.ndarray:

@@ -29,13 +29,10 @@ _ADVICE = "fetch it again with `riqa fetch published`"
 def read_published_predictions(folder: Path | str, labels: Path | str) -> pd.DataFrame:
     """Read one or both of `FILES` in a folder, beside the labels in EyeQ's `Label_EyeQ_test.csv`.
 
-    Returns:
-        One row per image and model, as `riqa.learn.predict.predict` writes: model is a key of `FILES`, seed 0
-        (there is one run each); p_overall_0 .. p_overall_2 stand for reject, usable, good; details are NaN.
-
-    Raises:
-        InputError: If neither file or not the label file is there, one is unreadable, lacks a column, holds
-            what is no number in [0, 1], or names other images than the label file does.
+    Returns one row per image and model, as `riqa.learn.predict.predict` writes: model is a key of `FILES`,
+    seed 0 (there is one run each); p_overall_0 .. p_overall_2 stand for reject, usable, good; details are
+    NaN. Raises an InputError if neither file or not the label file is there, one is unreadable, lacks a
+    column, holds what is no number in [0, 1], or names other images than the label file does.
     """
     there = {model: Path(folder) / name for model, name in FILES.items() if (Path(folder) / name).is_file()}
     if not there:
@@ -55,10 +52,9 @@ def _read(path: Path, truth: pd.DataFrame, model: str) -> pd.DataFrame:
     refuse(probs.index[wrong], f"{path}: image {{}} has no three numbers in [0, 1]; {_ADVICE}")
     strange, lacking = probs.index.difference(truth.index), truth.index.difference(probs.index)
     if len(strange) or len(lacking):
-        raise InputError(
-            f"{path} names {len(strange)} images that EyeQ's label file has not, and lacks {len(lacking)} of "
-            f"its {len(truth)} ({[*strange, *lacking][0]} ..); {_ADVICE}, and the label file"
-        )
+        text = f"{path} names {len(strange)} images that EyeQ's label file has not, and lacks {len(lacking)}"
+        text += f" of its {len(truth)} ({[*strange, *lacking][0]} ..); {_ADVICE}, and the label file"
+        raise InputError(text)
     rows = truth.assign(dataset="eyeq", split="test", model=model, seed=0, trained_on="eyeq")[_KEYS]
     rows[[f"p_overall_{code}" for code in range(3)]] = probs.loc[truth.index].to_numpy()
     rows[[f"p_{detail}" for detail in DETAILS]] = float("nan")

@@ -66,9 +66,8 @@ def read_photograph(path: Path | str, min_side: int | None = None) -> np.ndarray
     metadata are ignored. With `min_side`, a JPEG may be read at 1/2, 1/4 or 1/8 of its size, the smallest
     whose shorter side has at least so many pixels; other formats are always read whole.
 
-    Raises:
-        UnreadableError: If the file is missing, not an image, truncated, or of a kind without a known range;
-            whatever a decoder raises is such a reason.
+    Raises an UnreadableError if the file is missing, not an image, truncated, or of a kind without a known
+    range; whatever a decoder raises is such a reason.
     """
     return read_with_shape(path, min_side)[0]
 
@@ -131,9 +130,7 @@ def _read_jpeg(image: Image.Image, file: BinaryIO, min_side: int | None) -> Read
         # OpenCV decodes to the same values and hands them over without Pillow's copying.
         file.seek(0)
         with suppress(cv2.error):
-            in_memory = isinstance(file, BytesIO)
-            content = np.frombuffer(file.read(), np.uint8) if in_memory else np.fromfile(file, np.uint8)
-            pixels = cv2.imdecode(content, _AS_STORED | _REDUCED[denominator])
+            pixels = cv2.imdecode(np.frombuffer(file.read(), np.uint8), _AS_STORED | _REDUCED[denominator])
             if pixels is not None:  # else Pillow says what is wrong
                 return pixels, size[::-1]
     image.draft(None, (size[0] // denominator, size[1] // denominator))

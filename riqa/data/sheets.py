@@ -62,9 +62,8 @@ def read_labels(path: Path, needed: Sequence[str], advice: str, sheet: str | Non
     empty rows, and empty cells beyond the header's do not count, nor do spaces around names of columns. Of
     Excel's sheets that named `sheet` is read, whatever its case, else the one that has the columns `needed`.
 
-    Raises:
-        InputError: If the file is missing, unreadable or empty, lacks a column or has it twice, has rows that
-            do not fit the header, has no such sheet, or several with these columns.
+    Raises an InputError if the file is missing, unreadable or empty, lacks a column or has it twice, has rows
+    that do not fit the header, has no such sheet, or several with these columns.
     """
     ways = _readings(path, advice)
     if sheet is not None:
@@ -240,10 +239,8 @@ def _body(cells: _Cells, header: int, path: Path) -> dict[int, list[str]]:
     rows = {}
     for number, row in enumerate(cells.rows[header + 1 :], cells.first + header + 1):
         if any(row[width:]):
-            raise InputError(
-                f"{path}: row {number} has {len(row)} cells, but the header has {width}; put a cell that "
-                f"holds {mark} into quotation marks"
-            )
+            text = f"{path}: row {number} has {len(row)} cells, but the header has {width}"
+            raise InputError(f"{text}; put a cell that holds {mark} into quotation marks")
         if len(row) == 1 < width and others & set(row[0]):
             raise InputError(f"{path}: row {number} is not separated by {mark} as the header is; correct it")
         if any(row):
@@ -259,10 +256,8 @@ def _refuse_formulas(path: Path, sheet: str, rows: set[int], columns: set[int]) 
     book = openpyxl.load_workbook(io.BytesIO(content), read_only=True)
     for cell in chain.from_iterable(book[sheet].iter_rows(min_row=min(rows), max_row=max(rows))):
         if cell.data_type == "f" and cell.row in rows and cell.column in columns:
-            raise InputError(
-                f"{path}: sheet {sheet}, cell {cell.coordinate} holds a formula without its result; "
-                "open the file in Excel and save it, or write values instead"
-            )
+            text = f"{path}: sheet {sheet}, cell {cell.coordinate} holds a formula without its result"
+            raise InputError(f"{text}; open the file in Excel and save it, or write values instead")
 
 
 def _bytes(path: Path, advice: str) -> bytes:

@@ -75,14 +75,13 @@ def write_store(
 ) -> Store:
     """Write a store row by row, so that memory holds one image however many there are.
 
-    When this stops, by an error, Ctrl-C or a kill, the next call with the same plan goes on where it was; the
-    bytes of the store are those of one that was not disturbed. `rows_from` makes the rows of the manifest
-    from a given one on, in order; an older store in `out` is replaced at the end.
+    When this stops, by an error, Ctrl-C or a kill, the next call with the same plan goes on where it was, to
+    the same bytes. `rows_from` makes the rows of the manifest from a given one on, in order; an older store
+    in `out` is replaced at the end.
 
-    Raises:
-        InputError: If the manifest breaks its contract, a split keeps no image (nothing is left behind then),
-            `out` holds something that is not a store, it cannot be written, or another process writes it.
-        ValueError: If `rows_from` gives too few or too many rows, or an image of another shape.
+    Raises an InputError if the manifest breaks its contract, a split keeps no image (nothing is left behind
+    then), `out` holds something that is not a store, it cannot be written, or another process writes it; a
+    ValueError if `rows_from` gives too few or too many rows, or an image of another shape.
     """
     out = Path(out)
     if out.exists() and not (out.is_dir() and ((out / "store.json").is_file() or not any(out.iterdir()))):
@@ -135,11 +134,8 @@ def _resume(images: BinaryIO, journal: BinaryIO, plan: Plan, folder: Path) -> li
     begun, wanted = _parse(lines[0]) if lines else None, asdict(plan)
     if begun is not None and begun != wanted:
         changed = ", ".join(name for name, value in wanted.items() if begun.get(name) != value)
-        print(
-            f"riqa: {shown(folder)} was begun with other settings ({changed}); "
-            f"its {len(lines) - 1} photographs are curated anew",
-            file=sys.stderr,
-        )
+        again = f"its {len(lines) - 1} photographs are curated anew"
+        print(f"riqa: {shown(folder)} was begun with other settings ({changed}); {again}", file=sys.stderr)
     start, image_bytes = _write_header(images, plan.size, 0), plan.size**2 * 3
     n_there, n_kept, rows = (images.seek(0, os.SEEK_END) - start) // image_bytes, 0, []
     good = len(lines[0]) + 1 if begun == wanted else 0
@@ -190,10 +186,9 @@ def _write_tables(dataset: Dataset, plan: Plan, rows: list[Row], folder: Path) -
     for split, own in manifest.groupby("split", sort=False):
         if not kept[own.index].any():
             first = aside.loc[own.index[0]]
-            raise InputError(
-                f"dataset {dataset.name}: no image of split {split} can be used; the first, "
-                f"{dataset.root / first['path']}: {first['reason']}; restore the image files"
-            )
+            text = f"dataset {dataset.name}: no image of split {split} can be used; the first, "
+            text += f"{dataset.root / first['path']}: {first['reason']}; restore the image files"
+            raise InputError(text)
     fields = fields.astype("float64")
     fields.insert(0, "image_id", manifest["image_id"])
     aside.to_csv(folder / "set_aside.csv", index=False)
@@ -211,11 +206,7 @@ def _write_tables(dataset: Dataset, plan: Plan, rows: list[Row], folder: Path) -
 
 
 def open_store(root: Path | str) -> Store:
-    """Open a store, after checking that it is whole.
-
-    Raises:
-        InputError: Naming the file that is missing, cut short or changed.
-    """
+    """Open a store; raise an InputError that names the file that is missing, cut short or changed."""
     root = Path(root)
     told = root / "store.json"
     if not told.is_file():

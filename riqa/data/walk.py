@@ -40,7 +40,7 @@ class PassedOver:
 
     def __str__(self) -> str:
         """Count everything but folders that cannot be entered, in a line; empty where there is nothing."""
-        endings = Counter(_ending(name) or "none" for name in dict.fromkeys(self.unread))
+        endings = Counter(ending_of(name) or "none" for name in dict.fromkeys(self.unread))
         kinds = "".join(f"{ending} {n}, " for ending, n in endings.most_common(_EXAMPLES))
         groups = {
             "hidden or of the system (": self.hidden,
@@ -67,14 +67,14 @@ def _some(names: Sequence[str]) -> str:
     return ", ".join(posixpath.basename(name) for name in names[:_EXAMPLES]) + more
 
 
-def _ending(name: str) -> str:
+def ending_of(name: str) -> str:
     """Return the ending of a file's name, in lower case."""
     return posixpath.splitext(name)[1].lower()
 
 
 def is_read(name: str) -> bool:
     """Tell whether a file is an image that can be read, by its ending."""
-    ending = _ending(name)
+    ending = ending_of(name)
     return ending in SUFFIXES or (ending != "" and ending in _endings())
 
 
@@ -120,8 +120,7 @@ def walk_images(folder: Path, called: str, passed: PassedOver, nested: bool = Tr
     Links to folders are followed, each folder is searched once. Nothing hidden is, except `folder` itself. In
     the paths that are returned the folder is `called` so. What was passed over goes into `passed`.
     """
-    images: list[str] = []
-    seen: set[str] = set()
+    images, seen = [], set()
     ahead = [(called, os.fspath(folder), os.path.realpath(folder))]
     links: list[tuple[str, str, str]] = []  # taken last, so that a folder is found where it is
     while ahead or links:
@@ -130,8 +129,7 @@ def walk_images(folder: Path, called: str, passed: PassedOver, nested: bool = Tr
             continue
         seen.add(real)
         try:
-            with os.scandir(place) as listing:
-                entries = list(listing)
+            entries = list(os.scandir(place))
         except (FileNotFoundError, NotADirectoryError):
             continue
         except OSError as error:

@@ -71,7 +71,8 @@ def _step(x: np.ndarray, low: float, high: float) -> np.ndarray:
     return t * t * (3 - 2 * t)
 
 
-def _colour(values: np.ndarray | list[float]) -> np.ndarray:
+def planar(values: np.ndarray | list[float]) -> np.ndarray:
+    """Return a colour, one number per channel, so that planes (3, H, W) can be multiplied by it."""
     return np.asarray(values, np.float32)[:, None, None]
 
 
@@ -167,18 +168,18 @@ class _Field:
         angle, slope = rng.uniform(0, 2 * np.pi), rng.uniform(0, 0.2)
         density = np.clip(severity * (0.80 + slope * self.along(angle)), 0.3 * severity, 0.94)
         glow = self.blurred(0.10)
-        veil = 0.45 * glow + 0.55 * (glow.mean(axis=0) * _colour([1.0, 0.98, 0.88]) + 28)
+        veil = 0.45 * glow + 0.55 * (glow.mean(axis=0) * planar([1.0, 0.98, 0.88]) + 28)
         return _blend(self.pixels, density, veil), density
 
     def flat_gamma(self, severity, rng):
         mean, lift = self.pixels[:, self.mask].mean(axis=1), rng.uniform(-0.1, 0.25)
         target = mean + lift * (mean.mean() - mean) + 12 * lift
-        return _blend(self.pixels, 0.85 * severity, _colour(target)), severity
+        return _blend(self.pixels, 0.85 * severity, planar(target)), severity
 
     def under_exposure(self, severity, rng):
         gain = (1 - 0.92 * severity) ** np.array([0.85, 1.05, 1.0])
         noise = rng.standard_normal(self.mask.shape, dtype=np.float32)
-        return self.pixels * _colour(gain) + 3.0 * severity * noise, severity
+        return self.pixels * planar(gain) + 3.0 * severity * noise, severity
 
     def vignette(self, severity, rng):
         angle, shift, start = rng.uniform(0, 2 * np.pi), rng.uniform(0.05, 0.4), rng.uniform(0.25, 0.4)
@@ -193,12 +194,12 @@ class _Field:
         if not bright:
             return self.pixels * (1 - 0.93 * profile), profile
         colour = np.array([165, 200, 205]) + rng.uniform() * np.array([70, 40, 35])
-        return _blend(self.pixels, profile, _colour(colour)), profile
+        return _blend(self.pixels, profile, planar(colour)), profile
 
     def flash_spot(self, severity, rng):
         centre, count = rng.uniform(-0.45, 0.45, 2), rng.integers(1, 4)
         offsets, shares = rng.normal(0, 0.16, (3, 2)), (1.0, 0.6, 0.45)
-        tint, weight = _colour(rng.uniform([215, 220, 215], [250, 250, 255])), np.float32(0)
+        tint, weight = planar(rng.uniform([215, 220, 215], [250, 250, 255])), np.float32(0)
         for k in range(count):
             x, y = (centre + (offsets[k] if k else 0)).tolist()
             radius = (0.07 + 0.30 * severity) * shares[k]
@@ -212,7 +213,7 @@ class _Field:
         colour = np.array([95, 160, 165]) + rng.uniform() * np.array([110, 65, 55])
         r = self.distance(abs(rng.normal(0, 0.07)), rng.uniform(0, 2 * np.pi))
         profile = _step(r, inner - 0.12, inner + 0.45) * min(1.0, 0.2 + severity) * min(1.0, 5 * severity)
-        return _blend(self.pixels, profile, _colour(colour)), profile
+        return _blend(self.pixels, profile, planar(colour)), profile
 
     def eyelash(self, severity, rng):
         """Draw blurred lashes from the upper or lower rim, over the pale haze of the lid."""
@@ -229,8 +230,8 @@ class _Field:
                 cv2.polylines(lines, [self.points(x, y)], False, (value,), width, cv2.LINE_AA, 4)
         lash = self.soften(lines, 0.009)
         lid = np.clip((side * self.v - 1.0 + 0.7 * severity) / 0.6, 0, 1) ** 1.5 * 0.75 * severity
-        pixels = _blend(self.pixels, lid, _colour([214, 200, 184]))
-        return _blend(pixels, lash, _colour([70, 40, 26])), np.maximum(lash, lid)
+        pixels = _blend(self.pixels, lid, planar([214, 200, 184]))
+        return _blend(pixels, lash, planar([70, 40, 26])), np.maximum(lash, lid)
 
     def dust(self, severity, rng):
         """Draw out-of-focus specks, mostly bright; a higher severity shows more of the same specks."""
@@ -249,7 +250,7 @@ class _Field:
                 reach = max(12, round(sizes[k] * self.diameter * 16))
                 cv2.circle(layers[int(dark[k])], centres[k], reach, (255 * shown[k],), -1, cv2.LINE_AA, 4)
         white, black = (self.soften(layer, 0.005) for layer in layers)
-        pixels = _blend(self.pixels, white, _colour([222, 230, 236])) * (1 - 0.7 * black)
+        pixels = _blend(self.pixels, white, planar([222, 230, 236])) * (1 - 0.7 * black)
         return pixels, np.maximum(white, black)
 
     def rainbow(self, severity, rng):
@@ -261,5 +262,5 @@ class _Field:
         profile = np.exp(-(((r - centre) / width) ** 2) - (around / (spread * (0.6 + 0.5 * severity))) ** 4)
         profile *= min(1.0, 0.25 + 0.75 * severity) * min(1.0, 5 * severity)
         phase = np.clip((r - centre) / width, -1.2, 1.2)
-        light = 85 + 125 * np.exp(-(((phase - _colour([0.7, 0.0, -0.7])) / 0.65) ** 2))  # red, green, blue
+        light = 85 + 125 * np.exp(-(((phase - planar([0.7, 0.0, -0.7])) / 0.65) ** 2))  # red, green, blue
         return _blend(self.pixels, profile, np.minimum(255, 0.6 * self.pixels + light)), profile  # it adds up

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from riqa.phantom.degrade import planar
 from riqa.phantom.eye import Eye, Vessel
 
 _TEXTURE_SPAN = 100.0  # degrees covered by an eye's texture, centred on the fovea
@@ -20,19 +21,15 @@ _SHIFT = 4  # fractional bits of OpenCV's drawing coordinates
 _SUPERSAMPLE = 2  # vessels are drawn at this multiple of the resolution
 
 
-def _rgb(*channels: float) -> np.ndarray:
-    return np.array(channels, np.float32)[:, None, None]
-
-
-_BASE = _rgb(1.00, 0.66, 0.42)  # light that returns from choroid and sclera
-_MELANIN = _rgb(0.50, 1.00, 1.30)  # absorption per unit of pigment
-_BLOOD_VEIN = _rgb(0.42, 0.95, 0.62)
-_BLOOD_ARTERY = _rgb(0.16, 0.70, 0.54)
-_MACULAR = _rgb(0.34, 0.66, 0.80)
-_RIM = _rgb(1.04, 0.78, 0.50)  # neuroretinal rim of the disc
-_CUP = _rgb(1.10, 1.00, 0.80)
-_NERVE_FIBRES = _rgb(0.70, 0.90, 0.80)
-_EXUDATE = _rgb(1.0, 0.85, 0.45)
+_BASE = planar([1.00, 0.66, 0.42])  # light that returns from choroid and sclera
+_MELANIN = planar([0.50, 1.00, 1.30])  # absorption per unit of pigment
+_BLOOD_VEIN = planar([0.42, 0.95, 0.62])
+_BLOOD_ARTERY = planar([0.16, 0.70, 0.54])
+_MACULAR = planar([0.34, 0.66, 0.80])
+_RIM = planar([1.04, 0.78, 0.50])  # neuroretinal rim of the disc
+_CUP = planar([1.10, 1.00, 0.80])
+_NERVE_FIBRES = planar([0.70, 0.90, 0.80])
+_EXUDATE = planar([1.0, 0.85, 0.45])
 
 
 @dataclass(frozen=True)
@@ -180,7 +177,7 @@ def _fundus_colour(eye: Eye, affine: np.ndarray, shape: tuple[int, int]) -> np.n
     melanin = traits["pigment"] * (1 + 0.10 * coarse + 0.03 * fine + 0.03 * grain) + 0.018 * grain
     melanin += 0.30 * pole + traits["choroid"] * 0.28 * stripes * (1 - pole) - 0.12 * near_disc
     macular = traits["macula"] * (0.55 * np.exp(radius2 / -8.0) + 0.50 * np.exp(radius2 / -1.3))
-    tint = _rgb(0.0, 0.10, -0.10) * traits["tint"]
+    tint = planar([0.0, 0.10, -0.10]) * traits["tint"]
     colour = _BASE * np.exp(-(melanin * (_MELANIN + tint) + macular * _MACULAR))
     colour += np.maximum(traits["sheen"] * 0.12 * near_disc * (1 + 0.5 * fine), 0) * _NERVE_FIBRES
     disc, colour = _paint_disc(colour, traits, dx, dy, fine)
@@ -192,7 +189,7 @@ def _fundus_colour(eye: Eye, affine: np.ndarray, shape: tuple[int, int]) -> np.n
         bleeding, exudate = _lesion_layers(eye.lesions, affine, shape)
         blood += bleeding * 0.8 * _BLOOD_VEIN
         colour += exudate * 0.75 * (_EXUDATE - colour)
-    return colour * np.exp(-blood) + reflex * _rgb(0.13, 0.10, 0.05)
+    return colour * np.exp(-blood) + reflex * planar([0.13, 0.10, 0.05])
 
 
 def _inside(distance: np.ndarray, softness: float) -> np.ndarray:
@@ -269,7 +266,7 @@ def _expose(
     light = 1.0 - camera.falloff * r2 + tilt_x * u + tilt_y * v
     gain = np.array(camera.gain) * rng.normal(1.0, 0.03, 3) * rng.uniform(0.92, 1.12)
     rim = 0.35 * camera.rim * rng.uniform(0.5, 1.0) * np.exp((1.0 - np.sqrt(r2)) ** 2 / -0.004)
-    colour = colour * light * _rgb(*gain) + rim * _rgb(0.25, 0.55, 0.55)
+    colour = colour * light * planar(gain) + rim * planar([0.25, 0.55, 0.55])
     sigma = max(0.35, camera.blur / 100 * 2 * field.fov_radius)
     planes = np.stack([cv2.GaussianBlur(plane, (0, 0), sigma) for plane in colour])
     return np.clip(planes, 0, 1) ** np.float32(camera.contrast * rng.uniform(0.95, 1.05))

@@ -4,7 +4,7 @@ A row of a set's `truth.parquet` determines its photograph. Each purpose has a r
 so any number of workers writes the same bytes, and both eyes of a patient come from the same patient.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -16,18 +16,14 @@ import pandas as pd
 
 from riqa.data.fov import find_fov
 from riqa.data.read import UnreadableError, read_photograph
+from riqa.data.set_names import MADE
 from riqa.errors import InputError
 from riqa.names import to_path
 from riqa.phantom.degrade import DEFECTS, degrade
 from riqa.phantom.eye import draw_eye, draw_own, draw_patient
 from riqa.phantom.fundus import CAMERAS, Field, frame, render_fundus
-from riqa.terminal import progress_bar
-from riqa.workers import call_in_workers
 
-STUDIES = (
-    *("phantom_details", "phantom_grades", "phantom_eyes", "phantom_observers", "simulated_details"),
-    "phantom_sequences",
-)
+STUDIES = (*MADE, "simulated_details", "phantom_sequences")
 """Names of the studies; the position goes into the random seeds."""
 
 JPEG_QUALITY = 92
@@ -154,21 +150,3 @@ def case(root: Path | str, image_id: str, *, source_root: Path | str | None = No
         where = Path(source_root) / source
         raise InputError(f"{where} cannot be read or shows no field of view; restore the file")
     return one
-
-
-def run_all(function: Callable, jobs: Sequence[tuple], workers: int, title: str) -> list:
-    """Call a module's `function(*job)` for every job, `workers` side by side; return the results in order.
-
-    ValueError if `workers` is below 1, InputError if one was killed.
-    """
-    if workers == 1:
-        results = (function(*job) for job in jobs)
-    else:
-        results = call_in_workers(partial(_on_one_thread, function), jobs, workers)
-    return list(progress_bar(results, total=len(jobs), desc=title, unit="image"))
-
-
-def _on_one_thread(function: Callable, *job: object) -> object:
-    """Call a function; OpenCV would start threads in every process."""
-    cv2.setNumThreads(1)
-    return function(*job)

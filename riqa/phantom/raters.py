@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from riqa.labels import DETAILS
+from riqa.labels import DETAILS, class_names
 from riqa.phantom.degrade import GROUPS
 
 THRESHOLD = 0.45
@@ -95,9 +95,8 @@ def overall_score(severities: Mapping[str, np.ndarray], weights: Mapping[str, fl
 
 def grade_thresholds(n_classes: int) -> tuple[float, ...]:
     """Return the scores at which an unbiased grader of 2 or 3 classes, else ValueError, changes the grade."""
-    if n_classes not in (2, 3):
-        raise ValueError(f"n_classes must be 2 or 3, got {n_classes}")
-    return GRADE_THRESHOLDS if n_classes == 3 else (float(np.mean(GRADE_THRESHOLDS)),)
+    three = len(class_names(n_classes)) == 3
+    return GRADE_THRESHOLDS if three else (float(np.mean(GRADE_THRESHOLDS)),)
 
 
 def true_grade(score: np.ndarray, n_classes: int) -> np.ndarray:

@@ -20,13 +20,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from riqa.data.catalogue import hold_out
+from riqa.data.curate import each_image
 from riqa.data.findings import Finding
-from riqa.data.manifest import COLUMNS, Dataset, grouped_stratified_split, save_dataset
+from riqa.data.manifest import COLUMNS, Dataset, save_dataset
 from riqa.errors import InputError
 from riqa.files import write_parquet
 from riqa.labels import DETAILS
 from riqa.phantom.degrade import DEFECTS
-from riqa.phantom.photograph import generator, run_all, take
+from riqa.phantom.photograph import generator, take
 from riqa.phantom.raters import GRADERS, expert_labels, overall_score, perceived_severity
 from riqa.phantom.trouble import TROUBLE, draw_severities, sample_by_grade
 
@@ -72,19 +74,13 @@ def phantom_set(
 ) -> Dataset:
     """Make one of `SPECS` in the folder `out`, where it replaces an older set; return it.
 
-    Overall classes have their shares to the photograph. An InputError tells of a number of photographs that
-    is 0, or no multiple of 4 for two views of both eyes, and of a folder that holds anything but a dataset.
+    Of `n_train` photographs for training, if the set has any, the share `validation` is held out by patient
+    as split "val"; `n_test` show other patients. The same experts rate `n_repeat` again, blinded, in session
+    2. `size` is their nominal width, pixels. Overall classes have their shares to the photograph. The bytes
+    do not depend on the number of `workers`, processes side by side.
 
-    Args:
-        name: Key of `SPECS`; `phantom_details` and so on know the usual share of validation.
-        out: Folder to make.
-        n_train: Photographs for training, validation included, if the set has any.
-        n_test: Photographs for testing, of other patients.
-        n_repeat: How many photographs the same experts rate again, blinded, in session 2.
-        validation: Share of `n_train` held out by patient as split "val"; 0 for none.
-        seed: Seed of everything in the set.
-        workers: Processes side by side; the bytes do not depend on it.
-        size: Nominal width of the photographs, pixels.
+    An InputError tells of a number of photographs that is 0, or no multiple of 4 for two views of both eyes,
+    and of a folder that holds anything but a dataset.
     """
     spec, n = SPECS[name], {"train": n_train, "test": n_test}
     if spec.views == 2 and (n_train % 4 or n_test % 4):
@@ -96,8 +92,7 @@ def phantom_set(
     plan, tables = _plan(spec, n, rng), []
     n_classes = len(spec.classes["test"]) or None
     if n_classes:
-        wanted = [_exact_classes(n[split], shares, rng) for split, shares in spec.classes.items()]
-        wanted = np.concatenate(wanted)
+        wanted = np.concatenate([_exact_classes(n[s], shares, rng) for s, shares in spec.classes.items()])
         severities, given = sample_by_grade(wanted, n_classes, rng, spec.views)
         plan["overall"] = np.repeat(wanted, spec.views)
         given = np.repeat(given, spec.views, axis=0)
@@ -108,8 +103,7 @@ def phantom_set(
         plan[list(DETAILS)], details = expert_labels(plan["image_id"], severities, rng, n_repeat)
         tables.insert(0, details)
     if validation:
-        train, shares = plan["split"] == "train", {"train": 1 - validation, "val": validation}
-        plan.loc[train, "split"] = grouped_stratified_split(plan[train], shares, seed)
+        hold_out(plan, validation, seed)
     key = plan.assign(study=name, seed=seed, number=np.arange(len(plan)), camera=plan["source"], size=size)
     key = key[["image_id", "study", "seed", "number", "patient", "eye", "view", "camera", "size"]]
     ratings = pd.concat(tables, ignore_index=True)
@@ -163,9 +157,8 @@ def simulated_details(
 
     A Teacher can so learn details on real images that no expert has labelled. Severities are drawn as in
     `phantom_details`; patients and splits stay. Photographs that cannot be read or show no field of view are
-    left out and counted in the findings. `size` is the width to which wider photographs are reduced first,
-    pixels; all else is as in `phantom_set`. InputError if the source has no photograph of its best class, or
-    none can be used.
+    left out and counted in the findings. `size` is the width to which wider ones are reduced first, pixels;
+    all else is as in `phantom_set`. InputError if the source has no good photograph, or none can be used.
     """
     name = "simulated_details"
     good = source.manifest[source.manifest["overall"] == (source.n_classes or 0) - 1]
@@ -195,7 +188,8 @@ def make_set(
     (growing / "images").mkdir(parents=True)
     drawn = pd.DataFrame(severities)[list(DEFECTS)]
     rows = pd.concat([key, drawn], axis=1).to_dict("records")
-    geometry = run_all(take, [(row, source_root, growing / "images") for row in rows], workers, dataset.name)
+    jobs = [(row, source_root, growing / "images") for row in rows]
+    geometry = list(each_image(take, jobs, workers, dataset.name))
     made, findings = np.array([bool(one) for one in geometry]), ()
     if lost := (~made).sum():
         if not made.any():

@@ -25,11 +25,15 @@ from tests.data.photographs import contents, dataset, disc, manifest
 SIZE = 16
 CURATE = """
 import sys
+from pathlib import Path
 from riqa.data.curate import curate
-from riqa.data.manifest import load_dataset
+from riqa.data.manifest import Dataset
 from riqa.errors import InputError
+from riqa.files import read_parquet
+root = Path(sys.argv[1])
+data = Dataset("x", root, read_parquet(root / "manifest.parquet"), 3, "nobody", "none")
 try:
-    curate(load_dataset(sys.argv[1]), sys.argv[2], int(sys.argv[3]), workers=2)
+    curate(data, sys.argv[2], int(sys.argv[3]), workers=2)
 except InputError as error:
     sys.exit(f"riqa: {error}")
 except KeyboardInterrupt:

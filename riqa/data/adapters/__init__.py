@@ -23,10 +23,8 @@ def read_catalogue(name: str, root: Path | str, seed: int = 0) -> Dataset:
     """Read the labels of one of `NAMES` and find which of its images are there, see `riqa.data.catalogue`.
 
     `root` is its folder, in its publisher's layout; `seed` draws the splits of sets without published ones.
-
-    Raises:
-        InputError: If no dataset has that name, or its folder or a label file is missing, not readable or not
-            understood, a label lies outside its code, or an image is named twice or not as published.
+    Raises an InputError if no dataset has that name, or its folder or a label file is missing, not readable
+    or not understood, a label lies outside its code, or an image is named twice or not as published.
     """
     if name not in _READERS:
         raise InputError(f"there is no dataset named {name!r}; there are {', '.join(NAMES)}")

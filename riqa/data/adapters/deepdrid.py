@@ -93,10 +93,8 @@ def _oddities(table: pd.DataFrame) -> list[Finding]:
     noisy = (table["Clarity"] == 10) & (table["Artifact"] == 0) & (table["overall"] == 0)
     best = f"{{n}} of {len(table)} images have the best clarity, no artifact, and are bad overall"
     view = "{n} images are numbered otherwise than view 1 and 2; the number is kept as the view"
-    surround = (
-        f"{{n}} images are of patients ({', '.join(white['patient_id'].unique())}) reported to have a white "
-        "surround with a burnt-in index; look at their crops"
-    )
+    surround = f"{{n}} images are of patients ({', '.join(white['patient_id'].unique())}) reported to have "
+    surround += "a white surround with a burnt-in index; look at their crops"
     return [
         *found("label-noise", "info", ids[noisy], best),
         *found("views-renumbered", "info", ids[~table["view"].isin(["1", "2"])], view),
@@ -112,10 +110,8 @@ def _eye_level(table: pd.DataFrame) -> Finding:
         scores, overall = alike[_SCORES].all(axis=1).sum(), alike["overall"]
         parts.append(f"{split} {overall.sum()} of {len(alike)} eyes (all sub-scores: {scores})")
         contradict += map("_".join, overall.index[~overall])
-    text = (
-        "overall quality belongs to the eye and was copied to its views: they share it in "
-        f"{', '.join(parts)}; report results per eye beside those per image"
-    )
+    text = "overall quality belongs to the eye and was copied to its views: they share it in "
+    text += f"{', '.join(parts)}; report results per eye beside those per image"
     return Finding("eye-level-labels", "info", text, tuple(contradict))
 
 
@@ -129,9 +125,7 @@ def _laterality(table: pd.DataFrame) -> Finding:
     if wrong.empty:
         text = f"left and right in the names agree with the graded eye in all {len(tell)} images that tell"
         return Finding("laterality-checked", "info", text)
-    text = (
-        f"{len(wrong)} of the {len(tell)} images that tell (patients "
-        f"{', '.join(wrong['patient_id'].unique())}) are named for one eye and graded for the other; "
-        "the name is used"
-    )
+    patients = ", ".join(wrong["patient_id"].unique())
+    text = f"{len(wrong)} of the {len(tell)} images that tell (patients {patients}) are named for one eye"
+    text += " and graded for the other; the name is used"
     return Finding("laterality-contradiction", "warning", text, tuple(wrong["image_id"]))

@@ -147,10 +147,8 @@ def _compare_with_eyeq_d(overall: pd.Series, reference: pd.Series) -> list[Findi
     ours, theirs, n = overall[both], reference[both], len(both)
     agree, flipped = int((ours == theirs).sum()), int((2 - ours == theirs).sum())
     if flipped > agree:
-        text = (
-            f"EyeQ's labels were already flipped: {flipped} of {n} equal EyeQ-D's as they stand, "
-            f"{agree} after turning them; {_ADVICE}"
-        )
+        text = f"EyeQ's labels were already flipped: {flipped} of {n} equal EyeQ-D's as they stand, "
+        text += f"{agree} after turning them; {_ADVICE}"
         return [Finding("labels-already-flipped", "error", text)]
     if agree == n:
         text = f"all {n} labels of images that EyeQ-D has agree with it once they are turned"

@@ -100,10 +100,8 @@ def _read_agreed(path: Path) -> tuple[pd.DataFrame, list[Finding]]:
         if cells.dropna(how="all").empty:
             continue
         if _all_zero(sheet, cells):
-            text = (
-                f"{path.name}: sheet {sheet} is an all-zero table that lists images of other groups too; "
-                "it is no agreed score and is not used"
-            )
+            text = f"{path.name}: sheet {sheet} is an all-zero table that lists images of other groups too"
+            text += "; it is no agreed score and is not used"
             findings.append(Finding("all-zero-sheet", "info", text, (str(sheet),)))
             continue
         header, columns = _header(cells)

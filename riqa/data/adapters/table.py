@@ -73,11 +73,7 @@ def read_table(root: Path, *, seed: int = 0, name: str | None = None) -> Dataset
 
 
 def read_description(path: Path) -> dict:
-    """Return what `dataset.yaml` says, with `codes` and `n_classes` (a number or None) filled in.
-
-    Raises:
-        InputError: If it is missing, or says what cannot be.
-    """
+    """Return what `dataset.yaml` says, else InputError; `codes` and `n_classes` (or None) are filled in."""
     if not path.is_file():
         raise InputError(f"{path} does not exist; it names the table of labels and its columns: {_HELP}")
     try:
@@ -165,10 +161,8 @@ def _patients(table: pd.DataFrame) -> list[Finding]:
     """Let every image without a patient stand for one of its own, and say so."""
     unknown = table["patient_id"].isna()
     table["patient_id"] = table["patient_id"].where(~unknown, "image " + table["stem"])
-    text = (
-        f"{unknown.sum()} of {len(table)} images have no patient id, and each counts as a patient's only "
-        "one: photographs of one person may lie in different splits"
-    )
+    text = f"{unknown.sum()} of {len(table)} images have no patient id, and each counts as a patient's only "
+    text += "one: photographs of one person may lie in different splits"
     return [Finding("patients-unknown", "warning", text)] if unknown.any() else []
 
 

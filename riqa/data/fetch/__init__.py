@@ -52,11 +52,9 @@ SOURCES = TypeAdapter(dict[str, Source]).validate_python(
 def fetch(name: str, to: Path | str) -> list[Path]:
     """Download what a name of `SOURCES` stands for into a folder, and return what lies there now.
 
-    A file that is there is never changed, and nothing is left half-written.
-
-    Raises:
-        InputError: If nothing has that name, a host cannot be reached, a checksum differs (of a download,
-            or of a file of that name that is there), or the folder cannot be written.
+    A file that is there is never changed, and nothing is left half-written. Raises an InputError if nothing
+    has that name, a host cannot be reached, a checksum differs (of a download, or of a file of that name that
+    is there), or the folder cannot be written.
     """
     if name not in SOURCES:
         raise InputError(f"nothing named {name!r} can be fetched; there are {', '.join(SOURCES)}")
@@ -145,13 +143,10 @@ def _unrar(archive: Path, to: str) -> None:
     """Unpack a RAR 5 archive, which Python cannot read: by bsdtar, or the user is told how."""
     by_hand = f"bsdtar -xf '{archive}' -C '{archive.parent}'"
     if shutil.which("bsdtar") is None:
-        raise InputError(
-            f"{archive} is there, but only bsdtar can unpack it; install it (Debian: libarchive-tools), then "
-            f"fetch again or type: {by_hand}"
-        )
-    done = subprocess.run(
-        ["bsdtar", "-xf", archive, "-C", to], capture_output=True, text=True, errors="replace", check=False
-    )
+        advice = "install it (Debian: libarchive-tools), then fetch again or type"
+        raise InputError(f"{archive} is there, but only bsdtar can unpack it; {advice}: {by_hand}")
+    command = ["bsdtar", "-xf", archive, "-C", to]
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
         raise InputError(f"{archive} cannot be unpacked ({reason}); look at it by hand: {by_hand}")

@@ -74,14 +74,10 @@ class FieldOfView:
 
 
 def find_fov(image: np.ndarray) -> FieldOfView | None:
-    """Find the field of view of a fundus photograph, RGB, uint8 (H, W, 3).
+    """Find the field of view of a fundus photograph, RGB, uint8 (H, W, 3), else ValueError.
 
-    Returns:
-        The field, or None when none can be seen (a blank image, noise, a strip, another subject), or when the
-        image is not one photograph alone (several, a page or a screen around one).
-
-    Raises:
-        ValueError: If the image is not uint8 (H, W, 3).
+    None when none can be seen (a blank image, noise, a strip, another subject), or when the image is not one
+    photograph alone (several, a page or a screen around one).
     """
     try:
         return _the_field(image)
@@ -109,10 +105,8 @@ def _the_field(image: np.ndarray) -> FieldOfView:
 def crop_to_fov(image: np.ndarray, fov: FieldOfView, size: int) -> np.ndarray:
     """Cut out the field of view, black outside it, padded to a square and resized; the aspect ratio is kept.
 
-    The RGB photograph is uint8 (H, W, 3), of `fov.shape`; the result is uint8 (size, size, 3).
-
-    Raises:
-        ValueError: If `image` is not of `fov.shape` or `size` is not positive.
+    The RGB photograph is uint8 (H, W, 3); the result is uint8 (size, size, 3). Raises a ValueError if `image`
+    is not of `fov.shape` or `size` is not positive.
     """
     if image.shape[:2] != fov.shape:
         raise ValueError(f"image is {image.shape[:2]}, its field of view was found on {fov.shape}")
@@ -149,16 +143,11 @@ def read_and_crop(path: Path | str, size: int) -> tuple[np.ndarray, FieldOfView]
 
     A JPEG is decoded at the smallest scale at which the field still has `size` pixels, so a crop is never
     enlarged where the whole photograph would have shown more, and the field is never looked for in fewer
-    pixels than the search can use.
+    pixels than the search can use. Returns the crop, uint8 (size, size, 3), as `crop_to_fov` makes it, and
+    the field of view in pixels of the whole upright photograph.
 
-    Returns:
-        The crop, uint8 (size, size, 3), as `crop_to_fov` makes it, and the field of view in pixels of the
-        whole upright photograph.
-
-    Raises:
-        UnreadableError: If the file cannot be read.
-        NoFieldError: If it shows no field of view, or more than one photograph alone.
-        ValueError: If `size` is not positive.
+    Raises an UnreadableError if the file cannot be read, its kind NoFieldError if it shows no field of view,
+    or more than one photograph alone, and a ValueError if `size` is not positive.
     """
     image, fov, shape = read_with_field(path, size)
     return crop_to_fov(image, fov, size), fov.scaled(shape)

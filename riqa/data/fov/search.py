@@ -1,22 +1,14 @@
 """The search for a field of view in a small copy of a photograph, over margins and thresholds."""
 
 from collections.abc import Iterator
+from statistics import median_high
 
 import cv2
 import numpy as np
 
+from riqa.data.fov import rim
 from riqa.data.fov.alone import inner_points, is_alone, largest_region, thickness
-from riqa.data.fov.rim import (
-    UNSEEN,
-    Box,
-    Fit,
-    find_bars,
-    least_squares_circle,
-    ransac_circle,
-    refine,
-    support,
-    trimmed_circle,
-)
+from riqa.data.fov.rim import Box, Fit
 from riqa.data.read import UnreadableError
 
 _THRESHOLDS = (4, 8, 14, 24, 40, 64, 100, 2)  # grey levels of distance from the margin; 2 for the darkest
@@ -65,7 +57,7 @@ def _best_circle(image: np.ndarray) -> Fit | None:
     for colour in margin_colours(image):
         distance = distance_from(image, colour)
         seen = distance.astype(np.float32)
-        seen[0] = seen[-1] = seen[:, 0] = seen[:, -1] = UNSEEN
+        seen[0] = seen[-1] = seen[:, 0] = seen[:, -1] = rim.UNSEEN
         for threshold in _THRESHOLDS:
             for fit in _fits(distance, seen, threshold, colour):
                 if best is None or fit.score > best.score + _WINS_BY:
@@ -83,11 +75,11 @@ def _fits(distance: np.ndarray, seen: np.ndarray, threshold: int, colour: np.nda
     region = cv2.fillConvexPoly(np.zeros(distance.shape, np.uint8), hull, 1)
     for circle, reaches in _first_circles(hull, distance.shape):
         for reach in reaches:
-            circle, edges = refine(seen, circle, threshold, reach)
-            box = find_bars(distance, circle, threshold)
+            circle, edges = rim.refine(seen, circle, threshold, reach)
+            box = rim.find_bars(distance, circle, threshold)
             overlap = _overlap(circle, box, region)
             if overlap > 0.6:  # else the outline is no circle
-                yield Fit(circle, box, 0.5 * overlap + 0.5 * support(circle, edges, box), colour)
+                yield Fit(circle, box, 0.5 * overlap + 0.5 * rim.support(circle, edges, box), colour)
 
 
 def _hull(distance: np.ndarray, threshold: float) -> np.ndarray | None:
@@ -97,21 +89,19 @@ def _hull(distance: np.ndarray, threshold: float) -> np.ndarray | None:
     return hull if hull is not None and cv2.contourArea(hull) >= 0.02 * distance.size else None
 
 
-def _first_circles(
-    hull: np.ndarray, shape: tuple[int, int]
-) -> Iterator[tuple[np.ndarray, tuple[float, ...]]]:
+def _first_circles(hull: np.ndarray, shape: tuple[int, int]) -> Iterator[tuple[np.ndarray, tuple]]:
     """Yield circles along a hull, and the reaches within which to look for their rim one after the other."""
     # A straight cut has two corners of the hull, an arc has many: they usually give the circle at once.
     hull = hull[:, 0].astype(float)
     corners = inner_points(hull, shape)
     if len(corners) >= 12:
-        circle = least_squares_circle(corners)
-        yield trimmed_circle(corners, circle, 0.06 * circle[2]), _REACHES[:1]
+        circle = rim.least_squares_circle(corners)
+        yield rim.trimmed_circle(corners, circle, 0.06 * circle[2]), _REACHES[:1]
     closed = np.concatenate([hull, hull[:1]])
     lengths = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(closed, axis=0).T))])
     steps = np.arange(0, lengths[-1], 1.0)  # points a pixel apart
     points = np.stack([np.interp(steps, lengths, closed[:, axis]) for axis in (0, 1)], axis=1)
-    circle = ransac_circle(inner_points(points, shape), max(shape))
+    circle = rim.ransac_circle(inner_points(points, shape), max(shape))
     if circle is not None:
         yield circle, _REACHES
 
@@ -163,18 +153,14 @@ def margin_colours(image: np.ndarray) -> Iterator[np.ndarray]:
     patch = max(3, min(image.shape[:2]) // 40)
     ends = slice(0, patch), slice(-patch, None)
     # For so few numbers Python is faster, and this is done for every photograph.
-    corners = sorted((_median_colour(image[r, c]) for r in ends for c in ends), key=sum)
+    patches = (image[rows, columns].reshape(-1, 3).T.tolist() for rows in ends for columns in ends)
+    corners = sorted(([median_high(channel) for channel in patch] for patch in patches), key=sum)
     alike = [sum(_alike(corner, other) for other in corners) for corner in corners]
     # Of two pairs the darker one: the field reaches into two corners of some photographs.
     likeliest = alike.index(max(alike))
     yield np.array(corners[likeliest], np.uint8)
     if alike[0] < alike[likeliest]:
         yield np.array(corners[0], np.uint8)
-
-
-def _median_colour(patch: np.ndarray) -> list[int]:
-    channels = patch.reshape(-1, 3).T.tolist()
-    return [sorted(channel)[len(channel) // 2] for channel in channels]
 
 
 def _alike(colour: list[int], other: list[int]) -> bool:

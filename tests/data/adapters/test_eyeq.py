@@ -68,7 +68,7 @@ def test_partial_download_is_loaded_and_reported(root):
     write_images(root, "train", ["777_left.jpeg", "10_left.png", "15337_left.jpeg"])
     dataset = to_dataset(read_eyeq(root))
     assert len(dataset.manifest) == 31
-    said = " | ".join(map(str, dataset.findings))
+    said = " | ".join(one.message for one in dataset.findings)
     assert "train: 11 of 42 labelled images are not there" in said
     assert "train: 1 images have no label and are left out, e.g. 777_left" in said
     assert "two endings, e.g. 10_left" in said

@@ -183,10 +183,8 @@ def main(arguments: list[str] | None = None) -> None:
     escape_what_cannot_be_encoded()
     try:
         app(args=arguments, prog_name="riqa")
-    except BuildError as error:
-        status, why = 1, error
-    except InputError as error:
-        status, why = 2, error
+    except (BuildError, InputError) as error:
+        status, why = 2 if isinstance(error, InputError) else 1, error
     except OSError as error:
         if error.filename is None:
             raise

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Group
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from riqa.assess.advice import BAD_BELOW
@@ -32,8 +32,7 @@ def assess(
         Path, typer.Argument(metavar="MODEL", help="A trained model: one of its files, or their common stem.")
     ],
     images: Annotated[
-        list[Path],
-        typer.Argument(metavar="IMAGE...", readable=False, help="Photographs, folders of them."),
+        list[Path], typer.Argument(metavar="IMAGE...", readable=False, help="Photographs, folders of them.")
     ],
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object per photograph on stdout.")
@@ -51,8 +50,7 @@ def assess(
         typer.Option(min=0.01, max=1.0, help="Share to answer, the surest; set by validation photographs."),
     ] = 1.0,
     accept_phantoms: Annotated[
-        bool,
-        typer.Option("--accept-phantoms", help="No warning with a model that was trained on phantoms."),
+        bool, typer.Option("--accept-phantoms", help="No warning with a model that was trained on phantoms.")
     ] = False,
 ) -> None:
     """Judge photographs: overall quality, what is wrong, what to do.
@@ -134,11 +132,9 @@ def answers_table(answers: Sequence) -> Group:
     if len({folder.is_absolute() for folder in folders}) > 1:
         folders = [folder.absolute() for folder in folders]
     folder = os.path.commonpath(folders)  # empty if it is the current one
-    table = Table(box=None, pad_edge=False)
-    table.add_column("photograph", overflow="fold", min_width=12)
-    for name in ["overall"] * has_overall + judged:
-        table.add_column(name, no_wrap=True)
-    table.add_column("advice")
+    first = Column("photograph", overflow="fold", min_width=12)
+    columns = [Column(name, no_wrap=True) for name in ["overall"] * has_overall + judged]
+    table = Table(first, *columns, "advice", box=None, pad_edge=False)
     for answer in answers:
         name = Text(shown(os.path.relpath(answer.path, folder) if folder else answer.path))
         cells = [_overall(answer)] * has_overall + [_detail(answer.details.get(detail)) for detail in judged]
@@ -156,7 +152,7 @@ def summary(answers: Sequence, n_unreadable: int, passed: object = "") -> str:
     What was passed over, in words, and the answers' warning, in short, stand at its end.
     """
     labels = Counter(answer.label for answer in answers)
-    abstained = sum(answer.abstains for answer in answers)
+    abstained = sum(bool(answer.reason) for answer in answers)
     counts = [(labels[name], name) for name in ("good", "usable", "reject", "bad")]
     counts += [(labels[None] - abstained, "judged by details"), (abstained, "without answer")]
     line = f"{len(answers)} photograph{'s' * (len(answers) != 1)}: "
@@ -169,7 +165,7 @@ def summary(answers: Sequence, n_unreadable: int, passed: object = "") -> str:
 
 def _said(answer) -> list[str]:
     """Return all sentences about a photograph and about the model."""
-    why = f"{answer.reason}; " if answer.abstains else ""
+    why = f"{answer.reason}; " if answer.reason else ""
     return [why + sentence for sentence in answer.advice] + [answer.warning] * bool(answer.warning)
 
 

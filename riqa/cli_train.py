@@ -95,6 +95,5 @@ def _hint_at_idle_cores(threads: int, side_by_side: int) -> None:
 
     cores = hardware()["cores"]  # that this process may use: a batch job has a few of its machine's
     if cores // side_by_side > threads:
-        used = f"riqa: {threads * side_by_side} of {cores} cores are used"
         more = f"'threads: {cores // side_by_side}' in the file uses more, and changes the last digits"
-        print(f"{used}; {more}", file=sys.stderr)
+        print(f"riqa: {threads * side_by_side} of {cores} cores are used; {more}", file=sys.stderr)

@@ -121,9 +121,9 @@ def lock(stream: IO, busy: str) -> None:
 
 
 @contextmanager
-def only_writer(folder: Path, kept: str = "") -> Iterator[None]:
-    """Make a folder, unless it is there, and be the only one who writes into it, else raise an InputError."""
-    busy = f"{folder} is being written by another process; wait until it ends, or give another folder"
+def only_writer(folder: Path, kept: str = "", busy: str = "") -> Iterator[None]:
+    """Make a folder, unless it is there, and be its only writer, else raise InputError(busy)."""
+    busy = busy or f"{folder} is being written by another process; wait until it ends, or give another folder"
     with writing(folder, kept):
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / ".lock").open("a") as stream:

@@ -44,11 +44,8 @@ def forest(rows: pd.DataFrame, xlabel: str, margin: float = 0.0, y: str = "compa
     An interval that leaves zero out is blue. A row's label stands above its line, so that a narrow screen,
     which shows the left part of a figure, shows data too. Where rows have a p-value, it stands at the right.
 
-    Args:
-        rows: Rows of results with a rival.
-        xlabel: What the horizontal axis measures.
-        margin: Half the width of the band of differences that do not matter; 0 draws none.
-        y: Column that labels a row, one of `riqa.show.names` or one that `rows` have beside their own.
+    `rows` are results with a rival, labelled by a column `y` of their own or of `riqa.show.names`; `xlabel`
+    says what the axis measures; `margin` is half the width of the band of differences that do not matter.
     """
     shown = names(rows).assign(clear=(rows["low"] > 0) | (rows["high"] < 0))
     panels = list(shown.groupby("set", sort=False))
@@ -121,13 +118,9 @@ def dots(
 ) -> Figure:
     """Draw values with their intervals: one colour per model or difference, one row of panels per dataset.
 
-    Args:
-        rows: Rows of results.
-        y: Column, also of `riqa.show.names`, whose values stand at the left, in the order of the rows.
-        columns: Column that makes the columns of panels, and their titles if there are several.
-        xlabel: What the horizontal axes measure.
-        mark: Column with a value to compare with, drawn as a short black line.
-        zero: Whether to draw a line at zero.
+    Of the columns of `rows` and of `riqa.show.names`, the values of `y` stand at the left, in the order of
+    the rows; `columns` makes the columns of panels, and their titles if there are several; `mark` is a value
+    to compare with, drawn as a short black line. `xlabel` names what the axes measure; `zero` draws a line.
     """
     shown = names(rows)
     sets, titles, models = (list(dict.fromkeys(shown[key])) for key in ("set", columns, "comparison"))
@@ -164,16 +157,14 @@ def findings(rows: pd.DataFrame, least_images: int) -> Figure:
     """Draw differences, their intervals and what they say: one panel per question, one line per difference.
 
     Rows have title (of the question), label, value, low, high, edge (the margin, on the side where it
-    counts), finding (for, too small, against, undecided), and few (whether there are fewer than
-    `least_images`, too few to decide).
+    counts), finding (for, too small, against, undecided), and few (whether images are below `least_images`).
     """
     colours = {"for": BLUE, "too small": "#DE8F05", "against": "#D55E00", "undecided": GREY}
     shapes = {"for": "o", "too small": "D", "against": "X", "undecided": "s"}
     panels = list(rows.groupby("title", sort=False))
     sizes = [len(own) for _, own in panels]
     height = 0.25 * sum(sizes) + 0.5 * len(panels) + 0.9
-    heights = [n + 0.5 for n in sizes]
-    figure, axes = _panels(len(panels), 1, height, sharex=True, height_ratios=heights)
+    figure, axes = _panels(len(panels), 1, height, sharex=True, height_ratios=[n + 0.5 for n in sizes])
     for (title, own), axis in zip(panels, axes.flat, strict=True):
         own = own.assign(place=range(len(own)))
         for finding, told in own.groupby("finding"):
@@ -205,9 +196,8 @@ def as_maps(axes: plt.Axes | np.ndarray) -> None:
 def curves(history: pd.DataFrame) -> pd.DataFrame:
     """Lay the history of trainings (`riqa.learn.runs.run_all`) out for `seaborn.relplot`, a row per point.
 
-    Returns:
-        The columns that are no curve, models and sets by the names that readers know; `panel` ("loss" or
-        "macro-F1"), `images` ("training" or "validation") and `value`. The start has no loss in training.
+    A row has the columns that are no curve, models and sets by the names that readers know; `panel` ("loss"
+    or "macro-F1"), `images` ("training" or "validation") and `value`. The start has no loss in training.
     """
     told = {"train_loss": ("loss", "training"), "val_loss": ("loss", "validation")}
     told |= {"val_score": ("macro-F1", "validation")}

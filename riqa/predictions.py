@@ -30,20 +30,16 @@ def named(table: pd.DataFrame) -> pd.DataFrame:
     A network judged on another set than its own is `multi_task@<its set>`; there is one Teacher only.
     """
     own = (table["dataset"] == table["trained_on"]) | (table["model"] == "teacher")
-    return with_answers(
-        table.assign(model=table["model"].where(own, table["model"] + "@" + table["trained_on"]))
-    )
+    models = table["model"].where(own, table["model"] + "@" + table["trained_on"])
+    return with_answers(table.assign(model=models))
 
 
 def with_answers(table: pd.DataFrame) -> pd.DataFrame:
     """Add `called`, the most probable class, and `p_true`, the probability of the true one (NaN: none)."""
-    probs, truth = table[OVERALL].to_numpy(), table["overall"].to_numpy(dtype=float)
-    answered = ~np.isnan(probs).all(axis=1)
-    called = np.where(answered, np.nan_to_num(probs, nan=-1).argmax(axis=1), np.nan)
-    graded = answered & ~np.isnan(truth)
-    p_true = np.full(len(table), np.nan)
-    p_true[graded] = probs[graded, truth[graded].astype(int)]
-    return table.assign(called=called, p_true=p_true)
+    probs, truth = (table[columns].to_numpy(dtype=float) for columns in (OVERALL, "overall"))
+    called = np.where(np.isnan(probs).all(axis=1), np.nan, np.nan_to_num(probs, nan=-1).argmax(axis=1))
+    p_true = probs[np.arange(len(table)), np.nan_to_num(truth).astype(int)]
+    return table.assign(called=called, p_true=np.where(np.isnan(truth), np.nan, p_true))
 
 
 def pick(

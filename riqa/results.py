@@ -4,7 +4,6 @@ The columns in `KEYS` say what a number is, and no two rows share all of them; t
 it is and how sure. For readers outside, a name is made from the keys; nothing takes it apart.
 """
 
-import json
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -14,7 +13,7 @@ import pandas as pd
 
 from riqa.errors import InputError
 from riqa.evaluate.interval import Interval
-from riqa.files import atomic_write
+from riqa.files import atomic_write, write_json
 
 DEFAULTS = {
     "chapter": "",
@@ -105,12 +104,10 @@ def rows(
     numbers: Mapping[tuple[str, ...], Interval | float], columns: Sequence[str] = ("metric", "group"),
     **shared: object,
 ) -> pd.DataFrame:  # fmt: skip
-    """Make one row per number.
+    """Make one row per number: keys -> a value, or a value with its interval and p-value.
 
-    Args:
-        numbers: Keys -> a value, or a value with its interval and p-value.
-        columns: What the keys of `numbers` are, out of `KEYS`.
-        **shared: What all rows have: other keys, and confidence, n (images or pairs) and seeds.
+    `columns` say what the keys are, out of `KEYS`; `shared` is what all rows have: other keys, and
+    confidence, n (images or pairs) and seeds.
     """
     found = []
     for keys, number in numbers.items():
@@ -127,10 +124,7 @@ def stack(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
 def tidy(frame: pd.DataFrame, **shared: object) -> pd.DataFrame:
     """Complete a table that has `value` and some other columns of results: defaults, types, order.
 
-    `shared` are columns that are the same in all rows.
-
-    Raises:
-        TypeError: If a column is none of results.
+    `shared` are columns that are the same in all rows. Raises a TypeError if a column is none of results.
     """
     numbers = ["value", "low", "high", "confidence", "p"]
     known = DEFAULTS | dict.fromkeys(numbers[1:], np.nan) | {"n": None, "seeds": ()}
@@ -146,8 +140,7 @@ def tidy(frame: pd.DataFrame, **shared: object) -> pd.DataFrame:
 def find(table: pd.DataFrame, **keys: str) -> pd.Series:
     """Return the one row with these keys; a key that is not given has its default, the chapter any value.
 
-    Raises:
-        KeyError: If no row, or more than one, has them.
+    Raises a KeyError if no row, or more than one, has them.
     """
     wanted = {key: value for key, value in DEFAULTS.items() if key != "chapter"} | keys
     found = table[(table[list(wanted)] == pd.Series(wanted)).all(axis=1)]
@@ -172,8 +165,7 @@ def holm(table: pd.DataFrame, family: str | list[str]) -> pd.Series:
 def write(folder: str | Path, tables: Iterable[pd.DataFrame], chapter: str) -> pd.DataFrame:
     """Write the tables of a chapter, the stem of its notebook, as one: `FILES`, the second from the first.
 
-    Raises:
-        ValueError: If two rows have the same keys, a number is infinite, or a method is unknown.
+    Raises a ValueError if two rows have the same keys, a number is infinite, or a method is unknown.
     """
     table = pd.concat(tables, ignore_index=True).assign(chapter=chapter)
     if (twice := table.duplicated(KEYS)).any():
@@ -186,20 +178,14 @@ def write(folder: str | Path, tables: Iterable[pd.DataFrame], chapter: str) -> p
     records = records.where(records.notna(), None)
     records.insert(0, "name", table.apply(address, axis=1))
     records["seeds"], records["method"] = table["seeds"].map(list), table["method"].map(METHODS)
-    text = json.dumps(records.to_dict("records"), indent=1, allow_nan=False) + "\n"
-    Path(folder).mkdir(parents=True, exist_ok=True)
     parquet, document = (Path(folder) / name for name in FILES)
     atomic_write(parquet, table.to_parquet)
-    atomic_write(document, lambda path: path.write_text(text, encoding="utf-8"))
+    write_json(document, records.to_dict("records"))
     return table
 
 
 def read(folder: str | Path) -> pd.DataFrame:
-    """Read what `write` wrote.
-
-    Raises:
-        InputError: If nothing readable is there.
-    """
+    """Read what `write` wrote; raise an InputError if nothing readable is there."""
     path = Path(folder) / FILES[0]
     try:
         table = pd.read_parquet(path)

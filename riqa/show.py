@@ -14,7 +14,6 @@ NAMES = {
     "multi_task": "multi-task", "multi_task_or_start": "multi-task or its start",
     "student": "Student", "nash": "Nash", "nash_on_placebo": "Nash on placebo",
     "tuned_weight": "weight by validation", "fixmatch": "FixMatch", "fixmatch_placebo": "FixMatch placebo",
-    "truth_known": "truth known", "details_known": "details known",
     "mcf_net": "MCF-Net", "quickqual": "QuickQual", "cross_entropy": "cross-entropy",
     "eyeq": "EyeQ", "deepdrid": "DeepDRiD", "mshf": "MSHF", "eyeq_d": "EyeQ-D", "fives": "FIVES",
     "resnet10": "ResNet-10", "wide_resnet10_2": "Wide ResNet-10-2", "vit_tiny": "ViT-Tiny",
@@ -86,10 +85,8 @@ def names(rows: pd.DataFrame) -> pd.DataFrame:
 def number(row: pd.Series, form: str = "") -> str:
     """Write the value of a row of results, or other columns of it.
 
-    Args:
-        row: A row, with the columns of `names` where the form asks for them.
-        form: A number's format, "+.3f"; or text with columns in it, "{low:.3f} to {high:.3f}"; or "p", the
-            row's p-value. If empty, three digits, a difference with its sign.
+    `form` is a number's format, "+.3f"; or text with columns in it, also of `names` where the row has them,
+    "{low:.3f} to {high:.3f}"; or "p", the row's p-value. If empty, three digits, a difference with its sign.
     """
     if pd.isna(row["value"]) or ("{low" in form and pd.isna(row["low"])):
         return "–"
@@ -140,18 +137,15 @@ def wide(rows: pd.DataFrame, index: list[str], columns: str, cell=cell) -> pd.Da
     """
     shown = names(rows)
     shown["text"] = shown.apply(cell, axis=1)
-    order = shown.set_index(index).index.unique()
     wide = shown.pivot(index=index, columns=columns, values="text").fillna("–")
-    return wide.loc[order, shown[columns].unique()]
+    return wide.loc[shown.set_index(index).index.unique(), shown[columns].unique()]
 
 
 def table(frame: pd.DataFrame, caption: str, **formats: str) -> Styler:
     """Style a table for a page: display names in its margins, a dash for what is missing.
 
-    Args:
-        frame: Numbers and text; text may hold HTML.
-        caption: Stands above. The table's identity is made from it, so that a page keeps its bytes.
-        **formats: How the numbers of a column are written; three digits where nothing is said.
+    Text in it may hold HTML. The table's identity is made from the caption, so that a page keeps its bytes.
+    `formats` say how the numbers of a column are written; three digits where nothing is said.
     """
     shown = frame.copy()
     for column in frame.select_dtypes("float"):

@@ -43,19 +43,13 @@ def call_in_workers(
     Ctrl-C goes to this process alone; it ends the workers, as does whatever else stops the taking of results.
     The workers end also when this process is killed.
 
-    Args:
-        function: A module-level function, or a partial of one.
-        jobs: Arguments of each call, small; large ones should go through files.
-        workers: Most processes at a time, at least 1.
-        context: How processes are started; if not given, by the server of forks, where it runs already, and
-            else by spawning them: a fork of this process would be unsafe beside its threads.
-        on_news: Called here with messages of running calls; if given, each call gets one more argument, the
-            function that sends them.
+    `function` is a module-level function, or a partial of one. `jobs` are small; what is large should go
+    through files. If no `context` is given, processes are started by the server of forks, where it runs
+    already, and else spawned: a fork of this process would be unsafe beside its threads. `on_news` is called
+    here with messages of running calls; each call then gets one more argument, the function that sends them.
 
-    Raises:
-        WorkerKilledError: If a worker was killed.
-        RuntimeError: If a worker ended otherwise before it answered.
-        Exception: Whatever a call raised, as soon as it did, with a note that holds the worker's traceback.
+    Raises a WorkerKilledError if a worker was killed, a RuntimeError if it ended otherwise before it
+    answered, and whatever a call raised, as soon as it did, with a note that holds the worker's traceback.
     """
     if workers < 1:
         raise ValueError(f"workers must be at least 1, got {workers}")

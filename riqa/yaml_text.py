@@ -42,13 +42,12 @@ class _Values(_Texts):
 
     yaml_implicit_resolvers = {}  # noqa: RUF012
 
-    def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
-        return int(self.construct_scalar(node).replace("_", ""))
-
 
 for _tag, (_form, _first) in _FORMS.items():
     _Values.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"(?:{_form})$"), list(_first))
-_Values.add_constructor("tag:yaml.org,2002:int", _Values.construct_yaml_int)
+_Values.add_constructor(
+    "tag:yaml.org,2002:int", lambda reader, node: int(reader.construct_scalar(node).replace("_", ""))
+)
 
 
 def parse_yaml(text: str, as_text: bool = False) -> Any:

@@ -31,11 +31,10 @@ def advice(p_good: Mapping[str, float], overall: str | None = None, likely: str 
     if not known or not (p_good or overall):
         raise ValueError(f"advice needs details of {DETAILS} or a class, got {dict(p_good)} and {overall!r}")
     bad = sorted((detail for detail in p_good if p_good[detail] < BAD_BELOW), key=p_good.__getitem__)
-    failing = overall in ("reject", "bad")  # the lowest class, of three and of two
     if bad:
         despite = [f"{overall} all the same: retake only if there is time"]
         return [REMEDIES[detail] for detail in bad] + despite * (overall in ("usable", "good"))
-    if failing:
+    if overall in ("reject", "bad"):  # the lowest class, of three and of two
         why = f"{overall}, " + ("though no detail is bad" if p_good else "and this model judges no details")
         if likely in p_good:
             return [f"most likely {REMEDIES[likely]}", f"{why}: the likeliest reason is no finding"]

@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -48,24 +48,12 @@ _WITHOUT_FIELD = {  # reason and advice by what reading says
 
 
 @dataclass(frozen=True)
-class Photograph:
-    """A file that was read: its crop, uint8 (size, size, 3) RGB as curation crops; without a field, why."""
-
-    path: Path
-    crop: np.ndarray | None
-    reason: str | None = None
-
-
-@dataclass(frozen=True)
 class Unreadable:
     """A file that could not be read, or a folder without images or that cannot be entered, and why."""
 
     path: Path
     reason: str
     crop = None
-
-
-Read = Photograph | Unreadable
 
 
 @dataclass(frozen=True)
@@ -141,26 +129,17 @@ def find_images(given: Sequence[Path]) -> tuple[list[Path], list[Unreadable], Pa
     return list(found.values()), empty, passed
 
 
-def read_crop(path: Path, size: int) -> Read:
-    """Read a file and crop it to `size` pixels a side."""
-    try:
-        return Photograph(path, read_and_crop(path, size)[0])
-    except NoFieldError as error:
-        return Photograph(path, None, str(error))
-    except UnreadableError as error:
-        return Unreadable(path, str(error))
-
-
 @dataclass(frozen=True)
 class Answer:
     """The answer about one photograph; without `overall` and `details` when the model abstains."""
 
     path: Path  # as it was named
-    overall: Mapping[str, float]  # probability of each overall class; empty without such a head
-    details: Mapping[str, float]  # probability that each detail is good; empty without such a head
-    advice: list[str]  # what to do, a sentence or more
+    overall: Mapping[str, float] = field(default_factory=dict)  # probability of each class, if judged
+    details: Mapping[str, float] = field(default_factory=dict)  # probability that each is good, if judged
+    advice: list[str] = field(default_factory=list)  # what to do, a sentence or more
     reason: str | None = None  # why the model abstains
-    crop: np.ndarray | None = field(default=None, repr=False, compare=False)  # uint8 (size, size, 3), as seen
+    # What the model sees: uint8 (size, size, 3) RGB, as curation crops; None where there is no field of view.
+    crop: np.ndarray | None = field(default=None, repr=False, compare=False)
     # For each detail the shares of the training photographs of the worst and of the best class that are worse
     # in it, see `riqa.learn.standing`; empty where the model does not know.
     ranks: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
@@ -172,11 +151,6 @@ class Answer:
         """The most probable overall class, None where there is none."""
         return max(self.overall, key=self.overall.__getitem__, default=None)
 
-    @property
-    def abstains(self) -> bool:
-        """Whether the model abstains from judging quality."""
-        return self.reason is not None
-
     def to_json(self) -> dict:
         """Return the answer as `riqa assess --json` prints it; overall is null without an answer."""
         details = {detail: {"good": p_good} for detail, p_good in self.details.items()}
@@ -187,15 +161,26 @@ class Answer:
             "overall": {"label": self.label, "probabilities": dict(self.overall)} if self.overall else None,
             "details": details,
             "advice": self.advice,
-            "abstain": self.abstains,
+            "abstain": bool(self.reason),
             "reason": self.reason,
             "warning": self.warning,
             "temperature": self.temperature,
         }
 
 
+def read_crop(path: Path, size: int) -> Answer | Unreadable:
+    """Read a file and crop it to `size` pixels a side: an answer without judgement, if there is a field."""
+    try:
+        return Answer(path, crop=read_and_crop(path, size)[0])
+    except NoFieldError as error:
+        reason, what = _WITHOUT_FIELD[str(error)]
+        return Answer(path, advice=[what], reason=reason)
+    except UnreadableError as error:
+        return Unreadable(path, str(error))
+
+
 def assess(
-    session: Session, photographs: Iterable[Read], *, batch_size: int = 32, quantile: float = QUANTILE
+    session: Session, photographs: Iterable, *, batch_size: int = 32, quantile: float = QUANTILE
 ) -> Iterator[Answer | Unreadable]:
     """Judge what `read_crop` has read, in order, `batch_size` crops at a time; pass on what is unreadable.
 
@@ -214,27 +199,22 @@ def assess(
     yield from _answer_all(session, waiting, quantile)
 
 
-def _answer_all(session: Session, waiting: list[Read], quantile: float) -> Iterator[Answer | Unreadable]:
+def _answer_all(session: Session, waiting: list, quantile: float) -> Iterator[Answer | Unreadable]:
     crops = [photograph.crop for photograph in waiting if photograph.crop is not None]
     judged = _judge(session, np.stack(crops), quantile) if crops else iter(())
+    temperature = session.confidence.temperature if session.confidence else None
     for photograph in waiting:
-        told = {"path": photograph.path, "crop": photograph.crop, "warning": session.warning}
-        told["temperature"] = session.confidence.temperature if session.confidence else None
-        if isinstance(photograph, Unreadable):
-            yield photograph
-        elif photograph.crop is None:
-            reason, what = _WITHOUT_FIELD[photograph.reason]
-            yield Answer(overall={}, details={}, advice=[what], reason=reason, **told)
-        else:
-            yield Answer(**next(judged), **told)
+        if isinstance(photograph, Answer):
+            told = next(judged) if photograph.crop is not None else {}
+            photograph = replace(photograph, **told, warning=session.warning, temperature=temperature)
+        yield photograph
 
 
 def _judge(session: Session, images: np.ndarray, quantile: float) -> Iterator[dict]:
     """Yield what an `Answer` says of each crop of a batch, (n, size, size, 3)."""
     model, novelty, standing = session.model, session.novelty, session.standing
-    outputs = in_batches(
-        model, partial(outputs_with_stages, model), unlabelled(images), batch_size=len(images)
-    )
+    compute = partial(outputs_with_stages, model)
+    outputs = in_batches(model, compute, unlabelled(images), batch_size=len(images))
     unlike = [None] * len(images)
     if novelty is not None:
         scores, limit = novelty.scores(outputs, images), novelty.threshold(quantile)
@@ -244,11 +224,10 @@ def _judge(session: Session, images: np.ndarray, quantile: float) -> Iterator[di
     for k, probs in enumerate(probabilities(outputs)):
         if session.confidence and n_overall:
             probs[:n_overall] = tempered(probs[:n_overall], session.confidence.temperature)
-        surest = max(probs[:n_overall], default=1.0)
-        if not unlike[k] and surest < session.least:
+        if not unlike[k] and max(probs[:n_overall], default=1.0) < session.least:
             unlike[k] = f"{UNSURE}: no class reaches {session.least:.2f}"
         if unlike[k]:
-            yield {"overall": {}, "details": {}, "advice": ["let a person judge it"], "reason": unlike[k]}
+            yield {"advice": ["let a person judge it"], "reason": unlike[k]}
             continue
         overall = dict(zip(names, probs[:n_overall].tolist(), strict=True))
         answered = zip(DETAILS, probs[MOST_CLASSES:].tolist(), strict=True)

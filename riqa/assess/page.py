@@ -16,7 +16,7 @@ from riqa.data.fov import NoFieldError, read_and_crop
 from riqa.data.read import UnreadableError, read_photograph
 from riqa.errors import InputError
 from riqa.evaluate.explain import grad_cam
-from riqa.files import atomic_write
+from riqa.files import write_whole
 from riqa.labels import DETAILS
 from riqa.learn.model import QualityNet
 from riqa.names import shown
@@ -48,7 +48,7 @@ def card(model: QualityNet, answer: Answer, *, picture: bool) -> Card:
         return Card(bare)
     framing = "all of the photograph" if answer.crop is None else "cropped to the field of view"
     plain = Card(bare, framing, data_uri(image))
-    if answer.abstains:
+    if answer.reason:
         return plain
     p, task, target, claim = speaks_against(answer)
     seen = torch.from_numpy(answer.crop).permute(2, 0, 1)[None].float() / 255
@@ -67,10 +67,9 @@ def speaks_against(answer: Answer) -> tuple[float, str, int, str]:
 
     Returns its probability; task and target for `riqa.evaluate.explain.grad_cam`; the claim in words.
     """
-    claims = [
-        (1 - p_good, "details", DETAILS.index(detail), f"{detail} is bad")
-        for detail, p_good in answer.details.items()
-    ]
+    claims = []
+    for detail, p_good in answer.details.items():
+        claims.append((1 - p_good, "details", DETAILS.index(detail), f"{detail} is bad"))
     if answer.overall:
         lowest, p = next(iter(answer.overall.items()))
         claims.append((p, "overall", 0, f"overall quality is {lowest}"))
@@ -123,12 +122,11 @@ def write_page(file: Path, cards: Sequence[Card], notes: Sequence[str] = (), **f
     """
     looks = {"autoescape": True, "undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
     looks["finalize"] = lambda value: shown(value) if isinstance(value, str | PurePath) else value
-    environment = Environment(loader=PackageLoader("riqa.assess"), **looks)
     notes = [*dict.fromkeys([*notes, *(card.note for card in cards if card.note)])]
     facts |= {"cards": cards, "notes": notes, "bad_below": BAD_BELOW}
-    text = environment.get_template("page.html").render(facts)
+    template = Environment(loader=PackageLoader("riqa.assess"), **looks).get_template("page.html")
     try:
-        atomic_write(file, lambda aside: aside.write_text(text, encoding="utf-8"))
+        write_whole(file, template.render(facts))
     except OSError as error:
         why = f"{file} cannot be written ({error.strerror}); give another file to --html"
         raise InputError(why) from None

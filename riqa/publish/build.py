@@ -4,12 +4,11 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from riqa.errors import BuildError, InputError
-from riqa.files import KEPT, lock, writing
+from riqa.files import KEPT, only_writer
 from riqa.publish.chapters import ALL, read_chapters
 from riqa.publish.forks import TAKEN_OUT, served
 from riqa.publish.layout import Build
@@ -32,16 +31,18 @@ def build_book(build: Build, data: str, jobs: int, parts: str = ALL) -> None:
     `parts` is as in `read_chapters`. Raises an InputError if the profile, the data or a chapter's input
     cannot be used, or the profile is being built; a BuildError if a chapter or the rendering fails.
     """
-    profile = read_profile(build.root, build.profile)
+    profile, folder = read_profile(build.root, build.profile), build.shown(build.folder)
     chapters = read_chapters(build.root, parts, profile.needs_data)
     say = console().print
     plan(build.root, build.profile, data, parts)  # refuses bad input before anything starts
     if data and not profile.needs_data:
         say(f"DATA={data} is not used: profile {build.profile} makes its own photographs")
-    with _only_build(build):
+    busy = f"profile {build.profile} is being built already in {folder}; wait for it or stop it"
+    with only_writer(build.folder, KEPT, busy):
+        stop_noted(build.child)  # what a killed build left running
         before = {name: facts["seconds"] for name in chapters if (facts := build.facts(name))}
         display = Display(chapters, console(), before, jobs)
-        say(f"Building the book of profile {build.profile} in {build.shown(build.folder)}")
+        say(f"Building the book of profile {build.profile} in {folder}")
         with display.shown():
             _run_chapters(build, data, parts, display)
             stage_book(build, profile, chapters, os.environ.get(URL_VARIABLE, ""))
@@ -61,7 +62,7 @@ def _run_chapters(build: Build, data: str, parts: str, display: Display) -> None
     """Let Snakemake run the chapters that have to run."""
     shutil.rmtree(build.folder / "progress", ignore_errors=True)
     log = build.logs / "snakemake.log"
-    # Snakemake's own lock, which a kill -9 leaves behind, is not used: there is that of `_only_build`.
+    # Snakemake's own lock, which a kill -9 leaves behind, is not used: there is that of `only_writer`.
     command = [sys.executable, "-m", "snakemake", "--snakefile", "Snakefile", "--cores", str(display.jobs)]
     command += ["--nolock", "--rerun-incomplete", "--keep-going", "--nocolor", "--scheduler", "greedy"]
     command += ["--config", f"profile={build.profile}", f"parts={parts}", *([f"data={data}"] if data else [])]
@@ -97,11 +98,9 @@ def follow(
 
 def chapter_environment(root: Path) -> dict[str, str]:
     """Return the environment of chapters: this Python first, then the code and the build's process number."""
-    paths = [str(root), *filter(None, [os.environ.get("PYTHONPATH")])]
-    kept = {name: value for name, value in os.environ.items() if name not in TAKEN_OUT}
-    return kept | {
+    return {name: value for name, value in os.environ.items() if name not in TAKEN_OUT} | {
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
-        "PYTHONPATH": os.pathsep.join(paths),
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH")])),
         "RIQA_BUILD_PID": str(os.getpid()),
     }
 
@@ -115,21 +114,5 @@ def _writable_cache(build: Build) -> dict[str, str]:
 
 def planned_chapters(log: Path, chapters: Collection[str]) -> set[str]:
     """Read from Snakemake's log which chapters it will run; empty until it has said so."""
-    text = log.read_text(errors="replace")
-    table = re.search(r"^Job stats:\n(.*?)^total\s", text, re.DOTALL | re.MULTILINE)
+    table = re.search(r"(?ms)^Job stats:\n(.*?)^total\s", log.read_text(errors="replace"))
     return set(re.findall(r"^\S+", table[1], re.MULTILINE)) & set(chapters) if table else set()
-
-
-@contextmanager
-def _only_build(build: Build) -> Iterator[None]:
-    """Keep two builds of one profile apart, and end what a killed build left running.
-
-    Raises an InputError if another build of the profile is running, or its folder cannot be written.
-    """
-    with writing(build.folder, KEPT):
-        build.folder.mkdir(parents=True, exist_ok=True)
-        with (build.folder / "lock").open("a") as stream:
-            shown = build.shown(build.folder)
-            lock(stream, f"profile {build.profile} is being built already in {shown}; wait for it or stop it")
-            stop_noted(build.child)
-            yield

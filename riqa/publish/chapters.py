@@ -26,27 +26,25 @@ class Chapter:
 
 
 ALL = "all"
+LISTED = "notebooks/chapters.yaml"
 
 
 def read_chapters(root: Path, parts: str = ALL, real: bool = False) -> dict[str, Chapter]:
     """Read `notebooks/chapters.yaml`: chapters by name in reading order, each after those that it needs.
 
     `parts` is "all", or the number of the last part that is wanted; `real` photographs leave out the chapters
-    that need phantoms. Raises an InputError if `parts` is neither, a chapter needs one that is not listed
-    before it, or its notebook is missing.
+    that need phantoms. Raises an InputError for other `parts`, or if the list is wrong or a notebook missing.
     """
     if parts != ALL and not parts.isdigit():
         raise InputError(f"parts is {parts!r}; write all, or the number of the last part to build")
     chapters: dict[str, Chapter] = {}
-    for name, entry in yaml.safe_load((root / "notebooks" / "chapters.yaml").read_text()).items():
+    for name, entry in yaml.safe_load((root / LISTED).read_text()).items():
         notebook = root / "notebooks" / f"{name}.ipynb"
         if not notebook.is_file():
-            raise InputError(f"notebooks/chapters.yaml lists {name}, but {notebook} does not exist")
+            raise InputError(f"{LISTED} lists {name}, but {notebook} does not exist")
         for need in entry["needs"]:
             if need not in chapters:
-                raise InputError(
-                    f"notebooks/chapters.yaml: {name} needs {need}, which is not listed before it"
-                )
+                raise InputError(f"{LISTED}: {name} needs {need}, which is not listed before it")
         chapters[name] = Chapter(name, notebook, **entry | {"needs": tuple(entry["needs"])})
     return {
         name: chapter
@@ -67,9 +65,8 @@ def find_chapter(chapters: dict[str, Chapter], text: str) -> Chapter:
     found = [chapter for name, chapter in chapters.items() if text and name.startswith(prefix)]
     if len(found) == 1:
         return found[0]
-    raise InputError(
-        f"there is no chapter {text!r}{nearest(text, chapters)}; there are {', '.join(chapters)}"
-    )
+    hint = nearest(text, chapters)
+    raise InputError(f"there is no chapter {text!r}{hint}; there are {', '.join(chapters)}")
 
 
 def parse_cell(source: str) -> ast.Module:
@@ -100,10 +97,9 @@ def modules_used(notebook: Path) -> list[Path]:
     code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
     imported: set[str] = set()
     for node in ast.walk(parse_cell(code)):
-        if isinstance(node, ast.Import):
-            imported |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            imported |= {f"{node.module}.{alias.name}" for alias in node.names}
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            package = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
+            imported |= {package + alias.name for alias in node.names}
     graph, used = _import_graph(), set()
     for name in (name for name in imported if name.split(".")[0] == "riqa"):
         while name not in graph.modules:  # a function, or a class

@@ -53,8 +53,7 @@ def served(command: Sequence[str], folder: Path) -> tuple[list[str], dict[str, s
     """
     if not sys.platform.startswith("linux"):
         return list(command), {}
-    address = folder / f"forks-{os.getpid()}"
-    variables = fixed_variables() | {VARIABLE: str(address)}
+    variables = fixed_variables() | {VARIABLE: str(folder / f"forks-{os.getpid()}")}
     return [sys.executable, "-m", "riqa.publish.forks", "serve", *command], variables
 
 
@@ -145,8 +144,7 @@ def ask(arguments: Sequence[str]) -> int:
         connection.connect(os.environ[VARIABLE])
         socket.send_fds(connection, [b"f"], [1, 2])
         needed = f"{os.environ.get('RIQA_BUILD_PID', '')} {os.getpid()}"  # the fork ends with this process
-        told = json.dumps([arguments, os.environ | {"RIQA_BUILD_PID": needed}])
-        connection.sendall(told.encode() + b"\n")
+        connection.sendall(json.dumps([arguments, os.environ | {"RIQA_BUILD_PID": needed}]).encode() + b"\n")
         status = connection.recv(16)
     return int(status) if status else 1  # it was killed
 

@@ -56,18 +56,12 @@ class Kernel(AsyncKernelManager):
 
 
 def execute(
-    notebook: Path,
-    log: Path,
-    parameters: Mapping[str, Any],
-    follower: logging.Handler,
-    forked: ForkedKernel | None = None,
+    notebook: Path, log: Path, given: Mapping[str, Any], handler: logging.Handler, forked: ForkedKernel | None
 ) -> dict[str, Any]:
-    """Execute a notebook in the current folder into `log`, and return it; `follower` follows papermill's log.
+    """Execute a notebook in the current folder into `log`, and return it; `handler` follows papermill's log.
 
-    The kernel is a new process, or the fork that is given.
-
-    Raises an InputError if a cell refuses its input, or the disk is full; a BuildError if a cell fails for
-    another reason, or no picture is left of a figure that it drew.
+    `given` are its parameters; the kernel is a new process or the fork. Raises an InputError if a cell
+    refuses its input, or the disk is full; else a BuildError if a cell fails, or its picture is lost.
     """
     config = Config()
     config.KernelManager.transport_encryption = "auto"  # ipykernel 7 otherwise warns in every notebook
@@ -75,21 +69,15 @@ def execute(
     config.KernelManager.transport = "ipc"
     config.KernelManager.connection_file = str(own_folder() / "kernel.json")
     log.parent.mkdir(parents=True, exist_ok=True)
+    how = {"cwd": os.getcwd(), "progress_bar": False, "log_output": True, "kernel_name": "python3"}
+    how |= {"config": config, "kernel_manager_class": type("Kernel", (Kernel,), {"forked": forked})}
+    places = [str(path).replace("{", "{{").replace("}", "}}") for path in (notebook, log)]
     chapter, logger = notebook.stem, logging.getLogger("papermill")
-    logger.addHandler(follower)
+    logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     logger.propagate = False
     try:
-        papermill.execute_notebook(
-            *(str(path).replace("{", "{{").replace("}", "}}") for path in (notebook, log)),
-            parameters,
-            cwd=os.getcwd(),
-            progress_bar=False,
-            log_output=True,
-            kernel_name="python3",
-            kernel_manager_class=type("Kernel", (Kernel,), {"forked": forked}),
-            config=config,
-        )
+        papermill.execute_notebook(*places, given, **how)
     except PapermillExecutionError as error:
         if error.ename == "InputError":
             raise InputError(error.evalue) from None
@@ -97,7 +85,7 @@ def execute(
             raise InputError(f"{chapter}: {error.evalue}; make room, and run it again") from None
         raise BuildError(_failure_block(error, notebook, log)) from None
     finally:
-        logger.removeHandler(follower)
+        logger.removeHandler(handler)
     document = json.loads(log.read_text())
     for cell in document["cells"]:
         if cell["cell_type"] == "code" and lacks_picture(cell):
@@ -109,14 +97,9 @@ def execute(
 def kernel_environment(workers: int, checkpoints: Path) -> Iterator[None]:
     """Set what a kernel inherits."""
     folder, before = str(own_folder()), dict(os.environ)
-    os.environ.update(
-        fixed_variables(),
-        IPYTHONDIR=f"{folder}/ipython",
-        JUPYTER_RUNTIME_DIR=folder,
-        TMPDIR=folder,
-        RIQA_WORKERS=str(workers),
-        RIQA_CHECKPOINTS=str(checkpoints),
-    )
+    own = {"IPYTHONDIR": f"{folder}/ipython", "JUPYTER_RUNTIME_DIR": folder, "TMPDIR": folder}
+    own |= {"RIQA_WORKERS": str(workers), "RIQA_CHECKPOINTS": str(checkpoints)}
+    os.environ.update(fixed_variables() | own)
     for name in TAKEN_OUT:
         os.environ.pop(name, None)
     try:

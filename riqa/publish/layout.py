@@ -18,9 +18,8 @@ def find_root() -> Path:
     for folder in (here, *here.parents):
         if (folder / "notebooks" / "chapters.yaml").is_file() and (folder / "Snakefile").is_file():
             return folder
-    raise InputError(
-        f"{here} is not inside the riqa repository; change to the folder that you cloned it into"
-    )
+    advice = "change to the folder that you cloned it into"
+    raise InputError(f"{here} is not inside the riqa repository; {advice}")
 
 
 def _below(pattern: str) -> Callable[["Build", str], Path]:
@@ -37,12 +36,13 @@ class Build:
 
     folder = property(lambda self: self.root / "_build" / self.profile)  # everything that is made
     work = property(lambda self: self.folder / "work")  # the chapters' artifacts, one folder per chapter
-    site = property(lambda self: self.folder / "site")  # staged: prose, configuration, executed notebooks
+    hidden = folder  # for what a reader does not want
+    site = property(lambda self: self.hidden / "site")  # staged: prose, configuration, executed notebooks
     html = property(lambda self: self.folder / "html")  # the rendered book
-    stamp = property(lambda self: self.folder / "html.json")  # what that was made from
+    stamp = property(lambda self: self.hidden / "html.json")  # what that was made from
     logs = property(lambda self: self.folder / "logs")  # and the notebooks as far as they ran
     pages_log = property(lambda self: self.logs / "book.log")  # of the rendering
-    child = property(lambda self: self.folder / "child.json")  # names the process that a build has started
+    child = property(lambda self: self.hidden / "child.json")  # names the process that a build has started
 
     out = _below("work/{}")  # a chapter's artifacts
     artifacts = _below("work/{}/artifacts.json")  # {relative path: SHA-256} of them, written after its end
@@ -70,16 +70,13 @@ class Build:
 
 @dataclass(frozen=True)
 class Rerun(Build):
-    """The files of one chapter's run in a folder of its own; what a reader does not want is hidden there."""
+    """The files of one chapter's run in a folder of its own; what is hidden goes when it ends."""
 
     place: Path
 
     folder = property(lambda self: self.place)
     hidden = property(lambda self: self.folder / ".made")
-    site = property(lambda self: self.hidden / "site")
-    stamp = property(lambda self: self.hidden / "html.json")
     pages_log = property(lambda self: self.folder / "pages.log")
-    child = property(lambda self: self.hidden / "child.json")
 
     out = _below("artifacts")
     executed = _below("{}.ipynb")

@@ -1,8 +1,7 @@
 """What the benchmarks measured, as tables in the book.
 
-In a page, the line `<!-- measured: train_speed -->` becomes the table of `train_speed.json`. The
-benchmarks write these files (`make bench`), and the repository keeps them (`make bench-keep`), so that no
-build of the book has to measure anything.
+In a page, the line `<!-- measured: train_speed -->` becomes the table of `train_speed.json`. The benchmarks
+write these files (`make bench`), and the repository keeps them (`make bench-keep`): no build has to measure.
 """
 
 import json
@@ -71,9 +70,8 @@ def read_measured(path: Path) -> Measured:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         wrong = ": ".join(filter(None, [".".join(map(str, first["loc"])), first["msg"]]))
-    raise InputError(
-        f"{path} is no result of a benchmark ({wrong}); restore it, or run make bench and make bench-keep"
-    )
+    advice = "restore it, or run make bench and make bench-keep"
+    raise InputError(f"{path} is no result of a benchmark ({wrong}); {advice}")
 
 
 def fill_in(page: str, folder: Path) -> str:

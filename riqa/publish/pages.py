@@ -43,11 +43,9 @@ def render(build: Build, show: Callable[[str], object] = lambda told: None, stri
     program = "from jupyter_book.cli.main import main; main()"
     command = [sys.executable, "-c", program, "build", ".", "--path-output", "../render", "--keep-going"]
     command += ["-W", "-n"] if strict else []
-    environment = os.environ | {"NO_COLOR": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    how = {"cwd": build.site, "env": os.environ | {"NO_COLOR": "1", "PYTHONDONTWRITEBYTECODE": "1"}}
     log, html, made = build.pages_log, build.html, build.site.with_name("render")
-    status = attend(
-        command, log, lambda: show(render_state(log)), build.child, cwd=build.site, env=environment
-    )
+    status = attend(command, log, lambda: show(render_state(log)), build.child, **how)
     rendered = made / "_build" / "html"
     if status or not (rendered / "index.html").is_file():
         # Pages with warnings are not read again by a later run, which would then pass: forget them all.
@@ -64,11 +62,11 @@ def render(build: Build, show: Callable[[str], object] = lambda told: None, stri
     write_json(build.stamp, {"site": site_digest(build.site)})
 
 
-def _problems(log: Path, most: int = 20) -> str:
+def _problems(log: Path) -> str:
     """Return the lines of a log that say what is wrong, without colours and repetitions."""
     lines = [line.strip() for line in _COLOURS.sub("", log.read_text(errors="replace")).splitlines()]
     told = list(dict.fromkeys(line for line in lines if re.search(r"WARNING|ERROR|Error:", line)))
-    return "\n".join(f"  {line}" for line in (told[:most] or lines[-most:]))
+    return "\n".join(f"  {line}" for line in (told[:20] or lines[-20:]))
 
 
 def render_state(log: Path) -> str:
@@ -95,9 +93,8 @@ def server(folder: Path, port: int = 0) -> ThreadingHTTPServer:
 def serve_book(build: Build, port: int) -> None:
     """Serve a built book until Ctrl-C; an InputError if there is none, or the port is taken."""
     if not (build.html / "index.html").is_file():
-        raise InputError(
-            f"profile {build.profile} has no book yet; run make book PROFILE={build.profile} first"
-        )
+        advice = f"run make book PROFILE={build.profile} first"
+        raise InputError(f"profile {build.profile} has no book yet; {advice}")
     with server(build.html, port) as opened:
         print(f"The book is at http://localhost:{opened.server_address[1]} until Ctrl-C", flush=True)
         try:

@@ -45,13 +45,18 @@ class Legal:
     choices: tuple[str, ...] = ()  # the names; any, if there are none
     bounds: tuple[tuple[str, float], ...] = ()  # how a number must compare, and with what
 
-    def holds(self, value: Any) -> bool:
-        """Tell whether a value is legal."""
-        if isinstance(value, list):
-            return len(value) >= self.least and all(map(self.holds, value))
-        if self.choices and value not in self.choices:
-            return False
-        return all(BOUNDS[how](value, bound) for how, bound in self.bounds)
+    def complaint(self, value: Any) -> str:
+        """Return what is wrong with a value of the declared type; nothing if it is legal."""
+        elements = value if isinstance(value, list) else [value]
+        if not all(math.isfinite(element) for element in elements if isinstance(element, float)):
+            return f"{value!r}, must be finite"
+        named = all(element in self.choices for element in elements if self.choices)
+        within = all(BOUNDS[how](element, bound) for element in elements for how, bound in self.bounds)
+        if len(elements) < self.least or not (named and within):
+            return f"{value!r}, must {'hold' if isinstance(value, list) else 'be'} {self.text}"
+        if len(set(map(repr, elements))) < len(elements):
+            return f"{value!r}, must hold each value once"
+        return ""
 
 
 @dataclass(frozen=True)
@@ -68,8 +73,7 @@ class Parameter:
 def declared_parameters(notebook: Path) -> dict[str, Parameter]:
     """Read the parameters that a notebook declares, by name, in the order of the cell.
 
-    Raises an InputError if there is not exactly one cell tagged `parameters`, or a line of it has another
-    form than this module's.
+    Raises an InputError if not exactly one cell is tagged `parameters`, or a line of it has another form.
     """
     document = json.loads(notebook.read_text())
     cells = [c for c in document["cells"] if "parameters" in c.get("metadata", {}).get("tags", [])]
@@ -105,7 +109,7 @@ def _parameter(statement: ast.stmt, comment: str) -> Parameter:
     default, legal = ast.literal_eval(statement.value), parse_legal(told, kind)
     if not fits(default, kind):
         raise ValueError(f"has the default {default!r}, which is no {kind}")
-    if wrong := _complaint(default, legal):
+    if wrong := legal.complaint(default):
         raise ValueError(f"has the default {wrong}")
     return Parameter(name, kind, default, meaning, legal)
 
@@ -119,15 +123,11 @@ def parse_legal(text: str, kind: str) -> Legal:
         rest = rest.removeprefix("each ")
     if rest.startswith("one of "):
         return Legal(text, least, choices=tuple(rest.removeprefix("one of ").split(", ")))
-    bounds = []
-    for part in rest.split(", ") if rest else []:
-        found = re.fullmatch(rf"({'|'.join(BOUNDS)}) (-?\d+(?:\.\d+)?)", part)
-        if not found:
-            raise ValueError(
-                f"says {text!r}, which is nothing about legal values such as 'at least 0, below 1'"
-            )
-        bounds.append((found[1], float(found[2])))
-    return Legal(text, least, bounds=tuple(bounds))
+    bound = rf"({'|'.join(BOUNDS)}) (-?\d+(?:\.\d+)?)"
+    if rest and not re.fullmatch(f"{bound}(?:, {bound})*", rest):
+        such = "legal values such as 'at least 0, below 1'"
+        raise ValueError(f"says {text!r}, which is nothing about {such}")
+    return Legal(text, least, bounds=tuple((how, float(n)) for how, n in re.findall(bound, rest)))
 
 
 def fits(value: Any, kind: str) -> bool:
@@ -146,18 +146,6 @@ def _as_declared(value: Any, kind: str) -> Any:
     if kind == "float" and type(value) is int:
         return float(value) if abs(value) < 2**1000 else math.inf
     return value
-
-
-def _complaint(value: Any, legal: Legal) -> str:
-    """Return what is wrong with a value of the declared type; nothing if it is legal."""
-    elements = value if isinstance(value, list) else [value]
-    if not all(math.isfinite(element) for element in elements if isinstance(element, float)):
-        return f"{value!r}, must be finite"
-    if not legal.holds(value):
-        return f"{value!r}, must {'hold' if isinstance(value, list) else 'be'} {legal.text}"
-    if len(set(map(repr, elements))) < len(elements):
-        return f"{value!r}, must hold each value once"
-    return ""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -184,7 +172,7 @@ def check_parameters(
         checked[name] = _as_declared(value, kind)
         if not fits(checked[name], kind):
             raise InputError(f"{owner}: {name} must be {kind}, but {value!r} is {type(value).__name__}")
-        if wrong := _complaint(checked[name], declared[name].legal):
+        if wrong := declared[name].legal.complaint(checked[name]):
             raise InputError(f"{owner}: {name} is {wrong}")
     return checked
 
@@ -200,6 +188,5 @@ def parse_assignment(text: str) -> tuple[str, Any]:
     try:
         return name.strip(), parse_yaml(value) if value.strip() else ""
     except yaml.YAMLError:
-        raise InputError(
-            f"-p {text!r}: the value cannot be read; lists are written [0, 1], text with spaces in quotes"
-        ) from None
+        advice = "lists are written [0, 1], text with spaces in quotes"
+        raise InputError(f"-p {text!r}: the value cannot be read; {advice}") from None

@@ -3,6 +3,7 @@
 import hashlib
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -28,10 +29,7 @@ class Job:
 
 
 def check_folder(data: str, needed: str) -> None:
-    """Raise an InputError if a DATA folder does not exist, cannot be read, or is empty.
-
-    `needed` says what it must hold.
-    """
+    """Raise an InputError if a DATA folder cannot be read or is empty; `needed` says what it must hold."""
     try:
         if not any(Path(data).iterdir()):
             raise InputError(f"DATA folder {data} is empty; {needed}")
@@ -44,8 +42,7 @@ def check_folder(data: str, needed: str) -> None:
 def listing_digest(folder: Path) -> str:
     """Digest a folder's listing (names, sizes, modification times) without reading the files.
 
-    It shows changes in a large data folder: 100,000 files take about a second. Links are followed, into each
-    folder once.
+    It shows changes in a large folder: 100,000 files take a second. It follows links, into a folder once.
     """
     lines, seen = [], set()
     for place, folders, names in os.walk(folder, followlinks=True):
@@ -54,11 +51,10 @@ def listing_digest(folder: Path) -> str:
         seen.add(real)
         for name in sorted(names):
             path = os.path.join(place, name)
-            try:
+            state = "missing"  # a link that leads nowhere
+            with suppress(OSError):
                 status = os.stat(path)
                 state = f"{status.st_size}\t{status.st_mtime_ns}"
-            except OSError:  # a link that leads nowhere
-                state = "missing"
             lines.append(f"{os.path.relpath(path, folder)}\t{state}")
     return hashlib.sha256(os.fsencode("\n".join(lines))).hexdigest()
 
@@ -128,8 +124,7 @@ def plan(root: Path, profile_name: str, data: str = "", parts: str = ALL) -> lis
         made[name] = all_values(declared[name], parameters)
         check_reads(chapter, made[name], made, f"{shown}: {name}")
         check_sets(parameters, data, f"{shown}: {name}")
-        upstream = map(build.artifacts, chapter.needs)
-        inputs = (chapter.notebook, *modules_used(chapter.notebook), *upstream)
+        inputs = (chapter.notebook, *modules_used(chapter.notebook), *map(build.artifacts, chapter.needs))
         digest = listing_digest(Path(data)) if data and "data" in declared[name] else ""
         jobs.append(Job(chapter, parameters, inputs, digest))
     return jobs

@@ -73,9 +73,8 @@ def stop_noted(note: Path) -> None:
 def watching(*needed: int) -> Iterator[SimpleNamespace]:
     """Watch this process and its children in a thread; when a process that is needed dies, end all of them.
 
-    `needed` are the numbers of processes such as the one of its build.
-
-    Yields an object whose `peak_bytes` is the most memory that they held together; shared pages count once.
+    `needed` are the numbers of processes such as the one of its build. Yields an object whose `peak_bytes` is
+    the most memory that they held together; shared pages count once.
     """
     seen, stop = SimpleNamespace(peak_bytes=0), threading.Event()
 

@@ -98,10 +98,8 @@ def check_sets(parameters: Mapping[str, Any], data: str, owner: str) -> None:
     for role in SETS:
         for name in as_list(parameters.get(role, [])):
             if roles.setdefault(name, role) != role:
-                raise InputError(
-                    f"{owner}: {name} is {roles[name]} and {role} at once; a set plays one role: divide it "
-                    "into two folders by patients"
-                )
+                advice = "a set plays one role: divide it into two folders by patients"
+                raise InputError(f"{owner}: {name} is {roles[name]} and {role} at once; {advice}")
 
 
 def _trouble(name: object, data: str) -> str | None:

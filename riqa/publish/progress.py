@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from riqa.files import read_json, write_json
@@ -18,6 +18,7 @@ from riqa.publish.chapters import Chapter
 
 WRITE_EVERY = 0.3  # seconds between two writes of the same cell's progress
 PLAIN_EVERY = 20.0  # seconds between two lines about the same running chapter, where lines cannot be redrawn
+LOGGED = ("Ending Cell", "Executing notebook", "Input Notebook", "Output Notebook")  # by papermill
 STYLES = {"✓": "green", "✗": "red", "▶": "bold"}
 
 
@@ -65,9 +66,7 @@ class ProgressHandler(logging.Handler):
         message = record.getMessage()
         if begun := re.match(r"Executing Cell (\d+)-", message):
             self.write(cell=min(int(begun[1]), self.progress.cells), line="")
-        elif not message.startswith(
-            ("Ending Cell", "Executing notebook", "Input Notebook", "Output Notebook")
-        ):
+        elif not message.startswith(LOGGED):
             # A progress bar redraws its line with \r; only its last state is worth showing.
             lines = [line.strip() for line in re.split(r"[\r\n]+", message)]
             lines = [line for line in lines if line and not line.startswith("<")]  # <Figure size ...>
@@ -170,9 +169,8 @@ class Display:
 
     def _table(self) -> Group:
         """Lay out all chapters."""
-        now, table = time.time(), Table.grid(padding=(0, 1))
-        for _ in range(3):  # mark, name, text
-            table.add_column(no_wrap=True)
+        columns = [Column(no_wrap=True) for _ in ("mark", "name", "text")]
+        now, table = time.time(), Table.grid(*columns, padding=(0, 1))
         for name in self.chapters:
             mark, text = self.line(name, now)
             style = STYLES.get(mark, "dim")

@@ -55,7 +55,6 @@ def code_version(root: Path) -> str:
 def _output(*command: str | Path) -> str:
     """Return what a command prints, or nothing when it fails or does not exist."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)
+        return subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return ""
-    return done.stdout.strip()

@@ -30,19 +30,14 @@ PATHS = ("work", "out")  # parameters that the runner alone gives
 
 
 def rerun_chapter(
-    build: Build,
-    chapter_name: str,
-    given: Mapping[str, Any],
-    folder: Path | None,
-    jobs: int,
+    build: Build, chapter_name: str, given: Mapping[str, Any], folder: Path | None, jobs: int
 ) -> None:
     """Run one chapter (by name or number) with other parameters than those of the profile.
 
     It reads the artifacts of the profile's last build, which is never changed. The executed notebook,
     `artifacts/` and `html/index.html` go into `folder`, by default a new one below the build. The chapter may
-    use `jobs` processes side by side. Raises an InputError if the chapter, the profile or a parameter cannot
-    be used, what the chapter needs has not been built, or the folder is in use; a BuildError if the chapter
-    fails, or its page cannot be rendered.
+    use `jobs` processes. Raises an InputError if the chapter, the profile or a parameter cannot be used, what
+    the chapter needs has not been built, or the folder is in use; a BuildError if chapter or page fails.
     """
     chapter = find_chapter(read_chapters(build.root), chapter_name)
     name, profile = chapter.name, read_profile(build.root, build.profile)
@@ -50,37 +45,38 @@ def rerun_chapter(
     before = {name: facts["seconds"]} if (facts := build.facts(name)) else {}
     display = Display({name: chapter}, console(), before, jobs, planned={name})
     run = Rerun(build.root, build.profile, claim_folder(folder or _next_folder(build, name)))
+    if "out" in declared_parameters(chapter.notebook):
+        parameters["out"] = run.shown(run.out(name))
+    described = {"profile": profile.name, "data": profile.source, "parameters": parameters}
+    command = [sys.executable, "-m", "riqa.publish.run", json.dumps(run.places(name) | described)]
+    command += ["--workers", str(min(jobs, chapter.threads))]
     with only_writer(run.folder), display.shown():
         try:
-            _run(run, profile, chapter, parameters, display)
+            if follow(command, run.hidden / "run.log", run, display):
+                raise BuildError(f"{name} ended unexpectedly")
+            run.log(name).unlink()
             _stage(run, build, chapter)
             # Links to chapters that are not part of the run stay unresolved.
             render(run, display.rendering, strict=False)
         finally:
             shutil.rmtree(run.hidden, ignore_errors=True)
         run.pages_log.unlink()
-    for label, made in {
-        "Notebook": run.executed(name),
-        "Results": run.out(name) / "results.json",
-        "Open": run.html / "index.html",
-    }.items():
-        display.console.print(f"{label:<10} {build.shown(made)}", soft_wrap=True)
+    made = {"Notebook": run.executed(name), "Results": run.out(name) / "results.json"}
+    for label, path in (made | {"Open": run.html / "index.html"}).items():
+        display.console.print(f"{label:<10} {build.shown(path)}", soft_wrap=True)
 
 
 def _parameters(build: Build, profile: Profile, chapter: Chapter, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values for a run, all but its own folder; refuse what the chapter cannot use."""
     declared = declared_parameters(chapter.notebook)
     if taken := [name for name in given if name in PATHS]:
-        raise InputError(
-            f"{taken[0]} is not for -p: a run reads the profile's build, and --out names its own folder"
-        )
+        why = "a run reads the profile's build, and --out names its own folder"
+        raise InputError(f"{taken[0]} is not for -p: {why}")
     checked = check_parameters(given, declared, chapter.name)
     for need in chapter.needs:
         if not build.artifacts(need).is_file():
-            raise InputError(
-                f"{chapter.name} needs {need}, which profile {build.profile} has not built; "
-                f"run make book PROFILE={build.profile} first"
-            )
+            told = f"{chapter.name} needs {need}, which profile {build.profile} has not built"
+            raise InputError(f"{told}; run make book PROFILE={build.profile} first")
     data = checked.get("data") or _built_with(build, chapter.name).get("data", "")
     if profile.needs_data and "data" in declared and not data:
         raise InputError(f"profile {build.profile} has not been built; give its folder by -p data=FOLDER")
@@ -122,21 +118,6 @@ def _next_folder(build: Build, chapter: str) -> Path:
             with suppress(FileExistsError):  # maybe made by another run meanwhile
                 folder.mkdir(parents=True)
                 return folder
-
-
-def _run(
-    run: Rerun, profile: Profile, chapter: Chapter, parameters: dict[str, Any], display: Display
-) -> None:
-    """Run the chapter in a process of its own."""
-    name = chapter.name
-    if "out" in declared_parameters(chapter.notebook):
-        parameters["out"] = run.shown(run.out(name))
-    described = {"profile": profile.name, "data": profile.source, "parameters": parameters}
-    command = [sys.executable, "-m", "riqa.publish.run", json.dumps(run.places(name) | described)]
-    command += ["--workers", str(min(display.jobs, chapter.threads))]
-    if follow(command, run.hidden / "run.log", run, display):
-        raise BuildError(f"{name} ended unexpectedly")
-    run.log(name).unlink()
 
 
 def _stage(run: Rerun, build: Build, chapter: Chapter) -> None:

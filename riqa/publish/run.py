@@ -54,8 +54,7 @@ def run_chapter(run: ChapterRun) -> None:
     """Run a chapter, or publish its last run again when nothing that decides the outcome has changed.
 
     Raises an InputError if a parameter is not declared or not legal, or the chapter itself refuses its input;
-    a BuildError if a cell fails for another reason, or the chapter ends without writing `results.json` or
-    without the picture of a figure.
+    a BuildError if a cell fails for another reason, or `results.json` or the picture of a figure is missing.
     """
     chapter, declared = run.notebook.stem, declared_parameters(run.notebook)
     parameters = check_parameters(run.parameters, declared, chapter)
@@ -152,23 +151,20 @@ def _compute(
 def _own_checkpoints(run: ChapterRun, recipe: Mapping[str, Any]) -> Path:
     """Return the folder in which an unfinished chapter keeps its training, after deleting other recipes'.
 
-    A stopped chapter resumes its training only where notebook, modules, parameters and what it reads are the
-    same.
+    So a stopped chapter resumes its training only where all that decides its outcome is the same.
     """
     digest = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
     own = run.beside("checkpoints") / digest[:16]
-    for other in own.parent.glob("*"):
-        if other != own:
-            shutil.rmtree(other)
+    for other in {*own.parent.glob("*")} - {own}:
+        shutil.rmtree(other)
     return own.resolve()
 
 
 def main(arguments: list[str]) -> int:
     """Run one chapter as a process of its own: `python -m riqa.publish.run RUN --workers N --inputs ...`.
 
-    RUN is a JSON object with the fields of `ChapterRun`; paths are relative to the repository, which is the
-    current folder. Returns 0 when the chapter ended well, 1 when it failed, 2 when its input cannot be used,
-    130 when it was stopped.
+    RUN is a JSON object with the fields of `ChapterRun`; paths are relative to the current folder. Returns 0
+    when the chapter ended well, 1 when it failed, 2 when its input cannot be used, 130 when it was stopped.
     """
     parser = argparse.ArgumentParser(prog="python -m riqa.publish.run", description=__doc__)
     parser.add_argument("run", type=json.loads)

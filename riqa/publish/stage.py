@@ -121,8 +121,8 @@ def stage_chapter(
     title, _, rest = notebook.cells[0].source.partition("\n")
     origin = fill("origin", **facts, warnings=warnings)
     notebook.cells[0].source = f"{title}\n\n{origin}\n{rest}"
-    files, cells = {}, []
-    for cell in notebook.cells:
+    files = {}
+    for place, cell in enumerate([*notebook.cells]):
         for added in ("papermill", "execution"):
             cell.metadata.pop(added, None)
         tags = cell.metadata.get("tags", [])
@@ -132,11 +132,9 @@ def stage_chapter(
             files |= _included_files(build.root, source, cell.source)
         if "parameters" in tags:
             table = fill("parameters", declared=declared, given=given)
-            cells.append(new_markdown_cell(table, id="parameter-table"))
+            notebook.cells.insert(place, new_markdown_cell(table, id="parameter-table"))
         if {"parameters", "injected-parameters"} & set(tags):
             cell.metadata["tags"] = [*tags, "remove-cell"]
-        cells.append(cell)
-    notebook.cells = cells
     files[f"notebooks/{name}.ipynb"] = (nbformat.writes(notebook) + "\n").encode()
     return files, facts
 
@@ -154,9 +152,8 @@ def _included_files(root: Path, notebook: Path, prose: str) -> dict[str, bytes]:
 
 def _status_page(profile: Profile, facts: Mapping[str, Mapping[str, Any]]) -> str:
     """Return the page on how the book was built: times, memory, machine and versions."""
-    versions: dict[str, set[str]] = {}
-    for package, number in (item for f in facts.values() for item in f["versions"].items()):
-        versions.setdefault(package, set()).add(number)
+    told = pd.DataFrame([f["versions"] for f in facts.values()])
+    versions = {package: set(numbers.dropna()) for package, numbers in told.items()}
     given = {"parameters": profile.parameters, "chapters": profile.chapters}
     parameters = yaml.safe_dump(given, sort_keys=False, default_flow_style=None).strip()
     return fill("build_status", profile=profile, facts=facts, versions=versions, parameters=parameters)

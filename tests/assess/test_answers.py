@@ -105,12 +105,12 @@ def test_the_batch_size_changes_no_abstention(lab, session, monkeypatch):
     monkeypatch.setattr(Novelty, "threshold", lambda *_: between)
     for batch_size in (1, 4):
         answers = judge(session, paths, batch_size=batch_size)
-        assert [answer.abstains for answer in answers] == (alone > between).tolist()
+        assert [bool(answer.reason) for answer in answers] == (alone > between).tolist()
 
 
 def test_photographs_of_the_same_set_are_answered_and_the_quantile_is_alive(lab, session):
     def n_abstentions(quantile):
-        return sum(answer.abstains for answer in judge(session, lab.photographs(), quantile=quantile))
+        return sum(bool(answer.reason) for answer in judge(session, lab.photographs(), quantile=quantile))
 
     assert n_abstentions(0.5) > 8 > n_abstentions(1.0)
     assert n_abstentions(0.9) <= 10  # 4 are expected, of 40
@@ -136,7 +136,7 @@ def test_what_is_no_fundus_gets_no_answer_and_no_number(session, tmp_path):
     assert None not in reasons["text"] | reasons["fur"] | reasons["holiday"]
     assert NOT_ALONE in set.union(*reasons.values())
     for answer in answers.values():
-        if answer.abstains:
+        if answer.reason:
             told = answer.to_json()
             assert (told["overall"], told["details"], told["abstain"]) == (None, {}, True)
             assert told["advice"]
@@ -211,8 +211,8 @@ def test_below_the_limit_of_the_coverage_there_is_no_answer(lab, fearless):
     widest = np.diff(ordered).argmax()
     limit = float(ordered[widest : widest + 2].mean())
     kept = judge(replace(fearless, least=limit), lab.photographs())
-    assert [answer.abstains for answer in kept] == (surest < limit).tolist()
-    unsure = next(answer for answer in kept if answer.abstains)
+    assert [bool(answer.reason) for answer in kept] == (surest < limit).tolist()
+    unsure = next(answer for answer in kept if answer.reason)
     assert unsure.reason == f"{UNSURE}: no class reaches {limit:.2f}"
     assert (unsure.overall, unsure.details, unsure.advice) == ({}, {}, ["let a person judge it"])
 

@@ -14,7 +14,7 @@ import psutil
 import pytest
 import torch
 
-from riqa.assess.answers import Photograph, assess, open_session
+from riqa.assess.answers import Answer, assess, open_session
 from riqa.data.store import open_store
 from riqa.errors import InputError
 from riqa.labels import DETAILS
@@ -130,7 +130,7 @@ def test_a_detail_that_was_dropped_is_not_learned_and_not_answered(store, tmp_pa
     cv2.imwrite(str(photograph), store.images[0])
     session = open_session(student.stem, [photograph])
     assert session.notes == ["clarity is not judged"]
-    crops = [Photograph(photograph, store.images[0])]
+    crops = [Answer(photograph, crop=store.images[0])]
     (answer,) = assess(replace(session, novelty=None), crops)
     assert list(answer.details) == list(answer.ranks) == ["illumination", "contrast"]
 

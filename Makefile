@@ -47,6 +47,7 @@ book-test: .venv/.ok ## the smoke book, built and looked at page by page
 lint: .venv/.ok ## style, types of slips that a tool finds, and outputs left in notebooks
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
+	.venv/bin/oxlint --deny-warnings --silent book/_static
 	.venv/bin/nbstripout --verify $(STRIP) notebooks/*.ipynb
 
 STRIP := --keep-id --drop-tagged-cells injected-parameters \

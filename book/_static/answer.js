@@ -142,8 +142,8 @@ riqa.assess = (student, rgba, anyway = false) => {
   const logits = (seen.logits.overall ?? []).map(z => z / student.temperature), top = Math.max(...logits);
   const odds = logits.map(z => Math.exp(z - top)), total = odds.reduce((a, b) => a + b, 0);
   const overall = Object.fromEntries(student.classes.map((name, k) => [name, odds[k] / total]));
-  const details = Object.fromEntries(student.details.map((name, k) => [name, 1 / (1 + Math.exp(-seen.logits.details[k]))])
-    .filter(([, p]) => !Number.isNaN(p)));
+  const asked = student.details.map((name, k) => [name, 1 / (1 + Math.exp(-seen.logits.details[k]))]);
+  const details = Object.fromEntries(asked.filter(([, p]) => !Number.isNaN(p))); // silent in what it has not learned
   const label = student.classes[odds.indexOf(Math.max(...odds))], ranks = riqa.ranks(student, seen.logits.details);
   const worse = (a, b) => { // by the best class, ties by the worst
     const [x, y] = [a, b].map(detail => Object.values(ranks[detail]).reverse());

@@ -14,7 +14,8 @@ riqa.degrade = (rgba, inside, side, severities) => {
   const step = (x, low, high) => (t => t * t * (3 - 2 * t))(clip((x - low) / (high - low), 0, 1));
   const filtered = smooth => { // without mixing in what lies outside the field
     const weight = smooth(Float32Array.from(inside));
-    return planes.map(plane => smooth(plane.map((x, at) => x * inside[at])).map((x, at) => x / Math.max(weight[at], 1e-3)));
+    const divided = plane => plane.map((x, at) => x / Math.max(weight[at], 1e-3));
+    return planes.map(plane => divided(smooth(plane.map((x, at) => x * inside[at]))));
   };
   const blurred = width => filtered(plane => riqa.gauss(plane, side, width * side));
 
@@ -46,7 +47,8 @@ riqa.degrade = (rgba, inside, side, severities) => {
       const count = inside.reduce((a, b) => a + b), lift = 0.075;
       const means = planes.map(plane => plane.reduce((sum, x, at) => sum + x * inside[at], 0) / count);
       const grey = means.reduce((a, b) => a + b) / 3;
-      return planes.map((plane, c) => plane.map(x => mix(x, means[c] + lift * (grey - means[c]) + 12 * lift, 0.85 * s)));
+      const target = means.map(mean => mean + lift * (grey - mean) + 12 * lift);
+      return planes.map((plane, c) => plane.map(x => mix(x, target[c], 0.85 * s)));
     },
     under_exposure: s => planes.map((plane, c) => plane.map(x => x * (1 - 0.92 * s) ** [0.85, 1.05, 1][c])),
     vignette: s => planes.map(plane => plane.map((x, at) =>
@@ -69,8 +71,10 @@ riqa.degrade = (rgba, inside, side, severities) => {
 };
 
 /** The part of eight experts who call a detail bad, from its severity; each looks anew, with noise. */
-riqa.callBad = ({ threshold, bias, noise }, detail, severity) =>
-  bias[detail].map(b => normal((severity - threshold - b) / noise[detail])).reduce((a, b) => a + b) / bias[detail].length;
+riqa.callBad = ({ threshold, bias, noise }, detail, severity) => {
+  const each = bias[detail].map(own => normal((severity - threshold - own) / noise[detail]));
+  return each.reduce((a, b) => a + b) / each.length;
+};
 
 /** The normal distribution function, to 1e-7 (Abramowitz and Stegun 1964, 7.1.26). */
 function normal(x) {

@@ -30,8 +30,8 @@ riqa.fitCircle = (source, width, height) => {
     const middle = kept.map(off).sort((a, b) => a - b)[kept.length >> 1];
     kept = rim.filter(point => off(point) <= Math.max(3 * middle, 1));
   }
-  const whole = { x: (width - 1) / 2, y: (height - 1) / 2, r: Math.hypot(width, height) / 2 };
-  if (!circle || !(circle.r > 0.15 * Math.max(w, h)) || circle.r > 2 * Math.max(w, h)) return { ...whole, box: [0, 0, width, height] };
+  if (!circle || !(circle.r > 0.15 * Math.max(w, h)) || circle.r > 2 * Math.max(w, h))
+    return { x: (width - 1) / 2, y: (height - 1) / 2, r: Math.hypot(width, height) / 2, box: [0, 0, width, height] };
   const within = (x, y) => Math.hypot(x - circle.x, y - circle.y) < circle.r - 1;
   const bar = (m, at) => { // how many lines from an edge on hold hardly anything of the field
     let n = 0;
@@ -52,7 +52,7 @@ riqa.fitCircle = (source, width, height) => {
 function leastSquares(points) {
   const sum = of => points.reduce((s, [x, y]) => s + of(x, y), 0), n = points.length;
   const [mx, my] = [sum(x => x) / n, sum((x, y) => y) / n];
-  const [xx, yy, xy] = [(x, y) => (x - mx) ** 2, (x, y) => (y - my) ** 2, (x, y) => (x - mx) * (y - my)].map(sum);
+  const [xx, yy, xy] = [x => (x - mx) ** 2, (x, y) => (y - my) ** 2, (x, y) => (x - mx) * (y - my)].map(sum);
   const square = (x, y) => (x - mx) ** 2 + (y - my) ** 2;
   const [px, py] = [sum((x, y) => square(x, y) * (x - mx)) / 2, sum((x, y) => square(x, y) * (y - my)) / 2];
   const whole = xx * yy - xy * xy, a = (px * yy - py * xy) / whole, b = (py * xx - px * xy) / whole;
@@ -76,7 +76,8 @@ riqa.crop = (source, { x, y, r, box }, side) => {
   const scale = side / Math.max(right - left, bottom - top);
   const [columns, rows] = [right - left, bottom - top].map(length => Math.max(1, Math.round(length * scale)));
   const [dx, dy] = [(side - columns) >> 1, (side - rows) >> 1];
-  const pen = riqa.drawn(side, side, pen => halved(pen, source, [left, top, right - left, bottom - top], [dx, dy, columns, rows]));
+  const from = [left, top, right - left, bottom - top], to = [dx, dy, columns, rows];
+  const pen = riqa.drawn(side, side, own => halved(own, source, from, to));
   const { data } = pen.getImageData(0, 0, side, side);
   const [cx, cy] = [(x - left + 0.5) * scale - 0.5 + dx, (y - top + 0.5) * scale - 0.5 + dy];
   for (let n = 0; n < side * side; n++) {

@@ -26,13 +26,16 @@
       severities[find(`${detail}-defect`).value] = severity;
       score += (experts.weights[detail] * severity) ** 2;
       const bad = riqa.callBad(experts, detail, severity);
-      rows.push([detail, severity.toFixed(2), `${(100 * bad).toFixed(0)} %`, severity > experts.threshold ? "bad" : "good"]);
+      const said = severity > experts.threshold ? "bad" : "good";
+      rows.push([detail, severity.toFixed(2), `${(100 * bad).toFixed(0)} %`, said]);
     }
-    const grades = experts.grades.filter(limit => Math.sqrt(score) <= limit).length;
-    find("graders").textContent = `Graders perceive ${Math.sqrt(score).toFixed(2)} and say: ${student.classes[grades]}.`;
+    score = Math.sqrt(score);
+    const grade = student.classes[experts.grades.filter(limit => score <= limit).length];
+    find("graders").textContent = `Graders perceive ${score.toFixed(2)} and say: ${grade}.`;
     find("experts").replaceChildren(...rows.map(cells => {
       const row = document.createElement("tr");
-      row.append(...cells.map((text, k) => Object.assign(document.createElement(k ? "td" : "th"), { textContent: text })));
+      const cell = (textContent, k) => Object.assign(document.createElement(k ? "td" : "th"), { textContent });
+      row.append(...cells.map(cell));
       row.firstChild.scope = "row";
       return row;
     }));

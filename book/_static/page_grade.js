@@ -16,7 +16,7 @@
   function begin(given, isOwn) {
     const mixed = list => list.map(one => [Math.random(), one]).sort((a, b) => a[0] - b[0]).map(pair => pair[1]);
     [photographs, own, at] = [mixed(given), isOwn, 0];
-    const again = mixed(photographs.slice(0, Math.ceil(photographs.length / 2))).slice(0, Math.ceil(photographs.length / 4));
+    const n = photographs.length, again = mixed(photographs.slice(0, Math.ceil(n / 2))).slice(0, Math.ceil(n / 4));
     looks = [...photographs.map(one => ({ one, session: 1 })), ...again.map(one => ({ one, session: 2 }))];
     find("desk").hidden = false;
     find("found").hidden = true;
@@ -24,9 +24,9 @@
   }
 
   function ask() {
-    const { one } = looks[at];
-    Object.assign(find("photograph"), { src: one.address, alt: `Photograph ${at + 1} of ${looks.length}, to be graded` });
-    find("count").textContent = `Photograph ${at + 1} of ${looks.length}`;
+    const { one } = looks[at], alt = `Photograph ${at + 1} of ${looks.length}`;
+    Object.assign(find("photograph"), { src: one.address, alt });
+    find("count").textContent = alt;
     find("questions").replaceChildren(...Object.entries(questions).map(([item, answers]) =>
       make("fieldset", {}, make("legend", { textContent: item }), ...answers.map((answer, k) => {
         const radio = make("input", { type: "radio", name: item, value: k, required: true });
@@ -62,15 +62,18 @@
 
   function compare() {
     const chosen = find("which").value, items = chosen === "all" ? riqa.twelve.details : [chosen];
-    const first = looks.filter(look => look.session === 1), names = new Set(first.flatMap(({ one }) => Object.keys(one.said ?? {})));
-    const pairs = Object.fromEntries([...names].sort().map(name => [name, first.map(look => [look.said, look.one.said[name]])]));
-    pairs["you, on a second look"] = looks.filter(look => look.session === 2)
-      .map(look => [first.find(other => other.one === look.one).said, look.said]);
+    const [first, second] = [1, 2].map(session => looks.filter(look => look.session === session));
+    const names = new Set(first.flatMap(({ one }) => Object.keys(one.said ?? {})));
+    const heard = name => [name, first.map(look => [look.said, look.one.said[name]])];
+    const pairs = Object.fromEntries([...names].sort().map(heard));
+    pairs["you, on a second look"] = second.map(look => [first.find(other => other.one === look.one).said, look.said]);
     find("rows").replaceChildren(...Object.entries(pairs).map(([name, both]) => {
-      const known = both.flatMap(([mine, other]) => items.map(item => [mine[item], other?.[item]])).filter(pair => pair[1] != null);
-      const { n, same, kappa, ac1 } = riqa.agreement(known.map(pair => pair[0]), known.map(pair => pair[1]));
-      const cells = [`${n}`, `${(100 * same).toFixed(0)} %`, ...[kappa, ac1].map(x => (Number.isFinite(x) ? x.toFixed(2) : "–"))];
-      return make("tr", {}, make("th", { scope: "row", textContent: name }), ...cells.map(textContent => make("td", { textContent })));
+      const all = both.flatMap(([mine, other]) => items.map(item => [mine[item], other?.[item]]));
+      const known = all.filter(pair => pair[1] != null), [mine, others] = [0, 1].map(k => known.map(pair => pair[k]));
+      const { n, same, kappa, ac1 } = riqa.agreement(mine, others);
+      const shown = [kappa, ac1].map(x => (Number.isFinite(x) ? x.toFixed(2) : "–"));
+      const cells = [n, `${(100 * same).toFixed(0)} %`, ...shown].map(textContent => make("td", { textContent }));
+      return make("tr", {}, make("th", { scope: "row", textContent: name }), ...cells);
     }));
   }
 
@@ -79,11 +82,16 @@
     make("a", { href: URL.createObjectURL(file), download: name }).click();
   }
 
-  const quoted = text => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text), items = Object.keys(questions);
-  const line = (look, ...more) => [quoted(look.one.id), ...more, ...items.map(item => questions[item][look.said[item]])].join();
-  find("looks").addEventListener("click", () => save("looks.csv", [["image", "session", ...items].join(), ...looks.map(look => line(look, look.session))]));
+  const quoted = text => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+  const items = Object.keys(questions), words = ({ said }) => items.map(item => questions[item][said[item]]);
+  find("looks").addEventListener("click", () => {
+    const lines = looks.map(look => [quoted(look.one.id), look.session, ...words(look)].join());
+    save("looks.csv", [["image", "session", ...items].join(), ...lines]);
+  });
   find("labels").addEventListener("click", () => {
-    save("labels.csv", [["image", ...items].join(), ...looks.filter(look => look.session === 1).map(look => line(look))]);
+    const first = looks.filter(look => look.session === 1);
+    const lines = first.map(look => [quoted(look.one.id), ...words(look)].join());
+    save("labels.csv", [["image", ...items].join(), ...lines]);
     const columns = ["image", ...items].map(item => `  ${item}: ${item}`);
     save("dataset.yaml", ["name: my_photographs", "labels: labels.csv", "n_classes: 3", "columns:", ...columns]);
   });
@@ -96,12 +104,18 @@
   });
   find("print").addEventListener("click", () => {
     const blank = Object.entries(questions).map(([item, answers]) => `${item}: ${answers.join(" / ")}`).join("   ");
-    const sheet = riqa.twelve.photographs.map((one, k) => make("figure", {},
-      make("img", { src: one.address, alt: `Photograph ${k + 1}` }), make("figcaption", { textContent: `${k + 1}   ${blank}` })));
-    const key = riqa.twelve.photographs.map((one, k) => make("li", { textContent: Object.entries(one.said)
-      .map(([who, said]) => `${who}: ${riqa.twelve.details.filter(d => said[d] != null).map(d => `${d} ${questions[d][said[d]]}`).join(", ")}`)
-      .join("; "), value: k + 1 }));
-    const page = make("section", { className: "riqa-sheet" }, ...sheet, make("h2", { textContent: "Key" }), make("ol", {}, ...key));
+    const { details, photographs: twelve } = riqa.twelve;
+    const sheet = twelve.map((one, k) => {
+      const image = make("img", { src: one.address, alt: `Photograph ${k + 1}` });
+      return make("figure", {}, image, make("figcaption", { textContent: `${k + 1}   ${blank}` }));
+    });
+    const told = ([who, said]) => {
+      const known = details.filter(detail => said[detail] != null);
+      return `${who}: ${known.map(detail => `${detail} ${questions[detail][said[detail]]}`).join(", ")}`;
+    };
+    const key = twelve.map(one => make("li", { textContent: Object.entries(one.said).map(told).join("; ") }));
+    const head = make("h2", { textContent: "Key" });
+    const page = make("section", { className: "riqa-sheet" }, ...sheet, head, make("ol", {}, ...key));
     document.body.append(page);
     window.addEventListener("afterprint", () => page.remove(), { once: true });
     window.print();

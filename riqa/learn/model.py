@@ -85,11 +85,17 @@ class QualityNet(nn.Module):
 def with_heads(model: QualityNet, n_overall: int, n_details: int) -> QualityNet:
     """Copy a network, keeping heads of the same size and drawing the others afresh.
 
-    The Student begins so, from the single-task model (paper, Section 2.2, step 4 of Figure 2).
+    The Student begins so: the single-task model with a randomly initialised
+    details head (paper, Section 2.2, step 4 of Figure 2).
     """
-    copy = QualityNet(**model.architecture | {"n_overall": n_overall, "n_details": n_details})
-    shapes = {name: value.shape for name, value in copy.state_dict().items()}
-    kept = {name: value for name, value in model.state_dict().items() if value.shape == shapes.get(name)}
+    heads = {"n_overall": n_overall, "n_details": n_details}
+    copy = QualityNet(**model.architecture | heads)
+    fresh = copy.state_dict()
+    kept = {
+        name: value
+        for name, value in model.state_dict().items()
+        if name in fresh and fresh[name].shape == value.shape
+    }
     copy.load_state_dict(kept, strict=False)
     return copy
 

@@ -28,7 +28,8 @@ Follow = Callable[[Tensor, Tensor], Tensor]
 def overall_loss(logits: Tensor, overall: Tensor) -> Tensor:
     """Compute cross-entropy where the overall grade is known (paper, Eq. 3).
 
-    Logits are (N, K), overall (N,) classes 0..K-1, -1 if unknown; the mean is over known ones, 0 for none.
+    Logits are (N, K) scores; overall are (N,) classes 0..K-1, -1 if unknown.
+    The mean is over known images, 0 when none is known.
     """
     known = overall != UNKNOWN_OVERALL
     if not known.any():
@@ -39,8 +40,9 @@ def overall_loss(logits: Tensor, overall: Tensor) -> Tensor:
 def details_loss(logits: Tensor, details: Tensor) -> Tensor:
     """Compute binary cross-entropy over the known details (paper, Eq. 1).
 
-    Logits (N, 3) are of *good* for illumination, clarity, contrast; details (N, 3) are 1 good, 0 bad, between
-    for soft pseudo-labels, NaN if unknown. The mean is over known entries, 0 when none is known.
+    Logits are (N, 3) scores of *good* for illumination, clarity, contrast;
+    details are (N, 3) targets: 1 good, 0 bad, between for soft pseudo-labels,
+    NaN if unknown. The mean is over known entries, 0 when none is known.
     """
     known = ~torch.isnan(details)
     if not known.any():

@@ -164,8 +164,9 @@ def train_epoch(
 ) -> Tensor:
     """Take one step of gradient descent per batch; return its loss before the step.
 
-    The network turns images (N, 3, H, W) into the logits of every head, and the objective those and targets
-    into a loss; each batch holds what the two take. `after_step` is called after every step.
+    The network turns images (N, 3, H, W) into the logits of every head, and the
+    objective those and targets into a loss; each batch holds what the two take.
+    `after_step` is called after every step: the rate has a schedule.
     """
     losses = []
     for inputs, targets in batches:

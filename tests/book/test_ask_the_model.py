@@ -171,3 +171,27 @@ def test_a_network_that_pages_cannot_compute_says_so(tmp_path):
     script = in_page(tmp_path / "student")
     told = json.loads(script.split("riqa.told = ")[1].rstrip(";\n"))
     assert "vit_tiny" in told["unable"]
+
+
+def test_a_reader_explores_what_people_and_the_student_say(smoke, browser):
+    with visit(browser, f"file://{smoke.html}", "book/explore_photographs.html") as (page, wrong):
+        images = page.evaluate("riqa.explorer.images")
+        shown = page.locator("[data-part=list] button")
+        assert shown.count() == len(images)
+        page.locator("[data-part=question]").select_option("clarity")
+        page.locator("[data-part=truth]").select_option("good")
+        wanted = [one for one in images if one["truth"]["clarity"] == 1]
+        assert shown.count() == len(wanted) > 0
+        page.get_by_label("only where they differ").check()
+        apart = sum(one["called"]["clarity"] == 0 for one in wanted)
+        assert shown.count() == apart
+        assert page.locator("[data-part=count]").inner_text() == f"{apart} of {len(images)} photographs"
+        page.get_by_label("only where they differ").uncheck()
+        shown.first.focus()
+        page.keyboard.press("Enter")
+        assert wanted[0]["id"] in page.locator("[data-part=told]").inner_text()
+        assert page.locator("[data-part=numbers] tr").count() == 6
+        near = page.locator("[data-part=near] button")
+        assert near.count() == len(wanted[0]["near"]) == 8
+        assert images[wanted[0]["near"][0]]["id"] in near.first.get_attribute("aria-label")
+        assert not wrong

@@ -80,7 +80,7 @@ def decided() -> tuple[pd.DataFrame, dict]:
     """Read what profile `decide` found: rows of `riqa.results` that claims rest on, and date and verdicts.
 
     The second has date, code, versions, machine, minutes (of all chapters, one after another), and verdicts
-    (claim -> its word, by the margins that chapter 12 declares). `benchmarks/decided.py` writes both.
+    (whose -> claim -> its word, by the margins that chapters declare). `benchmarks/decided.py` writes both.
     """
     table = _csv("decided")
     table["seeds"] = [tuple(map(int, seeds.split())) for seeds in table["seeds"]]

@@ -43,7 +43,7 @@ riqa.tell = (find, name, answer) => {
 /** Draw what the model sees, under the map of the strongest claim against it; return that in words. */
 riqa.showSeen = (pen, student, rgba, answer, withMap) => {
   const { width, height } = pen.canvas, { side } = student;
-  const lit = (_, n) => (n % 4 < 3 ? rgba[n] : 255 * (rgba[n - 3] + rgba[n - 2] + rgba[n - 1] > 0));
+  const lit = (_, n) => (n % 4 < 3 ? rgba[n] : 255 * (rgba[n - 3] + rgba[n - 2] + rgba[n - 1] > 24));
   const paint = (data, of) => pen.drawImage(
     riqa.drawn(of, of, small => small.putImageData(new ImageData(data, of), 0, 0)).canvas, 0, 0, width, height);
   pen.globalCompositeOperation = "copy";

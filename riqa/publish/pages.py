@@ -55,6 +55,8 @@ def render(build: Build, show: Callable[[str], object] = lambda told: None, stri
     for leftover in (fresh, old):
         shutil.rmtree(leftover, ignore_errors=True)
     shutil.copytree(rendered, fresh)
+    if (static := build.site / "book" / "_static").is_dir():  # Sphinx leaves it where no page has changed
+        shutil.copytree(static, fresh / "_static", dirs_exist_ok=True)
     if html.exists():
         html.rename(old)
     fresh.rename(html)

@@ -31,6 +31,9 @@ def test_a_site_is_rendered_whole_and_offline_and_a_broken_link_leaves_the_last_
     (build.site / "book" / "_ext" / "__pycache__" / "x.pyc").parent.mkdir(exist_ok=True)
     (build.site / "book" / "_ext" / "__pycache__" / "x.pyc").touch()
     assert is_rendered(build)
+    (build.site / "book" / "_static" / "riqa.css").write_text("/* another look */")
+    render(build)  # no page has changed, and yet
+    assert (html / "_static" / "riqa.css").read_text() == "/* another look */"
     page.write_text("# Toy\n\n{doc}`/notebooks/gone`\n")
     for _ in range(2):  # a page with a warning must be read again
         with pytest.raises(BuildError, match="gone"):

@@ -9,14 +9,15 @@ datasets in the order of its table, whatever the profile calls them, and `model=
 on the first of the chapter's parameter `overall_sets`; `chapter=...` quotes another chapter. A parameter may
 stand within a result: {result}`rival={parameter}`baseline` ...`.
 Roles work in prose, captions and alternative texts. A number that does not exist stops the build; but where
-its chapter is left out of the build, a page of prose says that in its place.
+its chapter is left out of the build, a page of prose says that in its place. A link to such a chapter becomes
+the text that it had, or the chapter's title.
 """
 
 import html
 import re
 import shlex
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from riqa.show import names, number, say, source, typeset
 _RESULT = re.compile(r"\{result\}`([^`]+?)(?: :([^`]+))?`")
 _PARAMETER = re.compile(r"\{parameter\}`(\w+)(?::([^`]+))?`")
 _CHAPTER = re.compile(r"\bchapter=(\w+)")
+_LINK = re.compile(r"\[([^\]]*)\]\((?:[./]*notebooks/)?(\d\d\w+)\.ipynb\)")
 _PLACES = ("first", "second", "third")
 
 
@@ -45,7 +47,7 @@ class Numbers:
     table: pd.DataFrame  # what `read_numbers` returns
     chapter: str  # stem of the notebook
     parameters: Mapping[str, Any]  # the values it ran with
-    left_out: Collection[str] = ()  # chapters of the book that this build does not have
+    left_out: Mapping[str, str] = field(default_factory=dict)  # chapters not in this build -> their titles
 
     def resolve(self, text: str, hover: bool = False) -> str:
         """Put numbers in the place of roles; with `hover`, each shows under the pointer where it comes from.
@@ -60,7 +62,10 @@ class Numbers:
             told = say(row) if role[2] == "say" else number(row, role[2] or "")
             return f'<span title="{html.escape(source(row))}">{html.escape(told)}</span>' if hover else told
 
-        return _RESULT.sub(result, _PARAMETER.sub(self._parameter, text))
+        def link(found: re.Match) -> str:
+            return (found[1] or self.left_out[found[2]]) if found[2] in self.left_out else found[0]
+
+        return _LINK.sub(link, _RESULT.sub(result, _PARAMETER.sub(self._parameter, text)))
 
     def _row(self, asked: str) -> pd.Series:
         keys = {"chapter": self.chapter} | dict(part.split("=", 1) for part in shlex.split(asked))

@@ -41,6 +41,7 @@ def stage_book(
     root, pages = build.root, common_files(build.root, repository_url)
     numbers, front = read_numbers(map(build.out, chapters)), ""
     listed = read_chapters(root)
+    left_out = {name: _title(listed[name].notebook) for name in listed.keys() - set(chapters)}
     for folder in map(build.out, chapters):
         if (folder / "front.md").is_file():  # what a chapter leaves for the first screen
             front = (folder / "front.md").read_text(encoding="utf-8")
@@ -49,7 +50,7 @@ def stage_book(
             pages[f"book/_static/{path.name}"] = path.read_bytes()
     for path in _book_files(root, "*.md"):
         text = fill_in(path.read_text(encoding="utf-8"), root / MEASURED).replace(FRONT, front)
-        text = Numbers(numbers, path.stem, {}, listed.keys() - set(chapters)).resolve(text, hover=True)
+        text = Numbers(numbers, path.stem, {}, left_out).resolve(text, hover=True)
         pages[path.relative_to(root).as_posix()] = text.encode()
     pages |= {f"book/measured/{path.name}": path.read_bytes() for path in (root / MEASURED).glob("*.png")}
     pages["_toc.yml"] = contents(root / "_toc.yml", chapters)
@@ -59,7 +60,7 @@ def stage_book(
         told = [warning for need in listed[name].needs for warning in warnings[need]]
         told += read_json(build.out(name) / "warnings.json") or []
         warnings[name] = list(dict.fromkeys(told))
-        files, facts[name] = stage_chapter(build, name, numbers, warnings[name])
+        files, facts[name] = stage_chapter(build, name, numbers, warnings[name], left_out)
         pages |= files
     pages[STATUS_PAGE] = f"{_status_page(profile, facts)}\n".encode()
     return write_site(build.site, pages)
@@ -103,21 +104,30 @@ def _book_files(root: Path, pattern: str = "*") -> list[Path]:
     return [path for path in found if "__pycache__" not in path.parts and not path.name.startswith(".")]
 
 
+def _title(notebook: Path) -> str:
+    return nbformat.read(notebook, as_version=4).cells[0].source.partition("\n")[0].lstrip("# ")
+
+
 def stage_chapter(
-    build: Build, name: str, numbers: pd.DataFrame, warnings: Sequence[str] = ()
+    build: Build,
+    name: str,
+    numbers: pd.DataFrame,
+    warnings: Sequence[str] = (),
+    left_out: Mapping[str, str] = {},
 ) -> tuple[dict[str, bytes], dict[str, Any]]:
     """Turn an executed notebook into a page; return the files of the site that it needs, and its run's facts.
 
     The origin of its numbers goes under the title, with the warnings (sentences without a full stop) of this
     chapter and of those before it; a table of the parameters goes before their cell. What papermill added,
     time stamps and what was printed to standard error (progress bars) are left out. The prose may quote
-    `numbers`. Raises an InputError if it includes a file that is not in the repository.
+    `numbers`, and link to chapters that are not `left_out` (name -> title). Raises an InputError if it
+    includes a file that is not in the repository.
     """
     source, notebook = build.notebook(name), nbformat.read(build.executed(name), as_version=4)
     given = notebook.metadata.pop("papermill", {}).get("parameters", {})
     facts = notebook.metadata.pop("riqa")
     declared = declared_parameters(source)
-    resolve_cells(notebook.cells, Numbers(numbers, name, all_values(declared, given)))
+    resolve_cells(notebook.cells, Numbers(numbers, name, all_values(declared, given), left_out))
     title, _, rest = notebook.cells[0].source.partition("\n")
     origin = fill("origin", **facts, warnings=warnings)
     notebook.cells[0].source = f"{title}\n\n{origin}\n{rest}"

@@ -77,10 +77,12 @@ def test_prose_captions_and_alternative_texts_are_resolved_and_code_is_not(numbe
 
 
 def test_a_page_says_which_chapter_its_number_would_be_from_where_the_build_leaves_it_out(numbers):
-    page = replace(numbers, left_out={"14_c"})
+    page = replace(numbers, left_out={"14_c": "Relate"})
     assert (
         page.resolve(GOOD % ("chapter=14_c ", "first", " :say")) == "(chapter 14 is not part of this build)"
     )
     assert page.resolve(GOOD % ("chapter=07_b ", "zebra", "")) == "0.600"
     with pytest.raises(InputError, match="0 rows"):
         page.resolve(GOOD % ("chapter=14_d ", "zebra", ""))
+    links = "[](14_c.ipynb), [the third](../notebooks/14_c.ipynb), [](14_d.ipynb), [more](14_c.md)"
+    assert page.resolve(links) == "Relate, the third, [](14_d.ipynb), [more](14_c.md)"

@@ -44,13 +44,14 @@ def recipe_of(stem: Path) -> TrainingConfig:
     return TrainingConfig(**described["training"])
 
 
-def run_as(student: Path, store: Store, models: Path, device: str) -> TrainingRun:
+def run_as(student: Path, store: Store, models: Path, device: str, epochs: int = 0) -> TrainingRun:
     """Describe how a Student of chapter 05, by its stem, was trained, as the base of arms.
 
     It has no name, labels and start yet; test photographs of its set are to be predicted. An arm that is
-    trained as a Student of that folder was is not trained again.
+    trained as a Student of that folder was is not trained again. With `epochs` above 0 it has so many.
     """
     config, told = recipe_of(student), load_model(student)[1]
+    config = replace(config, epochs=epochs or config.epochs)
     return TrainingRun(
         model="",
         trained_on=store.meta["name"],

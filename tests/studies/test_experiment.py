@@ -89,6 +89,8 @@ def test_a_new_network_begins_an_experiment_of_its_own(base, parent):
 def test_arms_that_begin_anew_begin_with_a_network_of_their_own_seed(parent, tmp_path):
     own = run_as(parent.stem, open_store(parent.store), tmp_path / "models", "cpu")
     assert (own.config, own.backbone, own.trained_on, own.n_overall) == (parent.config, "resnet10", "toy", 3)
+    shorter = run_as(parent.stem, open_store(parent.store), tmp_path / "models", "cpu", epochs=7)
+    assert shorter.config == replace(parent.config, epochs=7) != parent.config
     pairs = []
     for seed in (0, 1):
         tuned = replace(own, config=replace(own.config, seed=seed, learning_rate=1e-9))

@@ -112,6 +112,8 @@ def test_the_whole_book_is_built_under_the_name_that_the_profile_uses(place):
     others = {ALL_SETS, "three clouds", ""}  # all together, a drawing of chapter 10, and numbers about no set
     printed = {"eyeq", "eyeq_d", "deepdrid", "mshf"}  # what the paper prints, audited in every build
     for path in build.work.rglob("*.parquet"):
+        if path.is_relative_to(build.out("00_try_the_method")):
+            continue  # it draws its own photographs in every build
         audits = path.parent.name in AUDITS
         table = pd.read_parquet(path)
         for column in {"dataset", "trained_on", "set"} & set(table):

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from html.parser import HTMLParser
+from importlib.resources import files
 from urllib.parse import unquote, urldefrag, urljoin
 
 import pytest
@@ -12,6 +13,8 @@ from tests.publish.serving import serving
 
 pytestmark = pytest.mark.book
 
+THEMES_OWN = {"summary-name", "aria-required-children"}
+"""What axe-core finds of this weight in the theme's side bar, and in its bibliography."""
 PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
 
 
@@ -121,3 +124,22 @@ def test_a_chapter_is_readable_in_both_schemes_and_on_a_phone(browser, address, 
         assert opened.evaluate(f"{background}.every(c => c < 60)") == (scheme == "dark")
         assert opened.locator(".riqa-provenance").is_visible()
         assert wrong == []
+
+
+def test_prose_and_pages_to_touch_are_for_readers_with_other_means_too(browser, pages, address):
+    axe = (files("axe_playwright_python") / "axe.min.js").read_text()
+    found = {}
+    asked = [page for page in pages if page.startswith("book/")] + ["notebooks/00_try_the_method.html"]
+    for page in asked:
+        with visit(browser, address, page) as (opened, _):
+            for part in ("examples", "list", "begin"):  # opens what a page has to show
+                button = opened.locator(f"[data-part={part}] button, button[data-part={part}]")
+                if button.count():
+                    button.first.click()
+            opened.evaluate(axe)
+            told = opened.evaluate("axe.run({ resultTypes: ['violations'] })")["violations"]
+            told = {one["id"] for one in told if one["impact"] in ("critical", "serious")} - THEMES_OWN
+            if told:
+                found[page] = told
+    assert len(asked) > 15
+    assert found == {}
